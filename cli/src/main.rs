@@ -1,0 +1,2 @@
+//! The `verity` command.
+fn main() {}
