@@ -1,1 +1,38 @@
-//! Placeholder.
+//! What the tests, benches and fuzz targets of the workspace share: known answers, a slow twin of
+//! the whole scheme, painted input, and the real tools that results are compared with.
+//!
+//! A dev-dependency only, never published. It knows nothing of the `verity` crate, so that an
+//! error there cannot hide here. The data files beside it are described in `testdata/README.md`.
+//!
+//! | to find | open |
+//! |---|---|
+//! | the scheme explained in code | [`mod@reference`] |
+//! | known answers | [`vectors`] |
+//! | input bytes and randomness | [`pattern`], [`cases`] |
+//! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
+//! | root filesystem images, loop devices, temporary files | [`image`], [`loop_device`], [`files`] |
+
+pub mod cases;
+pub mod files;
+pub mod image;
+pub mod loop_device;
+pub mod oracle;
+pub mod pattern;
+pub mod reference;
+pub mod vectors;
+
+use std::path::{Path, PathBuf};
+
+/// The absolute path of a file in `testdata/`.
+#[must_use]
+pub fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// The absolute path of the top of the checkout.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let mut top = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    top.pop();
+    top
+}
