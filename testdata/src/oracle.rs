@@ -206,42 +206,46 @@ pub fn arguments(scheme: &Scheme) -> Vec<String> {
     ]
 }
 
-/// The digest that Python's hashlib computes; none where Python is missing, or where its hashlib
-/// lacks the algorithm (sm3 depends on the OpenSSL behind it).
+/// The digest of each message as Python's hashlib computes it; none where Python is missing, or
+/// where its hashlib lacks the algorithm (sm3 depends on the OpenSSL behind it).
 ///
 /// # Panics
 /// If Python fails, or is missing where tests may not be skipped.
 #[must_use]
-pub fn python_digest(algorithm: &str, data: &[u8]) -> Option<Vec<u8>> {
+pub fn python_digests<M: AsRef<[u8]>>(algorithm: &str, messages: &[M]) -> Option<Vec<Vec<u8>>> {
     let python = require("python3")?;
     let mut child = Command::new(python)
-        .args(["-c", PYTHON_DIGEST, algorithm])
+        .args(["-c", PYTHON_DIGESTS, algorithm])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("start python3");
-    child.stdin.take().expect("a pipe").write_all(data).expect("python3 reads its input");
+    let lines: String = messages.iter().map(|message| hex::encode(message) + "\n").collect();
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("python3 reads");
     let output = child.wait_with_output().expect("python3 ends");
+    let text = String::from_utf8_lossy(&output.stdout);
     match output.status.code() {
-        Some(0) => Some(hex::decode(output.stdout.trim_ascii()).expect("hexadecimal")),
+        Some(0) => Some(text.lines().map(|line| hex::decode(line).expect("hexadecimal")).collect()),
         Some(3) => None,
         _ => panic!("python3 failed on {algorithm}: {}", output.status),
     }
 }
 
-const PYTHON_DIGEST: &str = r#"
+// Reads everything before it writes anything, so that neither side waits for the other.
+const PYTHON_DIGESTS: &str = r#"
 import hashlib, sys
 name = sys.argv[1]
-data = sys.stdin.buffer.read()
+messages = [bytes.fromhex(line) for line in sys.stdin]
 sized = {"blake2b-256": ("blake2b", 32), "blake2b-512": ("blake2b", 64), "blake2s-256": ("blake2s", 32)}
-try:
+def digest(message):
     if name in sized:
-        digest = getattr(hashlib, sized[name][0])(data, digest_size=sized[name][1])
-    else:
-        digest = hashlib.new(name.replace("sha3-", "sha3_"), data)
+        return getattr(hashlib, sized[name][0])(message, digest_size=sized[name][1])
+    return hashlib.new(name.replace("sha3-", "sha3_"), message)
+try:
+    digests = [digest(message).hexdigest() for message in messages]
 except ValueError:
     sys.exit(3)
-print(digest.hexdigest())
+print("\n".join(digests))
 "#;
 
 fn find(tool: &str) -> Option<PathBuf> {
