@@ -1,0 +1,216 @@
+//! The shape of a hash tree: how many levels, where each lies, which slot holds which digest.
+//!
+//! Pure arithmetic over `u64`: no files, no hashing. Everyone asks it; nobody recomputes it.
+//! Units: block counts and block indices, unless a name says bytes. Source: the kernel's dm-verity document
+//! (`Documentation/admin-guide/device-mapper/verity.rst`, "Hash Tree") and cryptsetup's on-disk format.
+
+use crate::params::{BlockSize, HashType, ParamsError};
+
+/// The levels of one hash tree. Level 0, the lowest, holds the digests of the data blocks; the highest has
+/// one hash block, whose digest is the root hash. On disk the highest comes first.
+///
+/// With one data block there is no level: the root hash is the digest of that block.
+///
+/// ```
+/// let params = verity::Params::builder().data_blocks(129).build()?;
+/// let geometry = params.geometry();
+/// let blocks: Vec<u64> = geometry.levels().iter().map(|level| level.blocks).collect();
+/// assert_eq!(blocks, [2, 1]);
+/// let slot = geometry.locate(0, 128);
+/// assert_eq!((slot.block, slot.offset), (1, 0));
+/// # Ok::<(), verity::ParamsError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    digest_size: u32,
+    slot_size: u32,
+    hashes_per_block_bits: u32,
+    levels: Vec<Level>,
+    hash_blocks: u64,
+}
+
+/// One level of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Its first hash block, counted from `hash_start`.
+    pub start: u64,
+    /// How many hash blocks it has.
+    pub blocks: u64,
+    /// How many digests it holds: as many as there are blocks one level below.
+    pub hashes: u64,
+}
+
+/// Where one digest lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashSlot {
+    /// The hash block within its level.
+    pub block: u64,
+    /// The slot within that hash block.
+    pub slot: u64,
+    /// Where the slot begins in the hash block, in bytes.
+    pub offset: u32,
+}
+
+impl Geometry {
+    /// The tree over `data_blocks` blocks, at least one.
+    pub(crate) fn new(
+        data_blocks: u64,
+        digest_size: u32,
+        hash_type: HashType,
+        hash_block_size: BlockSize,
+    ) -> Result<Geometry, ParamsError> {
+        let hash_block_size = hash_block_size.bytes();
+        let hashes_per_block_bits = match (hash_block_size / digest_size).checked_ilog2() {
+            Some(bits) if bits > 0 => bits,
+            _ => return Err(ParamsError::DigestTooLarge { hash_block_size, digest_size }),
+        };
+        let slot_size = match hash_type {
+            HashType::ChromeOs => digest_size,
+            HashType::Normal => digest_size.next_power_of_two(),
+        };
+        let mut geometry = Geometry {
+            digest_size,
+            slot_size,
+            hashes_per_block_bits,
+            levels: Vec::new(),
+            hash_blocks: 0,
+        };
+        geometry.place_levels(data_blocks);
+        geometry
+            .hash_blocks
+            .checked_mul(u64::from(hash_block_size))
+            .ok_or(ParamsError::TreeTooLarge { data_blocks })?;
+        Ok(geometry)
+    }
+
+    /// Counts the levels from the data up, then places them from the top down.
+    fn place_levels(&mut self, data_blocks: u64) {
+        let mut hashes = data_blocks;
+        while hashes > 1 {
+            let blocks = hashes.div_ceil(self.hashes_per_block());
+            self.levels.push(Level { start: 0, blocks, hashes });
+            hashes = blocks;
+        }
+        // Each level is at most half of the one below, so the sum is below 2^64.
+        for level in self.levels.iter_mut().rev() {
+            level.start = self.hash_blocks;
+            self.hash_blocks += level.blocks;
+        }
+    }
+
+    /// The levels, lowest first; none for one data block, never more than 63.
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// The number of the highest level, if there is one.
+    pub fn top_level(&self) -> Option<u8> {
+        // At most 63 levels: each holds at least two digests a block.
+        u8::try_from(self.levels.len()).ok()?.checked_sub(1)
+    }
+
+    /// The hash blocks of all levels together.
+    pub fn hash_blocks(&self) -> u64 {
+        self.hash_blocks
+    }
+
+    /// How many digests one hash block holds: a power of two, at least 2.
+    pub fn hashes_per_block(&self) -> u64 {
+        1 << self.hashes_per_block_bits
+    }
+
+    /// The bytes one digest takes in a hash block.
+    pub fn slot_size(&self) -> u32 {
+        self.slot_size
+    }
+
+    /// The bytes of a digest.
+    pub fn digest_size(&self) -> u32 {
+        self.digest_size
+    }
+
+    /// Where `level` holds the digest of block `position` of the level below (for level 0: of data block
+    /// `position`).
+    pub fn locate(&self, level: u8, position: u64) -> HashSlot {
+        debug_assert!(self.levels.get(usize::from(level)).is_some_and(|l| position < l.hashes));
+        let slot = position & (self.hashes_per_block() - 1);
+        // A slot lies within a hash block, whose size is a u32.
+        let offset = u32::try_from(slot).unwrap_or(u32::MAX).saturating_mul(self.slot_size);
+        HashSlot { block: position >> self.hashes_per_block_bits, slot, offset }
+    }
+
+    /// The way from a data block to the root: its slot at every level, lowest first.
+    pub fn path(&self, data_block: u64) -> impl Iterator<Item = HashSlot> + '_ {
+        let mut position = data_block;
+        (0..).zip(&self.levels).map(move |(level, _)| {
+            let slot = self.locate(level, position);
+            position = slot.block;
+            slot
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Algorithm, Params};
+
+    use super::*;
+
+    fn geometry(data_blocks: u64) -> Geometry {
+        Params::builder().data_blocks(data_blocks).build().unwrap().geometry().clone()
+    }
+
+    fn level_blocks(data_blocks: u64) -> Vec<u64> {
+        geometry(data_blocks).levels().iter().map(|level| level.blocks).collect()
+    }
+
+    #[test]
+    fn level_sizes_are_those_of_veritysetup() {
+        assert_eq!(level_blocks(1), []);
+        assert_eq!(level_blocks(2), [1]);
+        assert_eq!(level_blocks(128), [1]);
+        assert_eq!(level_blocks(129), [2, 1]);
+        assert_eq!(level_blocks(16_384), [128, 1]);
+        assert_eq!(level_blocks(16_385), [129, 2, 1]);
+        assert_eq!(geometry(16_385).hash_blocks(), 132);
+    }
+
+    #[test]
+    fn the_top_level_comes_first_on_disk() {
+        let starts: Vec<_> = geometry(16_385).levels().iter().map(|level| level.start).collect();
+        assert_eq!(starts, [3, 1, 0]);
+    }
+
+    #[test]
+    fn sha512_in_512_byte_blocks_still_holds_eight() {
+        let params = Params::builder()
+            .algorithm(Algorithm::Sha512)
+            .hash_block_size(BlockSize::MIN)
+            .data_blocks(9)
+            .build()
+            .unwrap();
+        assert_eq!(params.geometry().hashes_per_block(), 8);
+        assert_eq!(params.geometry().slot_size(), 64);
+    }
+
+    #[test]
+    fn type_0_packs_digests_but_not_more_of_them() {
+        let params = Params::builder()
+            .algorithm(Algorithm::Sha1)
+            .hash_type(HashType::ChromeOs)
+            .data_blocks(300)
+            .build()
+            .unwrap();
+        assert_eq!(params.geometry().hashes_per_block(), 128);
+        assert_eq!(params.geometry().slot_size(), 20);
+        assert_eq!(params.geometry().locate(0, 129).offset, 20);
+    }
+
+    #[test]
+    fn paths_end_in_the_only_top_block() {
+        let geometry = geometry((1 << 40) + 1);
+        let path: Vec<_> = geometry.path(1 << 40).collect();
+        assert_eq!(path.len(), geometry.levels().len());
+        assert_eq!(path.last().map(|slot| slot.block), Some(0));
+    }
+}

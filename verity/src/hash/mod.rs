@@ -1,0 +1,58 @@
+//! Hashing of blocks: n equal blocks in, n digests out.
+//!
+//! The one seam between the tree and the hash functions. Everything that hashes a block, data or hash block,
+//! one or many, goes through [`BlockHasher::hash_many`]; faster kernels come in behind it. It knows the
+//! algorithm, the hash type and the salt, and nothing of trees or files.
+
+mod scalar;
+
+use std::sync::Arc;
+
+use crate::{Digest, Params};
+
+/// Hashes blocks the way one tree needs it: `H(salt ‖ block)` for hash type 1, `H(block ‖ salt)` for type 0.
+#[derive(Clone)]
+pub(crate) struct BlockHasher {
+    kernel: Arc<dyn Kernel>,
+    digest_size: usize,
+}
+
+/// A way to hash many blocks, with algorithm, hash type and salt already taken in.
+pub(crate) trait Kernel: Send + Sync {
+    /// Hashes each `block_size` bytes of `blocks`; the digests go to `out` back to back.
+    fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8]);
+}
+
+impl BlockHasher {
+    pub(crate) fn new(params: &Params) -> BlockHasher {
+        let kernel = scalar::kernel(params.algorithm(), params.hash_type(), params.salt());
+        // At most 64.
+        let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);
+        BlockHasher { kernel, digest_size }
+    }
+
+    /// The size of a digest, in bytes.
+    pub(crate) fn digest_size(&self) -> usize {
+        self.digest_size
+    }
+
+    /// Hashes `blocks`, a whole number of blocks of `block_size` bytes, into `out`, as many digests.
+    pub(crate) fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8]) {
+        assert_eq!(blocks.len() % block_size, 0, "whole blocks");
+        assert_eq!(out.len(), blocks.len() / block_size * self.digest_size, "one digest a block");
+        self.kernel.hash_many(blocks, block_size, out);
+    }
+
+    /// The digest of one block, whatever its size.
+    pub(crate) fn hash_one(&self, block: &[u8]) -> Digest {
+        let mut out = [0; Digest::MAX_SIZE];
+        let out = &mut out[..self.digest_size];
+        self.hash_many(block, block.len(), out);
+        digest(out)
+    }
+}
+
+/// The digest that a kernel wrote.
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    Digest::new(bytes).unwrap_or_else(|_| unreachable!("kernels write whole digests"))
+}

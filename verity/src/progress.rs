@@ -1,0 +1,33 @@
+//! Progress and cancellation of long work.
+
+use std::ops::ControlFlow;
+
+/// Hears how far a build or a verification has come, and may stop it.
+///
+/// Called from worker threads, at least once for every buffer read, so it should be quick.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// struct Count(AtomicU64);
+///
+/// impl verity::Progress for Count {
+///     fn advance(&self, bytes: u64) -> ControlFlow<()> {
+///         self.0.fetch_add(bytes, Ordering::Relaxed);
+///         ControlFlow::Continue(())
+///     }
+/// }
+/// ```
+pub trait Progress: Sync {
+    /// Told of `bytes` more bytes read and hashed (0 before the first ones). Answering
+    /// [`ControlFlow::Break`] ends the work with [`Error::Cancelled`](crate::Error::Cancelled).
+    fn advance(&self, bytes: u64) -> ControlFlow<()>;
+}
+
+/// Nobody listens and nobody cancels.
+impl Progress for () {
+    fn advance(&self, _bytes: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
