@@ -1,0 +1,69 @@
+#!/bin/bash
+# Runs every test of the workspace.
+#
+#   ./test.sh [--differential N]      N: random cases of each comparison with veritysetup
+#
+# As root on Debian it first installs the tools that results are compared with
+# (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh).
+# Otherwise it names what is missing, and the tests that need it say that they were skipped.
+set -euo pipefail
+cd "$(dirname "$0")"
+PATH=$PATH:/usr/sbin:/sbin
+
+readonly LIST=testdata/debian-packages.txt
+
+main() {
+    read_options "$@"
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        install_packages
+    fi
+    if [ -z "$(missing_packages)" ]; then
+        testdata/images/make.sh target/images
+        # Loop devices, other users and full file systems take root: without it, tests may skip.
+        [ "$(id -u)" -ne 0 ] || export VERITY_REQUIRE_ORACLES=1
+    else
+        echo "test.sh: missing Debian packages:" $(missing_packages) >&2
+    fi
+    exec cargo test --locked --workspace --features verity/mmap --no-fail-fast
+}
+
+read_options() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --differential)
+            [[ ${2:-} =~ ^[0-9]+$ ]] || usage
+            export VERITY_DIFFERENTIAL_CASES=$2
+            shift 2
+            ;;
+        *) usage ;;
+        esac
+    done
+}
+
+usage() {
+    echo "usage: ./test.sh [--differential N]" >&2
+    exit 2
+}
+
+missing_packages() {
+    local tool package
+    while read -r tool package; do
+        case $tool in '' | '#'*) continue ;; esac
+        command -v "$tool" >/dev/null || echo "$package"
+    done <"$LIST" | sort -u
+}
+
+install_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages)
+    # The images need apt's package lists too, and a fresh machine has none.
+    if [ ${#missing[@]} -gt 0 ] || [ ! -f target/images/rootfs.ext4 ]; then
+        apt-get -qq update
+    fi
+    if [ ${#missing[@]} -gt 0 ]; then
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+            "${missing[@]}" >/dev/null
+    fi
+}
+
+main "$@"
