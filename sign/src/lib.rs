@@ -1,1 +1,64 @@
-//! Placeholder.
+//! Signatures for dm-verity images, made and checked without openssl.
+//!
+//! Two things are signed, both as a detached PKCS#7 message in the one shape that the Linux kernel
+//! takes (docs/FORMAT.md describes it byte by byte):
+//!
+//! - the **root hash**, as lower-case hex text, for the kernel and systemd ([`Signer::sign_root_hash`],
+//!   [`verify_root_hash`]);
+//! - a **[`Manifest`]**, which binds the image's name, size and version, all parameters of the tree and
+//!   the place of the hash area ([`Signer::sign_manifest`], [`Manifest::verify`]). A root hash alone
+//!   binds none of these.
+//!
+//! Trust is a pinned [`Certificate`] in the caller's hand. Nothing that a message embeds is trusted, no
+//! chains are built, and no weaker mode is fallen back to. Keys come from PEM or DER: RSA 2048, 3072,
+//! 4096 and ECDSA P-256, P-384.
+//!
+//! ```
+//! use verity_sign::{Certificate, PrivateKey, Signer, verify_root_hash};
+//!
+//! // Never use this key for anything but an example: it is public.
+//! let key = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
+//! let certificate = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
+//! let certificate = Certificate::parse(certificate)?;
+//! let signer = Signer::new(PrivateKey::parse(key)?, certificate.clone())?;
+//!
+//! let root_hash: verity::RootHash = "ab".repeat(32).parse()?;
+//! let signature = signer.sign_root_hash(&root_hash)?;
+//!
+//! let signed_by = verify_root_hash(&signature, &root_hash, &[certificate])?;
+//! assert_eq!(signed_by.certificate().subject(), "CN=verity test p256,O=TEST KEY DO NOT USE");
+//!
+//! let other: verity::RootHash = "cd".repeat(32).parse()?;
+//! assert!(verify_root_hash(&signature, &other, &[signed_by.certificate().clone()]).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What a good signature cannot say: that the image is the newest one (`image.version` and `not_after`
+//! of the manifest are for that), or that the signer's key is still its owner's alone.
+
+#![forbid(unsafe_code)]
+
+mod algorithm;
+mod certificate;
+mod content;
+mod error;
+mod input;
+mod key;
+mod manifest;
+mod pkcs7;
+mod signer;
+mod verify;
+
+// The public interface is:
+pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
+pub use crate::certificate::{Certificate, Fingerprint, Validity};
+pub use crate::content::root_hash_content;
+pub use crate::error::{
+    CertificateError, Class, Error, InputError, KeyError, ManifestError, PolicyError,
+    SignatureError, SigningError,
+};
+pub use crate::input::MAX_KEY_BYTES;
+pub use crate::key::PrivateKey;
+pub use crate::manifest::{Fec, Image, MAX_MANIFEST_BYTES, Manifest, VerifiedManifest};
+pub use crate::signer::Signer;
+pub use crate::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};

@@ -1,0 +1,332 @@
+//! Manifest version 1: everything about an image that a verifier must not take from a superblock.
+//!
+//! A [`Manifest`] is canonical and agrees with itself, but anybody can write one. What makes it count
+//! is [`Manifest::verify`], and only the [`VerifiedManifest`] that it returns hands out
+//! [`TrustedParams`](verity::TrustedParams). Bytes are in `wire`, every one of them described in
+//! docs/FORMAT.md.
+
+mod verified;
+mod wire;
+
+use std::ops::Range;
+
+use ring::digest;
+use verity::{HashArea, Params, RootHash};
+
+pub use self::verified::VerifiedManifest;
+
+use crate::certificate::Certificate;
+use crate::error::{Error, ManifestError};
+use crate::verify::verify_named;
+
+/// Manifests are at most this long, in bytes.
+pub const MAX_MANIFEST_BYTES: u64 = 16_384;
+
+const MAX: usize = 16_384;
+
+/// Which image a manifest is about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Image {
+    name: String,
+    version: u64,
+    label: String,
+    size_bytes: u64,
+}
+
+impl Image {
+    /// `name` says which image it is (1 to 128 bytes), `version` orders its releases, `label` is for
+    /// people (0 to 256 bytes), `size_bytes` is the size of the image file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Manifest`] when a text has the wrong length or a control character.
+    pub fn new(
+        name: impl Into<String>,
+        version: u64,
+        label: impl Into<String>,
+        size_bytes: u64,
+    ) -> Result<Image, Error> {
+        let (name, label) = (name.into(), label.into());
+        check_text("image.name", &name, 1, 128)?;
+        check_text("image.label", &label, 0, 256)?;
+        Ok(Image { name, version, label, size_bytes })
+    }
+
+    /// Which image it is.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Orders the releases of one name.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A text for people; may be empty.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Size of the image file, in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+}
+
+/// Where an image's error correction lies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fec {
+    fec_roots: u32,
+    offset_bytes: u64,
+    fec_blocks: u64,
+}
+
+impl Fec {
+    /// `fec_roots` parity bytes per codeword (2 to 24), parity from `offset_bytes` of its device on,
+    /// covering `fec_blocks` blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Manifest`] when there are too few or too many roots.
+    pub fn new(fec_roots: u32, offset_bytes: u64, fec_blocks: u64) -> Result<Fec, Error> {
+        if !(2..=24).contains(&fec_roots) {
+            return Err(field("fec.fec_roots", format!("{fec_roots} is not in 2 to 24")).into());
+        }
+        Ok(Fec { fec_roots, offset_bytes, fec_blocks })
+    }
+
+    /// Parity bytes per codeword.
+    pub fn fec_roots(&self) -> u32 {
+        self.fec_roots
+    }
+
+    /// Where the parity starts on its device, in bytes.
+    pub fn offset_bytes(&self) -> u64 {
+        self.offset_bytes
+    }
+
+    /// How many blocks are covered.
+    pub fn fec_blocks(&self) -> u64 {
+        self.fec_blocks
+    }
+
+    fn check(&self, params: &Params, hash_area: &HashArea) -> Result<(), ManifestError> {
+        let block_size = u64::from(params.data_block_size().bytes());
+        if params.data_block_size() != params.hash_block_size() {
+            return Err(field("fec", "needs equal data and hash block sizes".to_owned()));
+        }
+        if !self.offset_bytes.is_multiple_of(block_size) {
+            let reason = format!("{} is not a multiple of {block_size}", self.offset_bytes);
+            return Err(field("fec.offset_bytes", reason));
+        }
+        let protected = params.data_blocks().saturating_add(hash_area.hash_blocks());
+        if self.fec_blocks < protected {
+            let reason =
+                format!("{} is less than the {protected} blocks there are", self.fec_blocks);
+            return Err(field("fec.fec_blocks", reason));
+        }
+        Ok(())
+    }
+}
+
+/// A manifest that follows the format and agrees with itself. **Nothing here is authenticated**: its
+/// values may be shown, and trusted only once [`Manifest::verify`] has accepted them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Manifest {
+    image: Image,
+    params: Params,
+    root_hash: RootHash,
+    hash_area: HashArea,
+    superblock_sha256: Option<[u8; 32]>,
+    fec: Option<Fec>,
+    not_after: Option<u64>,
+}
+
+impl Manifest {
+    /// A manifest for an image that was just built.
+    ///
+    /// `superblock_region` is given exactly if the hash area has a superblock: the bytes of the hash
+    /// device from the superblock to the tree, padding included (`hash_area.offset()` up to
+    /// `hash_area.tree_range().start`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Manifest`] when the values do not belong together.
+    pub fn new(
+        image: Image,
+        params: Params,
+        root_hash: RootHash,
+        hash_area: HashArea,
+        superblock_region: Option<&[u8]>,
+    ) -> Result<Manifest, Error> {
+        if let (Some(range), Some(region)) = (region(&hash_area), superblock_region) {
+            check_region_size(&range, region)?;
+        }
+        let superblock_sha256 = superblock_region.map(sha256);
+        let manifest = Manifest {
+            image,
+            params,
+            root_hash,
+            hash_area,
+            superblock_sha256,
+            fec: None,
+            not_after: None,
+        };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// The same with error correction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Manifest`] when it does not fit the parameters.
+    pub fn with_fec(self, fec: Fec) -> Result<Manifest, Error> {
+        fec.check(&self.params, &self.hash_area)?;
+        Ok(Manifest { fec: Some(fec), ..self })
+    }
+
+    /// The same, counting until and including `not_after` (unix seconds).
+    #[must_use]
+    pub fn with_not_after(self, not_after: u64) -> Manifest {
+        Manifest { not_after: Some(not_after), ..self }
+    }
+
+    /// Reads a manifest that is **not authenticated**.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Manifest`] when the bytes are not the one canonical form of a manifest of version 1
+    /// that agrees with itself.
+    pub fn parse(bytes: &[u8]) -> Result<Manifest, Error> {
+        check_size(bytes)?;
+        Ok(wire::parse(bytes)?)
+    }
+
+    /// The manifest's one form: what is signed, and what the file holds.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        wire::to_bytes(self)
+    }
+
+    /// Checks the detached signature over a manifest's bytes, then reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signature`] when the signature does not hold or is not by a trusted certificate, and
+    /// [`Error::Manifest`] as [`Manifest::parse`].
+    pub fn verify(
+        manifest: &[u8],
+        signature: &[u8],
+        trusted: &[Certificate],
+    ) -> Result<VerifiedManifest, Error> {
+        check_size(manifest)?;
+        let signer = verify_named(signature, manifest, "manifest", trusted)?;
+        VerifiedManifest::new(wire::parse(manifest)?, signer)
+    }
+
+    /// Which image it is about.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The tree's parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The root hash.
+    pub fn root_hash(&self) -> &RootHash {
+        &self.root_hash
+    }
+
+    /// Where superblock and tree lie.
+    pub fn hash_area(&self) -> &HashArea {
+        &self.hash_area
+    }
+
+    /// SHA-256 of the superblock region, if there is a superblock.
+    pub fn superblock_sha256(&self) -> Option<&[u8; 32]> {
+        self.superblock_sha256.as_ref()
+    }
+
+    /// The bytes of the hash device that `superblock_sha256` covers: from the superblock to the tree.
+    /// Never more than 524288 + 511 bytes.
+    pub fn superblock_region(&self) -> Option<Range<u64>> {
+        region(&self.hash_area)
+    }
+
+    /// Error correction, if there is any.
+    pub fn fec(&self) -> Option<&Fec> {
+        self.fec.as_ref()
+    }
+
+    /// Last second at which it counts, in unix seconds.
+    pub fn not_after(&self) -> Option<u64> {
+        self.not_after
+    }
+
+    /// Everything that can contradict something else. Called for every manifest, made or read.
+    fn check(&self) -> Result<(), ManifestError> {
+        let digest_size = self.params.algorithm().digest_size();
+        if self.root_hash.digest().size() != digest_size {
+            let algorithm = self.params.algorithm();
+            return Err(field("root_hash", format!("is not {digest_size} bytes ({algorithm})")));
+        }
+        let (size, data_size) = (self.image.size_bytes, self.params.data_size());
+        if size < data_size {
+            let reason = format!("{size} is less than the {data_size} bytes that are covered");
+            return Err(field("image.size_bytes", reason));
+        }
+        let superblock = self.hash_area.has_superblock();
+        if superblock != self.superblock_sha256.is_some() {
+            let reason = "must be given exactly if there is a superblock".to_owned();
+            return Err(field("hash_area.superblock_sha256", reason));
+        }
+        match HashArea::new(&self.params, self.hash_area.offset(), superblock) {
+            Ok(area) if area == self.hash_area => {}
+            Ok(_) => return Err(field("hash_area", "does not go with the parameters".to_owned())),
+            Err(error) => return Err(field("hash_area", error.to_string())),
+        }
+        self.fec.map_or(Ok(()), |fec| fec.check(&self.params, &self.hash_area))
+    }
+}
+
+fn check_size(bytes: &[u8]) -> Result<(), ManifestError> {
+    match bytes.len() > MAX {
+        true => Err(ManifestError::TooLarge { actual: bytes.len(), limit: MAX }),
+        false => Ok(()),
+    }
+}
+
+fn check_text(name: &'static str, text: &str, min: usize, max: usize) -> Result<(), ManifestError> {
+    if !(min..=max).contains(&text.len()) {
+        return Err(field(name, format!("{} bytes, not {min} to {max}", text.len())));
+    }
+    match text.chars().any(char::is_control) {
+        true => Err(field(name, "holds a control character".to_owned())),
+        false => Ok(()),
+    }
+}
+
+fn region(hash_area: &HashArea) -> Option<Range<u64>> {
+    hash_area.has_superblock().then(|| hash_area.offset()..hash_area.tree_range().start)
+}
+
+fn check_region_size(range: &Range<u64>, region: &[u8]) -> Result<(), ManifestError> {
+    let expected = range.end - range.start;
+    let actual = u64::try_from(region.len()).unwrap_or(u64::MAX);
+    match actual == expected {
+        true => Ok(()),
+        false => Err(ManifestError::SuperblockSize { expected, actual }),
+    }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
+fn field(field: &'static str, reason: String) -> ManifestError {
+    ManifestError::Field { field, reason }
+}

@@ -1,0 +1,333 @@
+//! Checking a detached signature against pinned certificates, more strictly than the kernel does.
+//!
+//! Accepted is what `pkcs7` makes and what `openssl smime -sign -noattr` makes, byte for byte one
+//! encoding: the message is decoded, encoded again and compared. Trust is a certificate in the
+//! caller's hand; what a message embeds is at best a copy of it. Making is the business of `signer`.
+
+use cms::cert::CertificateChoices;
+use cms::content_info::{CmsVersion, ContentInfo};
+use cms::signed_data::{CertificateSet, SignedData, SignerIdentifier, SignerInfo};
+use const_oid::ObjectIdentifier;
+use const_oid::db::{rfc5911, rfc5912};
+use der::{Decode, Encode, Reader, SliceReader};
+use ring::signature::UnparsedPublicKey;
+use verity::RootHash;
+use x509_cert::spki::AlgorithmIdentifierOwned;
+
+use crate::algorithm::{Scheme, SignatureDigest};
+use crate::certificate::{Certificate, Validity, first_difference, printable};
+use crate::content::{Mistake, newline_mistakes, root_hash_content, root_hash_mistakes};
+use crate::error::{Error, SignatureError};
+use crate::pkcs7::signer_id;
+
+/// Signatures are at most this long, in bytes: what the kernel reads from a user key.
+pub const MAX_SIGNATURE_BYTES: u64 = 32_767;
+
+const MAX: usize = 32_767;
+
+/// Who signed, once that is established.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SignedBy {
+    certificate: Certificate,
+    digest: SignatureDigest,
+    embeds_certificate: bool,
+}
+
+impl SignedBy {
+    /// The signer's certificate: the caller's pinned copy.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The digest that the signature uses.
+    pub fn digest(&self) -> SignatureDigest {
+        self.digest
+    }
+
+    /// Whether the signature embeds the certificate too.
+    pub fn embeds_certificate(&self) -> bool {
+        self.embeds_certificate
+    }
+
+    /// Whether the signer's certificate is within its dates at `now` (unix seconds). An expired
+    /// certificate is no reason for refusal here, as it is none for the kernel: the caller reports
+    /// it.
+    pub fn validity_at(&self, now: u64) -> Validity {
+        self.certificate.validity_at(now)
+    }
+}
+
+/// Checks a signature over a root hash (see [`root_hash_content`]).
+///
+/// # Errors
+///
+/// [`Error::Signature`]; when the signer signed a well-known wrong form of the root hash, such as
+/// one with a newline, it says which.
+pub fn verify_root_hash(
+    signature: &[u8],
+    root_hash: &RootHash,
+    trusted: &[Certificate],
+) -> Result<SignedBy, Error> {
+    let content = Content {
+        name: "root hash",
+        bytes: root_hash_content(root_hash).into_bytes(),
+        mistakes: || root_hash_mistakes(root_hash),
+    };
+    Ok(verify(signature, &content, trusted)?)
+}
+
+/// Checks a signature over any bytes.
+///
+/// # Errors
+///
+/// [`Error::Signature`].
+pub fn verify_detached(
+    signature: &[u8],
+    content: &[u8],
+    trusted: &[Certificate],
+) -> Result<SignedBy, Error> {
+    Ok(verify_named(signature, content, "content", trusted)?)
+}
+
+/// [`verify_detached`] with a name for the content in messages.
+pub(crate) fn verify_named(
+    signature: &[u8],
+    content: &[u8],
+    name: &'static str,
+    trusted: &[Certificate],
+) -> Result<SignedBy, SignatureError> {
+    let content = Content { name, bytes: content.to_vec(), mistakes: || newline_mistakes(content) };
+    verify(signature, &content, trusted)
+}
+
+/// What a signature should cover, and what it might cover by mistake.
+struct Content<M> {
+    name: &'static str,
+    bytes: Vec<u8>,
+    mistakes: M,
+}
+
+fn verify(
+    signature: &[u8],
+    content: &Content<impl Fn() -> Vec<Mistake>>,
+    trusted: &[Certificate],
+) -> Result<SignedBy, SignatureError> {
+    if trusted.is_empty() {
+        return Err(SignatureError::NothingTrusted);
+    }
+    let data = decode(signature)?;
+    let signer = single_signer(&data)?;
+    let digest = signer_digest(&data, signer)?;
+    let embedded = single_embedded(data.certificates.as_ref())?;
+    let candidates = candidates(signer, trusted)?;
+    check_key(signer, digest, &candidates)?;
+    let signed_by = |bytes: &[u8]| {
+        candidates.iter().copied().find(|candidate| holds(signer, digest, candidate, bytes))
+    };
+    let Some(certificate) = signed_by(&content.bytes) else {
+        let mistakes = (content.mistakes)();
+        let made = mistakes.iter().find(|(bytes, _)| signed_by(bytes).is_some());
+        let signed_instead = made.map(|&(_, name)| name);
+        return Err(SignatureError::Mismatch { content: content.name, signed_instead });
+    };
+    if embedded.is_some_and(|embedded| embedded != certificate.parsed()) {
+        return Err(SignatureError::ForeignCertificate);
+    }
+    Ok(SignedBy {
+        certificate: certificate.clone(),
+        digest,
+        embeds_certificate: embedded.is_some(),
+    })
+}
+
+/// Bytes to structure: one canonical DER message and nothing behind it.
+fn decode(signature: &[u8]) -> Result<SignedData, SignatureError> {
+    match signature {
+        [] => return Err(SignatureError::Empty),
+        _ if signature.len() > MAX => {
+            return Err(SignatureError::TooLarge { actual: signature.len(), limit: MAX });
+        }
+        _ if signature.starts_with(b"-----BEGIN ") => return Err(SignatureError::Pem),
+        _ => {}
+    }
+    let mut reader = SliceReader::new(signature).map_err(malformed)?;
+    let outer = ContentInfo::decode(&mut reader).map_err(malformed)?;
+    let count = usize::try_from(reader.remaining_len()).unwrap_or(usize::MAX);
+    if count > 0 {
+        return Err(SignatureError::TrailingBytes { count });
+    }
+    if outer.content_type != rfc5911::ID_SIGNED_DATA {
+        return Err(SignatureError::NotSignedData { actual: outer.content_type.to_string() });
+    }
+    let data: SignedData = outer.content.decode_as().map_err(malformed)?;
+    let again = der::Any::encode_from(&data)
+        .and_then(|content| ContentInfo { content_type: outer.content_type, content }.to_der())
+        .map_err(malformed)?;
+    match first_difference(&again, signature) {
+        Some(offset) => Err(SignatureError::NotCanonical { offset }),
+        None => Ok(data),
+    }
+}
+
+/// The message's shape, down to the one signer that it must have.
+fn single_signer(data: &SignedData) -> Result<&SignerInfo, SignatureError> {
+    if data.encap_content_info.econtent.is_some() {
+        return Err(SignatureError::EmbeddedContent);
+    }
+    if data.encap_content_info.econtent_type != rfc5911::ID_DATA {
+        let actual = data.encap_content_info.econtent_type.to_string();
+        return Err(SignatureError::ContentType { actual });
+    }
+    if data.crls.is_some() {
+        return Err(SignatureError::Crls);
+    }
+    let [signer] = data.signer_infos.0.as_slice() else {
+        return Err(SignatureError::Signers { actual: data.signer_infos.0.len() });
+    };
+    if signer.unsigned_attrs.is_some() {
+        return Err(SignatureError::UnsignedAttributes);
+    }
+    if let Some(attributes) = &signer.signed_attrs {
+        let smime = attributes.iter().any(|attribute| attribute.oid == SMIME_CAPABILITIES);
+        return Err(match smime {
+            true => SignatureError::SmimeCapabilities,
+            false => SignatureError::SignedAttributes,
+        });
+    }
+    check_versions(data, signer)?;
+    Ok(signer)
+}
+
+/// RFC 5652 ties the versions to how the signer is named; the kernel refuses a mixture.
+fn check_versions(data: &SignedData, signer: &SignerInfo) -> Result<(), SignatureError> {
+    let by_key = matches!(signer.sid, SignerIdentifier::SubjectKeyIdentifier(_));
+    if by_key && (data.version, signer.version) == (CmsVersion::V3, CmsVersion::V3) {
+        return Err(SignatureError::SubjectKeyIdentifier);
+    }
+    for (part, version) in [("SignedData", data.version), ("SignerInfo", signer.version)] {
+        if version != CmsVersion::V1 {
+            return Err(SignatureError::Version { part, actual: version as u8 });
+        }
+    }
+    match by_key {
+        true => Err(SignatureError::SubjectKeyIdentifier),
+        false => Ok(()),
+    }
+}
+
+fn signer_digest(
+    data: &SignedData,
+    signer: &SignerInfo,
+) -> Result<SignatureDigest, SignatureError> {
+    let digest = SignatureDigest::from_oid(signer.digest_alg.oid)
+        .ok_or_else(|| unsupported(signer.digest_alg.oid, "is not a digest accepted here"))?;
+    // openssl writes NULL parameters (smime) or none (cms); both are in use.
+    if signer.digest_alg.parameters.as_ref().is_some_and(|parameters| !parameters.is_null()) {
+        return Err(unsupported(signer.digest_alg.oid, "has parameters"));
+    }
+    match data.digest_algorithms.as_slice() {
+        [outside] if *outside == signer.digest_alg => Ok(digest),
+        _ => Err(SignatureError::DigestMismatch),
+    }
+}
+
+/// At most one certificate may be embedded; whose it is is decided later.
+fn single_embedded(
+    set: Option<&CertificateSet>,
+) -> Result<Option<&x509_cert::Certificate>, SignatureError> {
+    match set.map(|set| set.0.as_slice()) {
+        None => Ok(None),
+        Some([CertificateChoices::Certificate(certificate)]) => Ok(Some(certificate)),
+        Some(_) => Err(SignatureError::ForeignCertificate),
+    }
+}
+
+/// The pinned certificates that the signature can mean. Several may share issuer and serial number,
+/// for instance two copies of a test authority.
+fn candidates<'a>(
+    signer: &SignerInfo,
+    trusted: &'a [Certificate],
+) -> Result<Vec<&'a Certificate>, SignatureError> {
+    let SignerIdentifier::IssuerAndSerialNumber(id) = &signer.sid else {
+        return Err(SignatureError::SubjectKeyIdentifier);
+    };
+    let candidates: Vec<_> =
+        trusted.iter().filter(|certificate| signer_id(certificate) == *id).collect();
+    match candidates.is_empty() {
+        true => Err(SignatureError::UnknownSigner {
+            issuer: printable(&id.issuer),
+            serial: hex::encode(id.serial_number.as_bytes()),
+        }),
+        false => Ok(candidates),
+    }
+}
+
+/// At least one candidate's key must go with the algorithm that the signature names.
+fn check_key(
+    signer: &SignerInfo,
+    digest: SignatureDigest,
+    candidates: &[&Certificate],
+) -> Result<(), SignatureError> {
+    let algorithm = &signer.signature_algorithm;
+    if !KNOWN.contains(&algorithm.oid) {
+        return Err(unsupported(algorithm.oid, "is not a signature algorithm accepted here"));
+    }
+    match candidates {
+        [] => Ok(()),
+        [first, ..] if !candidates.iter().any(|one| fits(algorithm, digest, one)) => {
+            Err(SignatureError::AlgorithmMismatch {
+                algorithm: algorithm.oid.to_string(),
+                digest,
+                key: first.key_type(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the signature algorithm is the one for this key and digest, parameters included.
+fn fits(
+    algorithm: &AlgorithmIdentifierOwned,
+    digest: SignatureDigest,
+    certificate: &Certificate,
+) -> bool {
+    let parameters = algorithm.parameters.as_ref();
+    let parameters_fit = match certificate.key_type().is_rsa() {
+        true => parameters.is_some_and(|parameters| parameters.is_null()),
+        false => parameters.is_none(),
+    };
+    let scheme = Scheme::new(certificate.key_type(), digest);
+    parameters_fit && scheme.is_some_and(|scheme| scheme.oid == algorithm.oid)
+}
+
+fn holds(
+    signer: &SignerInfo,
+    digest: SignatureDigest,
+    certificate: &Certificate,
+    content: &[u8],
+) -> bool {
+    fits(&signer.signature_algorithm, digest, certificate)
+        && Scheme::new(certificate.key_type(), digest).is_some_and(|scheme| {
+            UnparsedPublicKey::new(scheme.verification, certificate.public_key())
+                .verify(content, signer.signature.as_bytes())
+                .is_ok()
+        })
+}
+
+fn malformed(error: der::Error) -> SignatureError {
+    SignatureError::Malformed { reason: error.to_string() }
+}
+
+fn unsupported(oid: ObjectIdentifier, what: &str) -> SignatureError {
+    SignatureError::UnsupportedAlgorithm { actual: format!("{oid} ({what})") }
+}
+
+const KNOWN: &[ObjectIdentifier] = &[
+    rfc5912::RSA_ENCRYPTION,
+    rfc5912::ECDSA_WITH_SHA_256,
+    rfc5912::ECDSA_WITH_SHA_384,
+    rfc5912::ECDSA_WITH_SHA_512,
+];
+
+/// smimeCapabilities (RFC 8551 2.5.2).
+const SMIME_CAPABILITIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.15");
