@@ -34,8 +34,10 @@ show() {
 
 # The workspace's own sources over and over, cut to whole blocks: the same bytes in every run.
 make_image() {
-    find verity sign cli -name '*.rs' -type f -print0 | LC_ALL=C sort -z | xargs -0 cat >"$DIR/sources"
-    while [ "$(wc -c <"$IMAGE" 2>/dev/null || echo 0)" -lt $IMAGE_SIZE ]; do
+    find verity sign cli -name '*.rs' -type f -print0 | LC_ALL=C sort -z |
+        xargs -0 cat >"$DIR/sources"
+    : >"$IMAGE"
+    while [ "$(wc -c <"$IMAGE")" -lt $IMAGE_SIZE ]; do
         cat "$DIR/sources" >>"$IMAGE"
     done
     truncate -s $IMAGE_SIZE "$IMAGE"
