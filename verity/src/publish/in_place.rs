@@ -1,0 +1,210 @@
+//! Rewriting a hash area where it lies: a block device, or the file that also holds the data.
+//!
+//! There is no old file to keep, so the order of writes must do: what lets the old hash area verify is
+//! destroyed and synced first, and what lets the new one verify is written last.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::input::{Snapshot, changed, flag_bits};
+use super::{Change, FileKind, Input, PublishError};
+use crate::HashArea;
+use crate::io::WriteAt;
+
+/// How long a device probe (udev takes the same lock for a moment) may keep us waiting.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// A block device, or a regular file that holds data besides the hash area: opened for writing and locked.
+///
+/// Nothing is written before [`InPlace::begin`].
+///
+/// ```
+/// use verity::publish::InPlace;
+/// use verity::{HashArea, Params, Superblock, Uuid};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("image");
+/// std::fs::write(&path, [7; 8 * 4096])?;
+/// let params = Params::builder().data_blocks(8).build()?;
+/// let area = HashArea::new(&params, params.data_size(), true)?;
+///
+/// let rewriting = InPlace::open(&path)?.begin(&area)?;
+/// // ... write the tree to rewriting.file() ...
+/// rewriting.finish(Some(&Superblock::new(params, Uuid::nil()).to_bytes()))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct InPlace {
+    file: File,
+    path: PathBuf,
+    snapshot: Snapshot,
+}
+
+impl InPlace {
+    /// Opens and locks an existing block device or regular file. A symbolic link to a block device is
+    /// followed, one to a regular file is not.
+    ///
+    /// # Errors
+    /// [`PublishError::Busy`] when another run holds it or a file system on it is mounted,
+    /// [`PublishError::NotRegular`] when it is anything else, [`PublishError::Io`] when it cannot be opened
+    /// for writing.
+    pub fn open(path: impl AsRef<Path>) -> Result<InPlace, PublishError> {
+        let path = path.as_ref();
+        let metadata = std::fs::metadata(path).map_err(PublishError::io("look up", path))?;
+        let kind = FileKind::from(metadata.file_type());
+        let file = match kind {
+            FileKind::BlockDevice => open(path, OFlags::EXCL)?,
+            FileKind::Regular => open(path, OFlags::NOFOLLOW)?,
+            kind => return Err(PublishError::not_regular(path, kind)),
+        };
+        let snapshot = Snapshot::of(&file, path)?;
+        if snapshot.identity() != Snapshot::identity_of(&metadata) {
+            return Err(changed(path, Change::Replaced));
+        }
+        lock(&file, path, if kind == FileKind::BlockDevice { LOCK_ATTEMPTS } else { 1 })?;
+        let in_place = InPlace { file, path: path.to_owned(), snapshot };
+        in_place.check_path()?;
+        Ok(in_place)
+    }
+
+    /// The file, for reading what is there.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size when it was opened, in bytes.
+    pub fn size(&self) -> u64 {
+        self.snapshot.size()
+    }
+
+    /// Whether it is a block device.
+    pub fn is_block_device(&self) -> bool {
+        self.snapshot.is_block_device()
+    }
+
+    /// Whether it is that input, under whatever name the two were given.
+    pub fn is(&self, input: &Input) -> bool {
+        self.snapshot.identity() == input.snapshot().identity()
+    }
+
+    /// Makes what is there unverifiable: zeroes and syncs the superblock, or, for a hash area without one,
+    /// the highest hash block. With one data block and no superblock there is nothing to destroy.
+    ///
+    /// A regular file that ends before the hash area does is extended first; nothing is ever shortened.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] when a device is too small (then nothing was written) or writing fails.
+    pub fn begin(self, area: &HashArea) -> Result<Rewriting, PublishError> {
+        if self.size() < area.end() {
+            WriteAt::set_len(&self.file, area.end()).map_err(self.io("extend"))?;
+        }
+        let destroyed = vouching_range(area);
+        let len = usize::try_from(destroyed.end - destroyed.start);
+        let zeros = vec![0; len.map_err(|_| self.io("extend")(Errno::FBIG))?];
+        self.file.write_all_at(&zeros, destroyed.start).map_err(self.io("write"))?;
+        WriteAt::sync(&self.file).map_err(self.io("sync"))?;
+        Ok(Rewriting { target: self, area: *area })
+    }
+
+    /// A regular file may have been replaced between opening and locking.
+    fn check_path(&self) -> Result<(), PublishError> {
+        let now = std::fs::metadata(&self.path).map_err(self.io("look up"))?;
+        if Snapshot::identity_of(&now) == self.snapshot.identity() {
+            return Ok(());
+        }
+        Err(changed(&self.path, Change::Replaced))
+    }
+
+    fn io<E: Into<std::io::Error>>(
+        &self,
+        operation: &'static str,
+    ) -> impl FnOnce(E) -> PublishError {
+        PublishError::io(operation, &self.path)
+    }
+}
+
+/// A hash area being rewritten: nothing on it verifies. Dropping it leaves it so.
+#[derive(Debug)]
+pub struct Rewriting {
+    target: InPlace,
+    area: HashArea,
+}
+
+impl Rewriting {
+    /// The file, for writing the tree.
+    pub fn file(&self) -> &File {
+        &self.target.file
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        self.target.path()
+    }
+
+    /// Syncs the tree, then writes the superblock and syncs again.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] when a step fails, or when a superblock is given for a hash area that has none
+    /// or missing for one that has. What is there then does not verify, except that a failure of the last
+    /// sync leaves a superblock that may be there or not.
+    pub fn finish(self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
+        if superblock.is_some() != self.area.has_superblock() {
+            return Err(self.target.io("write a superblock as planned to")(Errno::INVAL));
+        }
+        WriteAt::sync(self.file()).map_err(self.target.io("sync"))?;
+        if let Some(superblock) = superblock {
+            self.file()
+                .write_all_at(superblock, self.area.superblock_range().start)
+                .map_err(self.target.io("write the superblock to"))?;
+            WriteAt::sync(self.file()).map_err(self.target.io("sync the superblock on"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes without which a hash area does not verify.
+fn vouching_range(area: &HashArea) -> Range<u64> {
+    if area.has_superblock() || area.hash_blocks() == 0 {
+        return area.superblock_range();
+    }
+    let tree = area.tree_range();
+    tree.start..tree.start + (tree.end - tree.start) / area.hash_blocks()
+}
+
+fn open(path: &Path, flags: OFlags) -> Result<File, PublishError> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flag_bits(flags | OFlags::NONBLOCK))
+        .open(path);
+    opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::BUSY) => PublishError::busy(path),
+        Some(Errno::LOOP) => PublishError::not_regular(path, FileKind::Symlink),
+        _ => PublishError::io("open", path)(error),
+    })
+}
+
+fn lock(file: &File, path: &Path, attempts: u32) -> Result<(), PublishError> {
+    for attempt in 1..=attempts {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if attempt < attempts => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => return Err(PublishError::io("lock", path)(error)),
+        }
+    }
+    Err(PublishError::busy(path))
+}

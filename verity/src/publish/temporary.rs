@@ -1,0 +1,137 @@
+//! The temporary file beside a target: where its new contents are made, and the lock on it.
+//!
+//! Two runs can find the same file, and the one that holds the lock can rename or remove it at any moment
+//! before the other has locked it. Hence the rule: a lock counts only if, once it is taken, the name still
+//! stands for the locked file.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::directory::Place;
+use super::{Distrust, FileKind, PublishError};
+
+/// How often another run may come in between before the output counts as busy.
+const ATTEMPTS: u32 = 100;
+
+/// A locked, empty file beside its target. Removed when dropped, unless it was put in the target's place.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    place: Place,
+    file: File,
+    name: OsString,
+    published: bool,
+}
+
+impl Temporary {
+    /// Locks the target by making its temporary file, with these permission bits less the umask.
+    pub(super) fn take(place: Place, mode: Mode) -> Result<Temporary, PublishError> {
+        let name = place.temporary_name();
+        for _ in 0..ATTEMPTS {
+            match make(&place, &name, mode)? {
+                Some(file) => return Ok(Temporary { place, file, name, published: false }),
+                None => remove_leftover(&place, &name)?,
+            }
+        }
+        Err(PublishError::busy(place.path()))
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Puts it in the target's place. The lock is kept until it is dropped.
+    pub(super) fn publish(&mut self) -> Result<(), PublishError> {
+        self.place.replace_by(&self.name)?;
+        self.published = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.published && is_still(&self.place, &self.name, &self.file).unwrap_or(false) {
+            // Nobody is left to report to; the next run on the same output removes it.
+            let _ = self.place.unlink(&self.name);
+        }
+    }
+}
+
+/// Makes and locks the file; `None` if there is one already or another run took it for a leftover.
+fn make(place: &Place, name: &OsString, mode: Mode) -> Result<Option<File>, PublishError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+    let file = match place.open(name, flags, mode) {
+        Ok(file) => file,
+        Err(Errno::EXIST) => return Ok(None),
+        Err(errno) => return Err(place.io("make a temporary file for")(errno)),
+    };
+    lock(place, &file)?;
+    let ours = is_still(place, name, &file).map_err(place.io("look up the temporary file of"))?;
+    Ok(ours.then_some(file))
+}
+
+/// Removes what a killed run left behind; refuses what no run of ours can have left.
+fn remove_leftover(place: &Place, name: &OsString) -> Result<(), PublishError> {
+    let Some(metadata) = place.metadata(name).map_err(place.io("look up the temporary file of"))?
+    else {
+        return Ok(());
+    };
+    if let Some(what) = distrust(&metadata) {
+        let path = place.path().with_file_name(name);
+        return Err(PublishError::Temporary { path, what });
+    }
+    let file = match place.open(name, OFlags::RDONLY, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(place.io("open the temporary file of")(errno)),
+    };
+    lock(place, &file)?;
+    let named = place.metadata(name).map_err(place.io("look up the temporary file of"))?;
+    let opened = file.metadata().map_err(place.io("look up the temporary file of"))?;
+    if !named.is_some_and(|named| is_same(&named, &opened) && distrust(&named).is_none()) {
+        return Ok(());
+    }
+    match place.unlink(name) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(place.io("remove the temporary file of")(errno)),
+    }
+}
+
+fn distrust(metadata: &Metadata) -> Option<Distrust> {
+    let kind = FileKind::from(metadata.file_type());
+    if kind != FileKind::Regular {
+        Some(Distrust::NotRegular(kind))
+    } else if metadata.uid() != rustix::process::geteuid().as_raw() {
+        Some(Distrust::OtherOwner { uid: metadata.uid() })
+    } else if metadata.nlink() > 1 {
+        Some(Distrust::HardLinked)
+    } else {
+        None
+    }
+}
+
+fn lock(place: &Place, file: &File) -> Result<(), PublishError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(PublishError::busy(place.path())),
+        Err(TryLockError::Error(error)) => Err(place.io("lock")(error)),
+    }
+}
+
+/// Whether the name stands for that very file.
+fn is_still(place: &Place, name: &OsString, file: &File) -> io::Result<bool> {
+    let (opened, named) = (file.metadata()?, place.metadata(name)?);
+    Ok(named.is_some_and(|named| is_same(&named, &opened)))
+}
+
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
