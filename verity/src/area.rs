@@ -96,9 +96,21 @@ impl HashArea {
         self.tree_range().end
     }
 
+    /// Whether it takes no bytes at all: one data block and no superblock. A hash file then is empty.
+    pub fn is_empty(&self) -> bool {
+        self.hash_blocks == 0 && !self.superblock
+    }
+
     /// The bytes from the start of the hash area to its end.
     pub fn range(&self) -> Range<u64> {
         self.offset..self.end()
+    }
+
+    /// Refuses parameters whose tree is not the one this area was made for.
+    pub(crate) fn check_belongs_to(&self, params: &Params) -> Result<(), HashAreaError> {
+        let same = self.hash_blocks == params.geometry().hash_blocks()
+            && self.hash_block_size == u64::from(params.hash_block_size());
+        if same { Ok(()) } else { Err(HashAreaError::OtherParams) }
     }
 
     /// Refuses an area that lies in the data, where both are on one device.
@@ -118,6 +130,9 @@ impl HashArea {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashAreaError {
+    /// The hash area was made for a tree of another size.
+    #[error("the hash area was made for other parameters")]
+    OtherParams,
     /// The hash area would overwrite data.
     #[error("the hash area at {offset} bytes lies in the data, which ends at {data_size} bytes")]
     OverlapsData {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 
-use crate::{Digest, HashAreaError, ParamsError, SuperblockError};
+use crate::{Digest, HashAreaError, ParamsError, Report, SuperblockError};
 
 /// A failed build or verification.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum Error {
     /// The caller's [`Progress`](crate::Progress) asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// Blocks are not what the root hash says.
+    #[error("{0}")]
+    Corrupt(Report),
     /// A place where no hash area can lie.
     #[error(transparent)]
     HashArea(#[from] HashAreaError),

@@ -9,6 +9,10 @@ use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The aim for one read of blocks, in bytes: it stays in a core's second-level cache between reading and
+/// hashing.
+pub(crate) const RUN_SIZE: u64 = 512 * 1024;
+
 /// Something that can be read at any offset by many threads at once.
 pub trait ReadAt: Send + Sync {
     /// Its length, in bytes.

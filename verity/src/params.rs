@@ -78,6 +78,11 @@ impl BlockSize {
         self.0
     }
 
+    /// How many blocks fit `bytes` bytes, but at least one.
+    pub(crate) fn blocks_in(self, bytes: u64) -> u64 {
+        (bytes / u64::from(self.0)).max(1)
+    }
+
     /// The length of a buffer that holds `blocks` blocks.
     pub(crate) fn buffer_len(self, blocks: usize) -> usize {
         // At most 2^19, so it fits the usize of every supported target.

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use crate::Error;
+
 /// Hears how far a build or a verification has come, and may stop it.
 ///
 /// Called from worker threads, at least once for every buffer read, so it should be quick.
@@ -29,5 +31,13 @@ pub trait Progress: Sync {
 impl Progress for () {
     fn advance(&self, _bytes: u64) -> ControlFlow<()> {
         ControlFlow::Continue(())
+    }
+}
+
+/// Tells of more bytes; an error if the work is to stop.
+pub(crate) fn advance(progress: &dyn Progress, bytes: u64) -> Result<(), Error> {
+    match progress.advance(bytes) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
     }
 }

@@ -39,6 +39,8 @@ pub enum Origin {
     Manifest,
     /// The caller stated every one of them.
     Pinned,
+    /// Nothing: some were stated, the rest was assumed or measured.
+    Assumed,
     /// Nothing: they were read from the superblock, which whoever wrote the image controls.
     Superblock,
 }
@@ -46,16 +48,17 @@ pub enum Origin {
 impl Origin {
     /// Whether the geometry is authenticated.
     pub fn is_authenticated(self) -> bool {
-        self != Origin::Superblock
+        matches!(self, Origin::Manifest | Origin::Pinned)
     }
 }
 
 impl fmt::Display for Origin {
-    /// `manifest`, `pinned` or `not authenticated (superblock)`.
+    /// `manifest`, `pinned`, `not authenticated (assumed)` or `not authenticated (superblock)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Origin::Manifest => "manifest",
             Origin::Pinned => "pinned",
+            Origin::Assumed => "not authenticated (assumed)",
             Origin::Superblock => "not authenticated (superblock)",
         })
     }
@@ -91,6 +94,21 @@ impl TrustedParams {
         Self::new(params, root_hash, hash_area, Origin::Superblock)
     }
 
+    /// Parameters of which some were not stated by anybody who knows them: defaults, or counted from the
+    /// size of the data.
+    ///
+    /// **Nothing authenticates them**, as with a superblock.
+    ///
+    /// # Errors
+    /// When the root hash is not a digest of the parameters' algorithm.
+    pub fn from_unauthenticated_assumptions(
+        params: Params,
+        root_hash: RootHash,
+        hash_area: HashArea,
+    ) -> Result<TrustedParams, TrustError> {
+        Self::new(params, root_hash, hash_area, Origin::Assumed)
+    }
+
     /// Parameters from a manifest **whose signature the caller has verified**; `verity-sign` is that caller.
     ///
     /// # Errors
@@ -110,9 +128,7 @@ impl TrustedParams {
         origin: Origin,
     ) -> Result<TrustedParams, TrustError> {
         check_root_hash_size(root_hash.digest(), params.algorithm())?;
-        if hash_area.hash_blocks() != params.geometry().hash_blocks() {
-            return Err(TrustError::HashArea);
-        }
+        hash_area.check_belongs_to(&params)?;
         Ok(TrustedParams { params, root_hash, hash_area, origin })
     }
 
@@ -235,12 +251,9 @@ pub struct PinMismatch {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// The hash area is that of other parameters.
-    #[error("the hash area does not belong to these parameters")]
-    HashArea,
-    /// The hash area cannot lie where it should.
+    /// The hash area cannot lie there, or is that of other parameters.
     #[error(transparent)]
-    HashAreaPlace(#[from] crate::HashAreaError),
+    HashArea(#[from] crate::HashAreaError),
     /// The root hash is no digest of the algorithm.
     #[error("a root hash of {algorithm} has {expected} bytes, this one has {actual}")]
     RootHashSize {

@@ -13,18 +13,18 @@ use crate::{Algorithm, HashType, Salt};
 /// The kernel for an algorithm, hash type and salt.
 pub(super) fn kernel(algorithm: Algorithm, hash_type: HashType, salt: &Salt) -> Arc<dyn Kernel> {
     match algorithm {
-        Algorithm::Sha1 => Salted::<sha1::Sha1>::new(hash_type, salt),
-        Algorithm::Sha224 => Salted::<sha2::Sha224>::new(hash_type, salt),
-        Algorithm::Sha256 => Salted::<sha2::Sha256>::new(hash_type, salt),
-        Algorithm::Sha384 => Salted::<sha2::Sha384>::new(hash_type, salt),
-        Algorithm::Sha512 => Salted::<sha2::Sha512>::new(hash_type, salt),
-        Algorithm::Sha3_256 => Salted::<sha3::Sha3_256>::new(hash_type, salt),
-        Algorithm::Sha3_384 => Salted::<sha3::Sha3_384>::new(hash_type, salt),
-        Algorithm::Sha3_512 => Salted::<sha3::Sha3_512>::new(hash_type, salt),
-        Algorithm::Blake2b256 => Salted::<blake2::Blake2b256>::new(hash_type, salt),
-        Algorithm::Blake2b512 => Salted::<blake2::Blake2b512>::new(hash_type, salt),
-        Algorithm::Blake2s256 => Salted::<blake2::Blake2s256>::new(hash_type, salt),
-        Algorithm::Sm3 => Salted::<sm3::Sm3>::new(hash_type, salt),
+        Algorithm::Sha1 => Salted::<sha1::Sha1>::boxed(hash_type, salt),
+        Algorithm::Sha224 => Salted::<sha2::Sha224>::boxed(hash_type, salt),
+        Algorithm::Sha256 => Salted::<sha2::Sha256>::boxed(hash_type, salt),
+        Algorithm::Sha384 => Salted::<sha2::Sha384>::boxed(hash_type, salt),
+        Algorithm::Sha512 => Salted::<sha2::Sha512>::boxed(hash_type, salt),
+        Algorithm::Sha3_256 => Salted::<sha3::Sha3_256>::boxed(hash_type, salt),
+        Algorithm::Sha3_384 => Salted::<sha3::Sha3_384>::boxed(hash_type, salt),
+        Algorithm::Sha3_512 => Salted::<sha3::Sha3_512>::boxed(hash_type, salt),
+        Algorithm::Blake2b256 => Salted::<blake2::Blake2b256>::boxed(hash_type, salt),
+        Algorithm::Blake2b512 => Salted::<blake2::Blake2b512>::boxed(hash_type, salt),
+        Algorithm::Blake2s256 => Salted::<blake2::Blake2s256>::boxed(hash_type, salt),
+        Algorithm::Sm3 => Salted::<sm3::Sm3>::boxed(hash_type, salt),
     }
 }
 
@@ -38,7 +38,7 @@ impl<H> Salted<H>
 where
     H: Clone + digest::Digest + Update + Send + Sync + 'static,
 {
-    fn new(hash_type: HashType, salt: &Salt) -> Arc<dyn Kernel> {
+    fn boxed(hash_type: HashType, salt: &Salt) -> Arc<dyn Kernel> {
         let (before, after) = match hash_type {
             HashType::ChromeOs => (&[][..], salt.as_bytes()),
             HashType::Normal => (salt.as_bytes(), &[][..]),

@@ -1,0 +1,98 @@
+//! Building: data in, hash blocks and root hash out.
+//!
+//! ```text
+//!  source ──> runs: read a run, hash its blocks ──> taps (none yet)
+//!                         │ digests
+//!                         v
+//!             assembler: fill slots, close hash blocks, hash them upwards ──> root hash
+//!                         │ hash blocks
+//!                         v
+//!             sink: each to its place in the hash area
+//! ```
+//!
+//! Levels are streamed: only hash blocks with empty slots are in memory, so memory does not grow with the
+//! data.
+
+mod assembler;
+mod runs;
+mod sink;
+
+use std::num::NonZeroUsize;
+
+use crate::hash::BlockHasher;
+use crate::io::{Source, WriteAt};
+use crate::{Error, HashArea, Params, Progress, RootHash, parallel};
+
+use self::assembler::Assembler;
+use self::runs::Runs;
+use self::sink::AreaSink;
+
+/// Builds the hash tree of a data source.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use verity::{Builder, HashArea, Params, Salt, Superblock, Uuid, io::WriteAt};
+///
+/// let image = vec![0x5a; 1 << 20];
+/// let params = Params::builder().data_size(1 << 20).salt(Salt::new(&[7; 32])?).build()?;
+/// let area = HashArea::new(&params, 0, true)?;
+/// let hash = Mutex::new(Vec::new());
+///
+/// let root_hash = Builder::new(&params).build(&image, &hash, &area)?;
+/// // The superblock goes last, so that an interrupted run leaves nothing that looks whole.
+/// hash.write_all_at(&Superblock::new(params, Uuid::nil()).to_bytes(), area.offset())?;
+/// assert_eq!(hash.lock().unwrap().len(), 16384);
+/// # assert_eq!(root_hash.to_string().len(), 64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Builder<'a> {
+    params: &'a Params,
+    threads: Option<NonZeroUsize>,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Builder<'a> {
+    /// A builder that works in the caller's rayon pool and reports to nobody.
+    pub fn new(params: &'a Params) -> Builder<'a> {
+        Builder { params, threads: None, progress: &() }
+    }
+
+    /// Uses that many threads of its own instead of the caller's pool. The result does not depend on it.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Reports every buffer of data; all in all [`Params::data_size`] bytes.
+    pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Hashes the data blocks of `source` and writes the tree to its place on `hash`; nothing else is
+    /// written, no superblock either. Bytes of `source` after the last data block are not read.
+    ///
+    /// Memory: about 1 MiB a thread, and one open hash block a level.
+    ///
+    /// # Errors
+    /// When the source is shorter than the data blocks, a read or write fails, threads cannot be started, or
+    /// the work is cancelled. The hash area then holds part of the tree.
+    pub fn build<S, W>(&self, source: &S, hash: &W, hash_area: &HashArea) -> Result<RootHash, Error>
+    where
+        S: Source + ?Sized,
+        W: WriteAt + ?Sized,
+    {
+        hash_area.check_belongs_to(self.params)?;
+        let (needed, actual) = (self.params.data_size(), source.source_len()?);
+        if actual < needed {
+            return Err(Error::ShortData { needed, actual });
+        }
+        let hasher = BlockHasher::new(self.params);
+        let sink = AreaSink::new(hash, hash_area, self.params);
+        let assembler = Assembler::new(self.params, &hasher, &sink);
+        let runs = Runs { source, params: self.params, hasher: &hasher, progress: self.progress };
+        parallel::install(self.threads, || runs.for_each(&assembler, &[]))?;
+        Ok(assembler.finish())
+    }
+}

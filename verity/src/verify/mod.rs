@@ -1,0 +1,149 @@
+//! Verification of whole images: the tree from the root down, then the data.
+//!
+//! Trust enters at the root hash and nowhere else. Each hash block is read once, hashed against its parent,
+//! and used from that private copy, so bytes that change between two reads cannot be trusted; a corrupt hash
+//! block is never blamed on the data under it. The walk is in `waves`, the findings are in `report`.
+
+mod report;
+mod waves;
+mod window;
+
+use std::num::NonZeroUsize;
+
+use crate::io::ReadAt;
+use crate::{Error, Progress, TrustedParams, parallel};
+
+pub use self::report::{CorruptRange, Report, Verified};
+
+/// Verifies an image and its hash tree against a root hash.
+///
+/// Only `Ok` means that the image is intact.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use verity::{BlockRef, Builder, Error, HashArea, Params, TrustedParams, Verifier};
+///
+/// let mut image = vec![0x5a; 1 << 20];
+/// let params = Params::builder().data_size(1 << 20).build()?;
+/// let area = HashArea::new(&params, 0, false)?;
+/// let hash = Mutex::new(Vec::new());
+/// let root_hash = Builder::new(&params).build(&image, &hash, &area)?;
+///
+/// let verifier = Verifier::new(TrustedParams::pinned(params, root_hash, area)?);
+/// assert_eq!(verifier.verify(&image, &hash)?.data_blocks, 256);
+///
+/// image[77 * 4096] ^= 1;
+/// let Err(Error::Corrupt(report)) = verifier.verify(&image, &hash) else { panic!("unnoticed") };
+/// assert_eq!(report.corruptions[0].first, BlockRef::Data { block: 77 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Verifier<'a> {
+    trusted: TrustedParams,
+    threads: Option<NonZeroUsize>,
+    progress: &'a dyn Progress,
+    ignore_zero_blocks: bool,
+    limit: usize,
+}
+
+impl<'a> Verifier<'a> {
+    /// A verifier that works in the caller's rayon pool and reports to nobody.
+    pub fn new(trusted: TrustedParams) -> Verifier<'a> {
+        Verifier { trusted, threads: None, progress: &(), ignore_zero_blocks: false, limit: 1000 }
+    }
+
+    /// Uses that many threads of its own instead of the caller's pool. The result does not depend on it.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Reports every buffer of hash blocks and of data; all in all the bytes of both.
+    pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Does not check data blocks whose digest in the tree is that of a block of zeros.
+    ///
+    /// As the kernel's `ignore_zero_blocks`: such a device returns zeros for them without a look at the
+    /// storage, so what lies there does not matter to it. It matters to every other reader.
+    pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
+        self.ignore_zero_blocks = ignore;
+        self
+    }
+
+    /// How many ranges [`Verifier::verify_all`] lists at the most; 1000 unless said, at least 1.
+    pub fn limit(mut self, ranges: usize) -> Self {
+        self.limit = ranges.max(1);
+        self
+    }
+
+    /// Verifies until the first corruption.
+    ///
+    /// The first is that of the highest hash level, then of lower ones, then of the data, each by position;
+    /// it does not depend on the number of threads.
+    ///
+    /// Memory: about 1 MiB a thread, and 4 to 5 MiB of hash blocks.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when a block is not what the root hash says. Other errors when the data or the
+    /// hash device is shorter than it must be, a read fails, threads cannot be started, or the work is
+    /// cancelled.
+    pub fn verify<D, H>(&self, data: &D, hash: &H) -> Result<Verified, Error>
+    where
+        D: ReadAt + ?Sized,
+        H: ReadAt + ?Sized,
+    {
+        self.run(data, hash, Search::First)
+    }
+
+    /// Verifies everything and lists every corrupt block, as ranges, up to the limit.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn verify_all<D, H>(&self, data: &D, hash: &H) -> Result<Verified, Error>
+    where
+        D: ReadAt + ?Sized,
+        H: ReadAt + ?Sized,
+    {
+        self.run(data, hash, Search::All)
+    }
+
+    fn run<D, H>(&self, data: &D, hash: &H, search: Search) -> Result<Verified, Error>
+    where
+        D: ReadAt + ?Sized,
+        H: ReadAt + ?Sized,
+    {
+        self.check_lengths(data, hash)?;
+        parallel::install(self.threads, || waves::Waves::new(self, data, hash, search).run())
+    }
+
+    fn check_lengths(
+        &self,
+        data: &(impl ReadAt + ?Sized),
+        hash: &(impl ReadAt + ?Sized),
+    ) -> Result<(), Error> {
+        let (needed, actual) = (self.trusted.params().data_size(), data.len()?);
+        if actual < needed {
+            return Err(Error::ShortData { needed, actual });
+        }
+        let area = self.trusted.hash_area();
+        if area.hash_blocks() > 0 {
+            let (needed, actual) = (area.end(), hash.len()?);
+            if actual < needed {
+                return Err(Error::ShortHashArea { needed, actual });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How far a verification looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    /// Up to the first corruption in order.
+    First,
+    /// Everywhere.
+    All,
+}

@@ -1,0 +1,165 @@
+//! What a verification found: corrupt blocks as ranges, in order, up to a bound.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::{BlockRef, Corruption};
+
+/// An intact image: every data block and every hash block was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// The data blocks that were read and checked.
+    pub data_blocks: u64,
+    /// The hash blocks that were read and checked.
+    pub hash_blocks: u64,
+    /// The data blocks that count as zeros by their digest and were not checked, because the caller asked to
+    /// ignore zero blocks.
+    pub zero_blocks: u64,
+}
+
+/// A corrupt image: which blocks, as far as they were looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The corrupt blocks, at least one range: higher hash levels first, then lower ones, then data, each by
+    /// position.
+    pub corruptions: Vec<CorruptRange>,
+    /// How many corrupt blocks were found, listed or not.
+    pub corrupt_blocks: u64,
+    /// How many data blocks lie under corrupt hash blocks: nothing can be said of them.
+    pub unchecked_data_blocks: u64,
+    /// Whether there may be more corrupt blocks than listed: the verification stopped at the first, or found
+    /// more ranges than the limit.
+    pub truncated: bool,
+}
+
+/// Corrupt blocks in a row, all data or all of one hash level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorruptRange {
+    /// The first of them.
+    pub first: BlockRef,
+    /// How many there are.
+    pub blocks: u64,
+    /// What is wrong with the first one.
+    pub corruption: Corruption,
+}
+
+impl fmt::Display for CorruptRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CorruptRange { first, blocks, corruption } = self;
+        match blocks {
+            1 => write!(f, "{first} is corrupt: {corruption}"),
+            _ => {
+                let last = first.block() + (blocks - 1);
+                write!(f, "{first} to {last} are corrupt; the first: {corruption}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    /// The first range, and whether there are more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.corruptions.as_slice() {
+            [] => f.write_str("corrupt"),
+            [only] => write!(f, "{only}"),
+            [first, ..] => write!(f, "{first} ({} corrupt blocks in all)", self.corrupt_blocks),
+        }
+    }
+}
+
+/// Collects ranges. Each area (the data, or one hash level) must come in ascending order; then what is kept
+/// under the limit does not depend on how the work was split.
+pub(super) struct Collector {
+    limit: usize,
+    /// By area: data under `None`, which sorts first, then level 0 and up.
+    areas: BTreeMap<Option<u8>, Vec<CorruptRange>>,
+    corrupt_blocks: u64,
+    dropped: bool,
+}
+
+impl Collector {
+    pub(super) fn new(limit: usize) -> Collector {
+        Collector { limit, areas: BTreeMap::new(), corrupt_blocks: 0, dropped: false }
+    }
+
+    pub(super) fn add(&mut self, range: CorruptRange) {
+        self.corrupt_blocks += range.blocks;
+        let ranges = self.areas.entry(range.first.level()).or_default();
+        if !append(ranges, range, self.limit) {
+            self.dropped = true;
+        }
+    }
+
+    /// The report, unless nothing is corrupt.
+    pub(super) fn finish(self, unchecked_data_blocks: u64) -> Option<Report> {
+        let in_order = self.areas.into_values().rev().flatten();
+        let mut corruptions: Vec<_> = in_order.collect();
+        let truncated = self.dropped || corruptions.len() > self.limit;
+        corruptions.truncate(self.limit);
+        (self.corrupt_blocks > 0).then_some(Report {
+            corruptions,
+            corrupt_blocks: self.corrupt_blocks,
+            unchecked_data_blocks,
+            truncated,
+        })
+    }
+}
+
+/// Appends to ranges in ascending order, joining neighbours; says whether it was kept within the limit.
+pub(super) fn append(ranges: &mut Vec<CorruptRange>, range: CorruptRange, limit: usize) -> bool {
+    if let Some(last) = ranges.last_mut()
+        && last.first.block() + last.blocks == range.first.block()
+    {
+        last.blocks += range.blocks;
+        return true;
+    }
+    let room = ranges.len() < limit;
+    if room {
+        ranges.push(range);
+    }
+    room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: BlockRef, blocks: u64) -> CorruptRange {
+        CorruptRange { first, blocks, corruption: Corruption::SpareBytes { offset: 0 } }
+    }
+
+    #[test]
+    fn neighbours_are_joined_and_areas_are_not() {
+        let mut collector = Collector::new(10);
+        collector.add(range(BlockRef::Hash { level: 0, block: 6 }, 1));
+        collector.add(range(BlockRef::Data { block: 7 }, 2));
+        collector.add(range(BlockRef::Data { block: 9 }, 1));
+        collector.add(range(BlockRef::Data { block: 11 }, 1));
+        let report = collector.finish(0).unwrap();
+        assert_eq!(
+            report.corruptions,
+            [
+                range(BlockRef::Hash { level: 0, block: 6 }, 1),
+                range(BlockRef::Data { block: 7 }, 3),
+                range(BlockRef::Data { block: 11 }, 1),
+            ]
+        );
+        assert_eq!((report.corrupt_blocks, report.truncated), (5, false));
+    }
+
+    #[test]
+    fn r05_the_limit_keeps_the_first_and_counts_all() {
+        let mut collector = Collector::new(3);
+        for block in 0..100 {
+            collector.add(range(BlockRef::Data { block: 2 * block }, 1));
+        }
+        collector.add(range(BlockRef::Hash { level: 1, block: 0 }, 1));
+        let report = collector.finish(0).unwrap();
+        assert_eq!(report.corruptions[0].first, BlockRef::Hash { level: 1, block: 0 });
+        assert_eq!(report.corruptions[2].first, BlockRef::Data { block: 2 });
+        assert_eq!((report.corruptions.len(), report.corrupt_blocks), (3, 101));
+        assert!(report.truncated);
+    }
+}
