@@ -17,12 +17,14 @@ main() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         install_packages
     fi
-    if [ -z "$(missing_packages)" ]; then
-        testdata/images/make.sh target/images
-        # Loop devices, other users and full file systems take root: without it, tests may skip.
-        [ "$(id -u)" -ne 0 ] || export VERITY_REQUIRE_ORACLES=1
-    else
+    if [ -n "$(missing_packages)" ]; then
         echo "test.sh: missing Debian packages:" $(missing_packages) >&2
+    elif [ "$(id -u)" -eq 0 ]; then
+        testdata/images/make.sh target/images
+        export VERITY_REQUIRE_ORACLES=1
+    else
+        # Loop devices, other users and, on some machines, the images take root.
+        testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
     fi
     exec cargo test --locked --workspace --features verity/mmap --no-fail-fast
 }
