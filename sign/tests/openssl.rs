@@ -177,8 +177,10 @@ fn p05_hints_name_the_mistake() {
     ];
     for (content, hint) in cases {
         for name in ["rsa2048", "p384"] {
-            let error =
-                refusal(&openssl.sign("smime", name, &content, "-noattr -nocerts -md sha256"), name);
+            let error = refusal(
+                &openssl.sign("smime", name, &content, "-noattr -nocerts -md sha256"),
+                name,
+            );
             let SignatureError::Mismatch { content: "root hash", signed_instead } = error else {
                 panic!("{error}");
             };

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub mod tree;
+pub(crate) mod tree;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,63 +14,63 @@ use der::{Any, Decode, Encode};
 use verity::RootHash;
 use verity_sign::{Certificate, PrivateKey, Signer};
 
-pub const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];
-pub const TEXT: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+pub(crate) const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];
+pub(crate) const TEXT: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
-pub fn path(name: &str, kind: &str) -> PathBuf {
+pub(crate) fn path(name: &str, kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join(format!("../testdata/keys/TEST_KEY_DO_NOT_USE.{name}.{kind}.pem"))
 }
 
-pub fn key_file(name: &str) -> Vec<u8> {
+pub(crate) fn key_file(name: &str) -> Vec<u8> {
     fs::read(path(name, "key")).unwrap()
 }
 
-pub fn certificate_file(name: &str) -> Vec<u8> {
+pub(crate) fn certificate_file(name: &str) -> Vec<u8> {
     fs::read(path(name, "cert")).unwrap()
 }
 
-pub fn key(name: &str) -> PrivateKey {
+pub(crate) fn key(name: &str) -> PrivateKey {
     PrivateKey::parse(&key_file(name)).unwrap()
 }
 
-pub fn certificate(name: &str) -> Certificate {
+pub(crate) fn certificate(name: &str) -> Certificate {
     Certificate::parse(&certificate_file(name)).unwrap()
 }
 
-pub fn signer(name: &str) -> Signer {
+pub(crate) fn signer(name: &str) -> Signer {
     Signer::new(key(name), certificate(name)).unwrap()
 }
 
-pub fn root_hash() -> RootHash {
+pub(crate) fn root_hash() -> RootHash {
     TEXT.parse().unwrap()
 }
 
 /// DER out of a PEM file.
-pub fn der_of(pem: &[u8]) -> Vec<u8> {
+pub(crate) fn der_of(pem: &[u8]) -> Vec<u8> {
     der::pem::decode_vec(pem).unwrap().1
 }
 
 /// A message taken apart.
-pub fn decode(message: &[u8]) -> SignedData {
+pub(crate) fn decode(message: &[u8]) -> SignedData {
     ContentInfo::from_der(message).unwrap().content.decode_as().unwrap()
 }
 
 /// And put together again, whatever it says now.
-pub fn encode(data: &SignedData) -> Vec<u8> {
+pub(crate) fn encode(data: &SignedData) -> Vec<u8> {
     let content_type = const_oid::db::rfc5911::ID_SIGNED_DATA;
     ContentInfo { content_type, content: Any::encode_from(data).unwrap() }.to_der().unwrap()
 }
 
 /// A good message with something changed in it.
-pub fn changed(message: &[u8], change: impl FnOnce(&mut SignedData)) -> Vec<u8> {
+pub(crate) fn changed(message: &[u8], change: impl FnOnce(&mut SignedData)) -> Vec<u8> {
     let mut data = decode(message);
     change(&mut data);
     encode(&data)
 }
 
 /// The same for its only signer.
-pub fn changed_signer(
+pub(crate) fn changed_signer(
     message: &[u8],
     change: impl FnOnce(&mut cms::signed_data::SignerInfo),
 ) -> Vec<u8> {
@@ -81,26 +81,26 @@ pub fn changed_signer(
     })
 }
 
-pub struct OpenSsl {
+pub(crate) struct OpenSsl {
     program: PathBuf,
-    pub dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl OpenSsl {
     /// Says so and returns nothing where openssl is missing; fails where it must not be.
-    pub fn find() -> Option<OpenSsl> {
+    pub(crate) fn find() -> Option<OpenSsl> {
         let program = verity_testdata::oracle::require("openssl")?;
         Some(OpenSsl { program, dir: tempfile::tempdir().unwrap() })
     }
 
-    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, content).unwrap();
         path
     }
 
     /// Runs `openssl ARGS`, words split at blanks, `{}` replaced by the paths in turn.
-    pub fn run(&self, args: &str, paths: &[&Path]) -> (bool, Vec<u8>, String) {
+    pub(crate) fn run(&self, args: &str, paths: &[&Path]) -> (bool, Vec<u8>, String) {
         let mut paths = paths.iter();
         let mut command = Command::new(&self.program);
         for word in args.split_whitespace() {
@@ -117,18 +117,18 @@ impl OpenSsl {
         )
     }
 
-    pub fn ok(&self, args: &str, paths: &[&Path]) -> Vec<u8> {
+    pub(crate) fn ok(&self, args: &str, paths: &[&Path]) -> Vec<u8> {
         let (success, stdout, stderr) = self.run(args, paths);
         assert!(success, "openssl {args}: {stderr}");
         stdout
     }
 
     /// `openssl COMMAND -sign` over `content` with a test key and more options.
-    pub fn sign(&self, command: &str, name: &str, content: &[u8], options: &str) -> Vec<u8> {
+    pub(crate) fn sign(&self, command: &str, name: &str, content: &[u8], options: &str) -> Vec<u8> {
         let content = self.file("content", content);
         self.ok(
             &format!(
-                "{command} -sign -binary -outform DER {options} -in {{}} -inkey {{}} -signer {{}}"
+                "{command} -sign -binary -outform DER -in {{}} -inkey {{}} -signer {{}} {options}"
             ),
             &[&content, &path(name, "key"), &path(name, "cert")],
         )

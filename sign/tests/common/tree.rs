@@ -3,7 +3,7 @@
 
 /// One element: a tag byte and what is in it.
 #[derive(Clone, Debug)]
-pub enum Node {
+pub(crate) enum Node {
     Primitive(u8, Vec<u8>),
     Constructed(u8, Vec<Node>),
     /// As constructed, with an indefinite length (BER).
@@ -13,32 +13,32 @@ pub enum Node {
 }
 
 impl Node {
-    pub fn parse(der: &[u8]) -> Node {
+    pub(crate) fn parse(der: &[u8]) -> Node {
         let (node, rest) = parse_one(der);
         assert!(rest.is_empty());
         node
     }
 
     /// The child reached by these indices.
-    pub fn at(&mut self, path: &[usize]) -> &mut Node {
+    pub(crate) fn at(&mut self, path: &[usize]) -> &mut Node {
         path.iter().fold(self, |node, &index| &mut node.children()[index])
     }
 
-    pub fn children(&mut self) -> &mut Vec<Node> {
+    pub(crate) fn children(&mut self) -> &mut Vec<Node> {
         match self {
             Node::Constructed(_, children) | Node::Indefinite(_, children) => children,
             other => panic!("{other:?} has no children"),
         }
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Node::Primitive(_, bytes) => bytes.clone(),
             other => panic!("{other:?} is not primitive"),
         }
     }
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Node::Primitive(tag, bytes) => tlv(*tag, bytes),
             Node::Constructed(tag, children) => tlv(*tag, &concat(children)),
@@ -52,7 +52,7 @@ impl Node {
         }
     }
 
-    pub fn indefinite(&mut self) {
+    pub(crate) fn indefinite(&mut self) {
         let (tag, children) = match self {
             Node::Constructed(tag, children) => (*tag, children.clone()),
             other => panic!("{other:?} is not constructed"),
@@ -65,7 +65,7 @@ fn concat(children: &[Node]) -> Vec<u8> {
     children.iter().flat_map(Node::encode).collect()
 }
 
-pub fn tlv(tag: u8, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn tlv(tag: u8, bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len().to_be_bytes();
     let skip = length.iter().take_while(|&&byte| byte == 0).count();
     let mut out = vec![tag];

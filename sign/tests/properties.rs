@@ -1,0 +1,114 @@
+//! Every single-bit flip, every truncation, and noise: nothing but the signature itself verifies, and
+//! nothing panics.
+
+mod common;
+
+use common::{NAMES, certificate, root_hash, signer};
+use proptest::prelude::*;
+use verity_sign::{Certificate, Class, Manifest, PrivateKey, verify_root_hash};
+
+fn messages(name: &str) -> [Vec<u8>; 2] {
+    [false, true].map(|embed| {
+        signer(name).with_embedded_certificate(embed).sign_root_hash(&root_hash()).unwrap()
+    })
+}
+
+#[test]
+fn p01_no_single_bit_flip_is_accepted() {
+    for name in NAMES {
+        let trusted = [certificate(name)];
+        for message in messages(name) {
+            for bit in 0..message.len() * 8 {
+                let mut flipped = message.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                let verdict = verify_root_hash(&flipped, &root_hash(), &trusted);
+                assert!(verdict.is_err(), "{name}: bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn p03_no_truncation_is_accepted() {
+    for name in NAMES {
+        let trusted = [certificate(name)];
+        for message in messages(name) {
+            for length in 0..message.len() {
+                let error =
+                    verify_root_hash(&message[..length], &root_hash(), &trusted).unwrap_err();
+                assert_eq!(error.class(), Class::Format, "{name}: {length} bytes: {error}");
+            }
+        }
+    }
+}
+
+/// Parsers of secrets and certificates under the same treatment; a flip may leave a usable
+/// certificate (its own signature is not looked at), but never a panic.
+#[test]
+fn p01_flips_and_truncations_of_keys_and_certificates_do_not_panic() {
+    for name in ["rsa2048", "p256"] {
+        let key = common::der_of(&common::key_file(name));
+        let certificate = common::der_of(&common::certificate_file(name));
+        for bit in 0..certificate.len() * 8 {
+            let mut flipped = certificate.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(parsed) = Certificate::parse(&flipped) {
+                assert_ne!(parsed.fingerprint(), common::certificate(name).fingerprint());
+            }
+        }
+        for bit in (0..key.len() * 8).step_by(7) {
+            let mut flipped = key.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let _ = PrivateKey::parse(&flipped);
+        }
+        for length in 0..certificate.len() {
+            assert!(Certificate::parse(&certificate[..length]).is_err());
+        }
+        for length in 0..key.len() {
+            assert!(PrivateKey::parse(&key[..length]).is_err());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn noise_is_refused(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+        let trusted = [certificate("p256")];
+        prop_assert!(verify_root_hash(&bytes, &root_hash(), &trusted).is_err());
+        prop_assert!(PrivateKey::parse(&bytes).is_err());
+        prop_assert!(Certificate::parse(&bytes).is_err());
+        prop_assert!(Manifest::parse(&bytes).is_err());
+    }
+
+    /// Several bytes replaced anywhere, so that lengths and tags break in combination.
+    #[test]
+    fn mangled_messages_are_refused(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        which in 0..NAMES.len(),
+        embed: bool,
+    ) {
+        let original = &messages(NAMES[which])[usize::from(embed)];
+        let mut message = original.clone();
+        for (index, byte) in changes {
+            let index = index.index(message.len());
+            message[index] = byte;
+        }
+        prop_assume!(message != *original);
+        let verdict = verify_root_hash(&message, &root_hash(), &[certificate(NAMES[which])]);
+        prop_assert!(verdict.is_err());
+    }
+
+    /// PEM with anything inside.
+    #[test]
+    fn mangled_pem_does_not_panic(
+        index: prop::sample::Index, byte: u8, label in "[A-Z -]{0,40}", body in "[A-Za-z0-9+/=\n]{0,200}",
+    ) {
+        let mut file = common::key_file("p256");
+        let index = index.index(file.len());
+        file[index] = byte;
+        let _ = PrivateKey::parse(&file);
+        let file = format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+        prop_assert!(PrivateKey::parse(file.as_bytes()).is_err());
+        prop_assert!(Certificate::parse(file.as_bytes()).is_err());
+    }
+}

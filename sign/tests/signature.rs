@@ -1,0 +1,604 @@
+//! Hostile signatures, made without openssl. Names are those of the attack catalogue's P group.
+
+mod common;
+
+use cms::cert::CertificateChoices;
+use cms::content_info::CmsVersion;
+use cms::revocation::RevocationInfoChoices;
+use cms::signed_data::{CertificateSet, SignerIdentifier, SignerInfo, SignerInfos};
+use common::tree::{Node, tlv};
+use common::{
+    NAMES, TEXT, certificate, changed, changed_signer, decode, encode, root_hash, signer,
+};
+use const_oid::ObjectIdentifier;
+use const_oid::db::{rfc5911, rfc5912};
+use der::asn1::{Null, OctetString, SetOfVec};
+use der::{Any, Decode, Encode};
+use verity_sign::{
+    Class, Error, SignatureDigest, SignatureError, Validity, verify_detached, verify_root_hash,
+};
+use x509_cert::attr::Attribute;
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
+
+fn good(name: &str) -> Vec<u8> {
+    signer(name).sign_root_hash(&root_hash()).unwrap()
+}
+
+fn embedding(name: &str) -> Vec<u8> {
+    signer(name).with_embedded_certificate(true).sign_root_hash(&root_hash()).unwrap()
+}
+
+fn refused(message: &[u8], name: &str) -> (SignatureError, Class) {
+    match verify_root_hash(message, &root_hash(), &[certificate(name)]) {
+        Err(Error::Signature(error)) => {
+            let copy = verify_root_hash(message, &root_hash(), &[certificate(name)]);
+            (error, copy.unwrap_err().class())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+macro_rules! assert_refused {
+    ($message:expr, $name:expr, $class:ident, $pattern:pat) => {{
+        let (error, class) = refused(&$message, $name);
+        assert!(matches!(error, $pattern), "{error:?}");
+        assert_eq!(class, Class::$class, "{error}");
+    }};
+}
+
+fn signer_of(message: &[u8]) -> SignerInfo {
+    decode(message).signer_infos.0.as_slice()[0].clone()
+}
+
+#[test]
+fn what_is_made_is_accepted_by_its_signer_alone() {
+    for name in NAMES {
+        for message in [good(name), embedding(name)] {
+            let everybody = NAMES.map(certificate);
+            let signed_by = verify_root_hash(&message, &root_hash(), &everybody).unwrap();
+            assert_eq!(signed_by.certificate(), &certificate(name));
+            let others: Vec<_> = NAMES
+                .iter()
+                .filter(|other| **other != name)
+                .map(|other| certificate(other))
+                .collect();
+            let error = verify_root_hash(&message, &root_hash(), &others).unwrap_err();
+            assert_eq!(error.class(), Class::Trust, "{error}");
+        }
+    }
+}
+
+#[test]
+fn nothing_trusted_is_an_error() {
+    let error = verify_root_hash(&good("p256"), &root_hash(), &[]).unwrap_err();
+    assert!(matches!(error, Error::Signature(SignatureError::NothingTrusted)));
+    assert_eq!(error.class(), Class::Trust);
+}
+
+/// Pinned mode: an expired certificate is reported and accepted, as the kernel does.
+#[test]
+fn p13_expiry_is_reported_with_the_callers_time() {
+    let expired = certificate("expired");
+    let signer = verity_sign::Signer::new(common::key("rsa2048"), expired.clone()).unwrap();
+    let message = signer.sign_root_hash(&root_hash()).unwrap();
+    let signed_by = verify_root_hash(&message, &root_hash(), &[expired]).unwrap();
+    let (first, last) = (1_577_836_800, 1_609_459_200);
+    assert_eq!(signed_by.validity_at(first - 1), Validity::NotYetValid { not_before: first });
+    assert_eq!(signed_by.validity_at(first), Validity::Valid);
+    assert_eq!(signed_by.validity_at(last), Validity::Valid);
+    assert_eq!(signed_by.validity_at(last + 1), Validity::Expired { not_after: last });
+}
+
+#[test]
+fn p02_trailing_bytes() {
+    for name in ["rsa2048", "p256"] {
+        let message = good(name);
+        for tail in [vec![0], vec![0; 100], vec![b'\n'], message.clone()] {
+            let long = [message.clone(), tail.clone()].concat();
+            let (error, class) = refused(&long, name);
+            let SignatureError::TrailingBytes { count } = error else { panic!("{error}") };
+            assert_eq!((count, class), (tail.len(), Class::Format));
+        }
+    }
+}
+
+/// Bytes that hide inside the explicit tag, behind the SignedData.
+#[test]
+fn p02_trailing_bytes_inside() {
+    let mut tree = Node::parse(&good("rsa2048"));
+    tree.at(&[1]).children().push(Node::Primitive(0x05, vec![]));
+    assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+    let mut tree = Node::parse(&good("rsa2048"));
+    tree.at(&[1, 0]).children().push(Node::Primitive(0x05, vec![]));
+    assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+    let mut tree = Node::parse(&good("rsa2048"));
+    tree.children().push(Node::Primitive(0x05, vec![]));
+    assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+}
+
+#[test]
+fn p04_empty_and_pem() {
+    assert_refused!(vec![], "p256", Format, SignatureError::Empty);
+    let pem = b"-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n".to_vec();
+    assert_refused!(pem, "p256", Format, SignatureError::Pem);
+}
+
+/// P05 with every key, without openssl.
+#[test]
+fn p05_wrong_contents_are_refused_with_a_hint() {
+    for name in NAMES {
+        let message = signer(name).sign_detached(format!("{TEXT}\n").as_bytes()).unwrap();
+        let (error, _) = refused(&message, name);
+        assert_eq!(
+            error.to_string(),
+            "the signature does not match the root hash; \
+             the signer signed it with a newline at the end instead"
+        );
+        let error = verify_detached(&message, TEXT.as_bytes(), &[certificate(name)]).unwrap_err();
+        assert!(error.to_string().contains("newline"), "{error}");
+    }
+}
+
+#[test]
+fn p06_embedded_content() {
+    for content in [TEXT.as_bytes(), b"other"] {
+        let message = changed(&good("rsa2048"), |data| {
+            let octets = OctetString::new(content).unwrap();
+            data.encap_content_info.econtent = Some(Any::encode_from(&octets).unwrap());
+        });
+        assert_refused!(message, "rsa2048", Signature, SignatureError::EmbeddedContent);
+    }
+}
+
+#[test]
+fn p07_no_signer() {
+    let message = changed(&embedding("rsa2048"), |data| {
+        data.signer_infos = SignerInfos::try_from(vec![]).unwrap();
+    });
+    assert_refused!(message, "rsa2048", Signature, SignatureError::Signers { actual: 0 });
+}
+
+#[test]
+fn p08_two_signers() {
+    let (one, other) = (signer_of(&good("rsa2048")), signer_of(&good("other")));
+    let mut bad = other.clone();
+    bad.signature = OctetString::new([0; 256]).unwrap();
+    let again = signer_of(&signer("rsa2048").sign_detached(b"else").unwrap());
+    for pair in [vec![one.clone(), other], vec![one.clone(), bad], vec![one, again]] {
+        let message = changed(&good("rsa2048"), |data| {
+            data.signer_infos = SignerInfos::try_from(pair).unwrap();
+        });
+        assert_refused!(message, "rsa2048", Signature, SignatureError::Signers { actual: 2 });
+    }
+}
+
+#[test]
+fn p09_an_attackers_embedded_certificate_counts_for_nothing() {
+    assert_refused!(embedding("other"), "rsa2048", Trust, SignatureError::UnknownSigner { .. });
+}
+
+/// A foreign certificate next to, or instead of, the trusted one.
+#[test]
+fn p09_foreign_certificates_beside_a_good_signature() {
+    let foreign = decode(&embedding("other")).certificates;
+    let own = decode(&embedding("rsa2048")).certificates;
+    let choices = |set: &Option<CertificateSet>| set.as_ref().unwrap().0.as_slice().to_vec();
+    let both: Vec<CertificateChoices> = [choices(&foreign), choices(&own)].concat();
+    for set in [foreign, Some(both.try_into().unwrap()), Some(vec![].try_into().unwrap())] {
+        let message = changed(&good("rsa2048"), |data| data.certificates = set);
+        assert_refused!(message, "rsa2048", Trust, SignatureError::ForeignCertificate);
+    }
+    verify_root_hash(&embedding("rsa2048"), &root_hash(), &[certificate("rsa2048")]).unwrap();
+}
+
+/// P10: the trusted name over another key's signature.
+#[test]
+fn p10_the_key_of_the_pinned_certificate_counts() {
+    let trusted = signer_of(&good("rsa2048")).sid;
+    let message = changed_signer(&good("other"), |signer| signer.sid = trusted);
+    assert_refused!(
+        message,
+        "rsa2048",
+        Signature,
+        SignatureError::Mismatch { signed_instead: None, .. }
+    );
+}
+
+/// Issuer and serial number must both agree.
+#[test]
+fn p10_issuer_alone_or_serial_alone_is_not_the_signer() {
+    let SignerIdentifier::IssuerAndSerialNumber(other) = signer_of(&good("other")).sid else {
+        panic!()
+    };
+    let message = changed_signer(&good("rsa2048"), |signer| {
+        let SignerIdentifier::IssuerAndSerialNumber(id) = &mut signer.sid else { panic!() };
+        id.serial_number = other.serial_number.clone();
+    });
+    assert_refused!(message, "rsa2048", Trust, SignatureError::UnknownSigner { .. });
+    let message = changed_signer(&good("rsa2048"), |signer| {
+        let SignerIdentifier::IssuerAndSerialNumber(id) = &mut signer.sid else { panic!() };
+        id.issuer = other.issuer.clone();
+    });
+    assert_refused!(message, "rsa2048", Trust, SignatureError::UnknownSigner { .. });
+}
+
+#[test]
+fn p16_algorithms_must_be_the_expected_ones_and_agree() {
+    let oid = |text: &str| ObjectIdentifier::new(text).unwrap();
+    let digests =
+        |signer: &SignerInfo| SetOfVec::try_from(vec![signer.digest_alg.clone()]).unwrap();
+
+    // Outside and inside differ; two outside; none outside.
+    for (outside, count) in [("sha384", 1), ("sha384", 2), ("none", 0)] {
+        let message = changed(&good("rsa2048"), |data| {
+            let signer = data.signer_infos.0.as_slice()[0].clone();
+            let mut other = signer.digest_alg.clone();
+            other.oid = rfc5912::ID_SHA_384;
+            let all = [other, signer.digest_alg];
+            data.digest_algorithms = SetOfVec::try_from(all[..count].to_vec()).unwrap();
+        });
+        let _ = outside;
+        assert_refused!(message, "rsa2048", Signature, SignatureError::DigestMismatch);
+    }
+
+    // Digests that the kernel may know and this crate does not.
+    for weak in ["1.3.14.3.2.26", "1.2.840.113549.2.5", "2.16.840.1.101.3.4.2.4"] {
+        let message = changed(&good("rsa2048"), |data| {
+            let mut signer = data.signer_infos.0.as_slice()[0].clone();
+            signer.digest_alg.oid = oid(weak);
+            data.digest_algorithms = digests(&signer);
+            data.signer_infos = SignerInfos::try_from(vec![signer]).unwrap();
+        });
+        assert_refused!(
+            message,
+            "rsa2048",
+            Unsupported,
+            SignatureError::UnsupportedAlgorithm { .. }
+        );
+    }
+
+    // Digest parameters other than NULL or none.
+    let message = changed(&good("rsa2048"), |data| {
+        let mut signer = data.signer_infos.0.as_slice()[0].clone();
+        signer.digest_alg.parameters = Some(Any::encode_from(&7u8).unwrap());
+        data.digest_algorithms = digests(&signer);
+        data.signer_infos = SignerInfos::try_from(vec![signer]).unwrap();
+    });
+    assert_refused!(message, "rsa2048", Unsupported, SignatureError::UnsupportedAlgorithm { .. });
+
+    // sha256WithRSAEncryption (the kernel refuses it too), RSA-PSS, Ed25519.
+    for algorithm in ["1.2.840.113549.1.1.11", "1.2.840.113549.1.1.10", "1.3.101.112"] {
+        let message = changed_signer(&good("rsa2048"), |signer| {
+            signer.signature_algorithm.oid = oid(algorithm);
+        });
+        assert_refused!(
+            message,
+            "rsa2048",
+            Unsupported,
+            SignatureError::UnsupportedAlgorithm { .. }
+        );
+    }
+}
+
+#[test]
+fn p16_the_algorithm_must_fit_the_key_and_the_digest() {
+    let mismatch = |message: Vec<u8>, name: &str| {
+        assert_refused!(message, name, Signature, SignatureError::AlgorithmMismatch { .. });
+    };
+    // ECDSA named over an RSA key, and the reverse.
+    let ecdsa = signer_of(&good("p256")).signature_algorithm;
+    let rsa = signer_of(&good("rsa2048")).signature_algorithm;
+    mismatch(
+        changed_signer(&good("rsa2048"), |signer| signer.signature_algorithm = ecdsa.clone()),
+        "rsa2048",
+    );
+    mismatch(changed_signer(&good("p256"), |signer| signer.signature_algorithm = rsa), "p256");
+    // ecdsa-with-SHA384 over a SHA-256 digest: the kernel looks at the digest only and accepts.
+    mismatch(
+        changed_signer(&good("p256"), |signer| {
+            signer.signature_algorithm.oid = rfc5912::ECDSA_WITH_SHA_384;
+        }),
+        "p256",
+    );
+    // Parameters: NULL for RSA, none for ECDSA.
+    mismatch(
+        changed_signer(&good("rsa2048"), |signer| signer.signature_algorithm.parameters = None),
+        "rsa2048",
+    );
+    mismatch(
+        changed_signer(&good("p256"), |signer| {
+            signer.signature_algorithm.parameters = Some(Null.into());
+        }),
+        "p256",
+    );
+    // A digest of 512 bits on P-256 cannot be verified here.
+    mismatch(
+        changed(&good("p256"), |data| {
+            let mut signer = data.signer_infos.0.as_slice()[0].clone();
+            signer.digest_alg.oid = rfc5912::ID_SHA_512;
+            signer.signature_algorithm.oid = rfc5912::ECDSA_WITH_SHA_512;
+            data.digest_algorithms = SetOfVec::try_from(vec![signer.digest_alg.clone()]).unwrap();
+            data.signer_infos = SignerInfos::try_from(vec![signer]).unwrap();
+        }),
+        "p256",
+    );
+}
+
+/// Both digest names say SHA-512, the signature was made with SHA-256.
+#[test]
+fn p16_the_digest_is_the_one_that_is_named() {
+    let message = changed(&good("rsa2048"), |data| {
+        let mut signer = data.signer_infos.0.as_slice()[0].clone();
+        signer.digest_alg.oid = rfc5912::ID_SHA_512;
+        data.digest_algorithms = SetOfVec::try_from(vec![signer.digest_alg.clone()]).unwrap();
+        data.signer_infos = SignerInfos::try_from(vec![signer]).unwrap();
+    });
+    assert_refused!(message, "rsa2048", Signature, SignatureError::Mismatch { .. });
+}
+
+fn attribute(oid: ObjectIdentifier, value: Any) -> Attribute {
+    Attribute { oid, values: SetOfVec::try_from(vec![value]).unwrap() }
+}
+
+fn content_attributes() -> Vec<Attribute> {
+    let digest = ring::digest::digest(&ring::digest::SHA256, TEXT.as_bytes());
+    let digest = OctetString::new(digest.as_ref()).unwrap();
+    vec![
+        attribute(rfc5911::ID_CONTENT_TYPE, Any::encode_from(&rfc5911::ID_DATA).unwrap()),
+        attribute(rfc5911::ID_MESSAGE_DIGEST, Any::encode_from(&digest).unwrap()),
+    ]
+}
+
+/// P20: whatever the attributes say, right or wrong.
+#[test]
+fn p20_attributes_of_any_kind() {
+    let [content_type, digest] = content_attributes().try_into().unwrap();
+    let text = attribute(rfc5911::ID_MESSAGE_DIGEST, Any::encode_from(&Null).unwrap());
+    for attributes in [
+        vec![content_type.clone()],
+        vec![content_type.clone(), digest.clone()],
+        vec![content_type.clone(), digest, text.clone()],
+        vec![content_type, text],
+        vec![],
+    ] {
+        let message = changed_signer(&good("rsa2048"), |signer| {
+            signer.signed_attrs = Some(SetOfVec::try_from(attributes.clone()).unwrap());
+        });
+        assert_refused!(message, "rsa2048", Signature, SignatureError::SignedAttributes);
+        let message = changed_signer(&good("rsa2048"), |signer| {
+            signer.unsigned_attrs = Some(SetOfVec::try_from(attributes).unwrap());
+        });
+        assert_refused!(message, "rsa2048", Signature, SignatureError::UnsignedAttributes);
+    }
+}
+
+/// P21: a signature over attributes, presented without them, is over their bytes and not the text;
+/// and a good one does not become one with attributes.
+#[test]
+fn p21_attributes_cannot_be_taken_off_or_put_on() {
+    let attributes = SetOfVec::try_from(content_attributes()).unwrap();
+    let signed = signer("rsa2048").sign_detached(&attributes.to_der().unwrap()).unwrap();
+    assert_refused!(
+        signed,
+        "rsa2048",
+        Signature,
+        SignatureError::Mismatch { signed_instead: None, .. }
+    );
+    let honest = changed_signer(&signed, |signer| signer.signed_attrs = Some(attributes.clone()));
+    assert_refused!(honest, "rsa2048", Signature, SignatureError::SignedAttributes);
+    let dressed = changed_signer(&good("rsa2048"), |signer| signer.signed_attrs = Some(attributes));
+    assert_refused!(dressed, "rsa2048", Signature, SignatureError::SignedAttributes);
+}
+
+#[test]
+fn p22_smime_capabilities() {
+    let oid = ObjectIdentifier::new("1.2.840.113549.1.9.15").unwrap();
+    let mut attributes = content_attributes();
+    attributes.push(attribute(oid, Any::new(der::Tag::Sequence, []).unwrap()));
+    let message = changed_signer(&good("rsa2048"), |signer| {
+        signer.signed_attrs = Some(SetOfVec::try_from(attributes).unwrap());
+    });
+    assert_refused!(message, "rsa2048", Policy, SignatureError::SmimeCapabilities);
+}
+
+#[test]
+fn p23_size() {
+    // The largest size is still looked at, one byte more is not.
+    for (size, limit) in [(32_767, false), (32_768, true), (65_536, true), (1 << 20, true)] {
+        let mut bytes = vec![0; size];
+        let message = good("rsa2048");
+        bytes[..message.len()].copy_from_slice(&message);
+        let (error, class) = refused(&bytes, "rsa2048");
+        match limit {
+            true => assert!(matches!(error, SignatureError::TooLarge { limit: 32_767, .. })),
+            false => assert!(matches!(error, SignatureError::TrailingBytes { .. })),
+        }
+        assert_eq!(class == Class::Limit, limit);
+    }
+}
+
+#[test]
+fn p24_ber_and_nesting() {
+    let mut tree = Node::parse(&good("rsa2048"));
+    tree.indefinite();
+    assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+    let mut tree = Node::parse(&good("rsa2048"));
+    tree.at(&[1, 0]).indefinite();
+    assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+
+    // The signature value as a constructed OCTET STRING.
+    let mut tree = Node::parse(&good("rsa2048"));
+    let value = tree.at(&[1, 0, 3, 0, 4]);
+    let (head, tail) = (value.bytes()[..100].to_vec(), value.bytes()[100..].to_vec());
+    *value = Node::Constructed(0x24, vec![Node::Primitive(4, head), Node::Primitive(4, tail)]);
+    assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+
+    // Deep nesting, as deep as the size limit allows.
+    let mut deep = Vec::new();
+    while deep.len() < 32_000 {
+        deep = tlv(0x30, &deep);
+    }
+    assert_refused!(deep, "rsa2048", Format, SignatureError::Malformed { .. });
+    let mut tree = Node::parse(&good("rsa2048"));
+    let shallow =
+        (0..11).fold(Node::Primitive(5, vec![]), |node, _| Node::Constructed(0x30, vec![node]));
+    tree.at(&[1, 0, 3, 0, 3]).children()[1] = shallow;
+    assert_refused!(tree.encode(), "rsa2048", Signature, SignatureError::AlgorithmMismatch { .. });
+}
+
+#[test]
+fn p25_versions_and_signer_names() {
+    let ski = || {
+        let id = OctetString::new([7; 20]).unwrap();
+        SignerIdentifier::SubjectKeyIdentifier(SubjectKeyIdentifier(id))
+    };
+    let message = |data_version, signer_version, by_key: bool| {
+        let message = changed_signer(&good("rsa2048"), |signer| {
+            signer.version = signer_version;
+            if by_key {
+                signer.sid = ski();
+            }
+        });
+        changed(&message, |data| data.version = data_version)
+    };
+    use CmsVersion::{V0, V1, V3};
+    for (data, signer, by_key) in
+        [(V3, V3, false), (V1, V3, false), (V3, V1, false), (V0, V1, false), (V1, V3, true)]
+    {
+        assert_refused!(
+            message(data, signer, by_key),
+            "rsa2048",
+            Format,
+            SignatureError::Version { actual: 0 | 3, .. }
+        );
+    }
+    for version in [V1, V3] {
+        assert_refused!(
+            message(version, version, true),
+            "rsa2048",
+            Unsupported,
+            SignatureError::SubjectKeyIdentifier
+        );
+    }
+}
+
+#[test]
+fn p26_encodings_that_are_not_minimal() {
+    // A length of four bytes where one would do, in every primitive of the message.
+    let paths: [&[usize]; 5] =
+        [&[0], &[1, 0, 0], &[1, 0, 1, 0, 0], &[1, 0, 3, 0, 0], &[1, 0, 3, 0, 4]];
+    for path in paths {
+        let mut tree = Node::parse(&good("rsa2048"));
+        let node = tree.at(path);
+        let tag = node.encode()[0];
+        *node = Node::LongLength(tag, node.bytes(), 4);
+        assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+    }
+    // INTEGER 1 as 00 01.
+    let mut tree = Node::parse(&good("rsa2048"));
+    *tree.at(&[1, 0, 0]) = Node::Primitive(2, vec![0, 1]);
+    assert_refused!(tree.encode(), "rsa2048", Format, SignatureError::Malformed { .. });
+}
+
+/// The embedded certificate with an explicit default (`critical FALSE`): the decoder takes it for
+/// the same certificate; only encoding again tells.
+#[test]
+fn p26_an_explicit_default_value() {
+    let mut tree = Node::parse(&embedding("rsa2048"));
+    let extensions = tree.at(&[1, 0, 3, 0, 0, 7, 0]).children();
+    let mut extensions = extensions.iter_mut().map(Node::children);
+    let plain = extensions.find(|fields| fields.len() == 2).unwrap();
+    plain.insert(1, Node::Primitive(1, vec![0]));
+    let message = tree.encode();
+    assert!(decode(&message).certificates == decode(&embedding("rsa2048")).certificates);
+    assert_refused!(message, "rsa2048", Format, SignatureError::NotCanonical { .. });
+}
+
+#[test]
+fn p26_order_in_a_set() {
+    let (one, other) = (signer_of(&good("rsa2048")), signer_of(&good("other")));
+    let mut tree = Node::parse(&good("rsa2048"));
+    for order in [[&one, &other], [&other, &one]] {
+        *tree.at(&[1, 0, 3]).children() =
+            order.iter().map(|signer| Node::parse(&signer.to_der().unwrap())).collect();
+        refused(&tree.encode(), "rsa2048");
+    }
+}
+
+#[test]
+fn p27_lengths_that_lie() {
+    for head in [
+        &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff][..],
+        &[0x30, 0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        &[0x30, 0x82, 0xff, 0xff],
+        &[0x30],
+        &[0x30, 0x82],
+        &[0x1f, 0xff, 0xff],
+    ] {
+        let message = [head, &good("rsa2048")[4..]].concat();
+        assert_refused!(message, "rsa2048", Format, SignatureError::Malformed { .. });
+        assert_refused!(head.to_vec(), "rsa2048", Format, SignatureError::Malformed { .. });
+    }
+}
+
+#[test]
+fn p28_a_zero_filled_file_is_no_signature() {
+    assert_refused!(vec![0; 4096], "rsa2048", Format, SignatureError::Malformed { .. });
+}
+
+/// P30: a valid signature, of another root hash.
+#[test]
+fn p30_a_signature_of_another_image() {
+    for name in NAMES {
+        let other: verity::RootHash = "00".repeat(32).parse().unwrap();
+        let message = signer(name).sign_root_hash(&other).unwrap();
+        assert_refused!(message, name, Signature, SignatureError::Mismatch { .. });
+    }
+}
+
+#[test]
+fn other_content_types_and_revocation_lists() {
+    let message = changed(&good("rsa2048"), |data| {
+        data.encap_content_info.econtent_type = rfc5911::ID_SIGNED_DATA;
+    });
+    assert_refused!(message, "rsa2048", Signature, SignatureError::ContentType { .. });
+    let message = changed(&good("rsa2048"), |data| {
+        data.crls = Some(RevocationInfoChoices(SetOfVec::default()));
+    });
+    assert_refused!(message, "rsa2048", Signature, SignatureError::Crls);
+    let mut outer = cms::content_info::ContentInfo::from_der(&good("rsa2048")).unwrap();
+    outer.content_type = rfc5911::ID_DATA;
+    let message = outer.to_der().unwrap();
+    assert_refused!(message, "rsa2048", Format, SignatureError::NotSignedData { .. });
+}
+
+/// The tools of these tests write what they read.
+#[test]
+fn unchanged_messages_stay_the_same() {
+    for message in [good("rsa2048"), good("p256"), embedding("p384")] {
+        assert_eq!(encode(&decode(&message)), message);
+        assert_eq!(Node::parse(&message).encode(), message);
+    }
+}
+
+#[test]
+fn digests_follow_the_key_and_can_be_chosen() {
+    for name in NAMES {
+        let default = if name == "p384" { "sha384" } else { "sha256" };
+        assert_eq!(signer(name).digest().name(), default);
+        for &digest in SignatureDigest::ALL {
+            let chosen = signer(name).with_digest(digest);
+            match name.starts_with("rsa") || digest.name() == default {
+                true => {
+                    let message = chosen.unwrap().sign_root_hash(&root_hash()).unwrap();
+                    let signed_by =
+                        verify_root_hash(&message, &root_hash(), &[certificate(name)]).unwrap();
+                    assert_eq!(signed_by.digest(), digest);
+                }
+                false => assert_eq!(chosen.unwrap_err().class(), Class::Key),
+            }
+        }
+    }
+    assert!("sha1".parse::<SignatureDigest>().is_err());
+    assert_eq!("sha512".parse(), Ok(SignatureDigest::Sha512));
+}
