@@ -1,6 +1,46 @@
-//! Placeholder crate page.
-
-#![deny(unsafe_code)]
+//! Build and verify dm-verity hash trees: the Linux kernel's format, byte for byte what `veritysetup` writes.
+//!
+//! dm-verity protects a read-only block device with a tree of digests: the digests of the data blocks are
+//! packed into hash blocks, their digests into further hash blocks, up to one whose digest is the root hash.
+//! Who trusts the root hash and the parameters can check every block.
+//!
+//! ```text
+//!  data        |b0|b1|b2| ............................ |bn-1|
+//!                 \  |  /
+//!  level 0         |hb|hb| ........................ |hb|     digests of data blocks
+//!                    \ |
+//!  level 1            |hb| ... |hb|                          digests of level-0 hash blocks
+//!                        \   /
+//!  level 2               |hb|  ── its digest ──> root hash
+//!
+//!  hash device  [superblock, padding][level 2][level 1][level 0]
+//! ```
+//!
+//! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say where
+//! everything lies; [`Builder`] makes the tree; [`Verifier`] checks an image against [`TrustedParams`], which
+//! remember where they come from. Files, block devices, slices and your own types come in through
+//! [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are in the crate `verity-sign`.
+//!
+//! ```
+//! use std::sync::Mutex;
+//! use verity::{Builder, HashArea, Params, Salt, TrustedParams, Verifier};
+//!
+//! let image = vec![0x5a; 1 << 20];
+//! let params = Params::builder().data_size(1 << 20).salt(Salt::from_seed("demo")).build()?;
+//! let area = HashArea::new(&params, 0, false)?;
+//! let hash = Mutex::new(Vec::new());
+//! let root_hash = Builder::new(&params).build(&image, &hash, &area)?;
+//!
+//! let trusted = TrustedParams::pinned(params, root_hash, area)?;
+//! Verifier::new(trusted).verify(&image, &hash)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The library never prints, and it hashes in the caller's rayon pool unless told otherwise. With feature
+//! `mmap` the builder also takes a mapped file as its source.
+//!
+//! The public interface is what this page lists: everything at the top, but for the modules [`io`],
+//! [`publish`] and [`table`].
 
 mod algorithm;
 mod area;
@@ -15,6 +55,7 @@ mod params;
 mod plan;
 mod progress;
 pub mod publish;
+mod run;
 mod seed;
 mod superblock;
 pub mod table;

@@ -13,7 +13,7 @@ use crate::{Error, HashArea, Params, ParamsBuilder};
 ///
 /// // The largest image for a partition of 64 MiB that is to hold the hash area too.
 /// let plan = Plan::for_partition(Params::builder(), 64 << 20, true)?;
-/// assert_eq!(plan.params().data_blocks(), 16254);
+/// assert_eq!(plan.params().data_blocks(), 16255);
 /// # Ok::<(), verity::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

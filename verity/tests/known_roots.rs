@@ -1,5 +1,11 @@
 //! Known answers: trees, hash files and root hashes that veritysetup made, and those it publishes.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "tests run on 64-bit hosts, and a panic is their report"
+)]
+
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 

@@ -1,5 +1,11 @@
 //! Property tests against the slow twin: geometry for any size, trees for any shape.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "tests run on 64-bit hosts, and a panic is their report"
+)]
+
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
@@ -199,7 +205,7 @@ proptest! {
                 .iter()
                 .map(|range| match range.first {
                     BlockRef::Data { block } => BadBlock::Data(block),
-                    BlockRef::Hash { level, block } => BadBlock::Hash { level: level.into(), block: block.into() },
+                    BlockRef::Hash { level, block } => BadBlock::Hash { level: level.into(), block },
                 })
                 .collect();
             prop_assert_eq!(found, bad);

@@ -2,9 +2,12 @@
 //!
 //! Trust enters at the root hash and nowhere else. Each hash block is read once, hashed against its parent,
 //! and used from that private copy, so bytes that change between two reads cannot be trusted; a corrupt hash
-//! block is never blamed on the data under it. The walk is in `waves`, the findings are in `report`.
+//! block is never blamed on the data under it. The walk is in `waves`, its steps in `tree` and `data`, the
+//! findings in `report`.
 
+mod data;
 mod report;
+mod tree;
 mod waves;
 mod window;
 

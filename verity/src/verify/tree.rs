@@ -1,0 +1,140 @@
+//! The hash blocks of a wave, level by level: each read once and compared to its parent.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use rayon::prelude::*;
+
+use crate::io::{RUN_SIZE, ReadAt};
+use crate::{BlockRef, Corruption, Error};
+
+use super::report::append;
+use super::waves::{Waves, mismatch};
+use super::window::Window;
+use super::{CorruptRange, Search};
+
+impl<D, H> Waves<'_, D, H>
+where
+    D: ReadAt + ?Sized,
+    H: ReadAt + ?Sized,
+{
+    /// Moves the window of `level` to the hash blocks above this wave, verifies the new ones against the
+    /// window above, and returns the corrupt ones as ranges in order.
+    pub(super) fn verify_level(
+        &self,
+        level: usize,
+        wave: &Range<u64>,
+        windows: &mut [Window],
+    ) -> Result<Vec<CorruptRange>, Error> {
+        let (lower, upper) = windows.split_at_mut(level + 1);
+        let block_size = self.params().hash_block_size();
+        let per_block = self.geometry().hashes_per_block();
+        let above = (0..level).fold(wave.clone(), |range, _| {
+            range.start / per_block..(range.end - 1) / per_block + 1
+        });
+        let fresh = lower[level].advance_to(above, block_size);
+        let window = &mut lower[level];
+        let per_run = block_size.blocks_in(RUN_SIZE);
+        let chunk = usize::try_from(per_run).unwrap_or(usize::MAX);
+        let kept = window.verified.len() - fresh;
+        let parent = upper.first();
+        let fresh_bytes = &mut window.bytes[block_size.buffer_len(kept)..];
+        let first = window.first + u64::try_from(kept).unwrap_or(u64::MAX);
+        let chunks = fresh_bytes
+            .par_chunks_mut(block_size.buffer_len(chunk))
+            .zip(window.verified[kept..].par_chunks_mut(chunk))
+            .enumerate()
+            .map(|(index, (bytes, verified))| {
+                let first = first + u64::try_from(index).unwrap_or(u64::MAX) * per_run;
+                self.verify_hash_blocks(level, first, bytes, verified, parent)
+            });
+        let results: Vec<Result<Vec<CorruptRange>, Error>> = chunks.collect();
+        let mut corrupt = Vec::new();
+        for ranges in results {
+            match ranges {
+                // What comes first in the order is what counts, as in the data.
+                Err(_) if self.search == Search::First && !corrupt.is_empty() => break,
+                ranges => ranges?.into_iter().for_each(|range| {
+                    append(&mut corrupt, range, usize::MAX);
+                }),
+            }
+        }
+        Ok(corrupt)
+    }
+
+    /// Reads hash blocks into `bytes`, and marks in `verified` those whose digests are what the level above
+    /// says.
+    fn verify_hash_blocks(
+        &self,
+        level: usize,
+        first: u64,
+        bytes: &mut [u8],
+        verified: &mut [bool],
+        parent: Option<&Window>,
+    ) -> Result<Vec<CorruptRange>, Error> {
+        let shape = self.geometry().levels()[level];
+        let level = u8::try_from(level).unwrap_or(u8::MAX);
+        let block_size = self.params().hash_block_size();
+        let start = self.verifier.trusted.hash_area().tree_range().start;
+        let offset = start + (shape.start + first) * u64::from(block_size);
+        self.hash.read_exact_at(bytes, offset).map_err(|source| Error::Read {
+            block: BlockRef::Hash { level, block: first },
+            source,
+        })?;
+        let mut digests = vec![0; verified.len() * self.hasher.digest_size()];
+        self.hasher.hash_many(bytes, block_size.buffer_len(1), &mut digests);
+        let (mut compared, mut corrupt) = (0, Vec::new());
+        let blocks = bytes.chunks_exact(block_size.buffer_len(1));
+        let digests = digests.chunks_exact(self.hasher.digest_size());
+        for (block, ((bytes, actual), verified)) in (first..).zip(blocks.zip(digests).zip(verified))
+        {
+            let Some(expected) = self.expected(parent, level + 1, block) else { continue };
+            compared += 1;
+            *verified = expected == actual;
+            let corruption = match *verified {
+                true => self.spare_byte(level, block, bytes),
+                false => Some(mismatch(expected, actual)),
+            };
+            if let Some(corruption) = corruption {
+                let first = BlockRef::Hash { level, block };
+                append(&mut corrupt, CorruptRange { first, blocks: 1, corruption }, usize::MAX);
+            }
+        }
+        self.counts.hash_blocks.fetch_add(compared, Ordering::Relaxed);
+        self.advance(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+        Ok(corrupt)
+    }
+
+    /// What the hash block at `level` above says the digest of block `position` is; the root hash above the
+    /// top. `None` if that hash block is corrupt, so that nothing can be said.
+    pub(super) fn expected<'w>(
+        &'w self,
+        parent: Option<&'w Window>,
+        level: u8,
+        position: u64,
+    ) -> Option<&'w [u8]> {
+        let Some(window) = parent else { return Some(self.root.as_bytes()) };
+        let slot = self.geometry().locate(level, position);
+        let block = window.block(slot.block, self.params().hash_block_size())?;
+        let offset = usize::try_from(slot.offset).ok()?;
+        block.get(offset..)?.get(..self.hasher.digest_size())
+    }
+
+    /// The first byte of a hash block that belongs to no digest and is not zero.
+    fn spare_byte(&self, level: u8, block: u64, bytes: &[u8]) -> Option<Corruption> {
+        let geometry = self.geometry();
+        let shape = geometry.levels()[usize::from(level)];
+        let first_hash = block * geometry.hashes_per_block();
+        let slots = (shape.hashes - first_hash).min(geometry.hashes_per_block());
+        let slot_size = usize::try_from(geometry.slot_size()).ok()?;
+        let used = usize::try_from(slots).ok()? * slot_size;
+        let (slots, rest) = bytes.split_at(used);
+        let in_slots = slots.chunks_exact(slot_size).enumerate().find_map(|(slot, bytes)| {
+            let spare = bytes[self.hasher.digest_size()..].iter().position(|&byte| byte != 0)?;
+            Some(slot * slot_size + self.hasher.digest_size() + spare)
+        });
+        let in_rest = || rest.iter().position(|&byte| byte != 0).map(|index| used + index);
+        let offset = u64::try_from(in_slots.or_else(in_rest)?).ok()?;
+        Some(Corruption::SpareBytes { offset })
+    }
+}
