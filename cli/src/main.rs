@@ -1,2 +1,56 @@
-//! The `verity` command.
-fn main() {}
+//! The `verity` command: reads its arguments, runs one command, prints the outcome.
+
+mod args;
+mod command;
+mod error;
+mod exit;
+mod log;
+mod output;
+mod parameters;
+mod progress;
+mod quoted;
+mod sidecars;
+mod signals;
+mod sizes;
+mod storage;
+mod trust;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::command::{Context, Outcome};
+use crate::error::{Class, CommandError};
+use crate::signals::Signals;
+
+fn main() -> ExitCode {
+    let arguments = args::command_first(std::env::args_os().collect());
+    let json = arguments.iter().any(|argument| argument == "--json");
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => report(run(cli), json),
+        Err(error) if error.use_stderr() => report(Err(args::usage_error(&error)), json),
+        Err(help) => {
+            // A reader that has seen enough of the help may close the pipe.
+            let _ = output::print(&help.to_string());
+            ExitCode::from(exit::OK)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Outcome, CommandError> {
+    log::install(cli.verbose);
+    let signals = Signals::install().map_err(|error| CommandError::new(Class::Io, error))?;
+    cli.command.run(&Context { signals })
+}
+
+fn report(result: Result<Outcome, CommandError>, json: bool) -> ExitCode {
+    match result.and_then(|outcome| output::success(&outcome, json)) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            // The failure decides the exit code, whether it could be printed or not.
+            let _ = output::failure(&error, json);
+            exit::code(error.class())
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! The command line: what the user typed, read and nothing more.
+//!
+//! Only types and their spelling; no file is touched here. Options are spelled as veritysetup spells them
+//! wherever it has them: `-h` is the hash and `-s` the salt, help is `--help` or `-?`.
+
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
+use verity_sign::SignatureDigest;
+
+use crate::command::{Context, Outcome, build, check, dump, format, plan, sign, table, verify};
+use crate::error::CommandError;
+use crate::parameters::Parameters;
+use crate::trust::RootSource;
+use crate::{exit, sizes};
+
+/// Build, sign, verify and describe dm-verity images.
+#[derive(Debug, Parser)]
+#[command(
+    name = "verity",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = exit::HELP
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print one JSON object instead of text, also on failure
+    #[arg(long, global = true, help_heading = "General")]
+    json: bool,
+
+    /// Say more on standard error
+    #[arg(short, long, global = true, help_heading = "General")]
+    pub(crate) verbose: bool,
+
+    /// Print help
+    #[arg(short = '?', long, global = true, action = ArgAction::Help, help_heading = "General")]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, global = true, action = ArgAction::Version, help_heading = "General")]
+    version: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Format(FormatArgs),
+    Verify(VerifyArgs),
+    Dump(DumpArgs),
+    Plan(PlanArgs),
+    Table(TableArgs),
+    Build(BuildArgs),
+    Check(CheckArgs),
+    Sign(SignArgs),
+}
+
+/// Parameters of the hash tree and place of the hash area
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Parameters")]
+struct ParameterArgs {
+    /// Hash algorithm [default: sha256]
+    #[arg(short = 'h', long = "hash", value_name = "ALG")]
+    algorithm: Option<Algorithm>,
+
+    /// Hash type: 1, or 0 as Chrome OS had it (legacy) [default: 1]
+    #[arg(long, value_name = "0|1", value_parser = hash_type)]
+    format: Option<HashType>,
+
+    /// Size of a data block: a power of two from 512 to 512K [default: 4096]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
+    data_block_size: Option<BlockSize>,
+
+    /// Size of a hash block: a power of two from 512 to 512K [default: 4096]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
+    hash_block_size: Option<BlockSize>,
+
+    /// How many data blocks are covered; more data than that is left unprotected [default: all]
+    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
+    data_blocks: Option<u64>,
+
+    /// Salt of up to 256 bytes in hex, or - for none
+    #[arg(short, long, value_name = "HEX|-")]
+    salt: Option<Salt>,
+
+    /// UUID in the superblock
+    #[arg(long, value_parser = uuid)]
+    uuid: Option<Uuid>,
+
+    /// Where the hash area begins on the hash device
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    hash_offset: Option<u64>,
+
+    /// The hash area has no superblock
+    #[arg(long)]
+    no_superblock: bool,
+}
+
+impl From<ParameterArgs> for Parameters {
+    fn from(args: ParameterArgs) -> Parameters {
+        Parameters {
+            algorithm: args.algorithm,
+            hash_type: args.format,
+            data_block_size: args.data_block_size,
+            hash_block_size: args.hash_block_size,
+            data_blocks: args.data_blocks,
+            salt: args.salt,
+            uuid: args.uuid,
+            hash_offset: args.hash_offset,
+            no_superblock: args.no_superblock,
+        }
+    }
+}
+
+/// Options of commands that make a hash tree
+#[derive(Args, Debug)]
+struct SeedArgs {
+    /// Derive salt and UUID from this text, so that the same input gives the same output
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["salt", "uuid"])]
+    seed: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct ThreadArgs {
+    /// Threads to hash with [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<NonZeroUsize>,
+}
+
+/// Make a hash tree over DATA and write it to HASH
+///
+/// Prints what it has made, with the root hash, in the words of veritysetup. HASH may be new, an existing file
+/// (every byte outside the hash area is kept), a block device, or DATA itself with --hash-offset.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct FormatArgs {
+    /// The data to protect: a file or a block device, only read
+    data: PathBuf,
+    /// Where the hash area is written
+    hash: PathBuf,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    #[command(flatten)]
+    seed: SeedArgs,
+    /// Also write the root hash to this file, in hex
+    #[arg(long, value_name = "FILE")]
+    root_hash_file: Option<PathBuf>,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+/// Check DATA and HASH against a root hash or a signed manifest
+///
+/// The parameters come from the superblock; nothing authenticates them then, and the result says so. Parameters
+/// that are given are pins: they must be what the superblock states. With --no-superblock they are the
+/// parameters themselves. With --manifest everything comes from the manifest, whose signature (FILE.p7s) must
+/// be by one of the certificates.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct VerifyArgs {
+    /// The data: a file or a block device
+    data: PathBuf,
+    /// The device or file with the hash area
+    hash: PathBuf,
+    /// The root hash in hex
+    root: Option<String>,
+    /// Take the root hash from this file
+    #[arg(long, value_name = "FILE")]
+    root_hash_file: Option<PathBuf>,
+    /// Take everything from this manifest; its signature is in FILE.p7s
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "certificate",
+        conflicts_with_all = ["hash_offset", "no_superblock"]
+    )]
+    manifest: Option<PathBuf>,
+    /// A certificate that may have signed the manifest; may be given several times
+    #[arg(long, value_name = "CERT", requires = "manifest")]
+    certificate: Vec<PathBuf>,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    /// List every corrupt block, not only the first
+    #[arg(long)]
+    all: bool,
+    /// Do not read blocks that the tree says are all zeros, as the kernel's option of this name
+    #[arg(long)]
+    ignore_zero_blocks: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+/// Print what the superblock of HASH states
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct DumpArgs {
+    /// The device or file with the hash area
+    hash: PathBuf,
+    /// Where the superblock lies
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    hash_offset: Option<u64>,
+}
+
+/// Tell every size before anything is written
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+#[group(id = "what", required = true, multiple = false, args = ["image", "partition"])]
+pub(crate) struct PlanArgs {
+    /// The hash area of an image of this size, in a file of its own
+    #[arg(long, value_name = "SIZE", value_parser = sizes::bytes)]
+    image: Option<u64>,
+    /// The largest image that fits a partition of this size together with its hash area behind it
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = sizes::bytes,
+        conflicts_with_all = ["data_blocks", "hash_offset"]
+    )]
+    partition: Option<u64>,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+}
+
+/// Print the device-mapper table that activates an image
+///
+/// The parameters come from a manifest, or from the superblock of HASH for the root hash ROOT. A manifest
+/// without --certificate is not authenticated: it is accepted here alone, with a warning.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct TableArgs {
+    /// The device or file with the hash area
+    #[arg(required_unless_present = "manifest", conflicts_with = "manifest")]
+    hash: Option<PathBuf>,
+    /// The root hash in hex
+    #[arg(conflicts_with = "manifest")]
+    root: Option<String>,
+    /// Take the root hash from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
+    root_hash_file: Option<PathBuf>,
+    /// Where the superblock lies on HASH
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::bytes,
+        conflicts_with = "manifest"
+    )]
+    hash_offset: Option<u64>,
+    /// Take everything from this manifest; its signature is in FILE.p7s
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// A certificate that may have signed the manifest; may be given several times
+    #[arg(long, value_name = "CERT", requires = "manifest")]
+    certificate: Vec<PathBuf>,
+    /// The data device as the table shall name it
+    #[arg(long, value_name = "DEVICE")]
+    data_dev: String,
+    /// The hash device as the table shall name it
+    #[arg(long, value_name = "DEVICE")]
+    hash_dev: String,
+    /// An optional parameter of the table, such as restart_on_corruption; one with a value is written
+    /// NAME=VALUE, such as root_hash_sig_key_desc=KEY. May be given several times
+    #[arg(long = "option", value_name = "NAME[=VALUE]")]
+    options: Vec<String>,
+    /// What to print: the table (dm), the value of dm-mod.create=, or a GRUB command that sets dm_verity_NAME
+    /// to that value
+    #[arg(long, value_enum, default_value_t = Emit::Dm)]
+    emit: Emit,
+    /// Name of the device, for dm-mod-create and grub [default: root]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Emit {
+    Dm,
+    DmModCreate,
+    Grub,
+}
+
+/// Make everything that a verified boot of IMAGE needs, and sign it
+///
+/// Beside IMAGE, or in --output-dir, named as IMAGE less a trailing .raw: the hash area (.verity), the root hash
+/// (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its signature
+/// (.manifest.json.p7s). Without a key nothing is signed. IMAGE is read once.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct BuildArgs {
+    /// The image to protect, only read
+    image: PathBuf,
+    /// Private key to sign with
+    #[arg(long, requires = "certificate")]
+    key: Option<PathBuf>,
+    /// Certificate of the key
+    #[arg(long, value_name = "CERT", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// Put the certificate into the signatures
+    #[arg(long, requires = "key")]
+    embed_certificate: bool,
+    /// Name of the image in the manifest [default: its file name less a trailing .raw]
+    #[arg(long, value_name = "NAME")]
+    image_name: Option<String>,
+    /// Version of the image in the manifest: a number that orders releases
+    #[arg(long, value_name = "N", default_value = "0", value_parser = sizes::count)]
+    image_version: u64,
+    /// Words about the image in the manifest
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    label: String,
+    /// When the manifest ends to be valid, in seconds since 1970 [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
+    not_after: Option<u64>,
+    /// Where the files are written [default: beside IMAGE]
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// The image is a /usr file system: .usrhash instead of .roothash
+    #[arg(long)]
+    usr: bool,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    #[command(flatten)]
+    seed: SeedArgs,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+/// Check everything that build has made: both signatures, the manifest, the whole image
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct CheckArgs {
+    /// The image
+    image: PathBuf,
+    /// A certificate that may have signed; may be given several times
+    #[arg(long, value_name = "CERT", required = true)]
+    certificate: Vec<PathBuf>,
+    /// Where the files lie that build has made [default: beside IMAGE]
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// The image is a /usr file system: .usrhash instead of .roothash
+    #[arg(long)]
+    usr: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+/// Sign a root hash, in the form the kernel takes, or a manifest
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct SignArgs {
+    /// The root hash in hex
+    #[arg(conflicts_with = "manifest", required_unless_present_any = ["root_hash_file", "manifest"])]
+    root: Option<String>,
+    /// Take the root hash from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
+    root_hash_file: Option<PathBuf>,
+    /// Sign this manifest
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Private key to sign with
+    #[arg(long)]
+    key: PathBuf,
+    /// Certificate of the key
+    #[arg(long, value_name = "CERT")]
+    certificate: PathBuf,
+    /// Put the certificate into the signature
+    #[arg(long)]
+    embed_certificate: bool,
+    /// Digest of the signature [default: sha256; sha384 for P-384]
+    #[arg(long, value_name = "sha256|sha384|sha512")]
+    digest: Option<SignatureDigest>,
+    /// Where the signature is written
+    #[arg(long = "output", value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl Command {
+    /// Runs the command.
+    pub(crate) fn run(self, context: &Context) -> Result<Outcome, CommandError> {
+        match self {
+            Command::Format(args) => format::run(&args.into(), context),
+            Command::Verify(args) => verify::run(&args.into(), context),
+            Command::Dump(args) => dump::run(&args.into(), context),
+            Command::Plan(args) => plan::run(&args.into(), context),
+            Command::Table(args) => table::run(&args.into(), context),
+            Command::Build(args) => build::run(&args.into(), context),
+            Command::Check(args) => check::run(&args.into(), context),
+            Command::Sign(args) => sign::run(&args.into(), context),
+        }
+    }
+}
+
+/// What clap has to say, as any other failure.
+pub(crate) fn usage_error(error: &clap::Error) -> CommandError {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    CommandError::usage(text.trim_end())
+}
+
+impl From<FormatArgs> for format::Options {
+    fn from(args: FormatArgs) -> Self {
+        format::Options {
+            data: args.data,
+            hash: args.hash,
+            parameters: args.parameters.into(),
+            seed: args.seed.seed,
+            root_hash_file: args.root_hash_file,
+            threads: args.threads.threads,
+        }
+    }
+}
+
+impl From<VerifyArgs> for verify::Options {
+    fn from(args: VerifyArgs) -> Self {
+        verify::Options {
+            data: args.data,
+            hash: args.hash,
+            root: RootSource { text: args.root, file: args.root_hash_file },
+            manifest: args.manifest,
+            certificates: args.certificate,
+            parameters: args.parameters.into(),
+            effort: verify::Effort {
+                all: args.all,
+                ignore_zero_blocks: args.ignore_zero_blocks,
+                threads: args.threads.threads,
+            },
+        }
+    }
+}
+
+impl From<DumpArgs> for dump::Options {
+    fn from(args: DumpArgs) -> Self {
+        dump::Options { hash: args.hash, hash_offset: args.hash_offset.unwrap_or(0) }
+    }
+}
+
+impl From<PlanArgs> for plan::Options {
+    fn from(args: PlanArgs) -> Self {
+        let target = match (args.image, args.partition) {
+            (_, Some(size)) => plan::Target::Partition(size),
+            (size, None) => plan::Target::Image(size.unwrap_or(0)),
+        };
+        plan::Options { target, parameters: args.parameters.into() }
+    }
+}
+
+impl From<TableArgs> for table::Options {
+    fn from(args: TableArgs) -> Self {
+        let source = match (args.manifest, args.hash) {
+            (Some(manifest), _) => {
+                table::Origin::Manifest { manifest, certificates: args.certificate }
+            }
+            (None, hash) => table::Origin::Superblock {
+                hash: hash.unwrap_or_default(),
+                hash_offset: args.hash_offset.unwrap_or(0),
+                root: RootSource { text: args.root, file: args.root_hash_file },
+            },
+        };
+        let emit = match args.emit {
+            Emit::Dm => table::Emit::Dm,
+            Emit::DmModCreate => table::Emit::DmModCreate,
+            Emit::Grub => table::Emit::Grub,
+        };
+        table::Options {
+            origin: source,
+            data_device: args.data_dev,
+            hash_device: args.hash_dev,
+            options: args.options,
+            emit,
+            name: args.name,
+        }
+    }
+}
+
+impl From<BuildArgs> for build::Options {
+    fn from(args: BuildArgs) -> Self {
+        let key = args.key.zip(args.certificate);
+        build::Options {
+            image: args.image,
+            signing: key.map(|(key, certificate)| build::Signing {
+                key,
+                certificate,
+                embed_certificate: args.embed_certificate,
+            }),
+            image_name: args.image_name,
+            image_version: args.image_version,
+            label: args.label,
+            not_after: args.not_after,
+            output_dir: args.output_dir,
+            usr: args.usr,
+            parameters: args.parameters.into(),
+            seed: args.seed.seed,
+            threads: args.threads.threads,
+        }
+    }
+}
+
+impl From<CheckArgs> for check::Options {
+    fn from(args: CheckArgs) -> Self {
+        check::Options {
+            image: args.image,
+            certificates: args.certificate,
+            output_dir: args.output_dir,
+            usr: args.usr,
+            threads: args.threads.threads,
+        }
+    }
+}
+
+impl From<SignArgs> for sign::Options {
+    fn from(args: SignArgs) -> Self {
+        let what = match args.manifest {
+            Some(manifest) => sign::Content::Manifest(manifest),
+            None => {
+                sign::Content::RootHash(RootSource { text: args.root, file: args.root_hash_file })
+            }
+        };
+        sign::Options {
+            content: what,
+            key: args.key,
+            certificate: args.certificate,
+            embed_certificate: args.embed_certificate,
+            digest: args.digest,
+            output: args.file,
+        }
+    }
+}
+
+fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
+    let number = u32::try_from(sizes::count(text)?)?;
+    Ok(HashType::try_from(number)?)
+}
+
+fn uuid(text: &str) -> Result<Uuid, anyhow::Error> {
+    // `Uuid` reads other forms too; superblock tools know this one.
+    anyhow::ensure!(text.len() == 36, "not of the form 01234567-89ab-cdef-0123-456789abcdef");
+    Ok(Uuid::try_parse(text)?)
+}
+
+/// More threads than any machine has processors are a mistake, and would only eat memory.
+const MAX_THREADS: usize = 4096;
+
+fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
+    let threads = usize::try_from(sizes::count(text)?)?;
+    anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
+    NonZeroUsize::new(threads).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
+}
+
+/// Moves the name of the command in front of the options, as options may stand anywhere.
+pub(crate) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let cli = Cli::command();
+    let mut index = 1;
+    while let Some(argument) = arguments.get(index) {
+        if !argument.as_encoded_bytes().starts_with(b"-") || argument == "--" {
+            break;
+        }
+        index += if takes_next(&cli, argument) { 2 } else { 1 };
+    }
+    let is_command =
+        |name: &OsString| cli.get_subcommands().any(|command| command.get_name() == name);
+    if index > 1 && arguments.get(index).is_some_and(is_command) {
+        let command = arguments.remove(index);
+        arguments.insert(1, command);
+    }
+    arguments
+}
+
+/// Whether the value of this option is the next argument. An option has one meaning in every command.
+fn takes_next(cli: &clap::Command, option: &OsStr) -> bool {
+    let Some(option) = option.to_str() else { return false };
+    let mut known = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+    known.any(|arg| {
+        let named = match option.strip_prefix("--") {
+            Some(long) => arg.get_long() == Some(long),
+            None => arg.get_short().is_some_and(|short| option == format!("-{short}")),
+        };
+        named && arg.get_action().takes_values()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_table_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_before_the_command() {
+        let order = |line: &str| {
+            let moved = command_first(line.split(' ').map(OsString::from).collect());
+            moved.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(order("verity --json dump h"), "verity dump --json h");
+        assert_eq!(order("verity -h sha1 format d h"), "verity format -h sha1 d h");
+        assert_eq!(order("verity --salt=- -v format d h"), "verity format --salt=- -v d h");
+        assert_eq!(order("verity --uuid dump h"), "verity --uuid dump h");
+        assert_eq!(order("verity format d dump"), "verity format d dump");
+    }
+}

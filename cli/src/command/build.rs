@@ -1,0 +1,200 @@
+//! `verity build`: everything a verified boot of an image needs, made in one pass and published as a set.
+//!
+//! The manifest's signature appears last; until then `check` refuses the set. A set without a key takes the
+//! signatures of an earlier signed set away.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use verity::RootHash;
+use verity::publish::{Input, Output, OutputSet, Removal};
+use verity_sign::{Image, Manifest, Signer};
+
+use super::format::{Tree, write_bytes};
+use super::header::Header;
+use super::{Context, Outcome};
+use crate::error::{Class, CommandError};
+use crate::parameters::{Identity, Parameters};
+use crate::sidecars::SideCars;
+use crate::trust;
+
+/// What to build from what.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) image: PathBuf,
+    pub(crate) signing: Option<Signing>,
+    pub(crate) image_name: Option<String>,
+    pub(crate) image_version: u64,
+    pub(crate) label: String,
+    /// In seconds since 1970.
+    pub(crate) not_after: Option<u64>,
+    pub(crate) output_dir: Option<PathBuf>,
+    pub(crate) usr: bool,
+    pub(crate) parameters: Parameters,
+    pub(crate) seed: Option<String>,
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// The key to sign with.
+#[derive(Debug)]
+pub(crate) struct Signing {
+    pub(crate) key: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) embed_certificate: bool,
+}
+
+/// What was built. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct Built {
+    #[serde(flatten)]
+    pub(crate) header: Header,
+    pub(crate) image_name: String,
+    pub(crate) image_version: u64,
+    pub(crate) signed: bool,
+    pub(crate) certificate_sha256: Option<String>,
+    pub(crate) files: Vec<String>,
+}
+
+/// Builds the set.
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
+    options.parameters.check_uuid_has_a_place()?;
+    let signer = match &options.signing {
+        Some(signing) => Some(
+            trust::signer(&signing.key, &signing.certificate)?
+                .with_embedded_certificate(signing.embed_certificate),
+        ),
+        None => None,
+    };
+    let image = trust::open(&options.image)?;
+    let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
+    let tree = Tree::new(&options.parameters, identity, &image)?;
+    let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
+    let description = describe(options, &cars, &image)?;
+    let outputs = Outputs::create(&cars, &image, signer.is_some())?;
+    tree.warn(&image);
+    let root_hash = tree.build_output(&image, &outputs.hash, options.threads, context)?;
+    let manifest = manifest(&tree, root_hash, description, options.not_after)?;
+    let files = outputs.publish(root_hash, &manifest, signer.as_ref(), options, context)?;
+    Ok(Outcome::Built(Built {
+        header: tree.header(&cars.hash).with_root_hash(root_hash),
+        image_name: manifest.image().name().to_owned(),
+        image_version: options.image_version,
+        signed: signer.is_some(),
+        certificate_sha256: signer.map(|signer| signer.certificate().fingerprint().to_string()),
+        files,
+    }))
+}
+
+fn describe(options: &Options, cars: &SideCars, image: &Input) -> Result<Image, CommandError> {
+    let name = match &options.image_name {
+        Some(name) => name.clone(),
+        None => cars.stem.to_str().map(str::to_owned).ok_or_else(|| {
+            CommandError::usage("the file name is not UTF-8: --image-name says another")
+                .at(&options.image)
+        })?,
+    };
+    Image::new(name, options.image_version, options.label.as_str(), image.size())
+        .map_err(|error| CommandError::new(Class::Usage, error))
+}
+
+fn manifest(
+    tree: &Tree,
+    root_hash: RootHash,
+    image: Image,
+    not_after: Option<u64>,
+) -> Result<Manifest, CommandError> {
+    let region = superblock_region(tree)?;
+    let (params, area) = (tree.params.clone(), tree.area);
+    let manifest = Manifest::new(image, params, root_hash, area, region.as_deref())
+        .map_err(|error| CommandError::new(Class::Metadata, error))?;
+    Ok(match not_after {
+        Some(seconds) => manifest.with_not_after(seconds),
+        None => manifest,
+    })
+}
+
+/// The superblock with the zeros behind it, up to the tree: what the manifest binds.
+fn superblock_region(tree: &Tree) -> Result<Option<Vec<u8>>, CommandError> {
+    let Some(superblock) = tree.superblock() else { return Ok(None) };
+    let size = tree.area.tree_range().start - tree.area.offset();
+    let size = usize::try_from(size).map_err(|error| CommandError::new(Class::Metadata, error))?;
+    let mut region = vec![0; size];
+    region[..superblock.len()].copy_from_slice(&superblock);
+    Ok(Some(region))
+}
+
+/// The files of the set, not yet published.
+struct Outputs {
+    hash: Output,
+    root_hash: Output,
+    manifest: Output,
+    signatures: Signatures,
+}
+
+enum Signatures {
+    Made { root_hash: Output, manifest: Output },
+    Removed { root_hash: Removal, manifest: Removal },
+}
+
+impl Outputs {
+    /// Creates every file before the work begins, so that none is found impossible after it.
+    fn create(cars: &SideCars, image: &Input, signed: bool) -> Result<Outputs, CommandError> {
+        let create = |path: &PathBuf| -> Result<Output, CommandError> {
+            let output = Output::create(path)?;
+            output.check_distinct(image)?;
+            Ok(output)
+        };
+        let hash = create(&cars.hash)?;
+        let root_hash = create(&cars.root_hash)?;
+        let manifest = create(&cars.manifest)?;
+        let signatures = if signed {
+            Signatures::Made {
+                root_hash: create(&cars.root_hash_signature)?,
+                manifest: create(&cars.manifest_signature)?,
+            }
+        } else {
+            Signatures::Removed {
+                root_hash: Removal::of(&cars.root_hash_signature)?,
+                manifest: Removal::of(&cars.manifest_signature)?,
+            }
+        };
+        Ok(Outputs { hash, root_hash, manifest, signatures })
+    }
+
+    /// Writes the small files and makes the whole set appear; returns the names.
+    fn publish(
+        self,
+        root_hash: RootHash,
+        manifest: &Manifest,
+        signer: Option<&Signer>,
+        options: &Options,
+        context: &Context,
+    ) -> Result<Vec<String>, CommandError> {
+        write_bytes(&self.root_hash, root_hash.to_string().as_bytes())?;
+        write_bytes(&self.manifest, &manifest.to_bytes())?;
+        let refused = |error| CommandError::new(Class::Trust, error).at(&options.image);
+        if let (Signatures::Made { root_hash: output, manifest: other }, Some(signer)) =
+            (&self.signatures, signer)
+        {
+            write_bytes(output, &signer.sign_root_hash(&root_hash).map_err(refused)?)?;
+            write_bytes(other, &signer.sign_manifest(manifest).map_err(refused)?)?;
+        }
+        context.signals.check()?;
+        let mut outputs = vec![self.hash, self.root_hash];
+        let mut set = OutputSet::new();
+        match self.signatures {
+            Signatures::Made { root_hash, manifest } => {
+                outputs.extend([root_hash, self.manifest, manifest]);
+            }
+            Signatures::Removed { root_hash, manifest } => {
+                outputs.push(self.manifest);
+                set = set.removal(root_hash).removal(manifest);
+            }
+        }
+        let names = outputs.iter().map(|output| output.path().display().to_string()).collect();
+        let set = outputs.into_iter().fold(set, OutputSet::output);
+        set.commit()?;
+        Ok(names)
+    }
+}

@@ -1,0 +1,97 @@
+//! `verity check`: everything that `build` has made, against pinned certificates.
+//!
+//! Every part must be there and agree with the others; nothing is skipped, and nothing weaker stands in.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use verity_sign::{
+    Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest,
+};
+
+use super::verify::{Effort, Verification, against_verified_manifest, missing_signature};
+use super::{Context, Outcome};
+use crate::error::{Class, CommandError, OrFail};
+use crate::sidecars::SideCars;
+use crate::trust;
+
+/// What to check.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) image: PathBuf,
+    pub(crate) certificates: Vec<PathBuf>,
+    pub(crate) output_dir: Option<PathBuf>,
+    pub(crate) usr: bool,
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// What was found good. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct Checked {
+    #[serde(flatten)]
+    pub(crate) verification: Verification,
+    pub(crate) image_name: String,
+    pub(crate) image_version: u64,
+    pub(crate) label: String,
+    pub(crate) not_after: Option<u64>,
+    pub(crate) root_hash_signer: String,
+}
+
+/// Checks the set.
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
+    let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
+    let trusted = trust::certificates(&options.certificates)?;
+    let verified = manifest(&cars, &trusted)?;
+    let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
+    let (data, hash) = (trust::open(&options.image)?, trust::open(&cars.hash)?);
+    let effort = Effort { all: false, ignore_zero_blocks: false, threads: options.threads };
+    let verification = against_verified_manifest(&verified, &data, &hash, effort, context)?;
+    let image = verified.manifest().image();
+    Ok(Outcome::Checked(Checked {
+        verification,
+        image_name: image.name().to_owned(),
+        image_version: image.version(),
+        label: image.label().to_owned(),
+        not_after: verified.manifest().not_after(),
+        root_hash_signer,
+    }))
+}
+
+fn manifest(cars: &SideCars, trusted: &[Certificate]) -> Result<VerifiedManifest, CommandError> {
+    let path = &cars.manifest;
+    let bytes = trust::read_small(path, MAX_MANIFEST_BYTES)
+        .map_err(|error| missing_manifest(error, &cars.manifest))?;
+    let signature = trust::read_small(&cars.manifest_signature, MAX_SIGNATURE_BYTES)
+        .map_err(|error| missing_signature(error, &cars.manifest_signature))?;
+    let verified = Manifest::verify(&bytes, &signature, trusted).or_fail(Class::Trust, path)?;
+    verified.check_not_after(trust::now()).or_fail(Class::Trust, path)?;
+    Ok(verified)
+}
+
+fn missing_manifest(error: CommandError, path: &PathBuf) -> CommandError {
+    if path.try_exists().is_ok_and(|exists| !exists) {
+        return CommandError::message(Class::Trust, "there is no manifest").at(path);
+    }
+    error
+}
+
+/// The root hash file and its signature, which is the one the kernel checks.
+fn root_hash(
+    cars: &SideCars,
+    verified: &VerifiedManifest,
+    trusted: &[Certificate],
+) -> Result<String, CommandError> {
+    let root_hash = trust::root_hash_file(&cars.root_hash)?;
+    let stated = verified.manifest().root_hash();
+    if root_hash != stated {
+        let words = format!("holds {root_hash}, but the manifest states {stated}");
+        return Err(CommandError::message(Class::Trust, words).at(&cars.root_hash));
+    }
+    let path = &cars.root_hash_signature;
+    let signature = trust::read_small(path, MAX_SIGNATURE_BYTES)
+        .map_err(|error| missing_signature(error, path))?;
+    let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted)
+        .or_fail(Class::Trust, path)?;
+    Ok(trust::signer_words(&signed_by))
+}

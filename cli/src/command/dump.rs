@@ -1,0 +1,29 @@
+//! `verity dump`: what a superblock states.
+
+use std::path::PathBuf;
+
+use verity::{HashArea, Superblock};
+
+use super::header::Header;
+use super::{Context, Outcome, from_library};
+use crate::error::{Class, CommandError, OrFail};
+use crate::trust;
+
+/// What to dump.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) hash: PathBuf,
+    /// In bytes.
+    pub(crate) hash_offset: u64,
+}
+
+/// Reads the superblock. Nothing is checked against it.
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
+    let hash = trust::open(&options.hash)?;
+    let superblock = Superblock::read(hash.file(), options.hash_offset)
+        .map_err(|error| from_library(error, &options.hash, &options.hash, context))?;
+    let area = HashArea::new(superblock.params(), options.hash_offset, true)
+        .or_fail(Class::Metadata, &options.hash)?;
+    let header = Header::new(&options.hash, superblock.params(), &area);
+    Ok(Outcome::Dumped(header.with_uuid(superblock.uuid())))
+}

@@ -1,0 +1,264 @@
+//! `verity format`: makes a hash tree and writes it, whole or not at all where that is possible.
+//!
+//! Everything that can be wrong with parameters and outputs is found before the first data byte is hashed.
+
+use std::fs;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use verity::io::WriteAt;
+use verity::publish::{InPlace, Input, Output, Rewriting};
+use verity::{Builder, HashArea, Params, RootHash, Superblock, Uuid};
+
+use super::header::Header;
+use super::{Context, Outcome, from_library, threads_or_all};
+use crate::error::{Class, CommandError, OrFail};
+use crate::parameters::{Identity, Parameters};
+use crate::progress::Meter;
+use crate::quoted::Quoted;
+use crate::storage::{self, Relation};
+use crate::trust;
+
+/// What to make of what.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) data: PathBuf,
+    pub(crate) hash: PathBuf,
+    pub(crate) parameters: Parameters,
+    pub(crate) seed: Option<String>,
+    pub(crate) root_hash_file: Option<PathBuf>,
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// Only the owner may read new hash files and root hash files, as veritysetup makes them.
+const MODE: u32 = 0o600;
+
+/// Makes the hash area.
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
+    options.parameters.check_uuid_has_a_place()?;
+    let data = trust::open(&options.data)?;
+    let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
+    let tree = Tree::new(&options.parameters, identity, &data)?;
+    let target = Target::open(&options.hash, &data, &tree)?;
+    let root_hash_file = match &options.root_hash_file {
+        Some(path) => Some(root_hash_output(path, &options.hash, &data)?),
+        None => None,
+    };
+    tree.warn(&data);
+    let root_hash = target.write(&tree, &data, options.threads, context)?;
+    if let Some(output) = root_hash_file {
+        write_text(output, &root_hash.to_string())?;
+    }
+    Ok(Outcome::Formatted(tree.header(&options.hash).with_root_hash(root_hash)))
+}
+
+/// The hash tree that is to be made.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) params: Params,
+    pub(crate) area: HashArea,
+    pub(crate) uuid: Uuid,
+}
+
+impl Tree {
+    pub(crate) fn new(
+        parameters: &Parameters,
+        identity: Identity,
+        data: &Input,
+    ) -> Result<Tree, CommandError> {
+        let salted = Parameters { salt: Some(identity.salt), ..parameters.clone() };
+        let params = salted.params(data.size()).map_err(|error| error.at(data.path()))?;
+        let area = parameters.hash_area(&params)?;
+        Ok(Tree { params, area, uuid: identity.uuid })
+    }
+
+    /// The superblock, if it has one.
+    pub(crate) fn superblock(&self) -> Option<[u8; 512]> {
+        let superblock = Superblock::new(self.params.clone(), self.uuid);
+        self.area.has_superblock().then(|| superblock.to_bytes())
+    }
+
+    pub(crate) fn header(&self, path: &Path) -> Header {
+        let header = Header::new(path, &self.params, &self.area);
+        if self.area.has_superblock() { header.with_uuid(self.uuid) } else { header }
+    }
+
+    /// Says what is unusual about it.
+    pub(crate) fn warn(&self, data: &Input) {
+        let uncovered = data.size() - self.params.data_size();
+        if uncovered > 0 {
+            tracing::warn!(
+                "{}: the last {uncovered} bytes are not covered by --data-blocks and stay unprotected",
+                Quoted(data.path()),
+            );
+        }
+        if self.params.algorithm().is_legacy() {
+            tracing::warn!("{} is legacy: collisions are known", self.params.algorithm());
+        }
+        if self.params.hash_type().is_legacy() {
+            tracing::warn!("hash type 0 is legacy: new images should have type 1");
+        }
+        if self.params.data_block_size().bytes() > 4096 {
+            tracing::warn!(
+                "data blocks of {} bytes are larger than a page of 4096 bytes: most kernels cannot activate that",
+                self.params.data_block_size(),
+            );
+        }
+    }
+
+    /// Hashes the data; writes the tree, not the superblock.
+    pub(crate) fn build(
+        &self,
+        data: &Input,
+        hash: &fs::File,
+        hash_path: &Path,
+        threads: Option<NonZeroUsize>,
+        context: &Context,
+    ) -> Result<RootHash, CommandError> {
+        let meter = Meter::new(self.params.data_size(), &context.signals);
+        Builder::new(&self.params)
+            .threads(threads_or_all(threads))
+            .progress(&meter)
+            .build(data.file(), hash, &self.area)
+            .map_err(|error| from_library(error, data.path(), hash_path, context))
+    }
+
+    /// Builds into a temporary file and writes the superblock there; `output` is ready to be published.
+    pub(crate) fn build_output(
+        &self,
+        data: &Input,
+        output: &Output,
+        threads: Option<NonZeroUsize>,
+        context: &Context,
+    ) -> Result<RootHash, CommandError> {
+        let file = output.file();
+        let len = file.metadata().or_fail(Class::Io, output.path())?.len().max(self.area.end());
+        WriteAt::set_len(file, len).or_fail(Class::Io, output.path())?;
+        let root_hash = self.build(data, file, output.path(), threads, context)?;
+        if let Some(superblock) = self.superblock() {
+            file.write_all_at(&superblock, self.area.offset()).or_fail(Class::Io, output.path())?;
+        }
+        data.check_path()?;
+        context.signals.check()?;
+        Ok(root_hash)
+    }
+}
+
+/// Where the hash area goes.
+enum Target {
+    /// A file of its own, replaced as a whole.
+    File(Output),
+    /// A block device, or the file that holds the data too.
+    InPlace(InPlace),
+}
+
+impl Target {
+    fn open(path: &Path, data: &Input, tree: &Tree) -> Result<Target, CommandError> {
+        let target = match fs::metadata(path) {
+            Ok(metadata) if metadata.file_type().is_block_device() => Self::in_place(path)?,
+            Ok(metadata) if metadata.is_file() => Self::existing(path, data)?,
+            Ok(_) => Target::File(Output::update(path)?),
+            Err(_) => Target::File(Output::create_with_mode(path, MODE)?),
+        };
+        target.check_place(data, tree)?;
+        Ok(target)
+    }
+
+    fn in_place(path: &Path) -> Result<Target, CommandError> {
+        Ok(Target::InPlace(InPlace::open(path)?))
+    }
+
+    fn existing(path: &Path, data: &Input) -> Result<Target, CommandError> {
+        let hash = Input::open(path)?;
+        match relate(data, hash.file(), path)? {
+            Relation::Distinct => Ok(Target::File(Output::update(path)?)),
+            _ => Self::in_place(path),
+        }
+    }
+
+    /// Refuses a hash area in the data, or one that a device has no room for.
+    fn check_place(&self, data: &Input, tree: &Tree) -> Result<(), CommandError> {
+        let Target::InPlace(device) = self else { return Ok(()) };
+        let path = device.path();
+        match relate(data, device.file(), path)? {
+            Relation::Distinct => {}
+            Relation::Same => {
+                tree.area.check_behind_data(&tree.params).or_fail(Class::Metadata, path)?
+            }
+            Relation::Shifted => {
+                let words = "lies on the same storage as the data, at another offset";
+                return Err(CommandError::message(Class::Metadata, words).at(path));
+            }
+        }
+        let (needed, size) = (tree.area.end(), device.size());
+        if device.is_block_device() && needed > size {
+            let words = format!("the hash area needs {needed} bytes, the device has {size}");
+            return Err(CommandError::message(Class::Metadata, words).at(path));
+        }
+        Ok(())
+    }
+
+    fn write(
+        self,
+        tree: &Tree,
+        data: &Input,
+        threads: Option<NonZeroUsize>,
+        context: &Context,
+    ) -> Result<RootHash, CommandError> {
+        match self {
+            Target::File(output) => {
+                let root_hash = tree.build_output(data, &output, threads, context)?;
+                output.commit()?;
+                Ok(root_hash)
+            }
+            Target::InPlace(device) => {
+                let path = device.path().to_owned();
+                let own = relate(data, device.file(), &path)? != Relation::Distinct;
+                let rewriting = device.begin(&tree.area)?;
+                let root_hash = tree.build(data, rewriting.file(), &path, threads, context)?;
+                finish(rewriting, tree, data, own)?;
+                Ok(root_hash)
+            }
+        }
+    }
+}
+
+/// Writes the superblock last: until then nothing verifies.
+fn finish(rewriting: Rewriting, tree: &Tree, data: &Input, own: bool) -> Result<(), CommandError> {
+    // Our own writes change the times of a file that holds data and hash area.
+    if !own {
+        data.check()?;
+    }
+    rewriting.finish(tree.superblock().as_ref())?;
+    Ok(())
+}
+
+fn relate(data: &Input, hash: &fs::File, path: &Path) -> Result<Relation, CommandError> {
+    storage::relation(data.file(), hash).or_fail(Class::Io, path)
+}
+
+/// Opens the root hash file, which must be neither the data nor the hash device.
+fn root_hash_output(path: &Path, hash: &Path, data: &Input) -> Result<Output, CommandError> {
+    if path == hash {
+        return Err(CommandError::usage("is also the hash device").at(path));
+    }
+    let output = Output::create_with_mode(path, MODE)?;
+    output.check_distinct(data)?;
+    if let Ok(hash) = Input::open(hash) {
+        output.check_distinct(&hash)?;
+    }
+    Ok(output)
+}
+
+/// Writes and publishes a short text.
+pub(crate) fn write_text(output: Output, text: &str) -> Result<(), CommandError> {
+    write_bytes(&output, text.as_bytes())?;
+    Ok(output.commit()?)
+}
+
+/// Writes all of a short output.
+pub(crate) fn write_bytes(output: &Output, bytes: &[u8]) -> Result<(), CommandError> {
+    output.file().write_all(bytes).or_fail(Class::Io, output.path())
+}

@@ -1,0 +1,65 @@
+//! The facts about one hash area, as `format`, `dump` and `build` report them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use verity::{HashArea, Params, RootHash, Uuid};
+
+/// What a superblock states, and what follows from it. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct Header {
+    /// The device or file with the hash area.
+    #[serde(skip)]
+    pub(crate) path: PathBuf,
+    pub(crate) uuid: Option<String>,
+    pub(crate) hash_type: u32,
+    pub(crate) data_blocks: u64,
+    pub(crate) data_block_size: u32,
+    pub(crate) hash_blocks: u64,
+    pub(crate) hash_block_size: u32,
+    pub(crate) algorithm: &'static str,
+    pub(crate) salt: String,
+    pub(crate) root_hash: Option<String>,
+    pub(crate) superblock: bool,
+    pub(crate) hash_area_offset: u64,
+    pub(crate) hash_start: u64,
+    pub(crate) levels: usize,
+    pub(crate) data_bytes: u64,
+    /// From the start of the hash device to the end of the tree.
+    pub(crate) hash_device_bytes: u64,
+}
+
+impl Header {
+    pub(crate) fn new(path: &Path, params: &Params, area: &HashArea) -> Header {
+        Header {
+            path: path.to_owned(),
+            uuid: None,
+            hash_type: params.hash_type().number(),
+            data_blocks: params.data_blocks(),
+            data_block_size: params.data_block_size().bytes(),
+            hash_blocks: area.hash_blocks(),
+            hash_block_size: params.hash_block_size().bytes(),
+            algorithm: params.algorithm().name(),
+            salt: params.salt().to_string(),
+            root_hash: None,
+            superblock: area.has_superblock(),
+            hash_area_offset: area.offset(),
+            hash_start: area.hash_start(),
+            levels: params.geometry().levels().len(),
+            data_bytes: params.data_size(),
+            hash_device_bytes: area.end(),
+        }
+    }
+
+    /// The same with the superblock's UUID.
+    pub(crate) fn with_uuid(mut self, uuid: Uuid) -> Header {
+        self.uuid = Some(uuid.to_string());
+        self
+    }
+
+    /// The same with a root hash, which no superblock holds.
+    pub(crate) fn with_root_hash(mut self, root_hash: RootHash) -> Header {
+        self.root_hash = Some(root_hash.to_string());
+        self
+    }
+}

@@ -1,0 +1,88 @@
+//! The commands, one file each: options in, an outcome or an error out.
+//!
+//! They touch files and call the libraries. They know nothing of argument syntax, print nothing but warnings
+//! (through `tracing`) and never end the process, so that another front end can call them as they are.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod dump;
+pub(crate) mod format;
+pub(crate) mod header;
+pub(crate) mod plan;
+pub(crate) mod sign;
+pub(crate) mod table;
+pub(crate) mod verify;
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use crate::error::{Class, CommandError};
+use crate::signals::Signals;
+
+/// What every command is given beside its options.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) signals: Signals,
+}
+
+/// What a command has done or found out.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Built(build::Built),
+    Checked(check::Checked),
+    Dumped(header::Header),
+    Formatted(header::Header),
+    Planned(plan::Sizes),
+    Signed(sign::Signed),
+    Table(table::Line),
+    Verified(verify::Verification),
+}
+
+/// The number of threads that was asked for, or one for each processor.
+fn threads_or_all(threads: Option<NonZeroUsize>) -> NonZeroUsize {
+    threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The class of a library error that is not about corruption.
+fn class_of(error: &verity::Error) -> Class {
+    match error {
+        verity::Error::HashArea(_)
+        | verity::Error::Params(_)
+        | verity::Error::ShortData { .. }
+        | verity::Error::ShortHashArea { .. }
+        | verity::Error::Superblock(_) => Class::Metadata,
+        verity::Error::Corrupt(_) => Class::NotVerified,
+        _ => Class::Io,
+    }
+}
+
+/// Which of the two devices an error is about.
+fn culprit<'a, T: ?Sized>(error: &verity::Error, data: &'a T, hash: &'a T) -> Option<&'a T> {
+    use verity::Error;
+    match error {
+        Error::Read { block, .. } | Error::Write { block, .. } => {
+            Some(if block.level().is_none() { data } else { hash })
+        }
+        Error::ShortData { .. } => Some(data),
+        Error::HashArea(_) | Error::ShortHashArea { .. } | Error::Superblock(_) => Some(hash),
+        _ => None,
+    }
+}
+
+/// A library error with its class and the file it is about.
+fn from_library(
+    error: verity::Error,
+    data: &std::path::Path,
+    hash: &std::path::Path,
+    context: &Context,
+) -> CommandError {
+    if matches!(error, verity::Error::Cancelled) {
+        return context.signals.error();
+    }
+    let path = culprit(&error, data, hash);
+    let failure = CommandError::new(class_of(&error), error);
+    match path {
+        Some(path) => failure.at(path),
+        None => failure,
+    }
+}

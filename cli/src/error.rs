@@ -1,0 +1,140 @@
+//! Why a command failed: a class that callers can act on, the file it is about, and the words.
+//!
+//! Commands make these; only `exit` knows what number a class becomes, only `output` prints them.
+
+use std::path::{Path, PathBuf};
+
+use verity::{BlockRef, Origin, Report};
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    class: Class,
+    path: Option<PathBuf>,
+    source: anyhow::Error,
+    findings: Option<Box<Findings>>,
+}
+
+/// What a caller may do about a failure. The names are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Somebody else is writing the same output.
+    Busy,
+    /// An input changed while it was read.
+    Changed,
+    /// A signal asked to stop.
+    Interrupted(i32),
+    /// Opening, reading, writing or syncing failed.
+    Io,
+    /// A superblock, a manifest, parameters or sizes that cannot be.
+    Metadata,
+    /// Data, tree or root hash are not what they should be.
+    NotVerified,
+    /// A signature, a key, a certificate or a policy says no.
+    Trust,
+    /// The caller asked for something that makes no sense.
+    Usage,
+}
+
+impl Class {
+    /// Its name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Class::Busy => "busy",
+            Class::Changed => "changed",
+            Class::Interrupted(_) => "interrupted",
+            Class::Io => "io",
+            Class::Metadata => "metadata",
+            Class::NotVerified => "not-verified",
+            Class::Trust => "trust",
+            Class::Usage => "usage",
+        }
+    }
+}
+
+/// The corrupt blocks of an image, and what they were checked with.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) report: Report,
+    pub(crate) origin: Origin,
+    pub(crate) data_block_size: u64,
+    pub(crate) hash_block_size: u64,
+    /// Where each level begins on the hash device, in bytes; lowest level first.
+    pub(crate) level_offsets: Vec<u64>,
+    pub(crate) data: PathBuf,
+    pub(crate) hash: PathBuf,
+}
+
+impl Findings {
+    /// The first byte of a block on its device, and the device.
+    pub(crate) fn place(&self, block: BlockRef) -> (u64, &Path) {
+        match block {
+            BlockRef::Data { block } => (block * self.data_block_size, &self.data),
+            BlockRef::Hash { level, block } => {
+                let start = self.level_offsets.get(usize::from(level)).copied().unwrap_or(0);
+                (start + block * self.hash_block_size, &self.hash)
+            }
+        }
+    }
+
+    /// The size of a block of that kind, in bytes.
+    pub(crate) fn block_size(&self, block: BlockRef) -> u64 {
+        match block {
+            BlockRef::Data { .. } => self.data_block_size,
+            BlockRef::Hash { .. } => self.hash_block_size,
+        }
+    }
+}
+
+impl CommandError {
+    pub(crate) fn new(class: Class, source: impl Into<anyhow::Error>) -> CommandError {
+        CommandError { class, path: None, source: source.into(), findings: None }
+    }
+
+    pub(crate) fn message(class: Class, message: impl Into<String>) -> CommandError {
+        Self::new(class, anyhow::Error::msg(message.into()))
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> CommandError {
+        Self::message(Class::Usage, message)
+    }
+
+    /// The same, about this file.
+    pub(crate) fn at(mut self, path: &Path) -> CommandError {
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    pub(crate) fn with_findings(mut self, findings: Findings) -> CommandError {
+        self.findings = Some(Box::new(findings));
+        self
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.class
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    pub(crate) fn findings(&self) -> Option<&Findings> {
+        self.findings.as_deref()
+    }
+
+    /// The words, with every cause.
+    pub(crate) fn words(&self) -> String {
+        format!("{:#}", self.source)
+    }
+}
+
+/// Turns any error into a [`CommandError`] about a file.
+pub(crate) trait OrFail<T> {
+    fn or_fail(self, class: Class, path: &Path) -> Result<T, CommandError>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrFail<T> for Result<T, E> {
+    fn or_fail(self, class: Class, path: &Path) -> Result<T, CommandError> {
+        self.map_err(|error| CommandError::new(class, error).at(path))
+    }
+}

@@ -1,0 +1,259 @@
+//! Results on standard output and failures on standard error: as text, or as one JSON object.
+//!
+//! Both forms tell the same facts. Every write is checked: a result that could not be written is a failure.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use verity::{BlockRef, CorruptRange, Corruption};
+
+use crate::command::Outcome;
+use crate::command::build::Built;
+use crate::command::check::Checked;
+use crate::command::header::Header;
+use crate::command::plan::Sizes;
+use crate::command::sign::Signed;
+use crate::command::verify::Verification;
+use crate::error::{Class, CommandError, Findings};
+use crate::quoted::Quoted;
+
+/// The version of the JSON objects.
+const SCHEMA: u32 = 1;
+
+/// Prints what a command has done.
+pub(crate) fn success(outcome: &Outcome, json: bool) -> Result<(), CommandError> {
+    let text = if json {
+        match outcome {
+            Outcome::Built(facts) => document(facts),
+            Outcome::Checked(facts) => document(facts),
+            Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
+            Outcome::Planned(facts) => document(facts),
+            Outcome::Signed(facts) => document(facts),
+            Outcome::Table(facts) => document(facts),
+            Outcome::Verified(facts) => document(facts),
+        }
+        .map_err(unwritten)?
+    } else {
+        match outcome {
+            Outcome::Built(facts) => built(facts),
+            Outcome::Checked(facts) => checked(facts),
+            Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
+            Outcome::Planned(facts) => sizes(facts),
+            Outcome::Signed(facts) => signed(facts),
+            Outcome::Table(facts) => format!("{}\n", facts.text),
+            Outcome::Verified(facts) => verification(facts),
+        }
+    };
+    print(&text).map_err(unwritten)
+}
+
+fn unwritten(error: io::Error) -> CommandError {
+    CommandError::new(Class::Io, anyhow::Error::new(error).context("cannot write the result"))
+}
+
+/// Prints why a command has failed: one line on standard error, and on standard output what was found out.
+pub(crate) fn failure(error: &CommandError, json: bool) -> io::Result<()> {
+    let text = match error.findings() {
+        _ if json => failure_document(error)?,
+        Some(findings) => corruptions(findings),
+        None => String::new(),
+    };
+    let printed = print(&text);
+    // If standard error cannot be written there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "verity: {}", words(error));
+    printed
+}
+
+/// Writes to standard output, past the buffer of `io::stdout`, which hides some errors.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    stdout.write_all(text.as_bytes())
+}
+
+fn words(error: &CommandError) -> String {
+    let message = error.words();
+    match error.path() {
+        Some(path) => format!("{}: {message}", Quoted(path)),
+        None => message,
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    facts: &'a T,
+}
+
+fn document(facts: &impl Serialize) -> io::Result<String> {
+    let mut text = serde_json::to_string(&Document { schema: SCHEMA, facts })?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Why a command has failed. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct Failure {
+    class: &'static str,
+    message: String,
+    corruptions: Vec<Value>,
+    truncated: bool,
+    geometry: Option<String>,
+}
+
+fn failure_document(error: &CommandError) -> io::Result<String> {
+    let findings = error.findings();
+    document(&Failure {
+        class: error.class().name(),
+        message: words(error),
+        corruptions: findings.map(corruption_values).unwrap_or_default(),
+        truncated: findings.is_some_and(|findings| findings.report.truncated),
+        geometry: findings.map(|findings| findings.origin.to_string()),
+    })
+}
+
+fn corruption_values(findings: &Findings) -> Vec<Value> {
+    findings.report.corruptions.iter().map(|range| corruption_value(findings, range)).collect()
+}
+
+fn corruption_value(findings: &Findings, range: &CorruptRange) -> Value {
+    let (offset, path) = findings.place(range.first);
+    let (kind, level) = match range.first {
+        BlockRef::Data { .. } => ("data", None),
+        BlockRef::Hash { level, .. } => ("hash", Some(level)),
+    };
+    let (reason, expected, actual) = match &range.corruption {
+        Corruption::Digest { expected, actual } => {
+            ("digest", Some(expected.to_string()), Some(actual.to_string()))
+        }
+        _ => ("spare-bytes", None, None),
+    };
+    json!({
+        "kind": kind,
+        "level": level,
+        "block": range.first.block(),
+        "blocks": range.blocks,
+        "path": Quoted(path).to_string(),
+        "offset_bytes": offset,
+        "size_bytes": range.blocks * findings.block_size(range.first),
+        "reason": reason,
+        "expected": expected,
+        "actual": actual,
+    })
+}
+
+/// The lines of veritysetup 2.6.1, byte for byte: scripts take them apart.
+fn header(facts: &Header) -> String {
+    let mut text = format!("VERITY header information for {}\n", Quoted(&facts.path));
+    let uuid = facts.uuid.as_deref().unwrap_or_default();
+    let _ = writeln!(text, "UUID:            \t{uuid}");
+    let _ = writeln!(text, "Hash type:       \t{}", facts.hash_type);
+    let _ = writeln!(text, "Data blocks:     \t{}", facts.data_blocks);
+    let _ = writeln!(text, "Data block size: \t{}", facts.data_block_size);
+    let _ = writeln!(text, "Hash blocks:     \t{}", facts.hash_blocks);
+    let _ = writeln!(text, "Hash block size: \t{}", facts.hash_block_size);
+    let _ = writeln!(text, "Hash algorithm:  \t{}", facts.algorithm);
+    let _ = writeln!(text, "Salt:            \t{}", facts.salt);
+    if let Some(root_hash) = &facts.root_hash {
+        let _ = writeln!(text, "Root hash:      \t{root_hash}");
+    }
+    if facts.hash_area_offset == 0 {
+        let _ = writeln!(text, "Hash device size: \t{} [bytes]", facts.hash_device_bytes);
+    }
+    text
+}
+
+fn built(facts: &Built) -> String {
+    let mut text = header(&facts.header);
+    for file in &facts.files {
+        let _ = writeln!(text, "Written:         \t{}", Quoted(file.as_ref()));
+    }
+    text
+}
+
+fn verification(facts: &Verification) -> String {
+    let Verification { geometry, data_blocks, data_block_size, hash_blocks, algorithm, .. } = facts;
+    let mut text = format!("geometry: {geometry}\n");
+    if let Some(signer) = &facts.signer {
+        let _ = writeln!(text, "manifest: signed by {}", one_line(signer));
+    }
+    let _ = write!(
+        text,
+        "verified: {data_blocks} data blocks of {data_block_size} bytes and {hash_blocks} hash blocks of {} bytes \
+         ({algorithm}) against root hash {}",
+        facts.hash_block_size, facts.root_hash,
+    );
+    if facts.zero_blocks > 0 {
+        let _ = write!(text, "; {} zero blocks not read", facts.zero_blocks);
+    }
+    text.push('\n');
+    text
+}
+
+fn checked(facts: &Checked) -> String {
+    let mut text =
+        format!("image: {} version {}\n", one_line(&facts.image_name), facts.image_version);
+    let _ = writeln!(text, "root hash: signed by {}", one_line(&facts.root_hash_signer));
+    text.push_str(&verification(&facts.verification));
+    text
+}
+
+fn signed(facts: &Signed) -> String {
+    format!(
+        "signed: {} {} with {} into {} ({} bytes)\n",
+        facts.signed.replace('-', " "),
+        facts.root_hash,
+        facts.digest,
+        Quoted(facts.signature.as_ref()),
+        facts.signature_bytes,
+    )
+}
+
+fn sizes(facts: &Sizes) -> String {
+    let mut lines = vec![
+        ("Hash type", facts.hash_type.to_string()),
+        ("Hash algorithm", facts.algorithm.to_owned()),
+        ("Data blocks", facts.data_blocks.to_string()),
+        ("Data block size", facts.data_block_size.to_string()),
+        ("Data size", format!("{} [bytes]", facts.data_bytes)),
+        ("Hash blocks", facts.hash_blocks.to_string()),
+        ("Hash block size", facts.hash_block_size.to_string()),
+        ("Hash levels", facts.levels.to_string()),
+        ("Hash area offset", format!("{} [bytes]", facts.hash_area_offset)),
+        ("Hash area size", format!("{} [bytes]", facts.hash_area_bytes)),
+        ("Hash start", facts.hash_start.to_string()),
+        ("Hash device size", format!("{} [bytes]", facts.hash_device_bytes)),
+    ];
+    if let Some(unused) = facts.unused_bytes {
+        lines.push(("Unused", format!("{unused} [bytes]")));
+    }
+    lines.iter().fold(String::new(), |mut text, (label, value)| {
+        let _ = writeln!(text, "{:<17}\t{value}", format!("{label}:"));
+        text
+    })
+}
+
+fn corruptions(findings: &Findings) -> String {
+    let mut text = format!("geometry: {}\n", findings.origin);
+    for range in &findings.report.corruptions {
+        let (offset, path) = findings.place(range.first);
+        let end = offset + range.blocks * findings.block_size(range.first);
+        let _ = writeln!(text, "{range} (bytes {offset}..{end} of {})", Quoted(path));
+    }
+    if findings.report.truncated {
+        text.push_str("there may be more\n");
+    }
+    text
+}
+
+/// Text from a certificate or a manifest, kept on one line.
+fn one_line(text: &str) -> String {
+    Quoted(text.as_ref()).to_string()
+}

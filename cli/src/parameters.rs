@@ -1,0 +1,207 @@
+//! PARAMETERS: what a caller says about a hash tree, each part given or not.
+//!
+//! The same group serves commands that make a tree (missing ones have defaults) and commands that check one
+//! (given ones are pins).
+
+use sha2::{Digest, Sha256};
+use verity::{
+    Algorithm, BlockSize, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins, Salt, Uuid,
+};
+
+use crate::error::{Class, CommandError};
+
+/// The parameters of a hash tree and the place of its hash area, as far as they were given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parameters {
+    pub(crate) algorithm: Option<Algorithm>,
+    pub(crate) hash_type: Option<HashType>,
+    pub(crate) data_block_size: Option<BlockSize>,
+    pub(crate) hash_block_size: Option<BlockSize>,
+    pub(crate) data_blocks: Option<u64>,
+    pub(crate) salt: Option<Salt>,
+    pub(crate) uuid: Option<Uuid>,
+    /// Where the hash area begins, in bytes.
+    pub(crate) hash_offset: Option<u64>,
+    pub(crate) no_superblock: bool,
+}
+
+impl Parameters {
+    /// A builder with everything that was given except the amount of data; defaults for the rest.
+    pub(crate) fn builder(&self) -> ParamsBuilder {
+        let mut builder = Params::builder();
+        if let Some(algorithm) = self.algorithm {
+            builder = builder.algorithm(algorithm);
+        }
+        if let Some(hash_type) = self.hash_type {
+            builder = builder.hash_type(hash_type);
+        }
+        if let Some(size) = self.data_block_size {
+            builder = builder.data_block_size(size);
+        }
+        if let Some(size) = self.hash_block_size {
+            builder = builder.hash_block_size(size);
+        }
+        if let Some(salt) = &self.salt {
+            builder = builder.salt(salt.clone());
+        }
+        builder
+    }
+
+    /// The parameters of a tree over data of `data_size` bytes, or over the data blocks that were given.
+    pub(crate) fn params(&self, data_size: u64) -> Result<Params, CommandError> {
+        let params = match self.data_blocks {
+            Some(blocks) => self.builder().data_blocks(blocks).build(),
+            None => self.builder().data_size(data_size).build(),
+        };
+        let params = params.map_err(explain)?;
+        if params.data_size() > data_size {
+            let (needed, blocks) = (params.data_size(), params.data_blocks());
+            return Err(CommandError::message(
+                Class::Metadata,
+                format!("{blocks} data blocks take {needed} bytes, but the data has {data_size}"),
+            ));
+        }
+        Ok(params)
+    }
+
+    /// Where the hash area lies, by the offset and the superblock option.
+    pub(crate) fn hash_area(&self, params: &Params) -> Result<HashArea, CommandError> {
+        HashArea::new(params, self.hash_area_offset(), !self.no_superblock)
+            .map_err(|error| CommandError::new(Class::Metadata, error))
+    }
+
+    /// Where the hash area begins, in bytes; 0 unless given.
+    pub(crate) fn hash_area_offset(&self) -> u64 {
+        self.hash_offset.unwrap_or(0)
+    }
+
+    /// What was given, as pins.
+    pub(crate) fn pins(&self) -> Pins {
+        Pins {
+            algorithm: self.algorithm,
+            hash_type: self.hash_type,
+            data_block_size: self.data_block_size,
+            hash_block_size: self.hash_block_size,
+            data_blocks: self.data_blocks,
+            salt: self.salt.clone(),
+        }
+    }
+
+    /// Refuses a UUID where no superblock can hold it.
+    pub(crate) fn check_uuid_has_a_place(&self) -> Result<(), CommandError> {
+        if self.no_superblock && self.uuid.is_some() {
+            return Err(CommandError::usage(
+                "--uuid has no effect with --no-superblock: only a superblock holds a UUID",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn explain(error: ParamsError) -> CommandError {
+    let hint = match error {
+        ParamsError::UnprotectedTail { .. } => "; --data-blocks says how many blocks to cover",
+        _ => "",
+    };
+    CommandError::message(Class::Metadata, format!("{error}{hint}"))
+}
+
+/// The salt and the UUID of a new hash area.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) salt: Salt,
+    pub(crate) uuid: Uuid,
+}
+
+/// How many bytes a salt has that nobody gave.
+const SALT_SIZE: usize = 32;
+
+impl Identity {
+    /// As given; else derived from the seed; else random.
+    pub(crate) fn choose(
+        parameters: &Parameters,
+        seed: Option<&str>,
+    ) -> Result<Identity, CommandError> {
+        if let Some(seed) = seed {
+            if parameters.salt.is_some() || parameters.uuid.is_some() {
+                return Err(CommandError::usage("--seed contradicts --salt and --uuid"));
+            }
+            return Identity::from_seed(seed);
+        }
+        let salt = match &parameters.salt {
+            Some(salt) => salt.clone(),
+            None => new_salt(&random::<SALT_SIZE>()?)?,
+        };
+        let uuid = match parameters.uuid {
+            Some(uuid) => uuid,
+            None => version_4(random()?),
+        };
+        Ok(Identity { salt, uuid })
+    }
+
+    fn from_seed(seed: &str) -> Result<Identity, CommandError> {
+        let derive = |label: &str| {
+            let mut hash = Sha256::new();
+            hash.update(label);
+            hash.update([0]);
+            hash.update(seed);
+            hash.finalize()
+        };
+        let mut uuid = [0; 16];
+        uuid.copy_from_slice(&derive("verity-uuid-v1")[..16]);
+        Ok(Identity { salt: new_salt(&derive("verity-salt-v1"))?, uuid: version_4(uuid) })
+    }
+}
+
+fn new_salt(bytes: &[u8]) -> Result<Salt, CommandError> {
+    Salt::new(bytes).map_err(|error| CommandError::new(Class::Usage, error))
+}
+
+/// Sets the version and variant bits of a random UUID (RFC 9562, version 4).
+fn version_4(mut bytes: [u8; 16]) -> Uuid {
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    Uuid::from_bytes(bytes)
+}
+
+fn random<const N: usize>() -> Result<[u8; N], CommandError> {
+    let mut bytes = [0; N];
+    // Without randomness there is no salt: never a constant one instead.
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CommandError::message(Class::Io, format!("no random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_give_the_documented_salt_and_uuid() {
+        let identity = Identity::choose(&Parameters::default(), Some("release 1")).unwrap();
+        let expected = Sha256::digest(b"verity-salt-v1\0release 1");
+        assert_eq!(identity.salt.as_bytes(), expected.as_slice());
+        let expected = Sha256::digest(b"verity-uuid-v1\0release 1");
+        let uuid = identity.uuid.into_bytes();
+        assert_eq!(uuid[..6], expected[..6]);
+        assert_eq!(uuid[9..], expected[9..16]);
+        assert_eq!((uuid[6] >> 4, uuid[8] >> 6), (4, 2));
+    }
+
+    #[test]
+    fn random_salts_differ_and_have_32_bytes() {
+        let choose = || Identity::choose(&Parameters::default(), None).unwrap();
+        let (first, second) = (choose(), choose());
+        assert_eq!(first.salt.as_bytes().len(), SALT_SIZE);
+        assert_ne!(first.salt, second.salt);
+        assert_ne!(first.uuid, second.uuid);
+    }
+
+    #[test]
+    fn a_seed_contradicts_a_salt_and_a_uuid() {
+        let salted = Parameters { salt: Some(Salt::empty()), ..Parameters::default() };
+        assert!(Identity::choose(&salted, Some("x")).is_err());
+        let named = Parameters { uuid: Some(Uuid::nil()), ..Parameters::default() };
+        assert!(Identity::choose(&named, Some("x")).is_err());
+    }
+}

@@ -1,0 +1,48 @@
+//! A progress bar on standard error, on a terminal only; and the place where signals stop long work.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use verity::Progress;
+
+use crate::signals::Signals;
+
+/// Counts bytes towards a total, shows them, and breaks off once a signal has come.
+pub(crate) struct Meter {
+    bar: ProgressBar,
+    signals: Signals,
+}
+
+impl Meter {
+    /// A meter for `total` bytes of work.
+    pub(crate) fn new(total: u64, signals: &Signals) -> Meter {
+        let bar =
+            if std::io::stderr().is_terminal() { visible(total) } else { ProgressBar::hidden() };
+        Meter { bar, signals: signals.clone() }
+    }
+}
+
+impl Progress for Meter {
+    fn advance(&self, bytes: u64) -> ControlFlow<()> {
+        self.bar.inc(bytes);
+        if self.signals.raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn visible(total: u64) -> ProgressBar {
+    let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar =
+        ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}

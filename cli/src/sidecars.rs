@@ -1,0 +1,63 @@
+//! The files that lie beside an image, by systemd's names.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::CommandError;
+
+/// Where the parts of a set lie.
+#[derive(Debug)]
+pub(crate) struct SideCars {
+    /// The image's file name less a trailing `.raw`.
+    pub(crate) stem: OsString,
+    /// The hash area.
+    pub(crate) hash: PathBuf,
+    pub(crate) root_hash: PathBuf,
+    pub(crate) root_hash_signature: PathBuf,
+    pub(crate) manifest: PathBuf,
+    pub(crate) manifest_signature: PathBuf,
+}
+
+impl SideCars {
+    /// The set of an image, beside it or in another directory.
+    pub(crate) fn new(
+        image: &Path,
+        directory: Option<&Path>,
+        usr: bool,
+    ) -> Result<SideCars, CommandError> {
+        let raw = image.extension().is_some_and(|extension| extension == "raw");
+        let stem = if raw { image.file_stem() } else { image.file_name() };
+        let stem = stem.ok_or_else(|| CommandError::usage("has no file name").at(image))?;
+        let directory = directory.or(image.parent()).unwrap_or(Path::new(""));
+        let beside = |suffix: &str| {
+            let mut name = stem.to_owned();
+            name.push(suffix);
+            directory.join(name)
+        };
+        let root_hash = if usr { ".usrhash" } else { ".roothash" };
+        Ok(SideCars {
+            hash: beside(".verity"),
+            root_hash: beside(root_hash),
+            root_hash_signature: beside(&format!("{root_hash}.p7s")),
+            manifest: beside(".manifest.json"),
+            manifest_signature: beside(".manifest.json.p7s"),
+            stem: stem.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_systemd() {
+        let cars = SideCars::new(Path::new("dir/rootfs.raw"), None, false).unwrap();
+        assert_eq!(cars.hash, Path::new("dir/rootfs.verity"));
+        assert_eq!(cars.root_hash_signature, Path::new("dir/rootfs.roothash.p7s"));
+        let cars = SideCars::new(Path::new("usr.erofs"), Some(Path::new("out")), true).unwrap();
+        assert_eq!(cars.root_hash, Path::new("out/usr.erofs.usrhash"));
+        assert_eq!(cars.manifest_signature, Path::new("out/usr.erofs.manifest.json.p7s"));
+        assert!(SideCars::new(Path::new(".."), None, false).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! What a verification rests on: root hashes, certificates, keys and manifests, read from files.
+//!
+//! Everything here fails closed: a file that is missing, empty, unreadable or malformed is an error.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{Mode, Stat};
+use verity::RootHash;
+use verity::publish::{Input, PublishError};
+use verity_sign::{Certificate, PrivateKey, SignedBy, Signer, Validity};
+
+use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
+
+/// Where a root hash comes from: the command line, a file, or both saying the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RootSource {
+    pub(crate) text: Option<String>,
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl RootSource {
+    /// The root hash, if any source was given.
+    pub(crate) fn read(&self) -> Result<Option<RootHash>, CommandError> {
+        let given = match &self.text {
+            Some(text) => Some(parse_root_hash(text)?),
+            None => None,
+        };
+        let Some(path) = &self.file else { return Ok(given) };
+        let filed = root_hash_file(path)?;
+        match given {
+            Some(given) if given != filed => Err(CommandError::usage(format!(
+                "the root hash is {given} on the command line, but {filed} in {}",
+                Quoted(path)
+            ))),
+            _ => Ok(Some(filed)),
+        }
+    }
+
+    /// The root hash; it is an error if none was given.
+    pub(crate) fn require(&self) -> Result<RootHash, CommandError> {
+        self.read()?.ok_or_else(|| {
+            CommandError::usage("a root hash is needed: ROOT or --root-hash-file FILE")
+        })
+    }
+}
+
+fn parse_root_hash(text: &str) -> Result<RootHash, CommandError> {
+    text.parse().map_err(|error| CommandError::message(Class::Usage, format!("root hash: {error}")))
+}
+
+/// Reads a file that holds one root hash in hex, with at most one line end after it.
+pub(crate) fn root_hash_file(path: &Path) -> Result<RootHash, CommandError> {
+    // Two hex digits for each of 64 bytes, CR and LF.
+    let bytes = read_small(path, 130)?;
+    let text = str::from_utf8(&bytes).or_fail(Class::Usage, path)?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(CommandError::usage("the root hash file is empty").at(path));
+    }
+    text.parse().or_fail(Class::Usage, path)
+}
+
+/// Reads a whole file of at most `limit` bytes.
+pub(crate) fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
+    let input = open(path)?;
+    let mut bytes = Vec::new();
+    input.file().take(limit + 1).read_to_end(&mut bytes).or_fail(Class::Io, path)?;
+    if u64::try_from(bytes.len()).is_ok_and(|size| size <= limit) {
+        return Ok(bytes);
+    }
+    Err(CommandError::usage(format!("the file is longer than {limit} bytes")).at(path))
+}
+
+/// Opens an input.
+pub(crate) fn open(path: &Path) -> Result<Input, CommandError> {
+    Ok(Input::open(path)?)
+}
+
+impl From<PublishError> for CommandError {
+    fn from(error: PublishError) -> CommandError {
+        let class = publish_class(&error);
+        // The message names the path already.
+        CommandError::new(class, error)
+    }
+}
+
+fn publish_class(error: &PublishError) -> Class {
+    match error {
+        PublishError::Busy { .. } => Class::Busy,
+        PublishError::Changed { .. } => Class::Changed,
+        PublishError::NotRegular { .. }
+        | PublishError::SameFile { .. }
+        | PublishError::Name { .. } => Class::Usage,
+        PublishError::Incomplete { source, .. } => publish_class(source),
+        _ => Class::Io,
+    }
+}
+
+/// Reads the certificates that are trusted, and warns of those outside their validity.
+///
+/// An expired certificate is still trusted, as it is by the kernel: it was pinned on purpose.
+pub(crate) fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, CommandError> {
+    paths.iter().map(|path| certificate(path)).collect()
+}
+
+/// Reads one certificate.
+pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
+    let certificate = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
+    match certificate.validity_at(now()) {
+        Validity::Valid => {}
+        validity => {
+            tracing::warn!("{}: the certificate is {validity}", Quoted(path));
+        }
+    }
+    Ok(certificate)
+}
+
+/// The key and the certificate to sign with, known to belong together.
+pub(crate) fn signer(key: &Path, certificate_path: &Path) -> Result<Signer, CommandError> {
+    let certificate = certificate(certificate_path)?;
+    Signer::new(private_key(key)?, certificate).or_fail(Class::Trust, key)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKey, CommandError> {
+    let input = open(path)?;
+    let stat = rustix::fs::fstat(input.file()).or_fail(Class::Io, path)?;
+    check_key_mode(&stat, path)?;
+    PrivateKey::read(input.file()).or_fail(Class::Trust, path)
+}
+
+fn check_key_mode(stat: &Stat, path: &Path) -> Result<(), CommandError> {
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if mode.intersects(Mode::WGRP | Mode::WOTH) {
+        let words = "others than its owner may write the private key: chmod go-w first";
+        return Err(CommandError::message(Class::Trust, words).at(path));
+    }
+    if mode.intersects(Mode::RGRP | Mode::ROTH) {
+        tracing::warn!("{}: others than its owner may read the private key", Quoted(path));
+    }
+    Ok(())
+}
+
+/// One line about who signed.
+pub(crate) fn signer_words(signed_by: &SignedBy) -> String {
+    let certificate = signed_by.certificate();
+    format!("{} (certificate sha256 {})", certificate.subject(), certificate.fingerprint())
+}
+
+/// The time, in seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
