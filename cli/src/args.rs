@@ -22,6 +22,7 @@ use crate::{exit, sizes};
 #[command(
     name = "verity",
     version,
+    propagate_version = true,
     disable_help_flag = true,
     disable_version_flag = true,
     disable_help_subcommand = true,
