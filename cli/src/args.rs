@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 
     /// Print one JSON object instead of text, also on failure
     #[arg(long, global = true, help_heading = "General")]
-    json: bool,
+    pub(crate) json: bool,
 
     /// Say more on standard error
     #[arg(short, long, global = true, help_heading = "General")]

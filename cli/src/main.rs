@@ -26,10 +26,13 @@ use crate::signals::Signals;
 
 fn main() -> ExitCode {
     let arguments = args::command_first(std::env::args_os().collect());
-    let json = arguments.iter().any(|argument| argument == "--json");
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     match Cli::try_parse_from(arguments) {
-        Ok(cli) => report(run(cli), json),
-        Err(error) if error.use_stderr() => report(Err(args::usage_error(&error)), json),
+        Ok(cli) => {
+            let json = cli.json;
+            report(run(cli), json)
+        }
+        Err(error) if error.use_stderr() => report(Err(args::usage_error(&error)), wants_json),
         Err(help) => {
             // A reader that has seen enough of the help may close the pipe.
             let _ = output::print(&help.to_string());

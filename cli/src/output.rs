@@ -8,8 +8,7 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 
 use serde::Serialize;
-use serde_json::{Value, json};
-use verity::{BlockRef, CorruptRange, Corruption};
+use verity::{CorruptRange, Corruption};
 
 use crate::command::Outcome;
 use crate::command::build::Built;
@@ -48,7 +47,11 @@ pub(crate) fn success(outcome: &Outcome, json: bool) -> Result<(), CommandError>
             Outcome::Verified(facts) => verification(facts),
         }
     };
-    print(&text).map_err(unwritten)
+    print(&text).map_err(|error| {
+        // The root hash must not get lost: it stands on standard error then.
+        let _ = io::stderr().write_all(text.as_bytes());
+        unwritten(error)
+    })
 }
 
 fn unwritten(error: io::Error) -> CommandError {
@@ -103,7 +106,7 @@ fn document(facts: &impl Serialize) -> io::Result<String> {
 struct Failure {
     class: &'static str,
     message: String,
-    corruptions: Vec<Value>,
+    corruptions: Vec<CorruptionFacts>,
     truncated: bool,
     geometry: Option<String>,
 }
@@ -113,40 +116,54 @@ fn failure_document(error: &CommandError) -> io::Result<String> {
     document(&Failure {
         class: error.class().name(),
         message: words(error),
-        corruptions: findings.map(corruption_values).unwrap_or_default(),
+        corruptions: findings.map(corruption_list).unwrap_or_default(),
         truncated: findings.is_some_and(|findings| findings.report.truncated),
         geometry: findings.map(|findings| findings.origin.to_string()),
     })
 }
 
-fn corruption_values(findings: &Findings) -> Vec<Value> {
-    findings.report.corruptions.iter().map(|range| corruption_value(findings, range)).collect()
+fn corruption_list(findings: &Findings) -> Vec<CorruptionFacts> {
+    findings.report.corruptions.iter().map(|range| corruption_facts(findings, range)).collect()
 }
 
-fn corruption_value(findings: &Findings, range: &CorruptRange) -> Value {
+/// Corrupt blocks in a row. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct CorruptionFacts {
+    /// `data` or `hash`.
+    kind: &'static str,
+    level: Option<u8>,
+    block: u64,
+    blocks: u64,
+    path: String,
+    offset_bytes: u64,
+    size_bytes: u64,
+    /// `digest` or `spare-bytes`.
+    reason: &'static str,
+    /// Of the first block.
+    expected: Option<String>,
+    actual: Option<String>,
+}
+
+fn corruption_facts(findings: &Findings, range: &CorruptRange) -> CorruptionFacts {
     let (offset, path) = findings.place(range.first);
-    let (kind, level) = match range.first {
-        BlockRef::Data { .. } => ("data", None),
-        BlockRef::Hash { level, .. } => ("hash", Some(level)),
-    };
     let (reason, expected, actual) = match &range.corruption {
         Corruption::Digest { expected, actual } => {
             ("digest", Some(expected.to_string()), Some(actual.to_string()))
         }
         _ => ("spare-bytes", None, None),
     };
-    json!({
-        "kind": kind,
-        "level": level,
-        "block": range.first.block(),
-        "blocks": range.blocks,
-        "path": Quoted(path).to_string(),
-        "offset_bytes": offset,
-        "size_bytes": range.blocks * findings.block_size(range.first),
-        "reason": reason,
-        "expected": expected,
-        "actual": actual,
-    })
+    CorruptionFacts {
+        kind: if range.first.level().is_none() { "data" } else { "hash" },
+        level: range.first.level(),
+        block: range.first.block(),
+        blocks: range.blocks,
+        path: Quoted(path).to_string(),
+        offset_bytes: offset,
+        size_bytes: range.blocks * findings.block_size(range.first),
+        reason,
+        expected,
+        actual,
+    }
 }
 
 /// The lines of veritysetup 2.6.1, byte for byte: scripts take them apart.
@@ -243,12 +260,21 @@ fn sizes(facts: &Sizes) -> String {
 fn corruptions(findings: &Findings) -> String {
     let mut text = format!("geometry: {}\n", findings.origin);
     for range in &findings.report.corruptions {
-        let (offset, path) = findings.place(range.first);
-        let end = offset + range.blocks * findings.block_size(range.first);
-        let _ = writeln!(text, "{range} (bytes {offset}..{end} of {})", Quoted(path));
+        let CorruptRange { first, blocks, corruption } = range;
+        let (offset, path) = findings.place(*first);
+        let end = offset + blocks * findings.block_size(*first);
+        let more = match blocks {
+            1 => String::new(),
+            _ => format!(" to {}", first.block() + (blocks - 1)),
+        };
+        let _ = writeln!(
+            text,
+            "{first}{more} (bytes {offset}..{end} of {}): {corruption}",
+            Quoted(path)
+        );
     }
     if findings.report.truncated {
-        text.push_str("there may be more\n");
+        text.push_str("there may be more corrupt blocks\n");
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use verity::Progress;
@@ -12,6 +12,8 @@ use crate::signals::Signals;
 /// Counts bytes towards a total, shows them, and breaks off once a signal has come.
 pub(crate) struct Meter {
     bar: ProgressBar,
+    total: u64,
+    begun: Instant,
     signals: Signals,
 }
 
@@ -20,7 +22,7 @@ impl Meter {
     pub(crate) fn new(total: u64, signals: &Signals) -> Meter {
         let bar =
             if std::io::stderr().is_terminal() { visible(total) } else { ProgressBar::hidden() };
-        Meter { bar, signals: signals.clone() }
+        Meter { bar, total, begun: Instant::now(), signals: signals.clone() }
     }
 }
 
@@ -34,6 +36,8 @@ impl Progress for Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        let elapsed = self.begun.elapsed();
+        tracing::info!("{} of {} bytes in {elapsed:.2?}", self.bar.position(), self.total);
     }
 }
 

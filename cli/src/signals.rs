@@ -54,10 +54,7 @@ impl Signals {
     /// The error of a command that was asked to stop.
     pub(crate) fn error(&self) -> CommandError {
         let signal = i32::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0);
-        CommandError::message(
-            Class::Interrupted(signal),
-            format!("interrupted by signal {signal}; nothing unfinished is left behind"),
-        )
+        CommandError::message(Class::Interrupted(signal), format!("interrupted by signal {signal}"))
     }
 }
 

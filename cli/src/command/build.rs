@@ -14,8 +14,9 @@ use verity_sign::{Image, Manifest, Signer};
 use super::format::{Tree, write_bytes};
 use super::header::Header;
 use super::{Context, Outcome};
-use crate::error::{Class, CommandError};
+use crate::error::{Class, CommandError, OrFail};
 use crate::parameters::{Identity, Parameters};
+use crate::quoted::Quoted;
 use crate::sidecars::SideCars;
 use crate::trust;
 
@@ -75,9 +76,11 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     tree.warn(&image);
     let root_hash = tree.build_output(&image, &outputs.hash, options.threads, context)?;
     let manifest = manifest(&tree, root_hash, description, options.not_after)?;
-    let files = outputs.publish(root_hash, &manifest, signer.as_ref(), options, context)?;
+    outputs.write(root_hash, &manifest, signer.as_ref())?;
+    context.signals.check()?;
+    let files = outputs.publish()?;
     Ok(Outcome::Built(Built {
-        header: tree.header(&cars.hash).with_root_hash(root_hash),
+        header: tree.header(&cars.hash, &image).with_root_hash(root_hash),
         image_name: manifest.image().name().to_owned(),
         image_version: options.image_version,
         signed: signer.is_some(),
@@ -129,12 +132,14 @@ struct Outputs {
     hash: Output,
     root_hash: Output,
     manifest: Output,
-    signatures: Signatures,
+    signatures: Option<SignatureOutputs>,
+    /// Signatures of an earlier set that this one does not have.
+    stale: Vec<Removal>,
 }
 
-enum Signatures {
-    Made { root_hash: Output, manifest: Output },
-    Removed { root_hash: Removal, manifest: Removal },
+struct SignatureOutputs {
+    root_hash: Output,
+    manifest: Output,
 }
 
 impl Outputs {
@@ -145,56 +150,56 @@ impl Outputs {
             output.check_distinct(image)?;
             Ok(output)
         };
-        let hash = create(&cars.hash)?;
-        let root_hash = create(&cars.root_hash)?;
-        let manifest = create(&cars.manifest)?;
-        let signatures = if signed {
-            Signatures::Made {
+        let mut outputs = Outputs {
+            hash: create(&cars.hash)?,
+            root_hash: create(&cars.root_hash)?,
+            manifest: create(&cars.manifest)?,
+            signatures: None,
+            stale: Vec::new(),
+        };
+        if signed {
+            outputs.signatures = Some(SignatureOutputs {
                 root_hash: create(&cars.root_hash_signature)?,
                 manifest: create(&cars.manifest_signature)?,
-            }
+            });
         } else {
-            Signatures::Removed {
-                root_hash: Removal::of(&cars.root_hash_signature)?,
-                manifest: Removal::of(&cars.manifest_signature)?,
-            }
-        };
-        Ok(Outputs { hash, root_hash, manifest, signatures })
+            outputs.stale.push(Removal::of(&cars.root_hash_signature)?);
+            outputs.stale.push(Removal::of(&cars.manifest_signature)?);
+        }
+        Ok(outputs)
     }
 
-    /// Writes the small files and makes the whole set appear; returns the names.
-    fn publish(
-        self,
+    /// Writes the small files.
+    fn write(
+        &self,
         root_hash: RootHash,
         manifest: &Manifest,
         signer: Option<&Signer>,
-        options: &Options,
-        context: &Context,
-    ) -> Result<Vec<String>, CommandError> {
+    ) -> Result<(), CommandError> {
         write_bytes(&self.root_hash, root_hash.to_string().as_bytes())?;
         write_bytes(&self.manifest, &manifest.to_bytes())?;
-        let refused = |error| CommandError::new(Class::Trust, error).at(&options.image);
-        if let (Signatures::Made { root_hash: output, manifest: other }, Some(signer)) =
-            (&self.signatures, signer)
-        {
-            write_bytes(output, &signer.sign_root_hash(&root_hash).map_err(refused)?)?;
-            write_bytes(other, &signer.sign_manifest(manifest).map_err(refused)?)?;
-        }
-        context.signals.check()?;
+        let (Some(signatures), Some(signer)) = (&self.signatures, signer) else { return Ok(()) };
+        let signature = signer.sign_root_hash(&root_hash);
+        let output = &signatures.root_hash;
+        write_bytes(output, &signature.or_fail(Class::Trust, output.path())?)?;
+        let signature = signer.sign_manifest(manifest);
+        let output = &signatures.manifest;
+        write_bytes(output, &signature.or_fail(Class::Trust, output.path())?)
+    }
+
+    /// Makes the whole set appear, the manifest's signature last; returns the names.
+    fn publish(self) -> Result<Vec<String>, CommandError> {
         let mut outputs = vec![self.hash, self.root_hash];
-        let mut set = OutputSet::new();
-        match self.signatures {
-            Signatures::Made { root_hash, manifest } => {
-                outputs.extend([root_hash, self.manifest, manifest]);
-            }
-            Signatures::Removed { root_hash, manifest } => {
-                outputs.push(self.manifest);
-                set = set.removal(root_hash).removal(manifest);
-            }
+        let mut last = None;
+        if let Some(signatures) = self.signatures {
+            outputs.push(signatures.root_hash);
+            last = Some(signatures.manifest);
         }
-        let names = outputs.iter().map(|output| output.path().display().to_string()).collect();
-        let set = outputs.into_iter().fold(set, OutputSet::output);
-        set.commit()?;
+        outputs.push(self.manifest);
+        outputs.extend(last);
+        let names = outputs.iter().map(|output| Quoted(output.path()).to_string()).collect();
+        let set = self.stale.into_iter().fold(OutputSet::new(), OutputSet::removal);
+        outputs.into_iter().fold(set, OutputSet::output).commit()?;
         Ok(names)
     }
 }

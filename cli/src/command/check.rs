@@ -3,7 +3,7 @@
 //! Every part must be there and agree with the others; nothing is skipped, and nothing weaker stands in.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use verity_sign::{
@@ -69,7 +69,7 @@ fn manifest(cars: &SideCars, trusted: &[Certificate]) -> Result<VerifiedManifest
     Ok(verified)
 }
 
-fn missing_manifest(error: CommandError, path: &PathBuf) -> CommandError {
+fn missing_manifest(error: CommandError, path: &Path) -> CommandError {
     if path.try_exists().is_ok_and(|exists| !exists) {
         return CommandError::message(Class::Trust, "there is no manifest").at(path);
     }

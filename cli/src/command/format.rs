@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     if let Some(output) = root_hash_file {
         write_text(output, &root_hash.to_string())?;
     }
-    Ok(Outcome::Formatted(tree.header(&options.hash).with_root_hash(root_hash)))
+    Ok(Outcome::Formatted(tree.header(&options.hash, &data).with_root_hash(root_hash)))
 }
 
 /// The hash tree that is to be made.
@@ -80,8 +80,8 @@ impl Tree {
         self.area.has_superblock().then(|| superblock.to_bytes())
     }
 
-    pub(crate) fn header(&self, path: &Path) -> Header {
-        let header = Header::new(path, &self.params, &self.area);
+    pub(crate) fn header(&self, path: &Path, data: &Input) -> Header {
+        let header = Header::new(path, &self.params, &self.area).with_data_size(data.size());
         if self.area.has_superblock() { header.with_uuid(self.uuid) } else { header }
     }
 
@@ -241,7 +241,7 @@ fn relate(data: &Input, hash: &fs::File, path: &Path) -> Result<Relation, Comman
 
 /// Opens the root hash file, which must be neither the data nor the hash device.
 fn root_hash_output(path: &Path, hash: &Path, data: &Input) -> Result<Output, CommandError> {
-    if path == hash {
+    if same_place(path, hash) {
         return Err(CommandError::usage("is also the hash device").at(path));
     }
     let output = Output::create_with_mode(path, MODE)?;
@@ -250,6 +250,15 @@ fn root_hash_output(path: &Path, hash: &Path, data: &Input) -> Result<Output, Co
         output.check_distinct(&hash)?;
     }
     Ok(output)
+}
+
+/// Whether two paths name one directory entry, which need not exist.
+fn same_place(a: &Path, b: &Path) -> bool {
+    let directory = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()
+    };
+    a.file_name() == b.file_name() && directory(a) == directory(b)
 }
 
 /// Writes and publishes a short text.

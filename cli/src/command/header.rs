@@ -27,6 +27,8 @@ pub(crate) struct Header {
     pub(crate) data_bytes: u64,
     /// From the start of the hash device to the end of the tree.
     pub(crate) hash_device_bytes: u64,
+    /// Bytes of the data that the tree does not cover, if there is data.
+    pub(crate) uncovered_bytes: Option<u64>,
 }
 
 impl Header {
@@ -48,12 +50,19 @@ impl Header {
             levels: params.geometry().levels().len(),
             data_bytes: params.data_size(),
             hash_device_bytes: area.end(),
+            uncovered_bytes: None,
         }
     }
 
     /// The same with the superblock's UUID.
     pub(crate) fn with_uuid(mut self, uuid: Uuid) -> Header {
         self.uuid = Some(uuid.to_string());
+        self
+    }
+
+    /// The same with what the tree leaves out of data of `data_size` bytes.
+    pub(crate) fn with_data_size(mut self, data_size: u64) -> Header {
+        self.uncovered_bytes = Some(data_size.saturating_sub(self.data_bytes));
         self
     }
 

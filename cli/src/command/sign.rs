@@ -9,6 +9,7 @@ use verity_sign::{MAX_MANIFEST_BYTES, Manifest, SignatureDigest, Signer};
 use super::format::write_bytes;
 use super::{Context, Outcome};
 use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
 use crate::trust::{self, RootSource};
 
 /// What to sign with what.
@@ -68,7 +69,7 @@ pub(crate) fn run(options: &Options, _context: &Context) -> Result<Outcome, Comm
         digest: signer.digest().to_string(),
         certificate_sha256: signer.certificate().fingerprint().to_string(),
         certificate_embedded: options.embed_certificate,
-        signature: options.output.display().to_string(),
+        signature: Quoted(&options.output).to_string(),
         signature_bytes: signature.len(),
     }))
 }

@@ -10,7 +10,8 @@ use serde::Serialize;
 use verity::io::ReadAt;
 use verity::publish::Input;
 use verity::{
-    Error, HashArea, Origin, Params, RootHash, Superblock, TrustedParams, Uuid, Verifier,
+    Error, HashArea, Origin, Params, RootHash, Superblock, TrustError, TrustedParams, Uuid,
+    Verifier,
 };
 use verity_sign::{MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest};
 
@@ -107,7 +108,16 @@ fn trusted_parameters(
             TrustedParams::from_unauthenticated_assumptions(params, root_hash, area)
         }
     };
-    trusted.map_err(|error| CommandError::new(Class::Usage, error))
+    trusted.map_err(untrusted)
+}
+
+/// A root hash of the wrong length is the caller's mistake, everything else the metadata's.
+fn untrusted(error: TrustError) -> CommandError {
+    let class = match error {
+        TrustError::RootHashSize { .. } => Class::Usage,
+        _ => Class::Metadata,
+    };
+    CommandError::new(class, error)
 }
 
 /// The parameters of the superblock, compared to those of the command line.
@@ -130,7 +140,7 @@ fn trusted_superblock(
         }
         None => TrustedParams::from_unauthenticated_superblock(&superblock, offset, root_hash),
     };
-    trusted.or_fail(Class::Metadata, hash.path())
+    trusted.map_err(|error| untrusted(error).at(hash.path()))
 }
 
 fn check_uuid(
