@@ -30,7 +30,7 @@ pub(crate) fn root_hash_mistakes(root_hash: &RootHash) -> Vec<Mistake> {
     mistakes.push((format!("{upper}\n").into_bytes(), "upper-case hex with a newline"));
     mistakes.push((upper.into_bytes(), "upper-case hex"));
     mistakes.push((digest.as_bytes().to_vec(), "the raw digest, not its hex text"));
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.iter().filter(|one| one.digest_size() == digest.size()) {
         let prefixed = format!("{}:{text}", algorithm.name()).into_bytes();
         mistakes.push((prefixed, "hex with the algorithm's name in front"));
     }

@@ -1,5 +1,7 @@
 //! openssl as the second opinion, in both directions. P34 as far as openssl goes.
 
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
 mod common;
 
 use common::{NAMES, OpenSsl, TEXT, certificate, key, path, root_hash, signer};

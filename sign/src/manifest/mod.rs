@@ -235,13 +235,13 @@ impl Manifest {
     }
 
     /// The root hash.
-    pub fn root_hash(&self) -> &RootHash {
-        &self.root_hash
+    pub fn root_hash(&self) -> RootHash {
+        self.root_hash
     }
 
     /// Where superblock and tree lie.
-    pub fn hash_area(&self) -> &HashArea {
-        &self.hash_area
+    pub fn hash_area(&self) -> HashArea {
+        self.hash_area
     }
 
     /// SHA-256 of the superblock region, if there is a superblock.
