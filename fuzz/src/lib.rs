@@ -1,1 +1,29 @@
-//! Placeholder.
+//! What must hold for every input of the parsers, as functions that panic when it does not.
+//!
+//! One module a parser, each with `run` (the invariants) and `seeds` (valid inputs, made by our own writers).
+//! `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on seeds, mutations of them and old
+//! findings as an ordinary test. How to fuzz: README.md.
+
+pub mod manifest;
+mod message;
+pub mod mutate;
+pub mod superblock;
+pub mod table;
+
+/// A parser under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of the target and of its corpus.
+    pub name: &'static str,
+    /// Panics when an invariant does not hold for this input.
+    pub run: fn(&[u8]),
+    /// Valid inputs to start from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// Every target.
+pub const TARGETS: [Target; 3] = [
+    Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
+    Target { name: "table", run: table::run, seeds: table::seeds },
+    Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
+];

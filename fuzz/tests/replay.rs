@@ -1,0 +1,104 @@
+//! The fuzz targets without a fuzzer: seeds, damaged seeds and old findings, the same on every run.
+
+use std::path::PathBuf;
+
+use verity_fuzz::{TARGETS, Target, mutate};
+use verity_testdata::pattern::Prng;
+
+const MUTATIONS: u32 = 30_000;
+
+#[test]
+fn seeds_are_valid_and_differ() {
+    for target in TARGETS {
+        let seeds = (target.seeds)();
+        assert!(seeds.len() > 10, "{}", target.name);
+        seeds.iter().for_each(|seed| run(target, seed));
+        for (index, seed) in seeds.iter().enumerate() {
+            assert!(!seeds[..index].contains(seed), "{}: seed {index} is there twice", target.name);
+        }
+    }
+}
+
+/// A parser that refuses everything would keep every invariant.
+#[test]
+fn seeds_are_accepted() {
+    use verity::table::{DmModCreate, Table, TableOptions};
+    let accepts: [fn(&[u8]) -> bool; 3] = [
+        |seed| verity::Superblock::parse(seed).is_ok(),
+        |seed| {
+            let text = std::str::from_utf8(seed).unwrap();
+            let options = TableOptions::from_words(text.split_ascii_whitespace());
+            text.parse::<Table>().is_ok() || text.parse::<DmModCreate>().is_ok() || options.is_ok()
+        },
+        |seed| verity_sign::Manifest::parse(seed).is_ok(),
+    ];
+    for (target, accepts) in TARGETS.into_iter().zip(accepts) {
+        for (index, seed) in (target.seeds)().iter().enumerate() {
+            assert!(accepts(seed), "{}: seed {index}", target.name);
+        }
+    }
+}
+
+#[test]
+fn every_single_bit_flip_of_the_seeds() {
+    for target in TARGETS {
+        for seed in (target.seeds)() {
+            mutate::bit_flips(&seed).for_each(|input| run(target, &input));
+        }
+    }
+}
+
+#[test]
+fn every_truncation_of_the_seeds() {
+    for target in TARGETS {
+        for seed in (target.seeds)() {
+            mutate::truncations(&seed).for_each(|input| run(target, &input));
+        }
+    }
+}
+
+#[test]
+fn mutations_of_the_seeds() {
+    for target in TARGETS {
+        let seeds = (target.seeds)();
+        let mut prng = Prng::new(2);
+        for _ in 0..MUTATIONS {
+            run(target, &mutate::mutation(&seeds, &mut prng));
+        }
+    }
+}
+
+/// Files in `crashes/` are named after their target: `table-two-counts`.
+#[test]
+fn old_findings() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crashes");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap();
+        if name == "README.md" {
+            continue;
+        }
+        let target = TARGETS.into_iter().find(|target| name.starts_with(target.name));
+        let target = target.unwrap_or_else(|| panic!("{name}: which target is it for?"));
+        run(target, &std::fs::read(&path).unwrap());
+    }
+}
+
+fn run(target: Target, input: &[u8]) {
+    let _shown = ShownOnPanic { target, input };
+    (target.run)(input);
+}
+
+/// Names the input of the run that panics.
+struct ShownOnPanic<'a> {
+    target: Target,
+    input: &'a [u8],
+}
+
+impl Drop for ShownOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}: input b\"{}\"", self.target.name, self.input.escape_ascii());
+        }
+    }
+}
