@@ -3,17 +3,17 @@
 //! There is no old file to keep, so the order of writes must do: what lets the old hash area verify is
 //! destroyed and synced first, and what lets the new one verify is written last.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::input::{Snapshot, changed, flag_bits};
+use super::lock::Locked;
 use super::{Change, FileKind, Input, PublishError};
 use crate::HashArea;
 use crate::io::WriteAt;
@@ -43,7 +43,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// ```
 #[derive(Debug)]
 pub struct InPlace {
-    file: File,
+    file: Locked,
     path: PathBuf,
     snapshot: Snapshot,
 }
@@ -69,7 +69,8 @@ impl InPlace {
         if snapshot.identity() != Snapshot::identity_of(&metadata) {
             return Err(changed(path, Change::Replaced));
         }
-        lock(&file, path, if kind == FileKind::BlockDevice { LOCK_ATTEMPTS } else { 1 })?;
+        let attempts = if kind == FileKind::BlockDevice { LOCK_ATTEMPTS } else { 1 };
+        let file = Locked::exclusive_within(attempts, LOCK_PAUSE, file, path)?;
         let in_place = InPlace { file, path: path.to_owned(), snapshot };
         in_place.check_path()?;
         Ok(in_place)
@@ -109,13 +110,13 @@ impl InPlace {
     /// [`PublishError::Io`] when a device is too small (then nothing was written) or writing fails.
     pub fn begin(self, area: &HashArea) -> Result<Rewriting, PublishError> {
         if self.size() < area.end() {
-            WriteAt::set_len(&self.file, area.end()).map_err(self.io("extend"))?;
+            WriteAt::set_len(self.file(), area.end()).map_err(self.io("extend"))?;
         }
         let destroyed = vouching_range(area);
         let len = usize::try_from(destroyed.end - destroyed.start);
         let zeros = vec![0; len.map_err(|_| self.io("extend")(Errno::FBIG))?];
         self.file.write_all_at(&zeros, destroyed.start).map_err(self.io("write"))?;
-        WriteAt::sync(&self.file).map_err(self.io("sync"))?;
+        WriteAt::sync(self.file()).map_err(self.io("sync"))?;
         Ok(Rewriting { target: self, area: *area })
     }
 
@@ -195,16 +196,4 @@ fn open(path: &Path, flags: OFlags) -> Result<File, PublishError> {
         Some(Errno::LOOP) => PublishError::not_regular(path, FileKind::Symlink),
         _ => PublishError::io("open", path)(error),
     })
-}
-
-fn lock(file: &File, path: &Path, attempts: u32) -> Result<(), PublishError> {
-    for attempt in 1..=attempts {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if attempt < attempts => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::WouldBlock) => break,
-            Err(TryLockError::Error(error)) => return Err(PublishError::io("lock", path)(error)),
-        }
-    }
-    Err(PublishError::busy(path))
 }

@@ -24,6 +24,7 @@ mod directory;
 mod error;
 mod in_place;
 mod input;
+mod lock;
 mod output;
 mod set;
 mod temporary;

@@ -1,6 +1,6 @@
 //! One output file: made beside its target, put in its place in one step.
 
-use std::fs::{File, Metadata, Permissions, TryLockError};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::directory::Place;
 use super::input::{Snapshot, changed};
+use super::lock::Locked;
 use super::temporary::Temporary;
 use super::{Change, Input, PublishError};
 use crate::io::WriteAt;
@@ -49,7 +50,7 @@ pub struct Output {
 struct Existing {
     metadata: Metadata,
     /// Held for its lock, which keeps out runs that write the target in place. None if it may not be read.
-    file: Option<File>,
+    file: Option<Locked>,
 }
 
 impl Output {
@@ -217,16 +218,12 @@ impl Existing {
             return Ok(None);
         };
         let file = match place.open(place.name(), OFlags::RDONLY, Mode::empty()) {
-            Ok(file) => Some(file),
+            Ok(file) => Some(Locked::shared(file, place.path())?),
             // A file that may be replaced need not be readable.
             Err(Errno::ACCESS) => None,
             Err(errno) => return Err(place.io("open")(errno)),
         };
-        match file.as_ref().map(File::try_lock_shared) {
-            None | Some(Ok(())) => Ok(Some(Existing { metadata, file })),
-            Some(Err(TryLockError::WouldBlock)) => Err(PublishError::busy(place.path())),
-            Some(Err(TryLockError::Error(error))) => Err(place.io("lock")(error)),
-        }
+        Ok(Some(Existing { metadata, file }))
     }
 }
 

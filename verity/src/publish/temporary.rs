@@ -5,7 +5,7 @@
 //! stands for the locked file.
 
 use std::ffi::OsString;
-use std::fs::{File, Metadata, TryLockError};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::directory::Place;
+use super::lock::Locked;
 use super::{Distrust, FileKind, PublishError};
 
 /// How often another run may come in between before the output counts as busy.
@@ -22,7 +23,7 @@ const ATTEMPTS: u32 = 100;
 #[derive(Debug)]
 pub(super) struct Temporary {
     place: Place,
-    file: File,
+    file: Locked,
     name: OsString,
     published: bool,
 }
@@ -66,14 +67,20 @@ impl Drop for Temporary {
 }
 
 /// Makes and locks the file; `None` if there is one already or another run took it for a leftover.
-fn make(place: &Place, name: &OsString, mode: Mode) -> Result<Option<File>, PublishError> {
+fn make(place: &Place, name: &OsString, mode: Mode) -> Result<Option<Locked>, PublishError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
     let file = match place.open(name, flags, mode) {
         Ok(file) => file,
         Err(Errno::EXIST) => return Ok(None),
         Err(errno) => return Err(place.io("make a temporary file for")(errno)),
     };
-    lock(place, &file)?;
+    let file = match Locked::exclusive(file, place.path()) {
+        Ok(file) => file,
+        Err(error) => {
+            abandon(place, name, &error);
+            return Err(error);
+        }
+    };
     let ours = is_still(place, name, &file).map_err(place.io("look up the temporary file of"))?;
     Ok(ours.then_some(file))
 }
@@ -93,7 +100,7 @@ fn remove_leftover(place: &Place, name: &OsString) -> Result<(), PublishError> {
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(place.io("open the temporary file of")(errno)),
     };
-    lock(place, &file)?;
+    let file = Locked::exclusive(file, place.path())?;
     let named = place.metadata(name).map_err(place.io("look up the temporary file of"))?;
     let opened = file.metadata().map_err(place.io("look up the temporary file of"))?;
     if !named.is_some_and(|named| is_same(&named, &opened) && distrust(&named).is_none()) {
@@ -118,11 +125,10 @@ fn distrust(metadata: &Metadata) -> Option<Distrust> {
     }
 }
 
-fn lock(place: &Place, file: &File) -> Result<(), PublishError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(PublishError::busy(place.path())),
-        Err(TryLockError::Error(error)) => Err(place.io("lock")(error)),
+/// Removes a file that was made but could not be locked: where nobody can lock, nobody else holds it.
+fn abandon(place: &Place, name: &OsString, error: &PublishError) {
+    if !matches!(error, PublishError::Busy { .. }) {
+        let _ = place.unlink(name);
     }
 }
 
