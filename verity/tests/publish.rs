@@ -10,8 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output as ProcessOutput};
+use std::process::{Child, Command, Output as ProcessOutput, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use verity::HashArea;
 use verity::Params;
@@ -642,8 +643,7 @@ fn x01_concurrent_processes_are_busy_or_complete() {
         let children: Vec<_> = (0..6)
             .map(|_| {
                 let mut command = this_program("set", directory.path());
-                let null = || std::process::Stdio::piped();
-                command.stdout(null()).stderr(null()).spawn().unwrap()
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
             })
             .collect();
         let outputs = children.into_iter().map(|child| child.wait_with_output().unwrap());
@@ -655,6 +655,50 @@ fn x01_concurrent_processes_are_busy_or_complete() {
         assert_eq!(names(directory.path()), ["a", "b", "c"]);
         assert_eq!(files::read(&directory.path().join("c")), NEW);
     }
+}
+
+/// Starts "create" so that it waits for a second before it takes its first lock, and gives it time to get
+/// there.
+fn start_with_a_late_lock(directory: &Path) -> Option<Child> {
+    let mut command = Command::new(oracle::require("strace")?);
+    command.args(["-f", "-qq", "-o", "/dev/null", "--inject=flock:delay_enter=1000000:when=1"]);
+    command.arg(std::env::current_exe().unwrap());
+    let mut command = prefixed(command, "create", directory);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    Some(child)
+}
+
+#[test]
+fn x01_a_file_that_is_taken_for_a_leftover_before_it_is_locked_is_given_up() {
+    let directory = files::tempdir();
+    let path = directory.path().join("a");
+    let Some(child) = start_with_a_late_lock(directory.path()) else { return };
+    // The other run has made its temporary file and not locked it.
+    let output = Output::create(&path).unwrap();
+    output.file().write_all_at(&OLD, 0).unwrap();
+    let other = child.wait_with_output().unwrap();
+    assert!(text(&other).contains("is in use by another run"), "{}", text(&other));
+    assert_eq!(names(directory.path()), [".a.verity-tmp"]);
+    output.commit().unwrap();
+    assert_eq!(files::read(&path), OLD);
+}
+
+#[test]
+fn x01_a_file_that_is_published_before_it_is_locked_is_not_taken_for_a_leftover() {
+    let directory = files::tempdir();
+    let path = directory.path().join("a");
+    let output = Output::create(&path).unwrap();
+    output.file().write_all_at(&OLD, 0).unwrap();
+    let Some(child) = start_with_a_late_lock(directory.path()) else { return };
+    // The other run has opened our temporary file and not tried to lock it.
+    output.commit().unwrap();
+    let next = Removal::of(&path).unwrap();
+    let other = child.wait_with_output().unwrap();
+    assert!(text(&other).contains("is in use by another run"), "{}", text(&other));
+    assert_eq!(names(directory.path()), [".a.verity-tmp", "a"]);
+    OutputSet::new().removal(next).commit().unwrap();
+    assert_eq!(names(directory.path()), [""; 0]);
 }
 
 #[test]
@@ -696,7 +740,7 @@ fn x06_a_changed_input_is_noticed() {
     let open = || {
         files::write(&path, &OLD);
         // Away from the clock tick in which the file was written.
-        thread::sleep(std::time::Duration::from_millis(30));
+        thread::sleep(Duration::from_millis(30));
         Input::open(&path).unwrap()
     };
     let writable = || OpenOptions::new().write(true).open(&path).unwrap();
