@@ -11,8 +11,10 @@ use std::sync::Arc;
 use crate::{Digest, Params};
 
 /// Hashes blocks the way one tree needs it: `H(salt ‖ block)` for hash type 1, `H(block ‖ salt)` for type 0.
+///
+/// Public for the benchmarks alone, by `verity::internals`.
 #[derive(Clone)]
-pub(crate) struct BlockHasher {
+pub struct BlockHasher {
     kernel: Arc<dyn Kernel>,
     digest_size: usize,
 }
@@ -24,7 +26,8 @@ pub(crate) trait Kernel: Send + Sync {
 }
 
 impl BlockHasher {
-    pub(crate) fn new(params: &Params) -> BlockHasher {
+    /// For trees with these parameters.
+    pub fn new(params: &Params) -> BlockHasher {
         let kernel = scalar::kernel(params.algorithm(), params.hash_type(), params.salt());
         // At most 64.
         let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);
@@ -37,7 +40,10 @@ impl BlockHasher {
     }
 
     /// Hashes `blocks`, a whole number of blocks of `block_size` bytes, into `out`, as many digests.
-    pub(crate) fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8]) {
+    ///
+    /// # Panics
+    /// If the lengths do not go together.
+    pub fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8]) {
         assert_eq!(blocks.len() % block_size, 0, "whole blocks");
         assert_eq!(out.len(), blocks.len() / block_size * self.digest_size, "one digest a block");
         self.kernel.hash_many(blocks, block_size, out);
