@@ -51,8 +51,9 @@ pub(crate) fn single_object(file: &[u8], ignored: Option<&str>) -> Result<Object
     }
     let wanted: Vec<_> =
         blocks.iter().filter(|block| ignored.is_none_or(|label| block.label != label)).collect();
-    match wanted.as_slice() {
-        [block] => decode(block),
+    match (wanted.as_slice(), blocks.as_slice()) {
+        ([block], _) => decode(block),
+        ([], [block]) => decode(block),
         _ => {
             let labels: Vec<_> = blocks.iter().map(|block| block.label.as_str()).collect();
             Err(InputError::NotOneBlock { actual: blocks.len(), labels: labels.join(", ") })
@@ -135,6 +136,7 @@ mod tests {
         let error = single_object(&file, None).err().unwrap();
         assert_eq!(error.to_string(), "2 PEM blocks (THING, OTHER) where exactly one is expected");
         assert_eq!(single_object(&file, Some("OTHER")).unwrap().label.as_deref(), Some("THING"));
+        assert_eq!(single_object(ONE, Some("THING")).unwrap().label.as_deref(), Some("THING"));
     }
 
     #[test]

@@ -250,7 +250,7 @@ impl Manifest {
     }
 
     /// The bytes of the hash device that `superblock_sha256` covers: from the superblock to the tree.
-    /// Never more than 524288 + 511 bytes.
+    /// Never more than one hash block, so 524288 bytes at most.
     pub fn superblock_region(&self) -> Option<Range<u64>> {
         region(&self.hash_area)
     }

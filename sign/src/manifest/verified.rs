@@ -35,7 +35,7 @@ impl VerifiedManifest {
         &self.signer
     }
 
-    /// What a [`verity::Verifier`](https://docs.rs/verity) takes: the parameters, with their origin.
+    /// What `verity::Verifier` takes: the parameters, with their origin.
     pub fn trusted_params(&self) -> &TrustedParams {
         &self.trusted_params
     }
