@@ -89,16 +89,17 @@ impl HashArea {
         start..start + self.hash_blocks * self.hash_block_size
     }
 
-    /// Where the hash area ends, in bytes: also how long a hash file of its own is.
+    /// Where the hash area ends, in bytes.
     ///
     /// A superblock counts as a whole hash block even if no tree follows it.
     pub fn end(&self) -> u64 {
         self.tree_range().end
     }
 
-    /// Whether it takes no bytes at all: one data block and no superblock. A hash file then is empty.
-    pub fn is_empty(&self) -> bool {
-        self.hash_blocks == 0 && !self.superblock
+    /// How long a file is at least that holds the hash area, in bytes: to its end, or nothing if there is
+    /// neither a tree (one data block) nor a superblock.
+    pub fn file_size(&self) -> u64 {
+        if self.hash_blocks == 0 && !self.superblock { 0 } else { self.end() }
     }
 
     /// The bytes from the start of the hash area to its end.

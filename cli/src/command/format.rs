@@ -134,7 +134,8 @@ impl Tree {
         context: &Context,
     ) -> Result<RootHash, CommandError> {
         let file = output.file();
-        let len = file.metadata().or_fail(Class::Io, output.path())?.len().max(self.area.end());
+        let len =
+            file.metadata().or_fail(Class::Io, output.path())?.len().max(self.area.file_size());
         WriteAt::set_len(file, len).or_fail(Class::Io, output.path())?;
         let root_hash = self.build(data, file, output.path(), threads, context)?;
         if let Some(superblock) = self.superblock() {
@@ -192,7 +193,7 @@ impl Target {
                 return Err(CommandError::message(Class::Metadata, words).at(path));
             }
         }
-        let (needed, size) = (tree.area.end(), device.size());
+        let (needed, size) = (tree.area.file_size(), device.size());
         if device.is_block_device() && needed > size {
             let words = format!("the hash area needs {needed} bytes, the device has {size}");
             return Err(CommandError::message(Class::Metadata, words).at(path));

@@ -109,8 +109,8 @@ impl InPlace {
     /// # Errors
     /// [`PublishError::Io`] when a device is too small (then nothing was written) or writing fails.
     pub fn begin(self, area: &HashArea) -> Result<Rewriting, PublishError> {
-        if self.size() < area.end() {
-            WriteAt::set_len(self.file(), area.end()).map_err(self.io("extend"))?;
+        if self.size() < area.file_size() {
+            WriteAt::set_len(self.file(), area.file_size()).map_err(self.io("extend"))?;
         }
         let destroyed = vouching_range(area);
         let len = usize::try_from(destroyed.end - destroyed.start);
