@@ -212,25 +212,46 @@ fn cross_verify(veritysetup: &VeritySetup, case: &Case, sides: &Sides, root_hash
 fn damage(veritysetup: &VeritySetup, case: &Case, sides: &Sides, root_hash: &str, prng: &mut Prng) {
     let tree_bytes = case.tree_end() - case.tree_start();
     let bit = u8::try_from(prng.below(8)).unwrap();
-    let (block, start) = if tree_bytes == 0 || prng.one_in(2) {
-        let byte = prng.below(case.covered());
-        let path = sides.ours().join(case.files()[0]);
-        files::flip_bit(&path, byte, bit);
-        let size = u64::from(case.scheme.data_block_size);
-        (Block::Data(byte / size), byte / size * size)
-    } else {
-        let byte = prng.below(tree_bytes);
-        files::flip_bit(&sides.ours().join("hash"), case.tree_start() + byte, bit);
-        let size = u64::from(case.scheme.hash_block_size);
-        (hash_block(case, byte / size), case.tree_start() + byte / size * size)
+    let mut root_hash = root_hash.to_owned();
+    let (block, start) = match prng.below(5) {
+        0 => {
+            root_hash = other_root_hash(&root_hash);
+            top_block(case)
+        }
+        1 | 2 if tree_bytes > 0 => {
+            let byte = prng.below(tree_bytes);
+            files::flip_bit(&sides.ours().join("hash"), case.tree_start() + byte, bit);
+            let size = u64::from(case.scheme.hash_block_size);
+            (hash_block(case, byte / size), case.tree_start() + byte / size * size)
+        }
+        _ => {
+            let byte = prng.below(case.covered());
+            files::flip_bit(&sides.ours().join(case.files()[0]), byte, bit);
+            let size = u64::from(case.scheme.data_block_size);
+            (Block::Data(byte / size), byte / size * size)
+        }
     };
-    let mut words = case.verify_words(root_hash);
+    let mut words = case.verify_words(&root_hash);
     let refused = run(&mut theirs(veritysetup, &sides.ours(), &words));
     assert_ne!(refused.code, 0, "{block:?} damaged: {}", refused.words());
     words.extend(case.pin_words());
     words.extend(["--json".to_owned(), format!("--threads={}", case.threads)]);
     let refused = run(&mut ours(&sides.ours(), &words)).expect_corrupt(&block);
     assert_eq!(refused.json()["corruptions"][0]["offset_bytes"], start, "{}", refused.words());
+}
+
+/// The same but for the last digit.
+fn other_root_hash(root_hash: &str) -> String {
+    let (rest, last) = root_hash.split_at(root_hash.len() - 1);
+    format!("{rest}{}", if last == "0" { "1" } else { "0" })
+}
+
+/// What the root hash is the digest of, and where it begins on its device, in bytes.
+fn top_block(case: &Case) -> (Block, u64) {
+    match case.geometry().levels.len() {
+        0 => (Block::Data(0), 0),
+        levels => (Block::Hash { level: levels - 1, block: 0 }, case.tree_start()),
+    }
 }
 
 /// Which block the hash block number `index` of the file is.
@@ -242,6 +263,36 @@ fn hash_block(case: &Case, index: u64) -> Block {
         .position(|level| (level.start..level.start + level.blocks).contains(&index))
         .unwrap();
     Block::Hash { level, block: u64::try_from(index - levels[level].start).unwrap() }
+}
+
+/// What the random cases are for comes up in each run.
+#[test]
+fn three_hundred_cases_reach_every_kind() {
+    let mut prng = Prng::new(1);
+    let cases: Vec<Case> =
+        (0..300).map(|_| Case::random(&mut prng, reference::ALGORITHMS)).collect();
+    let count = |what: &dyn Fn(&Case) -> bool| cases.iter().filter(|case| what(case)).count();
+    let levels = |case: &Case| case.geometry().levels.len();
+    let per_block = |case: &Case| u64::try_from(case.geometry().hashes_per_block).unwrap();
+    for (what, found) in [
+        ("new file", count(&|case| case.place == Place::New)),
+        ("kept bytes", count(&|case| matches!(case.place, Place::Existing(_)))),
+        ("same file", count(&|case| case.place == Place::Same)),
+        ("no superblock", count(&|case| !case.superblock)),
+        ("hash type 0", count(&|case| case.scheme.hash_type == 0)),
+        ("other algorithm", count(&|case| case.scheme.algorithm != "sha256")),
+        ("no salt", count(&|case| case.scheme.salt.is_empty())),
+        ("longest salt", count(&|case| case.scheme.salt.len() == 256)),
+        ("one block", count(&|case| case.data_blocks == 1)),
+        ("one full hash block", count(&|case| case.data_blocks == per_block(case))),
+        ("one block more", count(&|case| case.data_blocks == per_block(case) + 1)),
+        ("three levels", count(&|case| levels(case) >= 3)),
+        ("a tail", count(&|case| case.data_file_size % 512 > 0)),
+        ("large blocks", count(&|case| case.scheme.hash_block_size > 4096)),
+        ("sector offset", count(&|case| !case.hash_offset.is_multiple_of(4096))),
+    ] {
+        assert!(found >= 5, "{what}: {found} cases of 300");
+    }
 }
 
 /// The algorithms that this veritysetup's cryptography has.
