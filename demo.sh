@@ -10,7 +10,8 @@ readonly DIR=target/demo
 readonly IMAGE=$DIR/demo.raw
 readonly IMAGE_SIZE=$((32 << 20))
 readonly TAMPERED_BLOCK=4321
-readonly KEY=testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.key.pem
+readonly TEST_KEY=testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.key.pem
+readonly KEY=$DIR/signing.key.pem
 readonly CERTIFICATE=testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.cert.pem
 
 main() {
@@ -18,6 +19,8 @@ main() {
     verity=${CARGO_TARGET_DIR:-target}/release/verity
     rm -rf "$DIR"
     mkdir -p "$DIR"
+    # A checkout may leave the test key open to others, as no signing key should be.
+    install -m 600 "$TEST_KEY" "$KEY"
     make_image
     show "$verity" build "$IMAGE" --key "$KEY" --certificate "$CERTIFICATE" \
         --image-name demo --image-version 1 --label demo --output-dir "$DIR"
