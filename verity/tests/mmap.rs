@@ -1,0 +1,55 @@
+//! Feature `mmap`: a mapped file as a source of the builder. That it is no source of the verifier is shown
+//! where [`verity::io::Source`] is documented.
+
+#![cfg(feature = "mmap")]
+
+use std::fs::File;
+use std::sync::Mutex;
+
+use memmap2::Mmap;
+use verity::{Builder, Error, HashArea, Params};
+use verity_testdata::files;
+use verity_testdata::pattern::painted;
+use verity_testdata::reference::{self, Scheme};
+
+#[expect(unsafe_code, reason = "mapping a file is the caller's promise, and this test is one")]
+fn map(file: &File) -> Mmap {
+    // SAFETY: the file is in a directory of this test alone, and nothing writes it while it is mapped.
+    unsafe { Mmap::map(file) }.expect("a mapping")
+}
+
+#[test]
+fn a_mapped_image_makes_the_same_tree() {
+    let directory = files::tempdir();
+    let path = directory.path().join("image");
+    for data_blocks in [1, 2, 129, 1000] {
+        let data = painted(data_blocks * 4096);
+        files::write(&path, &data);
+        let file = File::open(&path).unwrap();
+        let params = Params::builder().data_size(data.len() as u64).build().unwrap();
+        let area = HashArea::new(&params, 0, false).unwrap();
+        let (mapped, read) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        let builder = Builder::new(&params);
+        let root_hash = builder.build(&map(&file), &mapped, &area).unwrap();
+        assert_eq!(root_hash, builder.build(&file, &read, &area).unwrap());
+        let slow = reference::format(&data, &Scheme::default());
+        assert_eq!(root_hash.to_string(), hex::encode(slow.root_hash));
+        assert!(mapped.into_inner().unwrap() == slow.tree);
+        assert!(read.into_inner().unwrap() == slow.tree);
+    }
+}
+
+#[test]
+fn a_mapped_image_that_is_too_short_is_refused() {
+    let directory = files::tempdir();
+    let path = directory.path().join("image");
+    files::write(&path, &painted(8 * 4096));
+    let params = Params::builder().data_blocks(9).build().unwrap();
+    let area = HashArea::new(&params, 0, false).unwrap();
+    let map = map(&File::open(&path).unwrap());
+    let result = Builder::new(&params).build(&map, &Mutex::new(Vec::new()), &area);
+    assert!(
+        matches!(result, Err(Error::ShortData { needed: 36_864, actual: 32_768 })),
+        "{result:?}"
+    );
+}
