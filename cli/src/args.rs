@@ -256,7 +256,8 @@ pub(crate) struct TableArgs {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// A certificate that may have signed the manifest; may be given several times
-    #[arg(long, value_name = "CERT", requires = "manifest")]
+    // Both: a requirement that conflicts with what is given counts as met.
+    #[arg(long, value_name = "CERT", requires = "manifest", conflicts_with = "hash")]
     certificate: Vec<PathBuf>,
     /// The data device as the table shall name it
     #[arg(long, value_name = "DEVICE")]

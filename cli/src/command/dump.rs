@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use verity::{HashArea, Superblock};
+use verity::HashArea;
 
 use super::header::Header;
-use super::{Context, Outcome, from_library};
+use super::{Context, Outcome, read_superblock};
 use crate::error::{Class, CommandError, OrFail};
 use crate::trust;
 
@@ -20,8 +20,7 @@ pub(crate) struct Options {
 /// Reads the superblock. Nothing is checked against it.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
     let hash = trust::open(&options.hash)?;
-    let superblock = Superblock::read(hash.file(), options.hash_offset)
-        .map_err(|error| from_library(error, &options.hash, &options.hash, context))?;
+    let superblock = read_superblock(&hash, options.hash_offset, context)?;
     let area = HashArea::new(superblock.params(), options.hash_offset, true)
         .or_fail(Class::Metadata, &options.hash)?;
     let header = Header::new(&options.hash, superblock.params(), &area);

@@ -137,13 +137,23 @@ impl Tree {
         let len =
             file.metadata().or_fail(Class::Io, output.path())?.len().max(self.area.file_size());
         WriteAt::set_len(file, len).or_fail(Class::Io, output.path())?;
-        let root_hash = self.build(data, file, output.path(), threads, context)?;
+        let root_hash = self
+            .build(data, file, output.path(), threads, context)
+            .map_err(|error| unless_changed(error, data))?;
         if let Some(superblock) = self.superblock() {
             file.write_all_at(&superblock, self.area.offset()).or_fail(Class::Io, output.path())?;
         }
         data.check_path()?;
         context.signals.check()?;
         Ok(root_hash)
+    }
+}
+
+/// The error, unless the data changed meanwhile: that explains everything else.
+fn unless_changed(error: CommandError, data: &Input) -> CommandError {
+    match (error.class(), data.check()) {
+        (Class::Io, Err(changed)) => changed.into(),
+        _ => error,
     }
 }
 

@@ -14,7 +14,11 @@ pub(crate) mod table;
 pub(crate) mod verify;
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread;
+
+use verity::publish::Input;
+use verity::{Superblock, SuperblockError};
 
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
@@ -70,12 +74,7 @@ fn culprit<'a, T: ?Sized>(error: &verity::Error, data: &'a T, hash: &'a T) -> Op
 }
 
 /// A library error with its class and the file it is about.
-fn from_library(
-    error: verity::Error,
-    data: &std::path::Path,
-    hash: &std::path::Path,
-    context: &Context,
-) -> CommandError {
+fn from_library(error: verity::Error, data: &Path, hash: &Path, context: &Context) -> CommandError {
     if matches!(error, verity::Error::Cancelled) {
         return context.signals.error();
     }
@@ -85,4 +84,19 @@ fn from_library(
         Some(path) => failure.at(path),
         None => failure,
     }
+}
+
+/// Reads the superblock at `offset` bytes of a hash device.
+fn read_superblock(
+    hash: &Input,
+    offset: u64,
+    context: &Context,
+) -> Result<Superblock, CommandError> {
+    // An offset that the system cannot even express lies behind the end all the same.
+    let superblock = if offset.is_multiple_of(Superblock::SIZE) && offset >= hash.size() {
+        Err(SuperblockError::Truncated { size: 0 }.into())
+    } else {
+        Superblock::read(hash.file(), offset)
+    };
+    superblock.map_err(|error| from_library(error, hash.path(), hash.path(), context))
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use verity::table::{DeviceName, DmModCreate, Table, TableError, TableOptions, grub_set};
-use verity::{HashArea, Params, RootHash, Superblock};
+use verity::{HashArea, Params, RootHash};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
-use super::{Context, Outcome, from_library, verify};
+use super::{Context, Outcome, read_superblock, verify};
 use crate::error::{Class, CommandError, OrFail};
 use crate::quoted::Quoted;
 use crate::trust::{self, RootSource};
@@ -156,8 +156,7 @@ impl Stated {
         context: &Context,
     ) -> Result<Stated, CommandError> {
         let hash = trust::open(path)?;
-        let superblock = Superblock::read(hash.file(), hash_offset)
-            .map_err(|error| from_library(error, path, path, context))?;
+        let superblock = read_superblock(&hash, hash_offset, context)?;
         let params = superblock.params().clone();
         let area = HashArea::new(&params, hash_offset, true).or_fail(Class::Metadata, path)?;
         let geometry = verity::Origin::Superblock.to_string();

@@ -15,7 +15,7 @@ use verity::{
 };
 use verity_sign::{MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest};
 
-use super::{Context, Outcome, from_library, threads_or_all};
+use super::{Context, Outcome, from_library, read_superblock, threads_or_all};
 use crate::error::{Class, CommandError, Findings, OrFail};
 use crate::parameters::Parameters;
 use crate::progress::Meter;
@@ -128,8 +128,7 @@ fn trusted_superblock(
     context: &Context,
 ) -> Result<TrustedParams, CommandError> {
     let offset = parameters.hash_area_offset();
-    let superblock = Superblock::read(hash.file(), offset)
-        .map_err(|error| from_library(error, hash.path(), hash.path(), context))?;
+    let superblock = read_superblock(hash, offset, context)?;
     let pins = parameters.pins();
     pins.check(superblock.params()).or_fail(Class::Metadata, hash.path())?;
     check_uuid(parameters.uuid, &superblock, hash.path())?;
@@ -176,8 +175,7 @@ fn against_manifest(
     options.parameters.pins().check(stated.params()).or_fail(Class::Metadata, path)?;
     let (data, hash) = (trust::open(&options.data)?, trust::open(&options.hash)?);
     if let Some(uuid) = options.parameters.uuid {
-        let superblock = Superblock::read(hash.file(), stated.hash_area().offset())
-            .map_err(|error| from_library(error, hash.path(), hash.path(), context))?;
+        let superblock = read_superblock(&hash, stated.hash_area().offset(), context)?;
         check_uuid(Some(uuid), &superblock, hash.path())?;
     }
     against_verified_manifest(&verified, &data, &hash, options.effort, context)

@@ -1,0 +1,268 @@
+//! `verity build` and `verity check`: a set that is whole, or refused.
+
+mod common;
+
+use std::fs;
+
+use common::{CHECK, Dir, SIGNED_BUILD, assert_no_leftovers};
+use verity_testdata::{files, oracle, pattern};
+
+const PARTS: [&str; 5] = [
+    "image.verity",
+    "image.roothash",
+    "image.roothash.p7s",
+    "image.manifest.json",
+    "image.manifest.json.p7s",
+];
+
+#[test]
+fn build_makes_what_check_accepts() {
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    dir.write("image.raw", &pattern::sha256_stream(300 * 4096));
+    let stdout = dir.ok(SIGNED_BUILD);
+    let mut lines = stdout.lines();
+    assert_eq!(lines.next(), Some("VERITY header information for image.verity"));
+    let written: Vec<_> = stdout.lines().filter(|line| line.starts_with("Written:")).collect();
+    let expected = [0, 1, 2, 3, 4].map(|part| format!("Written:         \t{}", PARTS[part]));
+    assert_eq!(written, expected);
+    let root = common::root_hash(&stdout);
+    assert_eq!(dir.read("image.roothash"), root.as_bytes());
+    assert_no_leftovers(&dir);
+    let stdout = dir.ok(CHECK);
+    let lines: Vec<_> = stdout.lines().collect();
+    assert_eq!(lines[0], "image: image version 0");
+    assert!(lines[1].starts_with("root hash: signed by CN=verity test rsa2048"), "{stdout}");
+    assert_eq!(lines[2], "geometry: manifest");
+    assert!(lines[3].starts_with("manifest: signed by CN=verity test rsa2048"), "{stdout}");
+    assert!(
+        lines[4].starts_with("verified: 300 data blocks of 4096 bytes and 4 hash blocks"),
+        "{stdout}"
+    );
+    let json = dir.run(&format!("{CHECK} --json")).json();
+    assert_eq!(
+        (json["verified"].as_bool(), json["geometry"].as_str()),
+        (Some(true), Some("manifest"))
+    );
+}
+
+#[test]
+fn openssl_accepts_both_signatures() {
+    let dir = Dir::with_signed_set(3);
+    if oracle::require("openssl").is_none() {
+        return;
+    }
+    for content in ["image.roothash", "image.manifest.json"] {
+        let mut openssl = dir.tool("openssl");
+        openssl.args(["cms", "-verify", "-binary", "-inform", "DER", "-noverify", "-nointern"]);
+        openssl.args([
+            "-in",
+            &format!("{content}.p7s"),
+            "-content",
+            content,
+            "-certfile",
+            "rsa2048.cert",
+        ]);
+        oracle::run_ok(&mut openssl);
+    }
+}
+
+#[test]
+fn the_image_is_described_in_the_manifest() {
+    let dir = Dir::new();
+    dir.write("usr.raw", &pattern::sha256_stream(4096));
+    dir.ok("build usr.raw --usr --seed s --image-name os --image-version 18446744073709551615 --label x --not-after 7");
+    assert_eq!(dir.names(), ["usr.manifest.json", "usr.raw", "usr.usrhash", "usr.verity"]);
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&dir.read("usr.manifest.json")).unwrap();
+    assert_eq!(manifest["image"]["name"], "os");
+    assert_eq!(manifest["image"]["version"].as_u64(), Some(u64::MAX));
+    assert_eq!(manifest["image"]["label"], "x");
+    assert_eq!(manifest["image"]["size_bytes"], 4096);
+    assert_eq!(manifest["not_after"], 7);
+}
+
+#[test]
+fn c18_the_same_seed_gives_the_same_set() {
+    let dir = Dir::with_signed_set(300);
+    let first = PARTS.map(|part| dir.read(part));
+    dir.ok(&format!("{SIGNED_BUILD} --threads 5"));
+    assert!(first == PARTS.map(|part| dir.read(part)));
+    fs::create_dir(dir.path("out")).unwrap();
+    dir.ok(&format!("{SIGNED_BUILD} --output-dir out"));
+    assert!(first == PARTS.map(|part| dir.read(&format!("out/{part}"))));
+    dir.ok(&format!("{CHECK} --output-dir out"));
+}
+
+#[test]
+fn check_refuses_a_set_with_any_part_missing_empty_or_changed() {
+    for (part, missing) in PARTS.into_iter().zip([4, 4, 5, 5, 5]) {
+        let dir = Dir::with_signed_set(3);
+        let good = dir.read(part);
+        fs::remove_file(dir.path(part)).unwrap();
+        dir.fails(CHECK, missing, part);
+        dir.write(part, b"");
+        assert_ne!(dir.run(CHECK).code, 0, "{part} is empty");
+        for byte in [0, good.len() / 2, good.len() - 1] {
+            dir.write(part, &good);
+            files::flip_bit(&dir.path(part), u64::try_from(byte).unwrap(), 0);
+            let run = dir.run(CHECK);
+            assert!([1, 2, 5].contains(&run.code), "{part} at {byte}: {run:?}");
+        }
+        dir.write(part, &good);
+        dir.ok(CHECK);
+    }
+}
+
+#[test]
+fn check_refuses_another_image() {
+    let dir = Dir::with_signed_set(3);
+    files::flip_bit(&dir.path("image.raw"), 5000, 0);
+    let run = dir.fails(CHECK, 1, "image.raw: data block 1");
+    assert!(run.stdout.starts_with("geometry: manifest\n"));
+    let good = pattern::sha256_stream(3 * 4096);
+    dir.write("image.raw", &good[..2 * 4096]);
+    dir.fails(CHECK, 3, "the image has 8192 bytes, its manifest states 12288");
+    dir.write("image.raw", &[&good[..], b"x"].concat());
+    dir.fails(CHECK, 3, "the image has 12289 bytes");
+}
+
+#[test]
+fn p30_parts_of_two_signed_images_do_not_mix() {
+    let dir = Dir::with_signed_set(3);
+    let old = PARTS.map(|part| dir.read(part));
+    dir.write("image.raw", &pattern::painted(3 * 4096));
+    dir.ok(SIGNED_BUILD);
+    let new = PARTS.map(|part| dir.read(part));
+    for mixture in 1u32..31 {
+        for (index, part) in PARTS.into_iter().enumerate() {
+            let source = if mixture >> index & 1 == 1 { &old } else { &new };
+            dir.write(part, &source[index]);
+        }
+        let run = dir.run(CHECK);
+        assert!([1, 5].contains(&run.code), "{mixture:05b}: {run:?}");
+    }
+}
+
+#[test]
+fn an_unsigned_build_takes_the_old_signatures_away() {
+    let dir = Dir::with_signed_set(3);
+    let stdout = dir.ok("build image.raw");
+    assert_eq!(stdout.matches("Written:").count(), 3);
+    assert_eq!(
+        dir.names(),
+        [
+            "image.manifest.json",
+            "image.raw",
+            "image.roothash",
+            "image.verity",
+            "rsa2048.cert",
+            "rsa2048.key"
+        ]
+    );
+    dir.fails(CHECK, 5, "image.manifest.json.p7s: there is no signature");
+}
+
+#[test]
+fn the_root_hash_signature_must_be_by_a_trusted_certificate_too() {
+    let dir = Dir::with_signed_set(3);
+    dir.key("other");
+    dir.ok("sign --root-hash-file image.roothash --key other.key --certificate other.cert --output image.roothash.p7s");
+    dir.fails(CHECK, 5, "image.roothash.p7s");
+    dir.ok(&format!("{CHECK} --certificate other.cert"));
+}
+
+#[test]
+fn p32_a_manifest_beyond_its_end_is_refused() {
+    let dir = Dir::with_signed_set(3);
+    dir.ok(&format!("{SIGNED_BUILD} --not-after 1000000000"));
+    dir.fails(CHECK, 5, "image.manifest.json");
+    dir.ok(&format!("{SIGNED_BUILD} --not-after 99999999999"));
+    dir.ok(CHECK);
+}
+
+#[test]
+fn k06_key_and_certificate_must_match_before_the_image_is_read() {
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    dir.key("other");
+    dir.fails("build missing.raw --key other.key --certificate rsa2048.cert", 5, "other.key");
+    dir.write("image.raw", &pattern::sha256_stream(4096));
+    dir.fails("build image.raw --key other.key --certificate rsa2048.cert", 5, "other.key");
+    assert!(dir.names().iter().all(|name| name == "image.raw" || name.contains('.')));
+    assert!(!dir.exists("image.verity"));
+    for (options, word) in [
+        ("--key rsa2048.key", "--certificate"),
+        ("--certificate rsa2048.cert", "--key"),
+        ("--embed-certificate", "--key"),
+        ("--image-version -1", "unexpected argument"),
+        ("--image-version 18446744073709551616", "64 bits"),
+        ("--seed x --salt 00", "cannot be used with"),
+        ("--image-name=", "name"),
+    ] {
+        dir.fails(&format!("build image.raw {options}"), 2, word);
+    }
+    assert!(!dir.exists("image.verity"));
+}
+
+#[test]
+fn c10_an_image_named_like_a_part_is_not_overwritten() {
+    let dir = Dir::new();
+    dir.write("image.verity.raw", &pattern::sha256_stream(4096));
+    fs::hard_link(dir.path("image.verity.raw"), dir.path("image.verity.verity")).unwrap();
+    dir.fails("build image.verity.raw", 2, "image.verity.verity");
+    assert_eq!(dir.read("image.verity.raw"), pattern::sha256_stream(4096));
+    dir.fails("build ..", 2, "");
+    dir.fails("build image.verity.raw --output-dir missing", 4, "missing");
+}
+
+#[test]
+fn the_image_is_read_once() {
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    if oracle::require("strace").is_none() {
+        return;
+    }
+    dir.write("image.raw", &pattern::sha256_stream(1000 * 4096));
+    let mut strace = dir.tool("strace");
+    // One trace for each thread, so that no line is broken by another thread.
+    strace.args(["-ff", "-y", "-o", "trace", "-e", "trace=pread64,read,mmap,preadv2"]);
+    strace.arg(env!("CARGO_BIN_EXE_verity")).args(SIGNED_BUILD.split(' '));
+    oracle::run_ok(&mut strace);
+    let traces = dir.names().into_iter().filter(|name| name.starts_with("trace"));
+    let trace: String = traces.map(|name| String::from_utf8(dir.read(&name)).unwrap()).collect();
+    let reads = trace.lines().filter(|line| line.contains("image.raw>"));
+    let sizes = reads.filter_map(|line| line.rsplit_once("= ")?.1.trim().parse::<u64>().ok());
+    assert_eq!(sizes.sum::<u64>(), 1000 * 4096);
+}
+
+#[test]
+fn an_expired_certificate_is_warned_of_and_still_trusted() {
+    let dir = Dir::with_signed_set(3);
+    let expired = verity_testdata::path("keys/TEST_KEY_DO_NOT_USE.expired.cert.pem");
+    dir.write("expired.cert", &files::read(&expired));
+    let run = dir.run(&format!("{CHECK} --certificate expired.cert"));
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains("warning: expired.cert: the certificate is expired"), "{run:?}");
+}
+
+#[test]
+fn parameters_reach_the_set() {
+    let dir = Dir::new();
+    dir.key("p256");
+    dir.write("image.raw", &pattern::sha256_stream(300 * 4096));
+    for options in [
+        "--no-superblock",
+        "--hash-offset 4608",
+        "--hash sha512 --hash-block-size 8K --data-block-size 1K --salt -",
+        "--data-blocks 299",
+        "--format 0 --hash sha384",
+    ] {
+        dir.ok(&format!("build image.raw --key p256.key --certificate p256.cert {options}"));
+        dir.ok("check image.raw --certificate p256.cert");
+        dir.ok(
+            "verify image.raw image.verity --manifest image.manifest.json --certificate p256.cert",
+        );
+        fs::remove_file(dir.path("image.verity")).unwrap();
+    }
+}

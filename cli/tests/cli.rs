@@ -1,0 +1,119 @@
+//! The command line as a whole: help, versions, exit codes, JSON failures, and where results go.
+
+mod common;
+
+use std::fs::File;
+use std::process::Stdio;
+
+use common::{Dir, Run};
+
+#[test]
+fn help_and_version_exit_with_0() {
+    let dir = Dir::new();
+    for command in ["", "format", "verify", "dump", "plan", "table", "build", "check", "sign"] {
+        let help = dir.ok(&format!("{command} --help"));
+        assert!(help.contains("Exit codes:") && help.contains("128+n"), "{command}: {help}");
+        assert_eq!(dir.run(&format!("{command} -?")).code, 0);
+        assert!(dir.ok(&format!("{command} -V")).contains(env!("CARGO_PKG_VERSION")));
+        assert!(!help.contains("-h, --help"), "-h is the hash");
+    }
+    assert!(dir.ok("format --help").contains("-h, --hash <ALG>"));
+    assert!(dir.ok("format --help").contains("-s, --salt <HEX|->"));
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_print_nothing_on_standard_output() {
+    let dir = Dir::new();
+    for line in
+        ["", "bogus", "format", "format a", "format a b c", "--bogus", "dump a --threads 1", "help"]
+    {
+        let run = dir.run(line);
+        assert_eq!((run.code, &*run.stdout), (2, ""), "{line}: {run:?}");
+        assert!(run.stderr.starts_with("verity: "), "{line}: {run:?}");
+    }
+}
+
+#[test]
+fn failures_are_json_too() {
+    let dir = Dir::with_data(1);
+    for (line, code, class) in [
+        ("format --json", 2, "usage"),
+        ("format data hash --json --data-blocks 2", 3, "metadata"),
+        ("dump --json missing", 4, "io"),
+        ("--json dump data", 3, "metadata"),
+        ("check data --certificate missing --json", 4, "io"),
+        ("check data --certificate data --json", 5, "trust"),
+        ("plan --image 1 --json --json", 2, "usage"),
+    ] {
+        let run = dir.run(line);
+        assert_eq!(run.code, code, "{line}: {run:?}");
+        let json = run.json();
+        assert_eq!(json["class"], class, "{line}: {run:?}");
+        assert_eq!(json["schema"], 1);
+        assert!(!json["message"].as_str().unwrap().is_empty());
+        assert_eq!(json["corruptions"].as_array().map(Vec::len), Some(0));
+        assert_eq!(json["truncated"], false);
+        assert!(run.stderr.starts_with("verity: "), "the words are on standard error as well");
+    }
+}
+
+#[test]
+fn options_may_stand_anywhere() {
+    let dir = Dir::with_data(2);
+    let orders = [
+        "format data hash -s - --hash sha1 --no-superblock",
+        "format -s - data --hash=sha1 hash --no-superblock",
+        "-s - --no-superblock -h sha1 format data hash",
+        "--salt=- -hsha1 format --no-superblock data hash",
+    ];
+    let [first, rest @ ..] = orders.map(|line| dir.ok(line));
+    assert!(rest.iter().all(|other| *other == first));
+}
+
+#[test]
+fn c15_a_result_that_cannot_be_written_is_a_failure_and_is_not_lost() {
+    let dir = Dir::with_data(2);
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let mut command = dir.command();
+    command.args(["format", "data", "hash"]).stdout(full());
+    let run = Run::of(command.output().unwrap());
+    assert_eq!(run.code, 4, "{run:?}");
+    assert!(run.stderr.contains("cannot write the result"), "{run:?}");
+    let root = common::root_hash(&run.stderr);
+    dir.ok(&format!("verify data hash {root}"));
+
+    let mut command = dir.command();
+    command.args(["verify", "data", "hash", &root, "--json"]).stdout(full());
+    assert_eq!(command.output().unwrap().status.code(), Some(4));
+    // A failure keeps its own code.
+    let mut command = dir.command();
+    command.args(["verify", "data", "hash", &common::wrong(&root), "--json"]).stdout(full());
+    assert_eq!(command.output().unwrap().status.code(), Some(1));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = dir.command();
+    command.args(["dump", "hash"]).stdout(writer);
+    let run = Run::of(command.output().unwrap());
+    assert_eq!(run.code, 4, "a closed pipe: {run:?}");
+}
+
+#[test]
+fn nothing_but_the_result_is_on_standard_output() {
+    let dir = Dir::with_data(2);
+    let quiet = dir.run("format data hash --salt 00 --hash sha1 --no-superblock");
+    let verbose = dir.run("-v format data hash --salt 00 --hash sha1 --no-superblock");
+    assert_eq!(quiet.stdout, verbose.stdout);
+    assert!(quiet.stderr.starts_with("verity: warning: sha1"), "{quiet:?}");
+    assert!(verbose.stderr.contains("8192 of 8192 bytes in"), "{verbose:?}");
+}
+
+#[test]
+fn c18_runs_do_not_depend_on_the_directory_they_start_in() {
+    let dir = Dir::with_data(5);
+    dir.ok("format data one --seed x");
+    let mut elsewhere = dir.command();
+    elsewhere.current_dir("/").arg("format").arg(dir.path("data")).arg(dir.path("two"));
+    assert!(elsewhere.args(["--seed", "x"]).output().unwrap().status.success());
+    assert!(common::same_file(&dir.path("one"), &dir.path("two")));
+}

@@ -1,0 +1,190 @@
+//! Runs the real binary in a directory of its own.
+
+#![allow(dead_code, reason = "every test file compiles this module and uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use verity_testdata::files::{self, TempDir};
+use verity_testdata::pattern;
+
+pub(crate) const UUID: &str = "a60c98d2-ae9b-4865-bfcb-b4e3ace11033";
+
+/// A directory in which the command runs.
+pub(crate) struct Dir(TempDir);
+
+impl Dir {
+    pub(crate) fn new() -> Dir {
+        Dir(files::tempdir())
+    }
+
+    /// A directory with an image of `blocks` blocks of 4096 bytes, called `data`.
+    pub(crate) fn with_data(blocks: usize) -> Dir {
+        let dir = Dir::new();
+        dir.write("data", &pattern::sha256_stream(blocks * 4096));
+        dir
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
+        files::write(&self.path(name), bytes);
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        files::read(&self.path(name))
+    }
+
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Overwrites bytes in the middle of a file.
+    pub(crate) fn patch(&self, name: &str, offset: usize, bytes: &[u8]) {
+        let mut all = self.read(name);
+        all[offset..offset + bytes.len()].copy_from_slice(bytes);
+        self.write(name, &all);
+    }
+
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
+    }
+
+    pub(crate) fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The names in the directory, sorted; hidden ones too.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// The command, in this directory.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_verity"));
+        command.current_dir(self.0.path());
+        command
+    }
+
+    /// Another program, in this directory.
+    pub(crate) fn tool(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.0.path());
+        command
+    }
+
+    /// Runs a command line, split at blanks.
+    pub(crate) fn run(&self, line: &str) -> Run {
+        self.run_words(line.split_whitespace())
+    }
+
+    pub(crate) fn run_words<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Run {
+        Run::of(self.command().args(words).output().unwrap())
+    }
+
+    /// Runs a command line that must succeed; returns its standard output.
+    #[track_caller]
+    pub(crate) fn ok(&self, line: &str) -> String {
+        let run = self.run(line);
+        assert_eq!(run.code, 0, "{line}: {run:?}");
+        run.stdout
+    }
+
+    /// Runs a command line that must fail so, and checks that a word stands in the message.
+    #[track_caller]
+    pub(crate) fn fails(&self, line: &str, code: i32, word: &str) -> Run {
+        let run = self.run(line);
+        assert_eq!(run.code, code, "{line}: {run:?}");
+        assert!(run.stderr.contains(word), "{line}: {word:?} is not in {run:?}");
+        assert!(run.stderr.contains("verity: "), "{line}: {run:?}");
+        run
+    }
+
+    /// Makes `hash` over `data` and returns the root hash.
+    #[track_caller]
+    pub(crate) fn format(&self, options: &str) -> String {
+        root_hash(&self.ok(&format!("format data hash {options}")))
+    }
+
+    /// Copies a test key and its certificate here, as `NAME.key` and `NAME.cert`.
+    pub(crate) fn key(&self, name: &str) {
+        for (part, mode) in [("key", 0o600), ("cert", 0o644)] {
+            let source = format!("keys/TEST_KEY_DO_NOT_USE.{name}.{part}.pem");
+            let here = format!("{name}.{part}");
+            self.write(&here, &files::read(&verity_testdata::path(&source)));
+            self.set_mode(&here, mode);
+        }
+    }
+
+    /// A directory with an image of that many blocks, built and signed with the RSA test key.
+    pub(crate) fn with_signed_set(blocks: usize) -> Dir {
+        let dir = Dir::new();
+        dir.key("rsa2048");
+        dir.write("image.raw", &pattern::sha256_stream(blocks * 4096));
+        dir.ok(SIGNED_BUILD);
+        dir
+    }
+}
+
+pub(crate) const SIGNED_BUILD: &str =
+    "build image.raw --key rsa2048.key --certificate rsa2048.cert --seed test";
+pub(crate) const CHECK: &str = "check image.raw --certificate rsa2048.cert";
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    pub(crate) fn of(output: Output) -> Run {
+        // A shell's word for a process that a signal has ended.
+        let killed = output.status.signal().map(|signal| 128 + signal);
+        Run {
+            code: output.status.code().or(killed).unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The last field of the line `Root hash:`, as scripts take it.
+#[track_caller]
+pub(crate) fn root_hash(text: &str) -> String {
+    let line = text.lines().find(|line| line.starts_with("Root hash:")).expect("a root hash");
+    line.split_whitespace().last().unwrap().to_owned()
+}
+
+/// Another root hash of the same length.
+pub(crate) fn wrong(root_hash: &str) -> String {
+    let digit = if root_hash.starts_with('0') { "1" } else { "0" };
+    format!("{digit}{}", &root_hash[1..])
+}
+
+/// No temporary file is left.
+#[track_caller]
+pub(crate) fn assert_no_leftovers(dir: &Dir) {
+    let names = dir.names();
+    assert!(names.iter().all(|name| !name.contains("verity-tmp")), "{names:?}");
+}
+
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+    fs::read(a).unwrap() == fs::read(b).unwrap()
+}

@@ -1,0 +1,120 @@
+//! Data and hash area on one file or device: what may lie where, and what is refused unwritten.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use common::{Dir, root_hash};
+use verity_testdata::loop_device::LoopDevice;
+use verity_testdata::pattern;
+
+/// 8 blocks of data, then room.
+fn shared() -> (Dir, Vec<u8>) {
+    let dir = Dir::new();
+    let bytes = pattern::painted(64 * 4096);
+    dir.write("disk", &bytes);
+    (dir, bytes)
+}
+
+#[test]
+fn g04_overlaps_are_refused_and_adjacency_is_not() {
+    let (dir, bytes) = shared();
+    for offset in [0, 512, 4096, 8 * 4096 - 512] {
+        dir.fails(
+            &format!("format disk disk --data-blocks 8 --hash-offset {offset}"),
+            3,
+            "lies in the data, which ends at 32768",
+        );
+        assert!(dir.read("disk") == bytes, "nothing is written");
+    }
+    dir.fails("format disk disk --data-blocks 8 --no-superblock --hash-offset 28672", 3, "lies in");
+    dir.fails(
+        "format disk disk --data-blocks 8 --no-superblock --hash-offset 33280",
+        3,
+        "multiple",
+    );
+    dir.fails("format disk disk --hash-offset 32768", 3, "lies in the data, which ends at 262144");
+    assert!(dir.read("disk") == bytes);
+    let root = root_hash(&dir.ok("format disk disk --data-blocks 8 --hash-offset 32768"));
+    let after = dir.read("disk");
+    assert!(after[..32768] == bytes[..32768], "the data stays");
+    assert!(after[33280..36864] == bytes[33280..36864], "between superblock and tree");
+    assert!(after[40960..] == bytes[40960..], "behind the tree");
+    let run = dir.run(&format!("verify disk disk {root} --hash-offset 32768 --json"));
+    assert_eq!((run.code, run.json()["uncovered_bytes"].as_u64()), (0, Some(54 * 4096)));
+}
+
+#[test]
+fn data_and_hash_area_may_fill_a_file_exactly() {
+    let dir = Dir::with_data(300);
+    let root = root_hash(&dir.ok("format data data --data-blocks 300 --hash-offset 1228800"));
+    assert_eq!(dir.read("data").len(), 305 * 4096);
+    let run = dir.run(&format!("verify data data {root} --hash-offset 1228800 --json"));
+    assert_eq!((run.code, run.json()["uncovered_bytes"].as_u64()), (0, Some(0)));
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn g05_links_do_not_hide_that_it_is_one_file() {
+    let (dir, bytes) = shared();
+    fs::hard_link(dir.path("disk"), dir.path("hard")).unwrap();
+    symlink("disk", dir.path("soft")).unwrap();
+    for (data, hash) in
+        [("disk", "hard"), ("hard", "disk"), ("soft", "disk"), ("disk", "./disk"), ("soft", "hard")]
+    {
+        dir.fails(&format!("format {data} {hash} --data-blocks 8"), 3, "lies in the data");
+        assert!(dir.read("disk") == bytes);
+    }
+    let run = dir.run("format disk soft --data-blocks 8");
+    assert!(run.code == 2 || run.code == 3, "{run:?}");
+    assert!(dir.read("disk") == bytes);
+    dir.ok("format soft hard --data-blocks 8 --hash-offset 32768");
+    let after = dir.read("disk");
+    assert!(after[..32768] == bytes[..32768] && after[32768..] != bytes[32768..]);
+}
+
+#[test]
+fn g05_a_loop_device_does_not_hide_that_it_is_one_file() {
+    let (dir, bytes) = shared();
+    let Some(device) = LoopDevice::attach(&dir.path("disk"), 512) else { return };
+    let device_path = device.path().to_str().unwrap();
+    for (data, hash) in [("disk", device_path), (device_path, "disk"), (device_path, device_path)] {
+        dir.fails(&format!("format {data} {hash} --data-blocks 8"), 3, "lies in the data");
+        assert!(dir.read("disk") == bytes, "{data} {hash}");
+    }
+    dir.ok(&format!("format disk {device_path} --data-blocks 8 --hash-offset 32768"));
+    drop(device);
+    assert!(dir.read("disk")[..32768] == bytes[..32768]);
+}
+
+#[test]
+fn c13_loop_devices_give_the_same_root_as_the_file() {
+    for sector in [512, 4096] {
+        let dir = Dir::with_data(300);
+        dir.write("hashdisk", &pattern::painted(64 * 4096));
+        let root = dir.format("--salt 00ff");
+        let Some(data) = LoopDevice::attach(&dir.path("data"), sector) else { return };
+        let Some(hash) = LoopDevice::attach(&dir.path("hashdisk"), sector) else { return };
+        let (data, hash) = (data.path().to_str().unwrap(), hash.path().to_str().unwrap());
+        let text = dir.ok(&format!("format {data} {hash} --salt 00ff"));
+        assert_eq!(root_hash(&text), root, "sectors of {sector} bytes");
+        dir.ok(&format!("verify {data} {hash} {root}"));
+        dir.ok(&format!("verify data hashdisk {root}"));
+        let place = format!("--hash-offset {}", 64 * 4096 - 4096);
+        dir.fails(
+            &format!("format {data} {hash} {place}"),
+            3,
+            "needs 278528 bytes, the device has 262144",
+        );
+        dir.ok(&format!("verify {data} {hash} {root}"));
+    }
+}
+
+#[test]
+fn a_set_is_checked_on_a_loop_device() {
+    let dir = Dir::with_signed_set(300);
+    let Some(device) = LoopDevice::attach(&dir.path("image.raw"), 512) else { return };
+    let manifest = "--manifest image.manifest.json --certificate rsa2048.cert";
+    dir.ok(&format!("verify {} image.verity {manifest}", device.path().display()));
+}

@@ -1,0 +1,155 @@
+//! `verity sign`: signatures that openssl accepts, and keys that are refused.
+
+mod common;
+
+use common::{Dir, wrong};
+use verity_testdata::oracle;
+
+const KEY: &str = "--key rsa2048.key --certificate rsa2048.cert";
+const ROOT: &str = "a9e406766857ce87406feadbd6ae3eed3482772d6154ba2080a4b2cb6f21af4d";
+
+fn with_key() -> Dir {
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    dir
+}
+
+#[test]
+fn a_root_hash_signature_is_that_of_openssl() {
+    let dir = with_key();
+    let stdout = dir.ok(&format!("sign {ROOT} {KEY} --output sig"));
+    let size = dir.read("sig").len();
+    assert_eq!(stdout, format!("signed: root hash {ROOT} with sha256 into sig ({size} bytes)\n"));
+    dir.write("root", format!("{}\n", ROOT.to_uppercase()).as_bytes());
+    dir.ok(&format!("sign --root-hash-file root {KEY} --output again"));
+    assert_eq!(
+        dir.read("sig"),
+        dir.read("again"),
+        "lower-case hex is signed, however it was given"
+    );
+    if oracle::require("openssl").is_none() {
+        return;
+    }
+    dir.write("content", ROOT.as_bytes());
+    let mut openssl = dir.tool("openssl");
+    openssl.args(["smime", "-sign", "-nocerts", "-noattr", "-binary", "-outform", "DER"]);
+    openssl.args([
+        "-in",
+        "content",
+        "-inkey",
+        "rsa2048.key",
+        "-signer",
+        "rsa2048.cert",
+        "-out",
+        "theirs",
+    ]);
+    oracle::run_ok(&mut openssl);
+    assert_eq!(dir.read("sig"), dir.read("theirs"));
+}
+
+#[test]
+fn prints_one_json_object() {
+    let dir = with_key();
+    let json = dir.run(&format!("sign {ROOT} {KEY} --output sig --digest sha512 --json")).json();
+    assert_eq!(json["signed"], "root-hash");
+    assert_eq!(json["root_hash"], ROOT);
+    assert_eq!(json["digest"], "sha512");
+    assert_eq!(json["certificate_embedded"], false);
+    assert_eq!(json["signature_bytes"].as_u64(), u64::try_from(dir.read("sig").len()).ok());
+}
+
+#[test]
+fn certificates_are_embedded_only_on_request() {
+    let dir = with_key();
+    dir.ok(&format!("sign {ROOT} {KEY} --output small"));
+    dir.ok(&format!("sign {ROOT} {KEY} --embed-certificate --output large"));
+    assert!(dir.read("large").len() > dir.read("small").len() + 500);
+}
+
+#[test]
+fn contradictions_are_usage_errors() {
+    let dir = with_key();
+    dir.write("root", wrong(ROOT).as_bytes());
+    for (line, word) in [
+        (format!("sign {KEY} --output sig"), "required"),
+        (format!("sign {ROOT} {KEY}"), "--output"),
+        (format!("sign {ROOT} --key rsa2048.key --output sig"), "--certificate"),
+        (format!("sign {ROOT} --manifest m {KEY} --output sig"), "cannot be used with"),
+        (format!("sign {ROOT} --root-hash-file root {KEY} --output sig"), "on the command line"),
+        (format!("sign {ROOT} {KEY} --digest md5 --output sig"), "md5"),
+        (format!("sign {ROOT} {KEY} --output rsa2048.key"), "rsa2048.key"),
+        (format!("sign --root-hash-file root {KEY} --output root"), "root"),
+    ] {
+        dir.fails(&line, 2, word);
+    }
+    assert_eq!(dir.names(), ["root", "rsa2048.cert", "rsa2048.key"]);
+}
+
+#[test]
+fn k01_loose_key_modes_warn_or_are_refused() {
+    let dir = with_key();
+    for (mode, code, word) in [
+        (0o600, 0, ""),
+        (0o400, 0, ""),
+        (0o644, 0, "warning: rsa2048.key: others than its owner may read"),
+        (0o640, 0, "may read"),
+        (0o620, 5, "may write"),
+        (0o602, 5, "may write"),
+        (0o666, 5, "may write"),
+    ] {
+        dir.set_mode("rsa2048.key", mode);
+        let run = dir.run(&format!("sign {ROOT} {KEY} --output sig"));
+        assert_eq!(run.code, code, "{mode:o}: {run:?}");
+        assert!(run.stderr.contains(word) && (run.stderr.is_empty() == word.is_empty()), "{run:?}");
+    }
+}
+
+#[test]
+fn k06_k10_unfit_keys_are_refused_before_anything_is_written() {
+    let dir = with_key();
+    dir.key("other");
+    dir.fails(
+        &format!("sign {ROOT} --key other.key --certificate rsa2048.cert --output sig"),
+        5,
+        "other.key",
+    );
+    dir.fails(
+        &format!("sign {ROOT} --key rsa2048.cert --certificate rsa2048.cert --output sig"),
+        5,
+        "",
+    );
+    dir.fails(
+        &format!("sign {ROOT} --key missing --certificate rsa2048.cert --output sig"),
+        4,
+        "missing",
+    );
+    dir.fails(
+        &format!("sign {ROOT} --key /dev/zero --certificate rsa2048.cert --output sig"),
+        2,
+        "/dev/zero",
+    );
+    dir.fails(
+        &format!("sign {ROOT} --key . --certificate rsa2048.cert --output sig"),
+        2,
+        "directory",
+    );
+    dir.write("large", &vec![b'-'; 1 << 20]);
+    dir.set_mode("large", 0o600);
+    dir.fails(
+        &format!("sign {ROOT} --key large --certificate rsa2048.cert --output sig"),
+        5,
+        "large",
+    );
+    assert!(!dir.exists("sig"));
+}
+
+#[test]
+fn a_manifest_is_signed_byte_for_byte() {
+    let set = Dir::with_signed_set(3);
+    let line = format!("sign --manifest image.manifest.json {KEY} --output sig");
+    assert!(set.ok(&line).starts_with("signed: manifest "));
+    assert_eq!(set.read("sig"), set.read("image.manifest.json.p7s"));
+    set.write("bad", &[set.read("image.manifest.json"), b"\n".to_vec()].concat());
+    set.fails(&format!("sign --manifest bad {KEY} --output sig2"), 3, "bad");
+    assert!(!set.exists("sig2"));
+}
