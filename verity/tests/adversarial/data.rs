@@ -229,8 +229,8 @@ fn d11_a_bad_sector_in_the_tree_names_its_level() {
     let image = Image::new(&small(), 300);
     for place in image.blocks().filter(|block| block.level().is_some()) {
         let range = image.range(place);
-        let hash =
-            BadSector { bytes: &image.hash, broken: vec![range.start as u64..range.end as u64] };
+        let broken = std::iter::once(range.start as u64..range.end as u64).collect();
+        let hash = BadSector { bytes: &image.hash, broken };
         for _ in 0..3 {
             let result =
                 Verifier::new(image.pinned()).threads(threads(8)).verify(&image.data, &hash);

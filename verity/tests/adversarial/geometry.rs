@@ -84,7 +84,7 @@ fn g09_trees_at_every_boundary_are_those_of_the_slow_twin() {
 
 /// Around every power of the digests in a hash block, and the counts that have tripped other tools.
 fn boundaries(scheme: &Scheme, most: u64) -> Vec<u64> {
-    let per_block = u64::try_from(reference::geometry(2, scheme).hashes_per_block).unwrap();
+    let per_block = u64::try_from(reference::geometry(2, scheme).hashes_per_block).expect("few");
     let mut counts = vec![1, 2, 127, 128, 129, 255, 256, 257, 16_383, 16_384, 16_385, 16_513];
     let mut power = per_block;
     while power <= most {
@@ -100,12 +100,12 @@ fn boundaries(scheme: &Scheme, most: u64) -> Vec<u64> {
 fn assert_same(scheme: &Scheme, data_blocks: u64) {
     let image = Image::new(scheme, data_blocks);
     let hash = Mutex::new(Vec::new());
-    let built = Builder::new(&image.params).build(&image.data, &hash, &image.area).unwrap();
+    let built = Builder::new(&image.params).build(&image.data, &hash, &image.area).expect("a tree");
     assert_eq!(built, image.root_hash, "{scheme:?} {data_blocks}");
-    let hash = hash.into_inner().unwrap();
+    let hash = hash.into_inner().expect("no panic");
     let tree = hash.get(usize_of(image.area.tree_range().start)..).unwrap_or(&[]);
     assert!(tree == image.tree(), "{scheme:?} {data_blocks}");
-    image.verify().unwrap();
+    image.verify().expect("intact");
 }
 
 /// The twin of a tree over data whose blocks repeat: each different block is hashed once.
@@ -141,14 +141,14 @@ fn the_twin_for_repeating_blocks_is_the_slow_twin() {
 
 fn check_synthetic(scheme: &Scheme, source: &Synthetic) {
     let params = params(scheme, source.len / source.block_size);
-    let area = HashArea::new(&params, 0, false).unwrap();
+    let area = HashArea::new(&params, 0, false).expect("a place");
     let hash = Mutex::new(Vec::new());
-    let built = Builder::new(&params).build(source, &hash, &area).unwrap();
+    let built = Builder::new(&params).build(source, &hash, &area).expect("a tree");
     let (root_hash, tree) = repeating(scheme, source);
     assert_eq!(built, root(&root_hash), "{}", params.data_blocks());
-    assert!(hash.lock().unwrap().as_slice() == tree, "{}", params.data_blocks());
-    let trusted = TrustedParams::pinned(params, built, area).unwrap();
-    Verifier::new(trusted).verify(source, &hash).unwrap();
+    assert!(hash.lock().expect("no panic").as_slice() == tree, "{}", params.data_blocks());
+    let trusted = TrustedParams::pinned(params, built, area).expect("consistent");
+    Verifier::new(trusted).verify(source, &hash).expect("intact");
 }
 
 /// Where a fourth level begins, with blocks of 4096 bytes of digests.

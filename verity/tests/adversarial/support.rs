@@ -67,7 +67,7 @@ impl Image {
     }
 
     /// What the superblock in the hash file says, taken at its word.
-    pub(crate) fn from_superblock(&self) -> TrustedParams {
+    pub(crate) fn trusting_superblock(&self) -> TrustedParams {
         let superblock = Superblock::parse(&self.hash).expect("a superblock");
         TrustedParams::from_unauthenticated_superblock(&superblock, 0, self.root_hash)
             .expect("consistent")

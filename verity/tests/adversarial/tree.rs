@@ -4,7 +4,7 @@ use verity::{Algorithm, BlockRef, Corruption, Error, HashType, Params, TrustedPa
 use verity_testdata::pattern::painted;
 use verity_testdata::reference::Scheme;
 
-use crate::support::{Image, listed, only, report, small};
+use crate::support::{Image, listed, only, report, root, small, usize_of};
 
 #[test]
 fn t04_spare_bytes_must_be_zero_although_every_digest_above_is_right() {
@@ -207,4 +207,34 @@ fn a_report_states_the_digest_that_is_expected_and_the_one_there_is() {
     let text = Error::Corrupt(report).to_string();
     let wanted = format!("data block 17 is corrupt: expected digest {expected}, actual {actual}");
     assert_eq!(text, wanted);
+}
+
+/// A digest that is right but for its last byte, or any other, is wrong.
+#[test]
+fn digests_are_compared_whole() {
+    for algorithm in ["sha1", "sha256", "sha512"] {
+        let scheme = Scheme { algorithm: algorithm.to_owned(), ..small() };
+        let good = Image::new(&scheme, 70);
+        let digest_size = usize_of(good.params.geometry().digest_size().into());
+        for block in good.blocks() {
+            let Some(parent) = good.parent(block) else { continue };
+            let level = parent.level().unwrap();
+            let slot = good.params.geometry().locate(level, block.block()).offset;
+            for byte in [0, digest_size / 2, digest_size - 1] {
+                // What the parent says differs in one byte, and the root hash vouches for the parent.
+                let mut image = good.clone();
+                image.bytes_mut(parent)[usize_of(slot.into()) + byte] ^= 1;
+                image.rehash_above(parent);
+                assert_eq!(only(&report(image.verify_all())).0, block, "{algorithm} byte {byte}");
+            }
+        }
+        for byte in 0..digest_size {
+            let mut image = good.clone();
+            let mut root_hash = good.root_hash.digest().as_bytes().to_vec();
+            root_hash[byte] ^= 1;
+            image.root_hash = root(&root_hash);
+            let top = image.blocks().next().unwrap();
+            assert_eq!(only(&report(image.verify())).0, top, "{algorithm} byte {byte}");
+        }
+    }
 }

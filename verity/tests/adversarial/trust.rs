@@ -8,24 +8,24 @@ use verity::{
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
 
-use crate::support::{Image, UUID, params, small};
+use crate::support::{Image, UUID, params, small, usize_of};
 
 /// The attack: the hash blocks of `level` become the data, the tree above stays, and the superblock says so.
 fn confused(image: &Image, level: u8) -> Image {
     let places = image.params.geometry().levels();
     let place = places[usize::from(level)];
-    let block_size = usize::try_from(image.scheme.hash_block_size).unwrap();
+    let block_size = usize_of(image.scheme.hash_block_size.into());
     let blocks = |start: u64, count: u64| {
-        let start = usize::try_from(start).unwrap() * block_size;
-        image.tree()[start..start + usize::try_from(count).unwrap() * block_size].to_vec()
+        let start = usize_of(start) * block_size;
+        image.tree()[start..start + usize_of(count) * block_size].to_vec()
     };
     let scheme = Scheme { data_block_size: image.scheme.hash_block_size, ..image.scheme.clone() };
     let mut hash = reference::superblock_bytes(&scheme, place.blocks, &UUID).to_vec();
-    hash.resize(usize::try_from(image.area.tree_range().start).unwrap(), 0);
+    hash.resize(usize_of(image.area.tree_range().start), 0);
     hash.extend(blocks(0, place.start));
     let params = params(&scheme, place.blocks);
     Image {
-        area: HashArea::new(&params, 0, true).unwrap(),
+        area: HashArea::new(&params, 0, true).expect("a place"),
         data: blocks(place.start, place.blocks),
         root_hash: image.root_hash,
         scheme,
@@ -51,7 +51,7 @@ fn t01_t02_a_superblock_can_pass_hash_blocks_off_as_data_and_the_origin_says_so(
     let image = Image::new(&Scheme { salt: vec![3; 16], ..small() }, 300);
     for level in 0..image.levels() {
         let attack = confused(&image, level);
-        let trusted = attack.from_superblock();
+        let trusted = attack.trusting_superblock();
         assert_eq!(trusted.origin(), Origin::Superblock);
         assert!(!trusted.origin().is_authenticated());
         assert_eq!(trusted.origin().to_string(), "not authenticated (superblock)");
