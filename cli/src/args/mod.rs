@@ -3,18 +3,19 @@
 //! Only types and their spelling; no file is touched here. Options are spelled as veritysetup spells them
 //! wherever it has them: `-h` is the hash and `-s` the salt, help is `--help` or `-?`.
 
+mod options;
+
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
 use crate::command::{Context, Outcome, build, check, dump, format, plan, sign, table, verify};
 use crate::error::CommandError;
-use crate::parameters::Parameters;
-use crate::trust::RootSource;
 use crate::{exit, sizes};
 
 /// Build, sign, verify and describe dm-verity images.
@@ -101,22 +102,6 @@ struct ParameterArgs {
     /// The hash area has no superblock
     #[arg(long)]
     no_superblock: bool,
-}
-
-impl From<ParameterArgs> for Parameters {
-    fn from(args: ParameterArgs) -> Parameters {
-        Parameters {
-            algorithm: args.algorithm,
-            hash_type: args.format,
-            data_block_size: args.data_block_size,
-            hash_block_size: args.hash_block_size,
-            data_blocks: args.data_blocks,
-            salt: args.salt,
-            uuid: args.uuid,
-            hash_offset: args.hash_offset,
-            no_superblock: args.no_superblock,
-        }
-    }
 }
 
 /// Options of commands that make a hash tree
@@ -398,137 +383,11 @@ impl Command {
 /// What clap has to say, as any other failure.
 pub(crate) fn usage_error(error: &clap::Error) -> CommandError {
     let text = error.to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return CommandError::usage(format!("a command is needed\n\n{}", text.trim_end()));
+    }
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     CommandError::usage(text.trim_end())
-}
-
-impl From<FormatArgs> for format::Options {
-    fn from(args: FormatArgs) -> Self {
-        format::Options {
-            data: args.data,
-            hash: args.hash,
-            parameters: args.parameters.into(),
-            seed: args.seed.seed,
-            root_hash_file: args.root_hash_file,
-            threads: args.threads.threads,
-        }
-    }
-}
-
-impl From<VerifyArgs> for verify::Options {
-    fn from(args: VerifyArgs) -> Self {
-        verify::Options {
-            data: args.data,
-            hash: args.hash,
-            root: RootSource { text: args.root, file: args.root_hash_file },
-            manifest: args.manifest,
-            certificates: args.certificate,
-            parameters: args.parameters.into(),
-            effort: verify::Effort {
-                all: args.all,
-                ignore_zero_blocks: args.ignore_zero_blocks,
-                threads: args.threads.threads,
-            },
-        }
-    }
-}
-
-impl From<DumpArgs> for dump::Options {
-    fn from(args: DumpArgs) -> Self {
-        dump::Options { hash: args.hash, hash_offset: args.hash_offset.unwrap_or(0) }
-    }
-}
-
-impl From<PlanArgs> for plan::Options {
-    fn from(args: PlanArgs) -> Self {
-        let target = match (args.image, args.partition) {
-            (_, Some(size)) => plan::Target::Partition(size),
-            (size, None) => plan::Target::Image(size.unwrap_or(0)),
-        };
-        plan::Options { target, parameters: args.parameters.into() }
-    }
-}
-
-impl From<TableArgs> for table::Options {
-    fn from(args: TableArgs) -> Self {
-        let source = match (args.manifest, args.hash) {
-            (Some(manifest), _) => {
-                table::Origin::Manifest { manifest, certificates: args.certificate }
-            }
-            (None, hash) => table::Origin::Superblock {
-                hash: hash.unwrap_or_default(),
-                hash_offset: args.hash_offset.unwrap_or(0),
-                root: RootSource { text: args.root, file: args.root_hash_file },
-            },
-        };
-        let emit = match args.emit {
-            Emit::Dm => table::Emit::Dm,
-            Emit::DmModCreate => table::Emit::DmModCreate,
-            Emit::Grub => table::Emit::Grub,
-        };
-        table::Options {
-            origin: source,
-            data_device: args.data_dev,
-            hash_device: args.hash_dev,
-            options: args.options,
-            emit,
-            name: args.name,
-        }
-    }
-}
-
-impl From<BuildArgs> for build::Options {
-    fn from(args: BuildArgs) -> Self {
-        let key = args.key.zip(args.certificate);
-        build::Options {
-            image: args.image,
-            signing: key.map(|(key, certificate)| build::Signing {
-                key,
-                certificate,
-                embed_certificate: args.embed_certificate,
-            }),
-            image_name: args.image_name,
-            image_version: args.image_version,
-            label: args.label,
-            not_after: args.not_after,
-            output_dir: args.output_dir,
-            usr: args.usr,
-            parameters: args.parameters.into(),
-            seed: args.seed.seed,
-            threads: args.threads.threads,
-        }
-    }
-}
-
-impl From<CheckArgs> for check::Options {
-    fn from(args: CheckArgs) -> Self {
-        check::Options {
-            image: args.image,
-            certificates: args.certificate,
-            output_dir: args.output_dir,
-            usr: args.usr,
-            threads: args.threads.threads,
-        }
-    }
-}
-
-impl From<SignArgs> for sign::Options {
-    fn from(args: SignArgs) -> Self {
-        let what = match args.manifest {
-            Some(manifest) => sign::Content::Manifest(manifest),
-            None => {
-                sign::Content::RootHash(RootSource { text: args.root, file: args.root_hash_file })
-            }
-        };
-        sign::Options {
-            content: what,
-            key: args.key,
-            certificate: args.certificate,
-            embed_certificate: args.embed_certificate,
-            digest: args.digest,
-            output: args.file,
-        }
-    }
 }
 
 fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {

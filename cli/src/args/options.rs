@@ -1,0 +1,154 @@
+//! From what the user typed to what the commands take.
+
+use super::{
+    BuildArgs, CheckArgs, DumpArgs, Emit, FormatArgs, ParameterArgs, PlanArgs, SignArgs, TableArgs,
+    VerifyArgs,
+};
+use crate::command::{build, check, dump, format, plan, sign, table, verify};
+use crate::parameters::Parameters;
+use crate::trust::RootSource;
+
+impl From<ParameterArgs> for Parameters {
+    fn from(args: ParameterArgs) -> Parameters {
+        Parameters {
+            algorithm: args.algorithm,
+            hash_type: args.format,
+            data_block_size: args.data_block_size,
+            hash_block_size: args.hash_block_size,
+            data_blocks: args.data_blocks,
+            salt: args.salt,
+            uuid: args.uuid,
+            hash_offset: args.hash_offset,
+            no_superblock: args.no_superblock,
+        }
+    }
+}
+
+impl From<FormatArgs> for format::Options {
+    fn from(args: FormatArgs) -> Self {
+        format::Options {
+            data: args.data,
+            hash: args.hash,
+            parameters: args.parameters.into(),
+            seed: args.seed.seed,
+            root_hash_file: args.root_hash_file,
+            threads: args.threads.threads,
+        }
+    }
+}
+
+impl From<VerifyArgs> for verify::Options {
+    fn from(args: VerifyArgs) -> Self {
+        verify::Options {
+            data: args.data,
+            hash: args.hash,
+            root: RootSource { text: args.root, file: args.root_hash_file },
+            manifest: args.manifest,
+            certificates: args.certificate,
+            parameters: args.parameters.into(),
+            effort: verify::Effort {
+                all: args.all,
+                ignore_zero_blocks: args.ignore_zero_blocks,
+                threads: args.threads.threads,
+            },
+        }
+    }
+}
+
+impl From<DumpArgs> for dump::Options {
+    fn from(args: DumpArgs) -> Self {
+        dump::Options { hash: args.hash, hash_offset: args.hash_offset.unwrap_or(0) }
+    }
+}
+
+impl From<PlanArgs> for plan::Options {
+    fn from(args: PlanArgs) -> Self {
+        let target = match (args.image, args.partition) {
+            (_, Some(size)) => plan::Target::Partition(size),
+            (size, None) => plan::Target::Image(size.unwrap_or(0)),
+        };
+        plan::Options { target, parameters: args.parameters.into() }
+    }
+}
+
+impl From<TableArgs> for table::Options {
+    fn from(args: TableArgs) -> Self {
+        let source = match (args.manifest, args.hash) {
+            (Some(manifest), _) => {
+                table::Origin::Manifest { manifest, certificates: args.certificate }
+            }
+            (None, hash) => table::Origin::Superblock {
+                hash: hash.unwrap_or_default(),
+                hash_offset: args.hash_offset.unwrap_or(0),
+                root: RootSource { text: args.root, file: args.root_hash_file },
+            },
+        };
+        let emit = match args.emit {
+            Emit::Dm => table::Emit::Dm,
+            Emit::DmModCreate => table::Emit::DmModCreate,
+            Emit::Grub => table::Emit::Grub,
+        };
+        table::Options {
+            origin: source,
+            data_device: args.data_dev,
+            hash_device: args.hash_dev,
+            options: args.options,
+            emit,
+            name: args.name,
+        }
+    }
+}
+
+impl From<BuildArgs> for build::Options {
+    fn from(args: BuildArgs) -> Self {
+        let key = args.key.zip(args.certificate);
+        build::Options {
+            image: args.image,
+            signing: key.map(|(key, certificate)| build::Signing {
+                key,
+                certificate,
+                embed_certificate: args.embed_certificate,
+            }),
+            image_name: args.image_name,
+            image_version: args.image_version,
+            label: args.label,
+            not_after: args.not_after,
+            output_dir: args.output_dir,
+            usr: args.usr,
+            parameters: args.parameters.into(),
+            seed: args.seed.seed,
+            threads: args.threads.threads,
+        }
+    }
+}
+
+impl From<CheckArgs> for check::Options {
+    fn from(args: CheckArgs) -> Self {
+        check::Options {
+            image: args.image,
+            certificates: args.certificate,
+            output_dir: args.output_dir,
+            usr: args.usr,
+            threads: args.threads.threads,
+        }
+    }
+}
+
+impl From<SignArgs> for sign::Options {
+    fn from(args: SignArgs) -> Self {
+        let what = match args.manifest {
+            Some(manifest) => sign::Content::Manifest(manifest),
+            None => {
+                sign::Content::RootHash(RootSource { text: args.root, file: args.root_hash_file })
+            }
+        };
+        sign::Options {
+            content: what,
+            key: args.key,
+            certificate: args.certificate,
+            embed_certificate: args.embed_certificate,
+            digest: args.digest,
+            output: args.file,
+        }
+    }
+}
