@@ -1,12 +1,13 @@
-//! Feature `mmap`: a mapped file as a source of the builder. That it is no source of the verifier is shown
-//! where [`verity::io::Source`] is documented.
+//! Feature `mmap`: a mapped file is a source of the builder, and of nothing else.
 
 #![cfg(feature = "mmap")]
 
 use std::fs::File;
+use std::marker::PhantomData;
 use std::sync::Mutex;
 
 use memmap2::Mmap;
+use verity::io::{ReadAt, Source};
 use verity::{Builder, Error, HashArea, Params};
 use verity_testdata::files;
 use verity_testdata::pattern::painted;
@@ -52,4 +53,28 @@ fn a_mapped_image_that_is_too_short_is_refused() {
         matches!(result, Err(Error::ShortData { needed: 36_864, actual: 32_768 })),
         "{result:?}"
     );
+}
+
+/// Mapped bytes can change, or vanish with a signal, between the check and the use: the verifier takes
+/// [`ReadAt`], and a map is none.
+#[test]
+fn d07_a_mapped_file_is_a_source_of_the_builder_alone() {
+    /// Asks whether a type is [`ReadAt`]: a constant of its own hides that of the trait, if there is one.
+    struct Type<T>(PhantomData<T>);
+
+    impl<T: ReadAt> Type<T> {
+        const IS_READ_AT: bool = true;
+    }
+
+    trait Otherwise {
+        const IS_READ_AT: bool = false;
+    }
+
+    impl<T> Otherwise for Type<T> {}
+
+    fn is_source<T: Source>() {}
+
+    is_source::<Mmap>();
+    const { assert!(Type::<File>::IS_READ_AT) };
+    const { assert!(!Type::<Mmap>::IS_READ_AT) };
 }

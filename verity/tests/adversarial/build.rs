@@ -1,6 +1,7 @@
 //! Building from hostile sources and onto hostile hash devices.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
 use verity::io::WriteAt;
 use verity::{BlockRef, Builder, Error, HashArea, HashAreaError};
@@ -125,10 +126,15 @@ fn d11_a_bad_sector_of_the_source_names_the_first_failed_read() {
     let image = Image::new(&small(), 9000);
     for broken in [vec![0], vec![8999], vec![2048, 2047], vec![7000, 3000, 5000]] {
         let lowest = *broken.iter().min().unwrap();
-        let broken = broken.iter().map(|block| block * 512..block * 512 + 512).collect();
-        let source = BadSector { bytes: &image.data, broken };
+        let broken: Vec<_> = broken.iter().map(|block| block * 512..block * 512 + 512).collect();
         let mut first = None;
-        for _ in 0..20 {
+        for slow in 0..20 {
+            let source = BadSector {
+                bytes: &image.data,
+                broken: broken.clone(),
+                slow,
+                failing: AtomicUsize::new(0),
+            };
             let hash = Mutex::new(Vec::new());
             let builder = Builder::new(&image.params).threads(threads(8));
             let result = builder.build(&source, &hash, &image.area);

@@ -1,6 +1,7 @@
 //! Group D: data that is wrong in every place, too short, too long, or different at the next look.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 
 use verity::{BlockRef, Corruption, Error, Verifier};
 use verity_testdata::pattern::Prng;
@@ -203,10 +204,15 @@ fn d11_a_bad_sector_is_an_error_that_names_the_first_failed_read() {
     for broken in [vec![0], vec![8999], vec![1024, 1025, 4000], vec![7000, 3000, 5000], vec![1023]]
     {
         let lowest = *broken.iter().min().unwrap();
-        let broken = broken.iter().map(|block| block * 512..block * 512 + 512).collect();
-        let data = BadSector { bytes: &image.data, broken };
+        let broken: Vec<_> = broken.iter().map(|block| block * 512..block * 512 + 512).collect();
         let mut first = None;
         for round in 0..40 {
+            let data = BadSector {
+                bytes: &image.data,
+                broken: broken.clone(),
+                slow: round / 2,
+                failing: AtomicUsize::new(0),
+            };
             let verifier = Verifier::new(image.pinned()).threads(threads(8));
             let result = if round % 2 == 0 {
                 verifier.verify(&data, &image.hash)
@@ -230,7 +236,7 @@ fn d11_a_bad_sector_in_the_tree_names_its_level() {
     for place in image.blocks().filter(|block| block.level().is_some()) {
         let range = image.range(place);
         let broken = std::iter::once(range.start as u64..range.end as u64).collect();
-        let hash = BadSector { bytes: &image.hash, broken };
+        let hash = BadSector { bytes: &image.hash, broken, slow: 0, failing: AtomicUsize::new(0) };
         for _ in 0..3 {
             let result =
                 Verifier::new(image.pinned()).threads(threads(8)).verify(&image.data, &hash);

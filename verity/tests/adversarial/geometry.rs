@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use verity::io::{ReadAt, WriteAt};
 use verity::{
-    BlockRef, BlockSize, Builder, Error, HashArea, HashAreaError, Params, ParamsError, Superblock,
-    TrustedParams, Uuid, Verifier,
+    BlockRef, BlockSize, Builder, Error, HashArea, HashAreaError, Params, ParamsError, Plan,
+    Superblock, TrustedParams, Uuid, Verifier,
 };
 use verity_testdata::files;
 use verity_testdata::pattern::sha256_stream;
@@ -57,6 +57,21 @@ fn g02_no_tree_is_larger_than_its_data() {
             assert!(params.geometry().hash_blocks() < 1 << 53);
         }
     }
+}
+
+/// Other tools format the whole blocks and leave the rest uncovered without a word.
+#[test]
+fn g06_data_that_does_not_end_at_a_block_is_refused_with_its_tail() {
+    for (data_size, tail) in [(1, 1), (4095, 4095), (4097, 1), (5000, 904), (u64::MAX, 4095)] {
+        let error = Params::builder().data_size(data_size).build().unwrap_err();
+        let expected = ParamsError::UnprotectedTail { data_size, tail, block_size: 4096 };
+        assert_eq!(error, expected);
+        assert!(error.to_string().contains(&format!("last {tail} bytes would be unprotected")));
+        let planned = Plan::for_image(Params::builder(), data_size, true);
+        assert!(matches!(planned, Err(Error::Params(error)) if error == expected));
+    }
+    // Said in blocks, it is what the caller means.
+    assert_eq!(Params::builder().data_blocks(1).build().unwrap().data_size(), 4096);
 }
 
 #[test]

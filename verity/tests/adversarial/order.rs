@@ -69,11 +69,31 @@ fn the_first_corruption_is_the_highest_and_then_the_lowest_in_position() {
     check(&Image::new(&small(), 5000), 60);
 }
 
-/// The lowest level of these trees is larger than what is held of it at once.
+/// The lowest level of this tree is larger than what is held of it at once.
 #[test]
 fn the_order_holds_across_the_pieces_in_which_a_large_tree_is_read() {
     let scheme = Scheme { algorithm: "sha512".to_owned(), ..small() };
-    check(&Image::new(&scheme, 150_001), 8);
+    let mut image = Image::new(&scheme, 150_001);
+    check(&image, 8);
+
+    // Of two in one level, or in the data, the one in an earlier piece; of two levels, the higher one in a later.
+    let data = |block| BlockRef::Data { block };
+    let hash = |level, block| BlockRef::Hash { level, block };
+    let verifier = Verifier::new(image.pinned()).threads(threads(2));
+    for (first, later) in [
+        (data(3), data(150_000)),
+        (hash(0, 2), hash(0, 18_750)),
+        (hash(1, 2), hash(1, 2343)),
+        (hash(2, 2), hash(2, 292)),
+        (hash(0, 18_750), data(3)),
+        (hash(1, 2343), hash(0, 2)),
+        (hash(3, 36), hash(2, 2)),
+    ] {
+        [first, later].iter().for_each(|block| image.spoil(*block));
+        let found = report(verifier.verify(&image.data, &image.hash));
+        assert_eq!(listed(&found), [first], "before {later}");
+        [first, later].iter().for_each(|block| image.spoil(*block));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use verity::Progress;
 use verity::io::{ReadAt, WriteAt};
@@ -214,6 +215,27 @@ impl WriteAt for FaultyTarget {
 pub(crate) struct BadSector<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) broken: Vec<Range<u64>>,
+    /// The failure of this one comes after the others.
+    pub(crate) slow: usize,
+    /// How many reads have failed, or are about to.
+    pub(crate) failing: AtomicUsize,
+}
+
+impl BadSector<'_> {
+    /// Waits for the other failures, so that several threads meet theirs at once; but not for long, because a
+    /// thread that would read another place may not have begun.
+    fn wait(&self, offset: u64) {
+        self.failing.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..20 {
+            if self.failing.load(Ordering::SeqCst) >= self.broken.len() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if self.broken[self.slow % self.broken.len()].contains(&offset) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
 }
 
 impl ReadAt for BadSector<'_> {
@@ -229,7 +251,10 @@ impl ReadAt for BadSector<'_> {
         };
         let before = usize::try_from(first - offset).expect("within the buffer");
         match before {
-            0 => Err(io::Error::from_raw_os_error(5)),
+            0 => {
+                self.wait(offset);
+                Err(io::Error::from_raw_os_error(5))
+            }
             _ => self.bytes.read_at(&mut buf[..before], offset),
         }
     }

@@ -8,8 +8,8 @@ use crate::support::{Image, listed, only, report, root, small, usize_of};
 
 #[test]
 fn t04_spare_bytes_must_be_zero_although_every_digest_above_is_right() {
-    // 40 blocks of sha1 in hash blocks of 512 bytes: type 1 leaves 12 bytes in every slot, type 0 has 192 behind
-    // the slots; the last hash block of each level has empty slots besides.
+    // sha1 in hash blocks of 512 bytes: type 1 leaves 12 bytes in every slot, type 0 has 192 behind the slots.
+    // The last hash block of each level has empty slots besides.
     for hash_type in [0, 1] {
         let scheme = Scheme { algorithm: "sha1".to_owned(), hash_type, ..small() };
         let good = Image::new(&scheme, 40);
