@@ -95,12 +95,16 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let image = |size| Image::new("rootfs", 7, "", size).expect("an image");
     let small = Params::builder().data_blocks(300);
     let salted = small.clone().salt(Salt::new(&[0xa5; 32]).expect("a short salt"));
-    let fec = Fec::new(2, 309 * 4096, 309).expect("roots within the limits");
+    // Covers just what there is: 300 data blocks and 4 hash blocks.
+    let fec = |roots| Fec::new(roots, 305 * 4096, 304).expect("roots within the limits");
     let plain = manifest(image(300 * 4096), &salted, 0, true);
+    let bare = manifest(image(300 * 4096), &small, 0, false);
     let mut manifests = vec![
         plain.clone().with_not_after(1_900_000_000),
-        plain.clone().with_fec(fec).expect("parity that fits").with_not_after(u64::MAX),
+        plain.clone().with_fec(fec(2)).expect("parity that fits").with_not_after(u64::MAX),
         plain,
+        bare.clone().with_fec(fec(2)).expect("parity that fits"),
+        bare.with_fec(fec(24)).expect("parity that fits"),
         manifest(image(301 * 4096), &small, 300 * 4096, false),
         manifest(image(4096), &Params::builder().data_blocks(1), 0, false),
         manifest(extreme_image(), &extreme_params(), 1 << 30, true),

@@ -1,0 +1,101 @@
+#!/bin/bash
+# Shows that each fuzz target finds a bug: takes one check out of the real parser, in a copy of the
+# workspace, and fuzzes the copy until it finds an input that the broken parser gets wrong and the real one
+# does not.
+#
+#   fuzz/planted-bugs.sh [SECONDS [TARGET]]      for each bug; 60 unless said
+#
+# Fails if a bug is not found, or can no longer be planted. Same needs as run.sh.
+set -euo pipefail
+readonly FUZZ=$(cd "$(dirname "$0")" && pwd)
+readonly TOP=$(dirname "$FUZZ")
+readonly SECONDS_EACH=${1:-60} ONLY=${2:-}
+. "$FUZZ/libfuzzer.sh"
+readonly WORK=$BUILD/planted-bugs
+readonly COPY=$WORK/copy
+
+# TARGET | FILE | sed expression that plants the bug | what it is
+readonly BUGS=(
+    "superblock|verity/src/superblock.rs|s/check_zero(bytes, 344\.\.LEN)?;//|the padding at the end is not checked"
+    "superblock|verity/src/superblock.rs|s/if algorithm\.name() != name {/if false {/|SHA256 passes for sha256"
+    "superblock|verity/src/area.rs|s/first_free\.div_ceil(hash_block_size)/first_free \/ hash_block_size/|the tree begins in the superblock"
+    "table|verity/src/table/mod.rs|s/if sectors != table\.sectors() {/if false {/|a length other than that of the data passes"
+    "table|verity/src/table/mod.rs|s/if stated != actual {/if false {/|a wrong count of options passes"
+    "table|verity/src/table/options.rs|s/if std::mem::replace(flag, true) {/*flag = true; if false {/|an option may be given twice"
+    "manifest|sign/src/manifest/wire.rs|s/Some(offset) => Err(ManifestError::NotCanonical { offset }),/Some(_) => Ok(manifest),/|any spelling passes"
+    "manifest|sign/src/manifest/mod.rs|s/if size < data_size {/if false {/|data behind the end of the image passes"
+    "manifest|sign/src/manifest/mod.rs|s/if self\.fec_blocks < protected {/if false {/|parity for a part of the image passes"
+)
+
+main() {
+    [[ $SECONDS_EACH =~ ^[0-9]+$ ]] || { echo "usage: fuzz/planted-bugs.sh [SECONDS [TARGET]]" >&2; exit 2; }
+    copy_workspace
+    local bug target file plant what count=0 missed=0
+    for bug in "${BUGS[@]}"; do
+        IFS='|' read -r target file plant what <<<"$bug"
+        [ -z "$ONLY" ] || [ "$ONLY" = "$target" ] || continue
+        count=$((count + 1))
+        hunt "$target" "$file" "$plant" "$what" || missed=$((missed + 1))
+        # Not with its old time, by which cargo would take the broken build for a fresh one.
+        cp "$TOP/$file" "$COPY/$file"
+    done
+    echo "$count bugs planted, $missed missed"
+    [ "$count" -gt 0 ] && [ "$missed" -eq 0 ]
+}
+
+copy_workspace() {
+    rm -rf "$WORK"
+    mkdir -p "$COPY"
+    tar -C "$TOP" --exclude=./target --exclude=./.git --exclude=./fuzz/corpus \
+        --exclude=./fuzz/artifacts -cf - . | tar -C "$COPY" -xmf -
+}
+
+hunt() {
+    local target=$1 file=$2 plant=$3 what=$4 log=$WORK/log corpus=$WORK/corpus artifacts=$WORK/artifacts
+    sed -i "$plant" "$COPY/$file"
+    if cmp -s "$TOP/$file" "$COPY/$file"; then
+        miss "$target" "cannot be planted in $file" "$what"
+        return 1
+    fi
+    if ! build_targets "$COPY" "$target" >"$log" 2>&1; then
+        cat "$log" >&2
+        miss "$target" "does not build" "$what"
+        return 1
+    fi
+    rm -rf "$corpus" "$artifacts"
+    # Seeds of the real writers, and no corpus from elsewhere: this is a fresh start.
+    if ! corpus seeds "$target" "$corpus"; then
+        miss "$target" "no seeds" "$what"
+        return 1
+    fi
+    local start=$SECONDS
+    if run_target "$target" "$SECONDS_EACH" "$corpus" "$artifacts" >"$log" 2>&1; then
+        miss "$target" "not found in $SECONDS_EACH s" "$what"
+        return 1
+    fi
+    check_finding "$target" "$what" "$((SECONDS - start))"
+}
+
+# A finding is an invariant that broke, not a timeout or an end of memory, on an input that is none for
+# the real parser.
+check_finding() {
+    local target=$1 what=$2 seconds=$3 findings=("$WORK"/artifacts/crash-*)
+    if [ ! -f "${findings[0]}" ] || ! grep -q "panicked at .*src/" "$WORK/log"; then
+        tail -20 "$WORK/log" >&2
+        miss "$target" "ended otherwise" "$what"
+        return 1
+    fi
+    if ! corpus replay "$target" "${findings[0]}" >"$WORK/replay" 2>&1; then
+        cat "$WORK/replay" >&2
+        miss "$target" "the real parser fails too" "$what"
+        return 1
+    fi
+    printf 'found in %2d s  %-10s  %s\n' "$seconds" "$target" "$what"
+    grep -m1 'panicked at' "$WORK/log" | sed 's/.*panicked at/              by/'
+}
+
+miss() {
+    echo "MISSED        $1: $2: $3" >&2
+}
+
+main "$@"
