@@ -61,7 +61,8 @@ fn run(options: &Options) -> Result<(), String> {
     let after = machine::register_loop();
 
     let mut text = machine::description();
-    text += &format!("veritysetup: {}\n", veritysetup.version());
+    let built = if options.verity.is_some() { "the program given" } else { "built from source" };
+    text += &format!("verity: {built}\nveritysetup: {}\n", veritysetup.version());
     text += &report::loops(before, after);
     text += &format!(
         "image: {} MiB of random bytes, sha256, 4096-byte blocks, 32-byte salt, warm page cache\n",
