@@ -105,6 +105,14 @@ impl CommandError {
         self
     }
 
+    /// The same, but of class `to` if it was of class `from`.
+    pub(crate) fn reclassed(mut self, from: Class, to: Class) -> CommandError {
+        if self.class == from {
+            self.class = to;
+        }
+        self
+    }
+
     pub(crate) fn with_findings(mut self, findings: Findings) -> CommandError {
         self.findings = Some(Box::new(findings));
         self

@@ -150,7 +150,7 @@ pub(crate) fn signer_words(signed_by: &SignedBy) -> String {
     format!("{} (certificate sha256 {})", certificate.subject(), certificate.fingerprint())
 }
 
-/// The time, in seconds since 1970.
+/// The time, in seconds since 1970. A clock that stands before is no excuse: everything counts as over then.
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
 }

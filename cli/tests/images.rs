@@ -168,10 +168,9 @@ impl Damaged<'_> {
     fn small_files(&self) {
         let first = files::read(&self.set.file(".roothash"))[0];
         // The lowest bit of every digit but 9 and of b to e leads to another digit.
-        let (bit, codes): (u8, &[i32]) =
-            if matches!(first, b'0'..=b'9' | b'b'..=b'e') { (0, &[5]) } else { (1, &[2, 5]) };
-        self.refused(".roothash", 0, bit, codes);
-        self.refused(".roothash", 63, 7, &[2, 5]);
+        let bit = if matches!(first, b'0'..=b'9' | b'b'..=b'e') { 0 } else { 1 };
+        self.refused(".roothash", 0, bit, &[5]);
+        self.refused(".roothash", 63, 7, &[5]);
         for suffix in [".manifest.json", ".roothash.p7s", ".manifest.json.p7s"] {
             let size = self.set.file(suffix).metadata().unwrap().len();
             for byte in [0, size / 2, size - 1] {

@@ -27,10 +27,18 @@ pub enum Error {
     /// Parameters that no hash tree can have.
     #[error(transparent)]
     Params(#[from] ParamsError),
+    /// Not even one data block and its hash area fit.
+    #[error("one data block and its hash area take {needed} bytes, the partition has {actual}")]
+    PartitionTooSmall {
+        /// What the smallest image takes, in bytes.
+        needed: u64,
+        /// The size of the partition, in bytes.
+        actual: u64,
+    },
     /// A block could not be read.
-    #[error("cannot read {block}: {source}")]
+    #[error("cannot read {block}")]
     Read {
-        /// The first block of the failed read.
+        /// The first block that could not be read.
         block: BlockRef,
         /// What the storage said.
         source: io::Error,
@@ -63,7 +71,7 @@ pub enum Error {
         reason: String,
     },
     /// A hash block could not be written.
-    #[error("cannot write {block}: {source}")]
+    #[error("cannot write {block}")]
     Write {
         /// The first block of the failed write.
         block: BlockRef,

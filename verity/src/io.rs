@@ -91,7 +91,24 @@ pub trait WriteAt: Send + Sync {
 /// What the builder reads: anything that is [`ReadAt`], or a mapped file (feature `mmap`).
 ///
 /// A mapped file is a source for building only. Verification takes [`ReadAt`], which hands out private
-/// copies: mapped pages can change, or vanish with a signal, between the check and the use.
+/// copies: mapped pages can change, or vanish with a signal, between the check and the use. Do not get round
+/// that by passing a mapping off as a slice.
+#[cfg_attr(
+    feature = "mmap",
+    doc = r#"
+```
+fn build(builder: &verity::Builder<'_>, map: &memmap2::Mmap, area: &verity::HashArea) -> bool {
+    builder.build(map, &std::sync::Mutex::new(Vec::new()), area).is_ok()
+}
+```
+
+```compile_fail,E0277
+fn verify(verifier: &verity::Verifier<'_>, map: &memmap2::Mmap, hash: &std::fs::File) -> bool {
+    verifier.verify(map, hash).is_ok()
+}
+```
+"#
+)]
 pub trait Source: Send + Sync {
     /// Its length, in bytes.
     ///
@@ -99,7 +116,7 @@ pub trait Source: Send + Sync {
     /// When the length cannot be told.
     fn source_len(&self) -> io::Result<u64>;
 
-    /// The `len` bytes from `offset` on: either its own, or read into `buf`, whose length is `len`.
+    /// As many bytes as `buf` has, from `offset` bytes on: either its own, or read into `buf`.
     ///
     /// # Errors
     /// When they cannot be had, also because the source is shorter.
@@ -289,6 +306,27 @@ pub(crate) fn read_up_to<R: ReadAt + ?Sized>(
         }
     }
     Ok(done)
+}
+
+/// Which of `blocks` blocks from `offset` on cannot be read, and why, after reading them all at once failed
+/// with `error`: found by reading one after the other, so that a report names the right one.
+pub(crate) fn first_unreadable(
+    error: io::Error,
+    blocks: usize,
+    block_len: usize,
+    offset: u64,
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<()>,
+) -> (u64, io::Error) {
+    let mut block = vec![0; block_len];
+    let mut offset = offset;
+    for index in 0..u64::try_from(blocks).unwrap_or(u64::MAX) {
+        if let Err(error) = read(&mut block, offset) {
+            return (index, error);
+        }
+        offset = advance(offset, block_len).unwrap_or(u64::MAX);
+    }
+    // This time every one could be read; the failure happened all the same.
+    (0, error)
 }
 
 fn advance(offset: u64, by: usize) -> io::Result<u64> {

@@ -58,7 +58,7 @@ impl Plan {
             (1, partition_size / u64::from(smallest.params.data_block_size()) + 1);
         if !fits(fit) {
             let (needed, actual) = (smallest.hash_area.end(), partition_size);
-            return Err(Error::ShortHashArea { needed, actual });
+            return Err(Error::PartitionTooSmall { needed, actual });
         }
         while too_many - fit > 1 {
             let middle = fit + (too_many - fit) / 2;

@@ -23,7 +23,8 @@ use crate::Error;
 /// ```
 pub trait Progress: Sync {
     /// Told of `bytes` more bytes read and hashed (0 before the first ones). Answering
-    /// [`ControlFlow::Break`] ends the work with [`Error::Cancelled`](crate::Error::Cancelled).
+    /// [`ControlFlow::Break`] ends the work with [`Error::Cancelled`](crate::Error::Cancelled); a few calls may
+    /// follow, from threads that are in the middle of a buffer.
     fn advance(&self, bytes: u64) -> ControlFlow<()>;
 }
 

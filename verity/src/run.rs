@@ -1,7 +1,9 @@
 //! A run of data blocks: read with one call, hashed at once.
 
+use std::io::{self, ErrorKind};
+
 use crate::hash::BlockHasher;
-use crate::io::Source;
+use crate::io::{Source, first_unreadable};
 use crate::{BlockRef, Error, Params};
 
 /// Some data blocks in a row, read and hashed.
@@ -36,11 +38,23 @@ impl RunBuffer {
         let blocks = usize::try_from(blocks).unwrap_or(usize::MAX);
         self.data.resize(block_size.buffer_len(blocks), 0);
         self.digests.resize(blocks * hasher.digest_size(), 0);
-        let data =
-            source.run(first_block * u64::from(block_size), &mut self.data).map_err(|source| {
-                Error::Read { block: BlockRef::Data { block: first_block }, source }
-            })?;
+        let offset = first_block * u64::from(block_size);
+        let len = self.data.len();
+        let data = match source.run(offset, &mut self.data) {
+            Ok(data) if data.len() == len => data,
+            Ok(_) => return Err(unreadable(first_block, ErrorKind::InvalidData.into())),
+            Err(error) => {
+                let read = |buf: &mut [u8], at| source.run(at, buf).map(drop);
+                let block_len = block_size.buffer_len(1);
+                let (index, error) = first_unreadable(error, blocks, block_len, offset, read);
+                return Err(unreadable(first_block + index, error));
+            }
+        };
         hasher.hash_many(data, block_size.buffer_len(1), &mut self.digests);
         Ok(Run { first_block, data, digests: &self.digests })
     }
+}
+
+fn unreadable(block: u64, source: io::Error) -> Error {
+    Error::Read { block: BlockRef::Data { block }, source }
 }

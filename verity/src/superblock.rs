@@ -111,6 +111,9 @@ impl Superblock {
         if !offset.is_multiple_of(Self::SIZE) {
             return Err(SuperblockError::Unaligned { offset }.into());
         }
+        if offset >= hash.len()? {
+            return Err(SuperblockError::Truncated { size: 0 }.into());
+        }
         let mut bytes = [0; LEN];
         let size = crate::io::read_up_to(hash, &mut bytes, offset)?;
         Ok(Superblock::parse(&bytes[..size])?)

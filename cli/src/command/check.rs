@@ -82,7 +82,9 @@ fn root_hash(
     verified: &VerifiedManifest,
     trusted: &[Certificate],
 ) -> Result<String, CommandError> {
-    let root_hash = trust::root_hash_file(&cars.root_hash)?;
+    // A part of the set that is damaged is no mistake in the arguments.
+    let root_hash = trust::root_hash_file(&cars.root_hash)
+        .map_err(|error| error.reclassed(Class::Usage, Class::Trust))?;
     let stated = verified.manifest().root_hash();
     if root_hash != stated {
         let words = format!("holds {root_hash}, but the manifest states {stated}");

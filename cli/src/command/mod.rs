@@ -17,8 +17,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
+use verity::Superblock;
 use verity::publish::Input;
-use verity::{Superblock, SuperblockError};
 
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
@@ -52,6 +52,7 @@ fn class_of(error: &verity::Error) -> Class {
     match error {
         verity::Error::HashArea(_)
         | verity::Error::Params(_)
+        | verity::Error::PartitionTooSmall { .. }
         | verity::Error::ShortData { .. }
         | verity::Error::ShortHashArea { .. }
         | verity::Error::Superblock(_) => Class::Metadata,
@@ -92,11 +93,6 @@ fn read_superblock(
     offset: u64,
     context: &Context,
 ) -> Result<Superblock, CommandError> {
-    // An offset that the system cannot even express lies behind the end all the same.
-    let superblock = if offset.is_multiple_of(Superblock::SIZE) && offset >= hash.size() {
-        Err(SuperblockError::Truncated { size: 0 }.into())
-    } else {
-        Superblock::read(hash.file(), offset)
-    };
-    superblock.map_err(|error| from_library(error, hash.path(), hash.path(), context))
+    Superblock::read(hash.file(), offset)
+        .map_err(|error| from_library(error, hash.path(), hash.path(), context))
 }

@@ -20,7 +20,8 @@ pub use self::report::{CorruptRange, Report, Verified};
 
 /// Verifies an image and its hash tree against a root hash.
 ///
-/// Only `Ok` means that the image is intact.
+/// Only `Ok` means that the image is intact, and only as far as the tree covers it: bytes of the data after the
+/// last data block are not looked at.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -70,7 +71,8 @@ impl<'a> Verifier<'a> {
     /// Does not check data blocks whose digest in the tree is that of a block of zeros.
     ///
     /// As the kernel's `ignore_zero_blocks`: such a device returns zeros for them without a look at the
-    /// storage, so what lies there does not matter to it. It matters to every other reader.
+    /// storage, so what lies there does not matter to it. It matters to every other reader. Such blocks are
+    /// still read where their neighbours are, so one that cannot be read is an error here.
     pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
         self.ignore_zero_blocks = ignore;
         self
@@ -102,6 +104,8 @@ impl<'a> Verifier<'a> {
     }
 
     /// Verifies everything and lists every corrupt block, as ranges, up to the limit.
+    ///
+    /// A block that cannot be read ends it: its error is returned, not what was found until then.
     ///
     /// # Errors
     /// As [`Verifier::verify`].

@@ -27,7 +27,8 @@ pub struct Report {
     pub corruptions: Vec<CorruptRange>,
     /// How many corrupt blocks were found, listed or not.
     pub corrupt_blocks: u64,
-    /// How many data blocks lie under corrupt hash blocks: nothing can be said of them.
+    /// How many data blocks lie under corrupt hash blocks: nothing can be said of them. Counted by
+    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only; 0 from a search for the first corruption.
     pub unchecked_data_blocks: u64,
     /// Whether there may be more corrupt blocks than listed: the verification stopped at the first, or found
     /// more ranges than the limit.
@@ -63,6 +64,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.corruptions.as_slice() {
             [] => f.write_str("corrupt"),
+            [only] if self.truncated => write!(f, "{only}; there may be more"),
             [only] => write!(f, "{only}"),
             [first, ..] => write!(f, "{first} ({} corrupt blocks in all)", self.corrupt_blocks),
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 
-use crate::io::{RUN_SIZE, ReadAt};
+use crate::io::{RUN_SIZE, ReadAt, first_unreadable};
 use crate::{BlockRef, Corruption, Error};
 
 use super::report::append;
@@ -53,13 +53,19 @@ where
         for ranges in results {
             match ranges {
                 // What comes first in the order is what counts, as in the data.
-                Err(_) if self.search == Search::First && !corrupt.is_empty() => break,
+                Err(error) if !matches!(error, Error::Cancelled) && self.is_enough(&corrupt) => {
+                    break;
+                }
                 ranges => ranges?.into_iter().for_each(|range| {
                     append(&mut corrupt, range, usize::MAX);
                 }),
             }
         }
         Ok(corrupt)
+    }
+
+    fn is_enough(&self, corrupt: &[CorruptRange]) -> bool {
+        self.search == Search::First && !corrupt.is_empty()
     }
 
     /// Reads hash blocks into `bytes`, and marks in `verified` those whose digests are what the level above
@@ -77,10 +83,19 @@ where
         let block_size = self.params().hash_block_size();
         let start = self.verifier.trusted.hash_area().tree_range().start;
         let offset = start + (shape.start + first) * u64::from(block_size);
-        self.hash.read_exact_at(bytes, offset).map_err(|source| Error::Read {
-            block: BlockRef::Hash { level, block: first },
-            source,
-        })?;
+        if let Err(error) = self.hash.read_exact_at(bytes, offset) {
+            let (index, source) = first_unreadable(
+                error,
+                verified.len(),
+                block_size.buffer_len(1),
+                offset,
+                |buf, at| self.hash.read_exact_at(buf, at),
+            );
+            return Err(Error::Read {
+                block: BlockRef::Hash { level, block: first + index },
+                source,
+            });
+        }
         let mut digests = vec![0; verified.len() * self.hasher.digest_size()];
         self.hasher.hash_many(bytes, block_size.buffer_len(1), &mut digests);
         let (mut compared, mut corrupt) = (0, Vec::new());
