@@ -6,28 +6,20 @@
     reason = "tests run on 64-bit hosts, and a panic is their report"
 )]
 
+mod common;
+
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use verity::io::WriteAt;
 use verity::{
-    Algorithm, BlockSize, Builder, HashArea, HashType, Params, RootHash, Salt, Superblock,
-    TrustedParams, Uuid, Verifier,
+    Algorithm, BlockSize, Builder, HashArea, Params, RootHash, Salt, Superblock, TrustedParams,
+    Uuid, Verifier,
 };
-use verity_testdata::reference::{Scheme, digest};
+use verity_testdata::reference::digest;
 use verity_testdata::vectors;
 
-fn params(scheme: &Scheme, data_blocks: u64) -> Params {
-    Params::builder()
-        .algorithm(scheme.algorithm.parse().unwrap())
-        .hash_type(HashType::try_from(scheme.hash_type).unwrap())
-        .data_block_size(BlockSize::new(scheme.data_block_size).unwrap())
-        .hash_block_size(BlockSize::new(scheme.hash_block_size).unwrap())
-        .salt(Salt::new(&scheme.salt).unwrap())
-        .data_blocks(data_blocks)
-        .build()
-        .unwrap()
-}
+use self::common::params;
 
 /// A hash file in memory: superblock or not, and the tree.
 fn format(params: &Params, data: &[u8], superblock: Option<Uuid>) -> (RootHash, Vec<u8>, HashArea) {

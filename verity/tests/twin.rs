@@ -6,6 +6,8 @@
     reason = "tests run on 64-bit hosts, and a panic is their report"
 )]
 
+mod common;
+
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
@@ -13,9 +15,11 @@ use proptest::prelude::*;
 use verity::io::WriteAt;
 use verity::{
     Algorithm, BlockRef, BlockSize, Builder, Corruption, Error, HashArea, HashType, Params, Plan,
-    Salt, Superblock, TrustedParams, Uuid, Verifier,
+    Superblock, TrustedParams, Uuid, Verifier,
 };
 use verity_testdata::reference::{self, BadBlock, Scheme};
+
+use self::common::params;
 
 /// Failures become named tests, not files.
 fn config(cases: u32) -> ProptestConfig {
@@ -46,18 +50,6 @@ fn scheme(sizes: impl Strategy<Value = u32> + Clone) -> impl Strategy<Value = Sc
 
 fn any_size() -> impl Strategy<Value = u32> + Clone {
     (9_u32..=19).prop_map(|power| 1 << power)
-}
-
-fn params(scheme: &Scheme, data_blocks: u64) -> Params {
-    Params::builder()
-        .algorithm(scheme.algorithm.parse().unwrap())
-        .hash_type(HashType::try_from(scheme.hash_type).unwrap())
-        .data_block_size(BlockSize::new(scheme.data_block_size).unwrap())
-        .hash_block_size(BlockSize::new(scheme.hash_block_size).unwrap())
-        .salt(Salt::new(&scheme.salt).unwrap())
-        .data_blocks(data_blocks)
-        .build()
-        .unwrap()
 }
 
 /// Block counts where the shape changes: powers of the hashes per block, plus and minus one, and any others.

@@ -5,6 +5,8 @@
 //! of the verifier. `support` makes them; `storage` is what misbehaves under them.
 
 mod build;
+#[path = "../common/mod.rs"]
+mod common;
 mod concurrency;
 mod data;
 mod faults;

@@ -4,11 +4,13 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use verity::{
-    BlockRef, BlockSize, CorruptRange, Corruption, Digest, Error, HashArea, HashType, Params,
-    Report, RootHash, Salt, Superblock, TrustedParams, Verified, Verifier,
+    BlockRef, CorruptRange, Corruption, Digest, Error, HashArea, Params, Report, RootHash,
+    Superblock, TrustedParams, Verified, Verifier,
 };
 use verity_testdata::pattern::sha256_stream;
 use verity_testdata::reference::{self, Scheme};
+
+pub(crate) use crate::common::params;
 
 pub(crate) const UUID: [u8; 16] = [0x5a; 16];
 
@@ -27,18 +29,6 @@ pub(crate) struct Image {
 /// make many levels.
 pub(crate) fn small() -> Scheme {
     Scheme { data_block_size: 512, hash_block_size: 512, ..Scheme::default() }
-}
-
-pub(crate) fn params(scheme: &Scheme, data_blocks: u64) -> Params {
-    Params::builder()
-        .algorithm(scheme.algorithm.parse().expect("a known algorithm"))
-        .hash_type(HashType::try_from(scheme.hash_type).expect("0 or 1"))
-        .data_block_size(BlockSize::new(scheme.data_block_size).expect("a block size"))
-        .hash_block_size(BlockSize::new(scheme.hash_block_size).expect("a block size"))
-        .salt(Salt::new(&scheme.salt).expect("a short salt"))
-        .data_blocks(data_blocks)
-        .build()
-        .expect("parameters of a tree")
 }
 
 impl Image {
