@@ -2,4 +2,15 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| verity_fuzz::superblock::run(data));
+use std::sync::LazyLock;
+
+use verity_fuzz::{mutate, superblock};
+
+static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(superblock::seeds);
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| superblock::run(data));
+
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate::every_other(data, seed, &SEEDS)
+        .unwrap_or_else(|| libfuzzer_sys::fuzzer_mutate(data, size, max_size))
+});
