@@ -14,6 +14,7 @@ readonly LIST=testdata/debian-packages.txt
 
 main() {
     read_options "$@"
+    mkdir -p target
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         install_packages
     fi
@@ -26,7 +27,17 @@ main() {
         # Loop devices, other users and, on some machines, the images take root.
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
     fi
-    exec cargo test --locked --workspace --features verity/mmap --no-fail-fast
+    local status=0
+    cargo test --locked --workspace --features verity/mmap --no-fail-fast | tee target/test.log ||
+        status=$?
+    summary
+    exit "$status"
+}
+
+# The results of all test programs in one line; the last program alone may have had nothing to do.
+summary() {
+    awk '/^test result: / { passed += $4; failed += $6; ignored += $8 }
+         END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored }' target/test.log
 }
 
 read_options() {
