@@ -489,3 +489,11 @@ proptest! {
         }
     }
 }
+
+/// What a hostile manifest quotes at its reader's terminal is escaped, and short.
+#[test]
+fn c14_a_malformed_manifest_cannot_write_control_characters_into_messages() {
+    let bytes = format!("{{\"\\u001b[2J\\n{}\":1}}", "x".repeat(4000));
+    let error = Manifest::parse(bytes.as_bytes()).unwrap_err().to_string();
+    assert!(error.len() < 400 && !error.chars().any(char::is_control), "{error:?}");
+}

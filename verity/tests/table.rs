@@ -194,7 +194,7 @@ fn options_are_refused_by_what_is_wrong_with_them() {
         (&format!(" 8 {}", fec.replace("304", "303")), "have 304"),
         (&format!(" 8 {}", fec.replace("roots 2", "roots 1")), "from 2 to 24"),
         (&format!(" 8 {}", fec.replace("roots 2", "roots 25")), "from 2 to 24"),
-        (&format!(" 8 {}", fec.replace("roots 2", "roots 4294967298")), "from 2 to 24"),
+        (&format!(" 8 {}", fec.replace("roots 2", "roots 4294967298")), "4294967298"),
         (&format!(" 10 {fec} fec_roots 2"), "twice"),
     ] {
         let error = refused(&line(options)).to_string();
@@ -390,4 +390,11 @@ proptest! {
         let _ = text.parse::<DmModCreate>();
         let _ = grub_set(&text, &text);
     }
+}
+
+#[test]
+fn numbers_beyond_their_type_are_refused_as_they_were_written() {
+    let words = "use_fec_from_device /dev/sda fec_start 1 fec_blocks 9 fec_roots 4294967296";
+    let error = TableOptions::from_words(words.split(' ')).unwrap_err();
+    assert!(error.to_string().contains("4294967296"), "{error}");
 }

@@ -176,8 +176,13 @@ fn malformed(bytes: &[u8], error: &serde_json::Error) -> ManifestError {
         Ok(WireVersion { manifest_version }) if manifest_version != VERSION => {
             ManifestError::Version { actual: manifest_version }
         }
-        _ => ManifestError::Malformed { reason: error.to_string() },
+        _ => ManifestError::Malformed { reason: printable(&error.to_string()) },
     }
+}
+
+/// One short printable line: the parser's words quote whatever stands in the file.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(char::escape_debug).take(200).collect()
 }
 
 fn parsed<T: std::str::FromStr<Err: ToString>>(

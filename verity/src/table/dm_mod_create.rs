@@ -12,7 +12,7 @@ const MAX_NAME: usize = 127;
 /// The longest UUID, in bytes (`DM_UUID_LEN` less the NUL).
 const MAX_UUID: usize = 128;
 /// Minor numbers have 20 bits.
-const MAX_MINOR: u64 = (1 << 20) - 1;
+const MAX_MINOR: u32 = (1 << 20) - 1;
 
 /// Devices for `dm-mod.create=`: `<name>,<uuid>,<minor>,ro,<table>`, several of them separated by `;`.
 ///
@@ -160,9 +160,10 @@ fn parse_minor(text: &str) -> Result<Option<u32>, TableError> {
         return Ok(None);
     }
     let what = "minor number";
-    let minor = Some(number(what, text)?).filter(|&minor| minor <= MAX_MINOR);
-    let minor = minor.and_then(|minor| u32::try_from(minor).ok());
-    minor.map(Some).ok_or_else(|| TableError::Number { what, text: excerpt(text) })
+    match number(what, text)? {
+        minor if minor <= MAX_MINOR => Ok(Some(minor)),
+        _ => Err(TableError::Number { what, text: excerpt(text) }),
+    }
 }
 
 /// Whether it can stand between commas and within quotes, and comes back without its ends trimmed.

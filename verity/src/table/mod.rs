@@ -205,23 +205,17 @@ impl<'a> Words<'a> {
         self.0.next().ok_or(TableError::Missing { what })
     }
 
-    fn number(&mut self, what: &'static str) -> Result<u64, TableError> {
+    fn number<T: FromStr>(&mut self, what: &'static str) -> Result<T, TableError> {
         number(what, self.next(what)?)
-    }
-
-    fn small_number(&mut self, what: &'static str) -> Result<u32, TableError> {
-        let word = self.next(what)?;
-        let too_large = |_| TableError::Number { what, text: excerpt(word) };
-        u32::try_from(number(what, word)?).map_err(too_large)
     }
 
     /// The words from the hash type to the salt.
     fn table(&mut self) -> Result<Table, TableError> {
-        let hash_type = HashType::try_from(self.small_number("hash type")?)?;
+        let hash_type = HashType::try_from(self.number::<u32>("hash type")?)?;
         let data_device = DeviceName::new(self.next("data device")?)?;
         let hash_device = DeviceName::new(self.next("hash device")?)?;
-        let data_block_size = BlockSize::new(self.small_number("data block size")?)?;
-        let hash_block_size = BlockSize::new(self.small_number("hash block size")?)?;
+        let data_block_size = BlockSize::new(self.number("data block size")?)?;
+        let hash_block_size = BlockSize::new(self.number("hash block size")?)?;
         let data_blocks = self.number("number of data blocks")?;
         let hash_start = self.number("hash start")?;
         let algorithm = parse_algorithm(self.next("hash algorithm")?)?;

@@ -188,7 +188,7 @@ struct Parser {
     fec_device: Option<DeviceName>,
     fec_start: Option<u64>,
     fec_blocks: Option<u64>,
-    fec_roots: Option<u64>,
+    fec_roots: Option<u32>,
 }
 
 impl Parser {
@@ -229,7 +229,7 @@ impl Parser {
                     device: device.ok_or_else(missing(FEC_DEVICE))?,
                     start: start.ok_or_else(missing(FEC_START))?,
                     blocks: blocks.ok_or_else(missing(FEC_BLOCKS))?,
-                    roots: u32::try_from(roots.ok_or_else(missing(FEC_ROOTS))?).unwrap_or(u32::MAX),
+                    roots: roots.ok_or_else(missing(FEC_ROOTS))?,
                 })
             }
         };

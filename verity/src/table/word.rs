@@ -97,7 +97,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// Reads decimal digits and nothing else.
-pub(super) fn number(what: &'static str, text: &str) -> Result<u64, TableError> {
+pub(super) fn number<T: FromStr>(what: &'static str, text: &str) -> Result<T, TableError> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let value = if digits { text.parse().ok() } else { None };
     value.ok_or_else(|| TableError::Number { what, text: excerpt(text) })
