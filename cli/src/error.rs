@@ -105,11 +105,9 @@ impl CommandError {
         self
     }
 
-    /// The same, but of class `to` if it was of class `from`.
-    pub(crate) fn reclassed(mut self, from: Class, to: Class) -> CommandError {
-        if self.class == from {
-            self.class = to;
-        }
+    /// The same, with something that the user must know beside the reason.
+    pub(crate) fn noting(mut self, note: String) -> CommandError {
+        self.source = self.source.context(note);
         self
     }
 

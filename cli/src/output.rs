@@ -18,7 +18,7 @@ use crate::command::plan::Sizes;
 use crate::command::sign::Signed;
 use crate::command::verify::Verification;
 use crate::error::{Class, CommandError, Findings};
-use crate::quoted::Quoted;
+use crate::quoted::{Plain, Quoted};
 
 /// The version of the JSON objects.
 const SCHEMA: u32 = 1;
@@ -82,6 +82,13 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 
 fn words(error: &CommandError) -> String {
     let message = error.words();
+    let message = match error.class() {
+        // The help that goes with a mistake in the arguments has lines of its own.
+        Class::Usage => {
+            message.split('\n').map(|line| Plain(line).to_string()).collect::<Vec<_>>().join("\n")
+        }
+        _ => Plain(&message).to_string(),
+    };
     match error.path() {
         Some(path) => format!("{}: {message}", Quoted(path)),
         None => message,
@@ -190,16 +197,17 @@ fn header(facts: &Header) -> String {
 fn built(facts: &Built) -> String {
     let mut text = header(&facts.header);
     for file in &facts.files {
-        let _ = writeln!(text, "Written:         \t{}", Quoted(file.as_ref()));
+        let _ = writeln!(text, "Written:         \t{}", file);
     }
     text
 }
 
 fn verification(facts: &Verification) -> String {
-    let Verification { geometry, data_blocks, data_block_size, hash_blocks, algorithm, .. } = facts;
+    let Verification { geometry, data_block_size, hash_blocks, algorithm, .. } = facts;
+    let data_blocks = facts.checked_data_blocks;
     let mut text = format!("geometry: {geometry}\n");
     if let Some(signer) = &facts.signer {
-        let _ = writeln!(text, "manifest: signed by {}", one_line(signer));
+        let _ = writeln!(text, "manifest: signed by {}", Plain(signer));
     }
     let _ = write!(
         text,
@@ -208,16 +216,15 @@ fn verification(facts: &Verification) -> String {
         facts.hash_block_size, facts.root_hash,
     );
     if facts.zero_blocks > 0 {
-        let _ = write!(text, "; {} zero blocks not read", facts.zero_blocks);
+        let _ = write!(text, "; {} zero blocks not checked", facts.zero_blocks);
     }
     text.push('\n');
     text
 }
 
 fn checked(facts: &Checked) -> String {
-    let mut text =
-        format!("image: {} version {}\n", one_line(&facts.image_name), facts.image_version);
-    let _ = writeln!(text, "root hash: signed by {}", one_line(&facts.root_hash_signer));
+    let mut text = format!("image: {} version {}\n", Plain(&facts.image_name), facts.image_version);
+    let _ = writeln!(text, "root hash: signed by {}", Plain(&facts.root_hash_signer));
     text.push_str(&verification(&facts.verification));
     text
 }
@@ -228,7 +235,7 @@ fn signed(facts: &Signed) -> String {
         facts.signed.replace('-', " "),
         facts.root_hash,
         facts.digest,
-        Quoted(facts.signature.as_ref()),
+        facts.signature,
         facts.signature_bytes,
     )
 }
@@ -277,9 +284,4 @@ fn corruptions(findings: &Findings) -> String {
         text.push_str("there may be more corrupt blocks\n");
     }
     text
-}
-
-/// Text from a certificate or a manifest, kept on one line.
-fn one_line(text: &str) -> String {
-    Quoted(text.as_ref()).to_string()
 }

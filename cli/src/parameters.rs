@@ -3,9 +3,9 @@
 //! The same group serves commands that make a tree (missing ones have defaults) and commands that check one
 //! (given ones are pins).
 
-use sha2::{Digest, Sha256};
 use verity::{
     Algorithm, BlockSize, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins, Salt, Uuid,
+    uuid_from_seed,
 };
 
 use crate::error::{Class, CommandError};
@@ -126,7 +126,7 @@ impl Identity {
             if parameters.salt.is_some() || parameters.uuid.is_some() {
                 return Err(CommandError::usage("--seed contradicts --salt and --uuid"));
             }
-            return Identity::from_seed(seed);
+            return Ok(Identity { salt: Salt::from_seed(seed), uuid: uuid_from_seed(seed) });
         }
         let salt = match &parameters.salt {
             Some(salt) => salt.clone(),
@@ -134,34 +134,14 @@ impl Identity {
         };
         let uuid = match parameters.uuid {
             Some(uuid) => uuid,
-            None => version_4(random()?),
+            None => uuid::Builder::from_random_bytes(random()?).into_uuid(),
         };
         Ok(Identity { salt, uuid })
-    }
-
-    fn from_seed(seed: &str) -> Result<Identity, CommandError> {
-        let derive = |label: &str| {
-            let mut hash = Sha256::new();
-            hash.update(label);
-            hash.update([0]);
-            hash.update(seed);
-            hash.finalize()
-        };
-        let mut uuid = [0; 16];
-        uuid.copy_from_slice(&derive("verity-uuid-v1")[..16]);
-        Ok(Identity { salt: new_salt(&derive("verity-salt-v1"))?, uuid: version_4(uuid) })
     }
 }
 
 fn new_salt(bytes: &[u8]) -> Result<Salt, CommandError> {
     Salt::new(bytes).map_err(|error| CommandError::new(Class::Usage, error))
-}
-
-/// Sets the version and variant bits of a random UUID (RFC 9562, version 4).
-fn version_4(mut bytes: [u8; 16]) -> Uuid {
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    Uuid::from_bytes(bytes)
 }
 
 fn random<const N: usize>() -> Result<[u8; N], CommandError> {
@@ -175,18 +155,6 @@ fn random<const N: usize>() -> Result<[u8; N], CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seeds_give_the_documented_salt_and_uuid() {
-        let identity = Identity::choose(&Parameters::default(), Some("release 1")).unwrap();
-        let expected = Sha256::digest(b"verity-salt-v1\0release 1");
-        assert_eq!(identity.salt.as_bytes(), expected.as_slice());
-        let expected = Sha256::digest(b"verity-uuid-v1\0release 1");
-        let uuid = identity.uuid.into_bytes();
-        assert_eq!(uuid[..6], expected[..6]);
-        assert_eq!(uuid[9..], expected[9..16]);
-        assert_eq!((uuid[6] >> 4, uuid[8] >> 6), (4, 2));
-    }
 
     #[test]
     fn random_salts_differ_and_have_32_bytes() {

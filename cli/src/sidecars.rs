@@ -16,6 +16,9 @@ pub(crate) struct SideCars {
     pub(crate) root_hash_signature: PathBuf,
     pub(crate) manifest: PathBuf,
     pub(crate) manifest_signature: PathBuf,
+    /// The root hash and its signature under the names for the other kind of file system. The other files have
+    /// one name for both kinds, so an image has only one set.
+    pub(crate) other_kind: [PathBuf; 2],
 }
 
 impl SideCars {
@@ -34,13 +37,15 @@ impl SideCars {
             name.push(suffix);
             directory.join(name)
         };
-        let root_hash = if usr { ".usrhash" } else { ".roothash" };
+        let (root_hash, other) =
+            if usr { (".usrhash", ".roothash") } else { (".roothash", ".usrhash") };
         Ok(SideCars {
             hash: beside(".verity"),
             root_hash: beside(root_hash),
             root_hash_signature: beside(&format!("{root_hash}.p7s")),
             manifest: beside(".manifest.json"),
             manifest_signature: beside(".manifest.json.p7s"),
+            other_kind: [beside(other), beside(&format!("{other}.p7s"))],
             stem: stem.to_owned(),
         })
     }

@@ -41,7 +41,12 @@ impl RootSource {
 
     /// The root hash; it is an error if none was given.
     pub(crate) fn require(&self) -> Result<RootHash, CommandError> {
-        self.read()?.ok_or_else(|| {
+        self.needed(self.read()?)
+    }
+
+    /// What was read, if anything was.
+    pub(crate) fn needed(&self, read: Option<RootHash>) -> Result<RootHash, CommandError> {
+        read.ok_or_else(|| {
             CommandError::usage("a root hash is needed: ROOT or --root-hash-file FILE")
         })
     }
@@ -137,6 +142,13 @@ fn check_key_mode(stat: &Stat, path: &Path) -> Result<(), CommandError> {
     if mode.intersects(Mode::WGRP | Mode::WOTH) {
         let words = "others than its owner may write the private key: chmod go-w first";
         return Err(CommandError::message(Class::Trust, words).at(path));
+    }
+    let (owner, own) = (stat.st_uid, rustix::process::geteuid().as_raw());
+    if owner != own && owner != 0 {
+        tracing::warn!(
+            "{}: the private key belongs to another user, who may write it",
+            Quoted(path)
+        );
     }
     if mode.intersects(Mode::RGRP | Mode::ROTH) {
         tracing::warn!("{}: others than its owner may read the private key", Quoted(path));

@@ -266,3 +266,66 @@ fn parameters_reach_the_set() {
         fs::remove_file(dir.path("image.verity")).unwrap();
     }
 }
+
+#[test]
+fn c10_keys_and_certificates_named_like_parts_are_not_overwritten() {
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    dir.write("image.raw", &[1; 4096]);
+    for part in ["roothash", "roothash.p7s", "manifest.json", "usrhash", "usrhash.p7s"] {
+        for secret in ["rsa2048.key", "rsa2048.cert"] {
+            let name = format!("image.{part}");
+            std::fs::rename(dir.path(secret), dir.path(&name)).unwrap();
+            let before = dir.read(&name);
+            let line = SIGNED_BUILD.replace(secret, &name);
+            dir.fails(&line, 2, &name);
+            assert_eq!(dir.read(&name), before, "{line}");
+            std::fs::rename(dir.path(&name), dir.path(secret)).unwrap();
+        }
+    }
+}
+
+/// A root hash that is validly signed, but of the image before, must not stay under the other name.
+#[test]
+fn a_build_for_usr_takes_the_signed_root_hash_of_another_kind_away() {
+    let dir = Dir::with_signed_set(3);
+    dir.ok("build image.raw --usr");
+    assert!(!dir.exists("image.roothash") && !dir.exists("image.roothash.p7s"));
+    dir.ok(SIGNED_BUILD);
+    assert!(!dir.exists("image.usrhash"));
+    dir.ok(CHECK);
+}
+
+/// What a script would paste into a table is what the signature covers, to the byte.
+#[test]
+fn check_takes_the_root_hash_file_to_the_letter() {
+    let dir = Dir::with_signed_set(3);
+    let root = String::from_utf8(dir.read("image.roothash")).unwrap();
+    for other in
+        [root.to_uppercase(), format!("{root}\n"), format!(" {root}"), root[1..].to_owned()]
+    {
+        dir.write("image.roothash", other.as_bytes());
+        dir.fails(CHECK, 5, "image.roothash");
+    }
+    dir.write("image.roothash", root.as_bytes());
+    dir.ok(CHECK);
+}
+
+#[test]
+fn check_refuses_bytes_behind_the_hash_tree() {
+    let dir = Dir::with_signed_set(3);
+    let mut hash = dir.read("image.verity");
+    hash.push(0);
+    dir.write("image.verity", &hash);
+    dir.fails(CHECK, 3, "image.verity");
+}
+
+#[test]
+fn c14_a_hostile_manifest_cannot_steer_the_terminal() {
+    let dir = Dir::new();
+    dir.write("m", b"{\"manifest_version\":1,\"\\u001b[2K\\nverity: verified\\u202e\":1}");
+    let line = "table --manifest m --data-dev /dev/a --hash-dev /dev/b";
+    let run = dir.fails(line, 3, "unknown field");
+    assert!(!run.stderr.contains('\x1b') && !run.stderr.contains('\u{202e}'), "{run:?}");
+    assert!(!run.stderr.lines().any(|line| line.starts_with("verity: verified")), "{run:?}");
+}

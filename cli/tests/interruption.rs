@@ -67,12 +67,35 @@ fn ignored_signals_stay_ignored() {
     assert_eq!(child.wait().unwrap().code(), Some(0), "as under nohup");
 }
 
+/// The slowest algorithm, so that a run lasts long enough to be met in the middle.
+const SLOW: &str = "--hash=sha3-512";
+
+/// Our own writes to a file that holds its own hash area do not hide those of others.
+#[test]
+fn x06_an_image_that_changes_while_it_gets_its_own_hash_area_is_not_vouched_for() {
+    let dir = Dir::new();
+    files::sparse(&dir.path("data"), 256 << 20);
+    let line = "format data data --data-blocks 65536 --hash-offset 256M";
+    let mut command = dir.command();
+    command.args(line.split(' ')).arg(SLOW);
+    let mut child = spawn(&mut command);
+    thread::sleep(Duration::from_millis(200));
+    signal(&child, "STOP");
+    let file = fs::File::options().write(true).open(dir.path("data")).unwrap();
+    file.write_all_at(b"x", 12345).unwrap();
+    signal(&child, "CONT");
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    assert_eq!(fs::metadata(dir.path("data")).unwrap().len(), 256 << 20, "nothing was written");
+    dir.fails("dump data --hash-offset 256M", 3, "superblock");
+    assert_eq!(dir.names(), ["data"]);
+}
+
 #[test]
 fn x06_an_image_that_changes_during_the_run_gives_no_output() {
     for change in ["written", "appended", "truncated"] {
         let dir = Dir::new();
         files::sparse(&dir.path("data"), 512 << 20);
-        let mut child = spawn(dir.command().args(["format", "data", "hash"]));
+        let mut child = spawn(dir.command().args(["format", "data", "hash", SLOW]));
         wait_for_temporary(&dir);
         signal(&child, "STOP");
         let file = fs::File::options().write(true).open(dir.path("data")).unwrap();
@@ -94,7 +117,7 @@ fn x06_an_image_that_changes_during_the_run_gives_no_output() {
 fn c02_x06_a_verification_that_is_interrupted_or_overtaken_gives_no_verdict() {
     let dir = Dir::new();
     files::sparse(&dir.path("data"), 512 << 20);
-    let root = dir.format("");
+    let root = dir.format(SLOW);
     let begin = || {
         let child = spawn(dir.command().args(["verify", "data", "hash", &root]));
         thread::sleep(Duration::from_millis(100));
@@ -319,4 +342,23 @@ fn c03_a_full_file_system_is_an_error_and_leaves_nothing() {
     let run = Run::of(unshare.output().unwrap());
     assert_eq!((run.code, &*run.stdout), (4, "hash\nold\n"), "{run:?}");
     assert!(run.stderr.contains("No space left"), "{run:?}");
+}
+
+/// The new hash area and its root hash appear together: neither replaces the old one without the other.
+#[test]
+fn c03_a_root_hash_file_that_cannot_be_written_leaves_the_old_hash_area() {
+    if !verity_testdata::oracle::require_root() {
+        return;
+    }
+    let dir = Dir::with_data(300);
+    let root = dir.format("");
+    fs::create_dir(dir.path("full")).unwrap();
+    let script = "mount -t tmpfs -o size=4k none full && head -c 4096 /dev/zero >full/filler; \
+                  \"$0\" format data hash --root-hash-file full/root";
+    let mut unshare = dir.tool("unshare");
+    unshare.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_verity")]);
+    let run = Run::of(unshare.output().unwrap());
+    assert_eq!(run.code, 4, "{run:?}");
+    dir.ok(&format!("verify data hash {root}"));
+    assert_no_leftovers(&dir);
 }

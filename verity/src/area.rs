@@ -78,6 +78,13 @@ impl HashArea {
         self.offset..self.offset + size
     }
 
+    /// The bytes of the superblock and of the padding behind it, up to the tree: at most one hash block.
+    /// Empty without a superblock. It is what a manifest binds.
+    pub fn superblock_region(&self) -> Range<u64> {
+        let end = if self.superblock { self.tree_range().start } else { self.offset };
+        self.offset..end
+    }
+
     /// The bytes between the superblock and the tree, which belong to neither.
     pub fn padding_range(&self) -> Range<u64> {
         self.superblock_range().end..self.tree_range().start

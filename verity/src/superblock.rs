@@ -172,7 +172,7 @@ pub enum SuperblockError {
     },
     /// Sizes or counts that no tree can have.
     #[error("superblock: {0}")]
-    Params(#[from] ParamsError),
+    Params(ParamsError),
     /// A salt size beyond the field.
     #[error("superblock: a salt of {salt_size} bytes is too long: at most 256 bytes")]
     SaltSize {
@@ -197,4 +197,10 @@ pub enum SuperblockError {
         /// The version it states.
         version: u32,
     },
+}
+
+impl From<ParamsError> for SuperblockError {
+    fn from(error: ParamsError) -> SuperblockError {
+        SuperblockError::Params(error)
+    }
 }

@@ -79,13 +79,19 @@ fn hash_area() -> (HashArea, [u8; 512], Vec<u8>) {
     (HashArea::new(&params, params.data_size(), true).unwrap(), [2; 512], vec![2; 4096])
 }
 
+/// An error with its reasons.
+fn words(error: &dyn std::error::Error) -> String {
+    let reasons = std::iter::successors(Some(error), |error| error.source());
+    reasons.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Not a test: the entry for runs under `strace`.
 #[test]
 fn child() {
     if let Ok(name) = std::env::var(WORK) {
         let directory = PathBuf::from(std::env::var_os(DIRECTORY).unwrap());
         if let Err(error) = work(&name, &directory) {
-            panic!("refused: {error}");
+            panic!("refused: {}", words(&error));
         }
     }
 }
@@ -574,12 +580,38 @@ fn c16_modes_are_kept_given_or_left_to_the_umask() {
         output.commit().unwrap();
         assert_eq!(mode(&path), 0o600);
     }
-    if oracle::require_root() {
-        chown(&path, Some(4321), Some(5432)).unwrap();
-        publish::write(&path, &NEW).unwrap();
-        let metadata = fs::metadata(&path).unwrap();
-        assert_eq!((metadata.uid(), metadata.gid(), mode(&path)), (4321, 5432, 0o600));
+}
+
+/// Who lays a file where an output will be does not own the output, nor may anybody else write it.
+#[test]
+fn c09_a_file_laid_in_the_way_gives_nobody_rights_to_the_output() {
+    if !oracle::require_root() {
+        return;
     }
+    let directory = files::tempdir();
+    let path = directory.path().join("a");
+    let owner = || {
+        let metadata = fs::metadata(&path).unwrap();
+        (metadata.uid(), metadata.gid(), mode(&path))
+    };
+    let lay = |uid| {
+        files::write(&path, &OLD);
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        chown(&path, Some(uid), Some(5432)).unwrap();
+    };
+    lay(4321);
+    publish::write(&path, &NEW).unwrap();
+    assert_eq!(owner(), (0, 0, 0o644));
+    lay(4321);
+    Output::update(&path).unwrap().commit().unwrap();
+    assert_eq!(owner(), (0, 0, 0o644));
+    lay(4321);
+    Output::create_with_mode(&path, 0o600).unwrap().commit().unwrap();
+    assert_eq!(owner(), (0, 0, 0o600));
+    // Our own file keeps what it has.
+    lay(0);
+    publish::write(&path, &NEW).unwrap();
+    assert_eq!(owner(), (0, 5432, 0o666));
 }
 
 #[test]
@@ -839,7 +871,7 @@ fn in_place_follows_links_to_devices_only() {
     let params = Params::builder().data_blocks(10).build().unwrap();
     let area = HashArea::new(&params, 10 * 4096, true).unwrap();
     let error = in_place.begin(&area).unwrap_err();
-    assert!(error.to_string().contains("40960 bytes"), "{error}");
+    assert!(words(&error).contains("40960 bytes"), "{}", words(&error));
 
     // As a mounted file system would hold it.
     let exclusive = 0o200; // O_EXCL

@@ -1,7 +1,7 @@
 //! `verity build`: everything a verified boot of an image needs, made in one pass and published as a set.
 //!
-//! The manifest's signature appears last; until then `check` refuses the set. A set without a key takes the
-//! signatures of an earlier signed set away.
+//! The manifest's signature appears last; until then `check` refuses the set. What an earlier set had and this
+//! one has not, such as signatures, is taken away.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -72,7 +72,11 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let tree = Tree::new(&options.parameters, identity, &image)?;
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
     let description = describe(options, &cars, &image)?;
-    let outputs = Outputs::create(&cars, &image, signer.is_some())?;
+    let mut inputs = vec![trust::open(&options.image)?];
+    if let Some(Signing { key, certificate, .. }) = &options.signing {
+        inputs.extend([trust::open(key)?, trust::open(certificate)?]);
+    }
+    let outputs = Outputs::create(&cars, &inputs, signer.is_some())?;
     tree.warn(&image);
     let root_hash = tree.build_output(&image, &outputs.hash, options.threads, context)?;
     let manifest = manifest(&tree, root_hash, description, options.not_after)?;
@@ -120,8 +124,9 @@ fn manifest(
 /// The superblock with the zeros behind it, up to the tree: what the manifest binds.
 fn superblock_region(tree: &Tree) -> Result<Option<Vec<u8>>, CommandError> {
     let Some(superblock) = tree.superblock() else { return Ok(None) };
-    let size = tree.area.tree_range().start - tree.area.offset();
-    let size = usize::try_from(size).map_err(|error| CommandError::new(Class::Metadata, error))?;
+    let range = tree.area.superblock_region();
+    let size = usize::try_from(range.end - range.start)
+        .map_err(|error| CommandError::new(Class::Metadata, error))?;
     let mut region = vec![0; size];
     region[..superblock.len()].copy_from_slice(&superblock);
     Ok(Some(region))
@@ -133,7 +138,7 @@ struct Outputs {
     root_hash: Output,
     manifest: Output,
     signatures: Option<SignatureOutputs>,
-    /// Signatures of an earlier set that this one does not have.
+    /// What an earlier set had and this one does not.
     stale: Vec<Removal>,
 }
 
@@ -143,30 +148,33 @@ struct SignatureOutputs {
 }
 
 impl Outputs {
-    /// Creates every file before the work begins, so that none is found impossible after it.
-    fn create(cars: &SideCars, image: &Input, signed: bool) -> Result<Outputs, CommandError> {
+    /// Creates every file before the work begins, so that none is found impossible after it. None may be one
+    /// of the inputs.
+    fn create(cars: &SideCars, inputs: &[Input], signed: bool) -> Result<Outputs, CommandError> {
         let create = |path: &PathBuf| -> Result<Output, CommandError> {
             let output = Output::create(path)?;
-            output.check_distinct(image)?;
+            inputs.iter().try_for_each(|input| output.check_distinct(input))?;
             Ok(output)
         };
-        let mut outputs = Outputs {
-            hash: create(&cars.hash)?,
-            root_hash: create(&cars.root_hash)?,
-            manifest: create(&cars.manifest)?,
-            signatures: None,
-            stale: Vec::new(),
+        let remove = |path: &PathBuf| -> Result<Removal, CommandError> {
+            let removal = Removal::of(path)?;
+            inputs.iter().try_for_each(|input| removal.check_distinct(input))?;
+            Ok(removal)
         };
-        if signed {
-            outputs.signatures = Some(SignatureOutputs {
+        let (hash, root_hash, manifest) =
+            (create(&cars.hash)?, create(&cars.root_hash)?, create(&cars.manifest)?);
+        let mut stale = cars.other_kind.iter().map(remove).collect::<Result<Vec<_>, _>>()?;
+        let signatures = if signed {
+            Some(SignatureOutputs {
                 root_hash: create(&cars.root_hash_signature)?,
                 manifest: create(&cars.manifest_signature)?,
-            });
+            })
         } else {
-            outputs.stale.push(Removal::of(&cars.root_hash_signature)?);
-            outputs.stale.push(Removal::of(&cars.manifest_signature)?);
-        }
-        Ok(outputs)
+            stale.push(remove(&cars.root_hash_signature)?);
+            stale.push(remove(&cars.manifest_signature)?);
+            None
+        };
+        Ok(Outputs { hash, root_hash, manifest, signatures, stale })
     }
 
     /// Writes the small files.

@@ -6,11 +6,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use verity_sign::{
-    Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest,
-};
+use verity_sign::{Certificate, MAX_SIGNATURE_BYTES, VerifiedManifest, root_hash_content};
 
-use super::verify::{Effort, Verification, against_verified_manifest, missing_signature};
+use super::verify::{Effort, Verification, against_verified_manifest, manifest, missing_signature};
 use super::{Context, Outcome};
 use crate::error::{Class, CommandError, OrFail};
 use crate::sidecars::SideCars;
@@ -42,9 +40,16 @@ pub(crate) struct Checked {
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
     let trusted = trust::certificates(&options.certificates)?;
-    let verified = manifest(&cars, &trusted)?;
+    let verified = manifest(&cars.manifest, &trusted)
+        .map_err(|error| missing_manifest(error, &cars.manifest))?;
     let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
     let (data, hash) = (trust::open(&options.image)?, trust::open(&cars.hash)?);
+    let stated = verified.manifest().hash_area().file_size();
+    if hash.size() != stated {
+        let words =
+            format!("the hash file has {} bytes, its manifest states {stated}", hash.size());
+        return Err(CommandError::message(Class::Metadata, words).at(&cars.hash));
+    }
     let effort = Effort { all: false, ignore_zero_blocks: false, threads: options.threads };
     let verification = against_verified_manifest(&verified, &data, &hash, effort, context)?;
     let image = verified.manifest().image();
@@ -58,17 +63,6 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     }))
 }
 
-fn manifest(cars: &SideCars, trusted: &[Certificate]) -> Result<VerifiedManifest, CommandError> {
-    let path = &cars.manifest;
-    let bytes = trust::read_small(path, MAX_MANIFEST_BYTES)
-        .map_err(|error| missing_manifest(error, &cars.manifest))?;
-    let signature = trust::read_small(&cars.manifest_signature, MAX_SIGNATURE_BYTES)
-        .map_err(|error| missing_signature(error, &cars.manifest_signature))?;
-    let verified = Manifest::verify(&bytes, &signature, trusted).or_fail(Class::Trust, path)?;
-    verified.check_not_after(trust::now()).or_fail(Class::Trust, path)?;
-    Ok(verified)
-}
-
 fn missing_manifest(error: CommandError, path: &Path) -> CommandError {
     if path.try_exists().is_ok_and(|exists| !exists) {
         return CommandError::message(Class::Trust, "there is no manifest").at(path);
@@ -76,19 +70,22 @@ fn missing_manifest(error: CommandError, path: &Path) -> CommandError {
     error
 }
 
+/// The longest root hash file that is read: two hex digits for each of 64 bytes, and a line end.
+const MAX_ROOT_HASH_FILE: u64 = 130;
+
 /// The root hash file and its signature, which is the one the kernel checks.
 fn root_hash(
     cars: &SideCars,
     verified: &VerifiedManifest,
     trusted: &[Certificate],
 ) -> Result<String, CommandError> {
-    // A part of the set that is damaged is no mistake in the arguments.
-    let root_hash = trust::root_hash_file(&cars.root_hash)
-        .map_err(|error| error.reclassed(Class::Usage, Class::Trust))?;
-    let stated = verified.manifest().root_hash();
-    if root_hash != stated {
-        let words = format!("holds {root_hash}, but the manifest states {stated}");
-        return Err(CommandError::message(Class::Trust, words).at(&cars.root_hash));
+    let root_hash = verified.manifest().root_hash();
+    let path = &cars.root_hash;
+    // These very bytes are what a script puts into a table, and what the kernel holds against the signature.
+    if trust::read_small(path, MAX_ROOT_HASH_FILE)? != root_hash_content(&root_hash).as_bytes() {
+        let words =
+            format!("does not hold the manifest's root hash, {root_hash}, and nothing else");
+        return Err(CommandError::message(Class::Trust, words).at(path));
     }
     let path = &cars.root_hash_signature;
     let signature = trust::read_small(path, MAX_SIGNATURE_BYTES)

@@ -3,13 +3,13 @@
 //! Everything that can be wrong with parameters and outputs is found before the first data byte is hashed.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use verity::io::WriteAt;
-use verity::publish::{InPlace, Input, Output, Rewriting};
+use verity::io::{ReadAt, WriteAt};
+use verity::publish::{InPlace, Input, Output, OutputSet, Rewriting};
 use verity::{Builder, HashArea, Params, RootHash, Superblock, Uuid};
 
 use super::header::Header;
@@ -47,10 +47,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         None => None,
     };
     tree.warn(&data);
-    let root_hash = target.write(&tree, &data, options.threads, context)?;
-    if let Some(output) = root_hash_file {
-        write_text(output, &root_hash.to_string())?;
-    }
+    let root_hash = target.write(&tree, &data, root_hash_file, options.threads, context)?;
     Ok(Outcome::Formatted(tree.header(&options.hash, &data).with_root_hash(root_hash)))
 }
 
@@ -211,39 +208,104 @@ impl Target {
         Ok(())
     }
 
+    /// Writes the hash area and the root hash file, which appears together with it.
     fn write(
         self,
         tree: &Tree,
         data: &Input,
+        root_hash_file: Option<Output>,
         threads: Option<NonZeroUsize>,
         context: &Context,
     ) -> Result<RootHash, CommandError> {
         match self {
             Target::File(output) => {
                 let root_hash = tree.build_output(data, &output, threads, context)?;
-                output.commit()?;
+                let set = OutputSet::new().output(output);
+                write_root_hash(root_hash_file, set, root_hash)?.commit()?;
                 Ok(root_hash)
             }
             Target::InPlace(device) => {
-                let path = device.path().to_owned();
-                let own = relate(data, device.file(), &path)? != Relation::Distinct;
-                let rewriting = device.begin(&tree.area)?;
-                let root_hash = tree.build(data, rewriting.file(), &path, threads, context)?;
-                finish(rewriting, tree, data, own)?;
+                let own = relate(data, device.file(), device.path())? != Relation::Distinct;
+                let (rewriting, root_hash) = if own && !data.is_block_device() {
+                    build_in_own_data(device, tree, data, threads, context)?
+                } else {
+                    build_in_place(device, tree, data, threads, context)?
+                };
+                let set = write_root_hash(root_hash_file, OutputSet::new(), root_hash)?;
+                rewriting.finish(tree.superblock().as_ref())?;
+                // The old root hash is worth nothing any more, so the new one must not get lost.
+                set.commit().map_err(|error| {
+                    CommandError::from(error).noting(format!("the new root hash is {root_hash}"))
+                })?;
                 Ok(root_hash)
             }
         }
     }
 }
 
-/// Writes the superblock last: until then nothing verifies.
-fn finish(rewriting: Rewriting, tree: &Tree, data: &Input, own: bool) -> Result<(), CommandError> {
-    // Our own writes change the times of a file that holds data and hash area.
-    if !own {
-        data.check()?;
+/// Hashes straight onto another device.
+fn build_in_place(
+    device: InPlace,
+    tree: &Tree,
+    data: &Input,
+    threads: Option<NonZeroUsize>,
+    context: &Context,
+) -> Result<(Rewriting, RootHash), CommandError> {
+    let path = device.path().to_owned();
+    let rewriting = device.begin(&tree.area)?;
+    let root_hash = tree
+        .build(data, rewriting.file(), &path, threads, context)
+        .map_err(|error| unless_changed(error, data))?;
+    data.check()?;
+    Ok((rewriting, root_hash))
+}
+
+/// Hashes a file that is to hold its own hash area: into a nameless file first, since our own writes would
+/// hide whether somebody else changed the data meanwhile.
+fn build_in_own_data(
+    device: InPlace,
+    tree: &Tree,
+    data: &Input,
+    threads: Option<NonZeroUsize>,
+    context: &Context,
+) -> Result<(Rewriting, RootHash), CommandError> {
+    let path = device.path().to_owned();
+    let directory = data.path().parent().filter(|parent| !parent.as_os_str().is_empty());
+    let nameless = tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
+        .or_else(|_| tempfile::tempfile())
+        .or_fail(Class::Io, &path)?;
+    let root_hash = tree
+        .build(data, &nameless, &path, threads, context)
+        .map_err(|error| unless_changed(error, data))?;
+    data.check()?;
+    let rewriting = device.begin(&tree.area)?;
+    copy(&nameless, rewriting.file(), tree.area.tree_range()).or_fail(Class::Io, &path)?;
+    Ok((rewriting, root_hash))
+}
+
+/// Copies these bytes to the same place in another file.
+fn copy(from: &fs::File, to: &fs::File, range: std::ops::Range<u64>) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut offset = range.start;
+    while offset < range.end {
+        let rest = usize::try_from(range.end - offset).unwrap_or(usize::MAX);
+        let chunk = &mut buffer[..rest.min(1 << 20)];
+        from.read_exact_at(chunk, offset)?;
+        to.write_all_at(chunk, offset)?;
+        offset += 1 << 20;
     }
-    rewriting.finish(tree.superblock().as_ref())?;
     Ok(())
+}
+
+/// Adds the root hash file to a set.
+fn write_root_hash(
+    output: Option<Output>,
+    set: OutputSet,
+    root_hash: RootHash,
+) -> Result<OutputSet, CommandError> {
+    let Some(output) = output else { return Ok(set) };
+    write_bytes(&output, root_hash.to_string().as_bytes())?;
+    Ok(set.output(output))
 }
 
 fn relate(data: &Input, hash: &fs::File, path: &Path) -> Result<Relation, CommandError> {
@@ -270,12 +332,6 @@ fn same_place(a: &Path, b: &Path) -> bool {
         fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()
     };
     a.file_name() == b.file_name() && directory(a) == directory(b)
-}
-
-/// Writes and publishes a short text.
-pub(crate) fn write_text(output: Output, text: &str) -> Result<(), CommandError> {
-    write_bytes(&output, text.as_bytes())?;
-    Ok(output.commit()?)
 }
 
 /// Writes all of a short output.

@@ -123,7 +123,7 @@ impl Stated {
                 Self::unsigned_manifest(manifest)
             }
             Origin::Manifest { manifest, certificates } => {
-                let verified = verify::manifest(manifest, certificates)?;
+                let verified = verify::manifest(manifest, &trust::certificates(certificates)?)?;
                 Ok(Self::of_manifest(verified.manifest(), verity::Origin::Manifest.to_string()))
             }
             Origin::Superblock { hash, hash_offset, root } => {

@@ -13,7 +13,9 @@ use verity::{
     Error, HashArea, Origin, Params, RootHash, Superblock, TrustError, TrustedParams, Uuid,
     Verifier,
 };
-use verity_sign::{MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest};
+use verity_sign::{
+    Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest,
+};
 
 use super::{Context, Outcome, from_library, read_superblock, threads_or_all};
 use crate::error::{Class, CommandError, Findings, OrFail};
@@ -53,11 +55,13 @@ pub(crate) struct Verification {
     pub(crate) algorithm: &'static str,
     pub(crate) hash_type: u32,
     pub(crate) data_blocks: u64,
+    /// Those whose bytes were compared to the tree.
+    pub(crate) checked_data_blocks: u64,
     pub(crate) data_block_size: u32,
     pub(crate) hash_blocks: u64,
     pub(crate) hash_block_size: u32,
     pub(crate) salt: String,
-    /// Data blocks that were not read, as the tree says that they are zeros.
+    /// Data blocks that were not checked, as the tree says that they are zeros.
     pub(crate) zero_blocks: u64,
     /// Bytes of the data that the tree does not cover.
     pub(crate) uncovered_bytes: u64,
@@ -71,7 +75,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let root_hash = options.root.read()?;
     let verification = match &options.manifest {
         Some(path) => against_manifest(options, path, root_hash, context),
-        None => against_root_hash(options, options.root.require()?, context),
+        None => against_root_hash(options, options.root.needed(root_hash)?, context),
     };
     verification.map(Outcome::Verified)
 }
@@ -163,7 +167,7 @@ fn against_manifest(
     root_hash: Option<RootHash>,
     context: &Context,
 ) -> Result<Verification, CommandError> {
-    let verified = manifest(path, &options.certificates)?;
+    let verified = manifest(path, &trust::certificates(&options.certificates)?)?;
     let stated = verified.manifest();
     if let Some(given) = root_hash.filter(|given| *given != stated.root_hash()) {
         return Err(CommandError::message(
@@ -184,14 +188,13 @@ fn against_manifest(
 /// Reads a manifest and checks its signature, which lies beside it, and its end of validity.
 pub(crate) fn manifest(
     path: &Path,
-    certificates: &[PathBuf],
+    trusted: &[Certificate],
 ) -> Result<VerifiedManifest, CommandError> {
-    let trusted = trust::certificates(certificates)?;
     let bytes = trust::read_small(path, MAX_MANIFEST_BYTES)?;
     let signature_path = signature_path(path);
     let signature = trust::read_small(&signature_path, MAX_SIGNATURE_BYTES)
         .map_err(|error| missing_signature(error, &signature_path))?;
-    let verified = Manifest::verify(&bytes, &signature, &trusted).or_fail(Class::Trust, path)?;
+    let verified = Manifest::verify(&bytes, &signature, trusted).or_fail(Class::Trust, path)?;
     verified.check_not_after(trust::now()).or_fail(Class::Trust, path)?;
     Ok(verified)
 }
@@ -240,7 +243,7 @@ fn check_superblock(verified: &VerifiedManifest, hash: &Input) -> Result<(), Com
             format!("the hash device has {} bytes, but {} are needed", hash.size(), region.end);
         return Err(CommandError::message(Class::Metadata, words).at(hash.path()));
     }
-    // At most one hash block and one sector.
+    // At most one hash block.
     let size = usize::try_from(region.end - region.start).or_fail(Class::Metadata, hash.path())?;
     let mut bytes = vec![0; size];
     hash.file().read_exact_at(&mut bytes, region.start).or_fail(Class::Io, hash.path())?;
@@ -286,7 +289,8 @@ pub(crate) fn image(
         root_hash: root_hash.to_string(),
         algorithm: params.algorithm().name(),
         hash_type: params.hash_type().number(),
-        data_blocks: checked.data_blocks + checked.zero_blocks,
+        data_blocks: params.data_blocks(),
+        checked_data_blocks: checked.data_blocks,
         data_block_size: params.data_block_size().bytes(),
         hash_blocks: checked.hash_blocks,
         hash_block_size: params.hash_block_size().bytes(),
@@ -357,7 +361,10 @@ fn uncovered(
 ) -> Result<u64, CommandError> {
     let relation = storage::relation(data.file(), hash.file()).or_fail(Class::Io, data.path())?;
     let own = match relation {
-        Relation::Same => area.end().min(data.size()).saturating_sub(area.offset()),
+        Relation::Same => {
+            let behind = area.offset().max(params.data_size());
+            area.end().min(data.size()).saturating_sub(behind)
+        }
         _ => 0,
     };
     let uncovered = data.size().saturating_sub(params.data_size()).saturating_sub(own);

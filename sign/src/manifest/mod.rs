@@ -309,7 +309,7 @@ fn check_text(name: &'static str, text: &str, min: usize, max: usize) -> Result<
 }
 
 fn region(hash_area: &HashArea) -> Option<Range<u64>> {
-    hash_area.has_superblock().then(|| hash_area.offset()..hash_area.tree_range().start)
+    hash_area.has_superblock().then(|| hash_area.superblock_region())
 }
 
 fn check_region_size(range: &Range<u64>, region: &[u8]) -> Result<(), ManifestError> {

@@ -29,7 +29,7 @@ pub enum PublishError {
         what: Change,
     },
     /// A set of outputs is there in part.
-    #[error("{source}; already in place: {in_place:?}, already removed: {removed:?}")]
+    #[error("already in place: {in_place:?}, already removed: {removed:?}; the rest is not")]
     Incomplete {
         /// The outputs that have their new contents, in order.
         in_place: Vec<PathBuf>,
@@ -39,7 +39,7 @@ pub enum PublishError {
         source: Box<PublishError>,
     },
     /// The system refused something.
-    #[error("cannot {operation} {path:?}: {source}")]
+    #[error("cannot {operation} {path:?}")]
     Io {
         /// What was tried, as a verb.
         operation: &'static str,

@@ -56,8 +56,9 @@ struct Existing {
 impl Output {
     /// Begins with an empty file.
     ///
-    /// If the target exists, its permission bits are kept, and its owner and group as far as the system
-    /// allows; a new file gets what the umask leaves of 0666.
+    /// If the target exists and is ours or root's, its permission bits are kept, and its owner and group as
+    /// far as the system allows; if it is anybody else's, the new file is ours, and only we may write it. A new
+    /// file gets what the umask leaves of 0666.
     ///
     /// # Errors
     /// Before anything is made: [`PublishError::Busy`] when another run writes the target,
@@ -67,8 +68,8 @@ impl Output {
         Output::begin(path.as_ref(), None)
     }
 
-    /// Begins with an empty file that will have exactly these permission bits, whatever the target has:
-    /// 0o600 for secrets. Nobody else can read the temporary file meanwhile.
+    /// Begins with an empty file that will be ours and have exactly these permission bits, whatever the target
+    /// has: 0o600 for secrets. Nobody else can read the temporary file meanwhile.
     ///
     /// # Errors
     /// As [`Output::create`].
@@ -171,16 +172,24 @@ impl Output {
 
     fn set_owner_and_mode(&self) -> io::Result<()> {
         let mode = match (&self.existing, self.mode) {
-            (Some(old), mode) => {
-                let kept = mode.unwrap_or(old.metadata.mode() & 0o777);
-                // Changing the owner clears bits, so it goes first.
-                let same_group = self.take_owner(&old.metadata)?;
-                if same_group || mode.is_some() { kept } else { without_group(kept) }
-            }
-            (None, Some(mode)) => mode,
+            (_, Some(mode)) => mode,
+            (Some(old), None) => self.take_owner_and_mode(&old.metadata)?,
             (None, None) => return Ok(()),
         };
         self.file().set_permissions(Permissions::from_mode(mode))
+    }
+
+    /// Gives the file the old one's owner and group, and returns the permission bits it is to have.
+    ///
+    /// A file that somebody else put there, where they could, says nothing about who may write the new one.
+    fn take_owner_and_mode(&self, old: &Metadata) -> io::Result<u32> {
+        let kept = old.mode() & 0o777;
+        let own = rustix::process::geteuid().as_raw();
+        if old.uid() != own && old.uid() != 0 {
+            return Ok(without_group(kept) & !0o022);
+        }
+        // Changing the owner clears bits, so it goes first.
+        Ok(if self.take_owner(old)? { kept } else { without_group(kept) })
     }
 
     /// Gives the file the old one's owner and group if the system lets us; returns whether the group is the

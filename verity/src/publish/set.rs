@@ -6,8 +6,9 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use super::directory::Place;
+use super::input::Snapshot;
 use super::temporary::Temporary;
-use super::{Output, PublishError};
+use super::{Input, Output, PublishError};
 
 /// Outputs that are put in place one after the other, once all of them have reached the storage.
 ///
@@ -142,6 +143,20 @@ impl Removal {
     /// The file.
     pub fn path(&self) -> &Path {
         self.temporary.place().path()
+    }
+
+    /// Refuses to remove an input, under whatever name the two were given.
+    ///
+    /// # Errors
+    /// [`PublishError::SameFile`] when it is that file; [`PublishError::Io`] when it cannot be looked up.
+    pub fn check_distinct(&self, input: &Input) -> Result<(), PublishError> {
+        let target = self.temporary.place().regular_file()?;
+        match target.map(|metadata| Snapshot::identity_of(&metadata)) {
+            Some(identity) if identity == input.snapshot().identity() => {
+                Err(PublishError::SameFile { path: self.path().into(), input: input.path().into() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes it and returns whether it was there.

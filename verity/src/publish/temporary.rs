@@ -95,7 +95,7 @@ fn remove_leftover(place: &Place, name: &OsString) -> Result<(), PublishError> {
         let path = place.path().with_file_name(name);
         return Err(PublishError::Temporary { path, what });
     }
-    let file = match place.open(name, OFlags::RDONLY, Mode::empty()) {
+    let file = match place.open(name, OFlags::RDWR, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(place.io("open the temporary file of")(errno)),
