@@ -215,6 +215,9 @@ fn verification(facts: &Verification) -> String {
          ({algorithm}) against root hash {}",
         facts.hash_block_size, facts.root_hash,
     );
+    if facts.uncovered_bytes > 0 {
+        let _ = write!(text, "; {} bytes behind them not covered", facts.uncovered_bytes);
+    }
     if facts.zero_blocks > 0 {
         let _ = write!(text, "; {} zero blocks not checked", facts.zero_blocks);
     }
@@ -255,6 +258,12 @@ fn sizes(facts: &Sizes) -> String {
         ("Hash start", facts.hash_start.to_string()),
         ("Hash device size", format!("{} [bytes]", facts.hash_device_bytes)),
     ];
+    if let Some(uuid) = &facts.uuid {
+        lines.push(("UUID", uuid.clone()));
+    }
+    if let Some(salt) = &facts.salt {
+        lines.push(("Salt", salt.clone()));
+    }
     if let Some(unused) = facts.unused_bytes {
         lines.push(("Unused", format!("{unused} [bytes]")));
     }

@@ -126,6 +126,10 @@ impl Identity {
             if parameters.salt.is_some() || parameters.uuid.is_some() {
                 return Err(CommandError::usage("--seed contradicts --salt and --uuid"));
             }
+            if seed.is_empty() {
+                // An unset variable of a script: every image would get the same salt.
+                return Err(CommandError::usage("--seed is empty"));
+            }
             return Ok(Identity { salt: Salt::from_seed(seed), uuid: uuid_from_seed(seed) });
         }
         let salt = match &parameters.salt {

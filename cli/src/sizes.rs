@@ -20,7 +20,8 @@ pub(crate) fn bytes(text: &str) -> Result<u64, SizeError> {
 
 /// A number of blocks, threads or anything else that is counted.
 pub(crate) fn count(text: &str) -> Result<u64, SizeError> {
-    decimal(text.as_bytes()).map_err(|kind| kind.error(text, "decimal digits"))
+    decimal(text.as_bytes())
+        .map_err(|kind| kind.error(text, "blocks or other things, without a suffix"))
 }
 
 /// The size of a data block or a hash block.

@@ -130,7 +130,7 @@ fn the_root_hash_file_holds_lower_case_hex_and_nothing_else() {
 fn g06_an_unprotected_tail_is_refused_with_its_size() {
     let dir = Dir::new();
     dir.write("data", &[7; 5000]);
-    dir.fails("format data hash", 3, "the last 904 bytes would be unprotected; --data-blocks says");
+    dir.fails("format data hash", 3, "904 bytes would be unprotected; --data-blocks says");
     assert!(!dir.exists("hash"));
     let run = dir.run("format data hash --data-blocks 1");
     assert_eq!(run.code, 0);
@@ -372,4 +372,27 @@ fn reads_holes_as_zeros() {
     let salt = "e48da609055204e89ae53b655ca2216dd983cf3cb829f34f63a297d106d53e2d";
     let root = root_hash(&dir.ok(&format!("format data hash --salt {salt}")));
     assert_eq!(root, "e522df0f97da4febb882ac40f30b37dc0b444bf6df418929463fa25280f09d5c");
+}
+
+/// The hash area of an earlier run is not data that was left out.
+#[test]
+fn a_file_with_its_own_hash_area_has_nothing_uncovered() {
+    let dir = Dir::with_data(8);
+    let line = "format data data --data-blocks 8 --hash-offset 32K --json";
+    for _ in 0..2 {
+        let run = dir.run(line);
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{run:?}");
+        assert_eq!(run.json()["uncovered_bytes"], 0);
+    }
+    dir.write("five", &[1; 3 * 4096]);
+    let run = dir.run("format five five --data-blocks 1 --hash-offset 4K");
+    assert!(run.stderr.contains("five: 4096 bytes behind the data blocks"), "{run:?}");
+}
+
+#[test]
+fn an_empty_seed_is_an_unset_variable_and_no_seed() {
+    let dir = Dir::with_data(1);
+    let run = dir.run_words(["format", "data", "hash", "--seed", ""]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("--seed is empty") && !dir.exists("hash"), "{run:?}");
 }

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
+
 use crate::Error;
 
 /// Runs `work` on `threads` threads of its own, or in the caller's pool when no number is given.
@@ -62,6 +64,17 @@ pub(crate) fn in_order<S, E: Send>(
         Some((_, error)) => Err(error),
         None => Ok(()),
     }
+}
+
+/// Works on two slices in chunks that belong together, all chunks at once on the current pool; returns what
+/// came of each, in order. `work` is told the number of its chunk.
+pub(crate) fn in_chunks<A: Send, B: Send, T: Send>(
+    (a, a_len): (&mut [A], usize),
+    (b, b_len): (&mut [B], usize),
+    work: impl Fn(usize, &mut [A], &mut [B]) -> T + Sync,
+) -> Vec<T> {
+    let chunks = a.par_chunks_mut(a_len).zip(b.par_chunks_mut(b_len)).enumerate();
+    chunks.map(|(index, (a, b))| work(index, a, b)).collect()
 }
 
 #[cfg(test)]

@@ -67,27 +67,27 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Parameters")]
 struct ParameterArgs {
-    /// Hash algorithm [default: sha256]
+    /// Hash algorithm [a new tree: sha256]
     #[arg(short = 'h', long = "hash", value_name = "ALG")]
     algorithm: Option<Algorithm>,
 
-    /// Hash type: 1, or 0 as Chrome OS had it (legacy) [default: 1]
+    /// Hash type: 1, or 0 as Chrome OS had it (legacy) [a new tree: 1]
     #[arg(long, value_name = "0|1", value_parser = hash_type)]
     format: Option<HashType>,
 
-    /// Size of a data block: a power of two from 512 to 512K [default: 4096]
+    /// Size of a data block: a power of two from 512 to 512K [a new tree: 4096]
     #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
     data_block_size: Option<BlockSize>,
 
-    /// Size of a hash block: a power of two from 512 to 512K [default: 4096]
+    /// Size of a hash block: a power of two from 512 to 512K [a new tree: 4096]
     #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
     hash_block_size: Option<BlockSize>,
 
-    /// How many data blocks are covered; more data than that is left unprotected [default: all]
+    /// How many data blocks the tree covers [a new tree: all of them]
     #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
     data_blocks: Option<u64>,
 
-    /// Salt of up to 256 bytes in hex, or - for none
+    /// Salt of up to 256 bytes in hex, or - for none [a new tree: 32 random bytes; no superblock to read: none]
     #[arg(short, long, value_name = "HEX|-")]
     salt: Option<Salt>,
 
@@ -95,7 +95,7 @@ struct ParameterArgs {
     #[arg(long, value_parser = uuid)]
     uuid: Option<Uuid>,
 
-    /// Where the hash area begins on the hash device
+    /// Where the hash area begins on the hash device; sizes in bytes take K, M, G and T (powers of 1024)
     #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
     hash_offset: Option<u64>,
 

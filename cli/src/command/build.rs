@@ -77,14 +77,15 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         inputs.extend([trust::open(key)?, trust::open(certificate)?]);
     }
     let outputs = Outputs::create(&cars, &inputs, signer.is_some())?;
-    tree.warn(&image);
+    let uncovered = image.size() - tree.params.data_size();
+    tree.warn(&image, uncovered);
     let root_hash = tree.build_output(&image, &outputs.hash, options.threads, context)?;
     let manifest = manifest(&tree, root_hash, description, options.not_after)?;
     outputs.write(root_hash, &manifest, signer.as_ref())?;
     context.signals.check()?;
     let files = outputs.publish()?;
     Ok(Outcome::Built(Built {
-        header: tree.header(&cars.hash, &image).with_root_hash(root_hash),
+        header: tree.header(&cars.hash, uncovered).with_root_hash(root_hash),
         image_name: manifest.image().name().to_owned(),
         image_version: options.image_version,
         signed: signer.is_some(),

@@ -13,7 +13,7 @@ use verity::publish::{InPlace, Input, Output, OutputSet, Rewriting};
 use verity::{Builder, HashArea, Params, RootHash, Superblock, Uuid};
 
 use super::header::Header;
-use super::{Context, Outcome, from_library, threads_or_all};
+use super::{Context, Outcome, from_library, threads_or_all, verify};
 use crate::error::{Class, CommandError, OrFail};
 use crate::parameters::{Identity, Parameters};
 use crate::progress::Meter;
@@ -46,9 +46,11 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         Some(path) => Some(root_hash_output(path, &options.hash, &data)?),
         None => None,
     };
-    tree.warn(&data);
+    let uncovered =
+        verify::uncovered_bytes(&tree.params, &tree.area, data.size(), target.relation(&data)?);
+    tree.warn(&data, uncovered);
     let root_hash = target.write(&tree, &data, root_hash_file, options.threads, context)?;
-    Ok(Outcome::Formatted(tree.header(&options.hash, &data).with_root_hash(root_hash)))
+    Ok(Outcome::Formatted(tree.header(&options.hash, uncovered).with_root_hash(root_hash)))
 }
 
 /// The hash tree that is to be made.
@@ -77,17 +79,16 @@ impl Tree {
         self.area.has_superblock().then(|| superblock.to_bytes())
     }
 
-    pub(crate) fn header(&self, path: &Path, data: &Input) -> Header {
-        let header = Header::new(path, &self.params, &self.area).with_data_size(data.size());
+    pub(crate) fn header(&self, path: &Path, uncovered: u64) -> Header {
+        let header = Header::new(path, &self.params, &self.area).with_uncovered_bytes(uncovered);
         if self.area.has_superblock() { header.with_uuid(self.uuid) } else { header }
     }
 
     /// Says what is unusual about it.
-    pub(crate) fn warn(&self, data: &Input) {
-        let uncovered = data.size() - self.params.data_size();
+    pub(crate) fn warn(&self, data: &Input, uncovered: u64) {
         if uncovered > 0 {
             tracing::warn!(
-                "{}: the last {uncovered} bytes are not covered by --data-blocks and stay unprotected",
+                "{}: {uncovered} bytes behind the data blocks of --data-blocks stay unprotected",
                 Quoted(data.path()),
             );
         }
@@ -186,11 +187,19 @@ impl Target {
         }
     }
 
+    /// How the bytes of the data and of the hash device relate.
+    fn relation(&self, data: &Input) -> Result<Relation, CommandError> {
+        match self {
+            Target::File(_) => Ok(Relation::Distinct),
+            Target::InPlace(device) => relate(data, device.file(), device.path()),
+        }
+    }
+
     /// Refuses a hash area in the data, or one that a device has no room for.
     fn check_place(&self, data: &Input, tree: &Tree) -> Result<(), CommandError> {
         let Target::InPlace(device) = self else { return Ok(()) };
         let path = device.path();
-        match relate(data, device.file(), path)? {
+        match self.relation(data)? {
             Relation::Distinct => {}
             Relation::Same => {
                 tree.area.check_behind_data(&tree.params).or_fail(Class::Metadata, path)?

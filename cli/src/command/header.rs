@@ -60,9 +60,9 @@ impl Header {
         self
     }
 
-    /// The same with what the tree leaves out of data of `data_size` bytes.
-    pub(crate) fn with_data_size(mut self, data_size: u64) -> Header {
-        self.uncovered_bytes = Some(data_size.saturating_sub(self.data_bytes));
+    /// The same with how many bytes of the data the tree leaves out.
+    pub(crate) fn with_uncovered_bytes(mut self, uncovered_bytes: u64) -> Header {
+        self.uncovered_bytes = Some(uncovered_bytes);
         self
     }
 

@@ -194,7 +194,13 @@ pub(crate) fn manifest(
     let signature_path = signature_path(path);
     let signature = trust::read_small(&signature_path, MAX_SIGNATURE_BYTES)
         .map_err(|error| missing_signature(error, &signature_path))?;
-    let verified = Manifest::verify(&bytes, &signature, trusted).or_fail(Class::Trust, path)?;
+    let verified = Manifest::verify(&bytes, &signature, trusted).map_err(|error| {
+        let culprit = match error {
+            verity_sign::Error::Signature(_) => &*signature_path,
+            _ => path,
+        };
+        CommandError::new(Class::Trust, error).at(culprit)
+    })?;
     verified.check_not_after(trust::now()).or_fail(Class::Trust, path)?;
     Ok(verified)
 }
@@ -327,7 +333,10 @@ fn findings(
 fn corrupt(findings: Findings) -> CommandError {
     let first = findings.report.corruptions.first().map(|range| range.first);
     let path = first.map(|block| findings.place(block).1.to_owned());
-    let error = CommandError::message(Class::NotVerified, findings.report.to_string());
+    let top = findings.level_offsets.len().checked_sub(1);
+    let is_top = first.is_some_and(|block| block.level().map(usize::from) == top);
+    let or = if is_top { " (or the root hash is that of another image)" } else { "" };
+    let error = CommandError::message(Class::NotVerified, format!("{}{or}", findings.report));
     let error = match path {
         Some(path) => error.at(&path),
         None => error,
@@ -352,7 +361,24 @@ fn warn_of_padding(area: &HashArea, hash: &Input) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// How many bytes of the data no hash covers; the hash area itself does not count.
+/// How many of `data_size` bytes no hash covers; a hash area among them does not count.
+pub(crate) fn uncovered_bytes(
+    params: &Params,
+    area: &HashArea,
+    data_size: u64,
+    relation: Relation,
+) -> u64 {
+    let own = match relation {
+        Relation::Same => {
+            let behind = area.offset().max(params.data_size());
+            area.end().min(data_size).saturating_sub(behind)
+        }
+        _ => 0,
+    };
+    data_size.saturating_sub(params.data_size()).saturating_sub(own)
+}
+
+/// Warns of bytes of the data that no hash covers.
 fn uncovered(
     params: &Params,
     area: &HashArea,
@@ -360,14 +386,7 @@ fn uncovered(
     hash: &Input,
 ) -> Result<u64, CommandError> {
     let relation = storage::relation(data.file(), hash.file()).or_fail(Class::Io, data.path())?;
-    let own = match relation {
-        Relation::Same => {
-            let behind = area.offset().max(params.data_size());
-            area.end().min(data.size()).saturating_sub(behind)
-        }
-        _ => 0,
-    };
-    let uncovered = data.size().saturating_sub(params.data_size()).saturating_sub(own);
+    let uncovered = uncovered_bytes(params, area, data.size(), relation);
     if uncovered > 0 {
         tracing::warn!(
             "{}: {uncovered} bytes are not covered by the hash tree, so that nothing is known of them",

@@ -3,10 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use rayon::prelude::*;
-
 use crate::io::{RUN_SIZE, ReadAt, first_unreadable};
-use crate::{BlockRef, Corruption, Error};
+use crate::{BlockRef, Corruption, Error, parallel};
 
 use super::report::append;
 use super::waves::{Waves, mismatch};
@@ -40,15 +38,14 @@ where
         let parent = upper.first();
         let fresh_bytes = &mut window.bytes[block_size.buffer_len(kept)..];
         let first = window.first + u64::try_from(kept).unwrap_or(u64::MAX);
-        let chunks = fresh_bytes
-            .par_chunks_mut(block_size.buffer_len(chunk))
-            .zip(window.verified[kept..].par_chunks_mut(chunk))
-            .enumerate()
-            .map(|(index, (bytes, verified))| {
+        let results = parallel::in_chunks(
+            (fresh_bytes, block_size.buffer_len(chunk)),
+            (&mut window.verified[kept..], chunk),
+            |index, bytes, verified| {
                 let first = first + u64::try_from(index).unwrap_or(u64::MAX) * per_run;
                 self.verify_hash_blocks(level, first, bytes, verified, parent)
-            });
-        let results: Vec<Result<Vec<CorruptRange>, Error>> = chunks.collect();
+            },
+        );
         let mut corrupt = Vec::new();
         for ranges in results {
             match ranges {
