@@ -134,7 +134,7 @@ fn g06_an_unprotected_tail_is_refused_with_its_size() {
     assert!(!dir.exists("hash"));
     let run = dir.run("format data hash --data-blocks 1");
     assert_eq!(run.code, 0);
-    assert!(run.stderr.contains("warning: data: the last 904 bytes"), "{run:?}");
+    assert!(run.stderr.contains("warning: data: 904 bytes"), "{run:?}");
     let json = dir.run("format data hash --data-blocks 1 --json").json();
     assert_eq!(json["uncovered_bytes"], 904);
 }
