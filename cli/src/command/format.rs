@@ -121,6 +121,7 @@ impl Tree {
             .progress(&meter)
             .build(data.file(), hash, &self.area)
             .map_err(|error| from_library(error, data.path(), hash_path, context))
+            .map_err(|error| unless_changed(error, data))
     }
 
     /// Builds into a temporary file and writes the superblock there; `output` is ready to be published.
@@ -135,9 +136,7 @@ impl Tree {
         let len =
             file.metadata().or_fail(Class::Io, output.path())?.len().max(self.area.file_size());
         WriteAt::set_len(file, len).or_fail(Class::Io, output.path())?;
-        let root_hash = self
-            .build(data, file, output.path(), threads, context)
-            .map_err(|error| unless_changed(error, data))?;
+        let root_hash = self.build(data, file, output.path(), threads, context)?;
         if let Some(superblock) = self.superblock() {
             file.write_all_at(&superblock, self.area.offset()).or_fail(Class::Io, output.path())?;
         }
@@ -262,9 +261,7 @@ fn build_in_place(
 ) -> Result<(Rewriting, RootHash), CommandError> {
     let path = device.path().to_owned();
     let rewriting = device.begin(&tree.area)?;
-    let root_hash = tree
-        .build(data, rewriting.file(), &path, threads, context)
-        .map_err(|error| unless_changed(error, data))?;
+    let root_hash = tree.build(data, rewriting.file(), &path, threads, context)?;
     data.check()?;
     Ok((rewriting, root_hash))
 }
@@ -283,9 +280,7 @@ fn build_in_own_data(
     let nameless = tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
         .or_else(|_| tempfile::tempfile())
         .or_fail(Class::Io, &path)?;
-    let root_hash = tree
-        .build(data, &nameless, &path, threads, context)
-        .map_err(|error| unless_changed(error, data))?;
+    let root_hash = tree.build(data, &nameless, &path, threads, context)?;
     data.check()?;
     let rewriting = device.begin(&tree.area)?;
     copy(&nameless, rewriting.file(), tree.area.tree_range()).or_fail(Class::Io, &path)?;
