@@ -70,6 +70,20 @@ fn ignored_signals_stay_ignored() {
 /// The slowest algorithm, so that a run lasts long enough to be met in the middle.
 const SLOW: &str = "--hash=sha3-512";
 
+/// Waits until a run has read some of its data, and so has opened it.
+fn wait_until_reading(child: &Child) {
+    let io = format!("/proc/{}/io", child.id());
+    for _ in 0..10_000 {
+        let read = fs::read_to_string(&io).unwrap_or_default();
+        let read = read.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
+        if read.is_some_and(|bytes| bytes > 8 << 20) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("nothing is read");
+}
+
 /// Our own writes to a file that holds its own hash area do not hide those of others.
 #[test]
 fn x06_an_image_that_changes_while_it_gets_its_own_hash_area_is_not_vouched_for() {
@@ -79,7 +93,7 @@ fn x06_an_image_that_changes_while_it_gets_its_own_hash_area_is_not_vouched_for(
     let mut command = dir.command();
     command.args(line.split(' ')).arg(SLOW);
     let mut child = spawn(&mut command);
-    thread::sleep(Duration::from_millis(200));
+    wait_until_reading(&child);
     signal(&child, "STOP");
     let file = fs::File::options().write(true).open(dir.path("data")).unwrap();
     file.write_all_at(b"x", 12345).unwrap();
@@ -120,7 +134,7 @@ fn c02_x06_a_verification_that_is_interrupted_or_overtaken_gives_no_verdict() {
     let root = dir.format(SLOW);
     let begin = || {
         let child = spawn(dir.command().args(["verify", "data", "hash", &root]));
-        thread::sleep(Duration::from_millis(100));
+        wait_until_reading(&child);
         child
     };
     let mut child = begin();
