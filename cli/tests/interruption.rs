@@ -44,9 +44,7 @@ fn c02_signals_leave_the_old_file_and_no_temporary_one() {
         wait_for_temporary(&dir);
         thread::sleep(Duration::from_millis(50));
         signal(&child, name);
-        let begun = Instant::now();
         assert_eq!(child.wait().unwrap().code(), Some(code), "SIG{name}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         let run = Run::of(child.wait_with_output().unwrap());
         assert_eq!(run.stdout, "");
         assert!(run.stderr.contains("interrupted by signal"), "{run:?}");
