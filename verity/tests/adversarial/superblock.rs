@@ -1,13 +1,13 @@
 //! Group S: superblocks that are wrong in every place.
 
 use verity::{
-    Algorithm, Error, HashArea, HashAreaError, ParamsError, Pins, Superblock, SuperblockError,
+    Algorithm, Error, HashArea, HashAreaError, ParamsError, Superblock, SuperblockError,
     TrustedParams, Verifier,
 };
 use verity_testdata::pattern::painted;
 use verity_testdata::reference::{self, Scheme, digest};
 
-use crate::support::{Image, UUID, small};
+use crate::support::{Image, UUID, all_pins, small};
 
 /// A superblock that is right.
 fn good() -> [u8; 512] {
@@ -19,19 +19,6 @@ fn parse_with(offset: usize, bytes: &[u8]) -> Result<Superblock, SuperblockError
     let mut superblock = good();
     superblock[offset..offset + bytes.len()].copy_from_slice(bytes);
     Superblock::parse(&superblock)
-}
-
-/// Everything that the superblock states is pinned.
-fn pins(superblock: &Superblock) -> Pins {
-    let params = superblock.params();
-    Pins {
-        algorithm: Some(params.algorithm()),
-        hash_type: Some(params.hash_type()),
-        data_block_size: Some(params.data_block_size()),
-        hash_block_size: Some(params.hash_block_size()),
-        data_blocks: Some(params.data_blocks()),
-        salt: Some(params.salt().clone()),
-    }
 }
 
 #[test]
@@ -229,7 +216,7 @@ fn s13_every_single_bit_flip_with_pins_a_digest_and_the_root_hash_alone() {
     for salt_len in [0, 4, 32, 256] {
         let image = Image::new(&Scheme { salt: painted(salt_len), ..small() }, 300);
         let bound = digest("sha256", &[&image.hash[..512]]);
-        let pins = pins(&Superblock::parse(&image.hash).unwrap());
+        let pins = all_pins(Superblock::parse(&image.hash).unwrap().params());
         let (mut parsed, mut verified) = (Vec::new(), Vec::new());
         for bit in 0..4096_u32 {
             let mut image = image.clone();

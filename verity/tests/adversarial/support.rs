@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use verity::{
-    BlockRef, CorruptRange, Corruption, Digest, Error, HashArea, Params, Report, RootHash,
+    BlockRef, CorruptRange, Corruption, Digest, Error, HashArea, Params, Pins, Report, RootHash,
     Superblock, TrustedParams, Verified, Verifier,
 };
 use verity_testdata::pattern::sha256_stream;
@@ -192,4 +192,16 @@ pub(crate) fn listed(report: &Report) -> Vec<BlockRef> {
 pub(crate) fn only(report: &Report) -> (BlockRef, Corruption) {
     assert_eq!((report.corruptions.len(), report.corrupt_blocks), (1, 1), "{report:?}");
     (report.corruptions[0].first, report.corruptions[0].corruption)
+}
+
+/// Every one of these parameters, pinned.
+pub(crate) fn all_pins(params: &Params) -> Pins {
+    Pins {
+        algorithm: Some(params.algorithm()),
+        hash_type: Some(params.hash_type()),
+        data_block_size: Some(params.data_block_size()),
+        hash_block_size: Some(params.hash_block_size()),
+        data_blocks: Some(params.data_blocks()),
+        salt: Some(params.salt().clone()),
+    }
 }

@@ -8,7 +8,7 @@ use verity::{
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
 
-use crate::support::{Image, UUID, params, small, usize_of};
+use crate::support::{Image, UUID, all_pins, params, small, usize_of};
 
 /// The attack: the hash blocks of `level` become the data, the tree above stays, and the superblock says so.
 fn confused(image: &Image, level: u8) -> Image {
@@ -31,17 +31,6 @@ fn confused(image: &Image, level: u8) -> Image {
         scheme,
         params,
         hash,
-    }
-}
-
-fn all_pins(params: &Params) -> Pins {
-    Pins {
-        algorithm: Some(params.algorithm()),
-        hash_type: Some(params.hash_type()),
-        data_block_size: Some(params.data_block_size()),
-        hash_block_size: Some(params.hash_block_size()),
-        data_blocks: Some(params.data_blocks()),
-        salt: Some(params.salt().clone()),
     }
 }
 

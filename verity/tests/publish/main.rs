@@ -1,0 +1,328 @@
+//! Outputs appear whole or not at all: hostile names, failing system calls, kills and concurrent runs.
+//!
+//! Tests that need a process of their own run this program again under `strace`, which makes system calls
+//! fail or kills the process at them; see [`child`].
+
+#![allow(clippy::unwrap_used, reason = "a panic is the report of a test, also in its helpers")]
+
+mod concurrent;
+mod hostile;
+mod kills;
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output as ProcessOutput, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use verity::HashArea;
+use verity::Params;
+use verity::io::{ReadAt, WriteAt};
+use verity::publish::{
+    self, Change, Distrust, FileKind, InPlace, Input, Output, OutputSet, PublishError, Removal,
+};
+use verity_testdata::{files, loop_device::LoopDevice, oracle};
+
+const WORK: &str = "VERITY_PUBLISH_WORK";
+const DIRECTORY: &str = "VERITY_PUBLISH_DIRECTORY";
+const OLD: [u8; 9000] = [1; 9000];
+const NEW: [u8; 9000] = [2; 9000];
+
+/// What a run of this program does when another test started it, by name.
+fn work(name: &str, directory: &Path) -> Result<(), PublishError> {
+    let path = |name| directory.join(name);
+    let begin = |name| {
+        let output = Output::create(path(name))?;
+        write_in_pieces(output.file(), path(name).as_path())?;
+        Ok(output)
+    };
+    match name {
+        "create" => begin("a")?.commit(),
+        "secret" => Output::create_with_mode(path("a"), 0o600)?.commit(),
+        "update" => {
+            let output = Output::update(path("a"))?;
+            write_in_pieces(output.file(), output.path())?;
+            output.commit()
+        }
+        "set" => {
+            let removal = Removal::of(path("stale"))?;
+            let (a, b, c) = (begin("a")?, begin("b")?, begin("c")?);
+            OutputSet::new().removal(removal).output(a).output(b).output(c).commit()
+        }
+        "in place" => {
+            let (area, superblock, tree) = hash_area();
+            let rewriting = InPlace::open(path("image"))?.begin(&area)?;
+            rewriting.file().write_all_at(&tree, area.tree_range().start).map_err(write_error)?;
+            rewriting.finish(Some(&superblock))
+        }
+        unknown => panic!("no work is called {unknown}"),
+    }
+}
+
+fn write_in_pieces(file: &File, path: &Path) -> Result<(), PublishError> {
+    for (offset, piece) in (0..).step_by(3000).zip(NEW.chunks(3000)) {
+        file.write_all_at(piece, offset).map_err(|source| PublishError::Io {
+            operation: "write",
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn write_error(source: std::io::Error) -> PublishError {
+    PublishError::Io { operation: "write", path: PathBuf::new(), source }
+}
+
+/// Eight data blocks and, behind them, a hash area; what stands for superblock and tree is recognisable.
+fn hash_area() -> (HashArea, [u8; 512], Vec<u8>) {
+    let params = Params::builder().data_blocks(8).build().unwrap();
+    (HashArea::new(&params, params.data_size(), true).unwrap(), [2; 512], vec![2; 4096])
+}
+
+/// An error with its reasons.
+fn words(error: &dyn std::error::Error) -> String {
+    let reasons = std::iter::successors(Some(error), |error| error.source());
+    reasons.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Not a test: the entry for runs under `strace`.
+#[test]
+fn child() {
+    if let Ok(name) = std::env::var(WORK) {
+        let directory = PathBuf::from(std::env::var_os(DIRECTORY).unwrap());
+        if let Err(error) = work(&name, &directory) {
+            panic!("refused: {}", words(&error));
+        }
+    }
+}
+
+fn this_program(work: &str, directory: &Path) -> Command {
+    prefixed(Command::new(std::env::current_exe().unwrap()), work, directory)
+}
+
+fn prefixed(mut command: Command, work: &str, directory: &Path) -> Command {
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+    command.env(WORK, work).env(DIRECTORY, directory).env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Runs `work` with `inject` done to its system calls; None if there is no strace.
+fn run_with(inject: &str, work: &str, directory: &Path) -> Option<ProcessOutput> {
+    let mut command = Command::new(oracle::require("strace")?);
+    command.args(["-f", "-qq", "-o", "/dev/null"]);
+    command.arg(format!("--inject={inject}")).arg(std::env::current_exe().unwrap());
+    Some(oracle::run(&mut prefixed(command, work, directory)))
+}
+
+fn text(output: &ProcessOutput) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    path.with_file_name(format!(".{name}.verity-tmp"))
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn nothing_is_there_before_commit_and_nothing_after_a_drop() {
+    let directory = files::tempdir();
+    let path = directory.path().join("a");
+    let output = Output::create(&path).unwrap();
+    assert!(!output.replaces());
+    output.file().write_all_at(&NEW, 0).unwrap();
+    assert_eq!(names(directory.path()), [".a.verity-tmp"]);
+    drop(output);
+    assert_eq!(names(directory.path()), [""; 0]);
+
+    publish::write(&path, &OLD).unwrap();
+    drop(Output::update(&path).unwrap());
+    assert_eq!(names(directory.path()), ["a"]);
+    assert_eq!(files::read(&path), OLD);
+    publish::write(&path, &NEW).unwrap();
+    assert_eq!(files::read(&path), NEW);
+}
+
+#[test]
+fn an_update_keeps_every_other_byte_the_length_and_the_holes() {
+    let directory = files::tempdir();
+    let path = directory.path().join("a");
+    files::sparse(&path, 64 << 20);
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(b"middle", 32 << 20).unwrap();
+    drop(file);
+    let output = Output::update(&path).unwrap();
+    assert!(output.replaces());
+    output.file().write_all_at(b"start", 0).unwrap();
+    output.commit().unwrap();
+
+    let metadata = fs::metadata(&path).unwrap();
+    assert_eq!(metadata.len(), 64 << 20);
+    assert!(metadata.blocks() * 512 < 1 << 20, "the holes were filled");
+    let file = File::open(&path).unwrap();
+    let mut buf = [0; 6];
+    file.read_exact_at(&mut buf, 32 << 20).unwrap();
+    assert_eq!(&buf, b"middle");
+    file.read_exact_at(&mut buf, 0).unwrap();
+    assert_eq!(&buf, b"start\0");
+
+    let path = directory.path().join("new");
+    Output::update(&path).unwrap().commit().unwrap();
+    assert_eq!(files::read(&path), b"");
+}
+
+#[test]
+fn an_update_fails_if_the_target_changes_meanwhile() {
+    let directory = files::tempdir();
+    let path = directory.path().join("a");
+    files::write(&path, &OLD);
+    let output = Output::update(&path).unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all_at(b"x", 9000).unwrap();
+    let changed = Change::Size { before: 9000, after: 9001 };
+    let error = output.commit().unwrap_err();
+    assert!(matches!(error, PublishError::Changed { what, .. } if what == changed), "{error}");
+
+    let output = Output::update(&path).unwrap();
+    files::write(&directory.path().join("b"), &OLD);
+    fs::rename(directory.path().join("b"), &path).unwrap();
+    let error = output.commit().unwrap_err();
+    assert!(matches!(error, PublishError::Changed { what: Change::Replaced, .. }), "{error}");
+
+    fs::remove_file(&path).unwrap();
+    let output = Output::update(&path).unwrap();
+    files::write(&path, &OLD);
+    assert!(matches!(output.commit(), Err(PublishError::Changed { .. })));
+    assert_eq!(names(directory.path()), ["a"]);
+    assert_eq!(files::read(&path), OLD);
+}
+
+#[test]
+fn x06_a_changed_input_is_noticed() {
+    let directory = files::tempdir();
+    let path = directory.path().join("image");
+    let open = || {
+        files::write(&path, &OLD);
+        // Away from the clock tick in which the file was written.
+        thread::sleep(Duration::from_millis(30));
+        Input::open(&path).unwrap()
+    };
+    let writable = || OpenOptions::new().write(true).open(&path).unwrap();
+    let what = |result: Result<(), PublishError>| match result.unwrap_err() {
+        PublishError::Changed { what, .. } => what,
+        error => panic!("{error}"),
+    };
+
+    let input = open();
+    input.check_path().unwrap();
+    writable().write_all_at(b"x", 5).unwrap();
+    assert_eq!(what(input.check()), Change::Modified);
+
+    let input = open();
+    writable().write_all_at(b"x", 9000).unwrap();
+    assert_eq!(what(input.check()), Change::Size { before: 9000, after: 9001 });
+
+    let input = open();
+    File::set_len(&writable(), 10).unwrap();
+    assert_eq!(what(input.check()), Change::Size { before: 9000, after: 10 });
+
+    // Bytes changed, size and modification time put back: the change time tells.
+    let input = open();
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    writable().write_all_at(b"x", 5).unwrap();
+    writable().set_modified(modified).unwrap();
+    assert_eq!(what(input.check()), Change::Modified);
+
+    let input = open();
+    let other = directory.path().join("other");
+    files::write(&other, &OLD);
+    fs::rename(&other, &path).unwrap();
+    assert_eq!(what(input.check_path()), Change::Modified, "its last name is gone");
+    let input = open();
+    let kept = directory.path().join("kept");
+    fs::rename(&path, &kept).unwrap();
+    files::write(&path, &OLD);
+    assert!(input.check_path().is_err());
+}
+
+#[test]
+fn in_place_destroys_first_extends_and_never_shortens() {
+    let directory = files::tempdir();
+    let path = directory.path().join("image");
+    files::write(&path, &[1; 8 * 4096]);
+    let (area, superblock, tree) = hash_area();
+    let rewriting = InPlace::open(&path).unwrap().begin(&area).unwrap();
+    assert_eq!(ReadAt::len(rewriting.file()).unwrap(), area.end());
+    rewriting.file().write_all_at(&tree, area.tree_range().start).unwrap();
+    rewriting.finish(Some(&superblock)).unwrap();
+    files::write(&directory.path().join("longer"), &[files::read(&path), vec![7; 99]].concat());
+
+    let path = directory.path().join("longer");
+    drop(InPlace::open(&path).unwrap().begin(&area).unwrap());
+    let bytes = files::read(&path);
+    assert_eq!(bytes.len(), 10 * 4096 + 99);
+    assert_eq!(bytes[8 * 4096..8 * 4096 + 512], [0; 512]);
+    assert_eq!(bytes[9 * 4096..10 * 4096], tree);
+
+    // Without a superblock it is the highest hash block that goes; data block and spare bytes stay.
+    let params = Params::builder().data_blocks(8).build().unwrap();
+    let bare = HashArea::new(&params, 9 * 4096, false).unwrap();
+    let rewriting = InPlace::open(&path).unwrap().begin(&bare).unwrap();
+    assert_eq!(files::read(&path)[9 * 4096..10 * 4096], [0; 4096]);
+    assert_eq!(files::read(&path)[10 * 4096..], [7; 99]);
+    rewriting.finish(None).unwrap();
+    let rewriting = InPlace::open(&path).unwrap().begin(&bare).unwrap();
+    assert!(rewriting.finish(Some(&superblock)).is_err());
+
+    let one = Params::builder().data_blocks(1).build().unwrap();
+    let empty = HashArea::new(&one, 4096, false).unwrap();
+    let before = files::read(&path);
+    InPlace::open(&path).unwrap().begin(&empty).unwrap().finish(None).unwrap();
+    assert_eq!(files::read(&path), before);
+}
+
+#[test]
+fn in_place_follows_links_to_devices_only() {
+    let directory = files::tempdir();
+    let path = |name| directory.path().join(name);
+    files::sparse(&path("disk"), 40 * 1024);
+    symlink("disk", path("link")).unwrap();
+    let error = InPlace::open(path("link")).unwrap_err();
+    assert!(matches!(error, PublishError::NotRegular { what: FileKind::Symlink, .. }), "{error}");
+
+    if !oracle::require_root() {
+        return;
+    }
+    let Some(device) = LoopDevice::attach(&path("disk"), 512) else { return };
+    symlink(device.path(), path("device")).unwrap();
+    let in_place = InPlace::open(path("device")).unwrap();
+    assert!(in_place.is_block_device() && in_place.is(&Input::open(device.path()).unwrap()));
+    assert_eq!(in_place.size(), 40 * 1024);
+    assert!(matches!(Output::create(device.path()), Err(PublishError::NotRegular { .. })));
+    assert!(matches!(InPlace::open(device.path()), Err(PublishError::Busy { .. })));
+    let params = Params::builder().data_blocks(10).build().unwrap();
+    let area = HashArea::new(&params, 10 * 4096, true).unwrap();
+    let error = in_place.begin(&area).unwrap_err();
+    assert!(words(&error).contains("40960 bytes"), "{}", words(&error));
+
+    // As a mounted file system would hold it.
+    let exclusive = 0o200; // O_EXCL
+    let held = OpenOptions::new().read(true).custom_flags(exclusive).open(device.path()).unwrap();
+    assert!(matches!(InPlace::open(device.path()), Err(PublishError::Busy { .. })));
+    drop(held);
+    InPlace::open(device.path()).unwrap();
+}
