@@ -79,5 +79,5 @@ pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 /// For the benchmarks of this workspace, which compare hash kernels: no part of the interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::hash::BlockHasher;
+    pub use crate::hash::{BlockHasher, Platform};
 }

@@ -19,7 +19,7 @@ mod sink;
 
 use std::num::NonZeroUsize;
 
-use crate::hash::BlockHasher;
+use crate::hash::{BlockHasher, Platform};
 use crate::io::{Source, WriteAt};
 use crate::{Error, HashArea, Params, Progress, RootHash, parallel};
 
@@ -49,18 +49,26 @@ use self::sink::AreaSink;
 pub struct Builder<'a> {
     params: &'a Params,
     threads: Option<NonZeroUsize>,
+    platform: Platform,
     progress: &'a dyn Progress,
 }
 
 impl<'a> Builder<'a> {
     /// A builder that works in the caller's rayon pool and reports to nobody.
     pub fn new(params: &'a Params) -> Builder<'a> {
-        Builder { params, threads: None, progress: &() }
+        Builder { params, threads: None, platform: Platform::detect(), progress: &() }
     }
 
     /// Uses that many threads of its own instead of the caller's pool. The result does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);
+        self
+    }
+
+    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.platform = platform;
         self
     }
 
@@ -88,7 +96,7 @@ impl<'a> Builder<'a> {
         if actual < needed {
             return Err(Error::ShortData { needed, actual });
         }
-        let hasher = BlockHasher::new(self.params);
+        let hasher = BlockHasher::with_platform(self.params, self.platform);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
         let runs = Runs { source, params: self.params, hasher: &hasher, progress: self.progress };

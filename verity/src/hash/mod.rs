@@ -4,11 +4,14 @@
 //! one or many, goes through [`BlockHasher::hash_many`]; faster kernels come in behind it. It knows the
 //! algorithm, the hash type and the salt, and nothing of trees or files.
 
+mod platform;
 mod scalar;
 
 use std::sync::Arc;
 
 use crate::{Digest, Params};
+
+pub use self::platform::Platform;
 
 /// Hashes blocks the way one tree needs it: `H(salt ‖ block)` for hash type 1, `H(block ‖ salt)` for type 0.
 ///
@@ -26,8 +29,14 @@ pub(crate) trait Kernel: Send + Sync {
 }
 
 impl BlockHasher {
-    /// For trees with these parameters.
+    /// For trees with these parameters, by the fastest kernels that this CPU has.
     pub fn new(params: &Params) -> BlockHasher {
+        BlockHasher::with_platform(params, Platform::detect())
+    }
+
+    /// For trees with these parameters, by the kernels of that platform; algorithms for which it has none
+    /// are hashed all the same.
+    pub fn with_platform(params: &Params, _platform: Platform) -> BlockHasher {
         let kernel = scalar::kernel(params.algorithm(), params.hash_type(), params.salt());
         // At most 64.
         let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);

@@ -13,6 +13,7 @@ mod window;
 
 use std::num::NonZeroUsize;
 
+use crate::hash::Platform;
 use crate::io::ReadAt;
 use crate::{Error, Progress, TrustedParams, parallel};
 
@@ -45,6 +46,7 @@ pub use self::report::{CorruptRange, Report, Verified};
 pub struct Verifier<'a> {
     trusted: TrustedParams,
     threads: Option<NonZeroUsize>,
+    platform: Platform,
     progress: &'a dyn Progress,
     ignore_zero_blocks: bool,
     limit: usize,
@@ -53,12 +55,26 @@ pub struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     /// A verifier that works in the caller's rayon pool and reports to nobody.
     pub fn new(trusted: TrustedParams) -> Verifier<'a> {
-        Verifier { trusted, threads: None, progress: &(), ignore_zero_blocks: false, limit: 1000 }
+        Verifier {
+            trusted,
+            threads: None,
+            platform: Platform::detect(),
+            progress: &(),
+            ignore_zero_blocks: false,
+            limit: 1000,
+        }
     }
 
     /// Uses that many threads of its own instead of the caller's pool. The result does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);
+        self
+    }
+
+    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.platform = platform;
         self
     }
 

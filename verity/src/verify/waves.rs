@@ -71,7 +71,7 @@ where
         search: Search,
     ) -> Waves<'a, D, H> {
         let params = verifier.trusted.params();
-        let hasher = BlockHasher::new(params);
+        let hasher = BlockHasher::with_platform(params, verifier.platform);
         let zero_block = || vec![0; params.data_block_size().buffer_len(1)];
         let zero = verifier.ignore_zero_blocks.then(|| hasher.hash_one(&zero_block()));
         Waves {
