@@ -56,7 +56,8 @@ pub struct Builder<'a> {
 impl<'a> Builder<'a> {
     /// A builder that works in the caller's rayon pool and reports to nobody.
     pub fn new(params: &'a Params) -> Builder<'a> {
-        Builder { params, threads: None, platform: Platform::detect(), progress: &() }
+        let platform = Platform::detect(params.algorithm());
+        Builder { params, threads: None, platform, progress: &() }
     }
 
     /// Uses that many threads of its own instead of the caller's pool. The result does not depend on it.

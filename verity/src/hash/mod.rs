@@ -4,8 +4,23 @@
 //! one or many, goes through [`BlockHasher::hash_many`]; faster kernels come in behind it. It knows the
 //! algorithm, the hash type and the salt, and nothing of trees or files.
 
+#[cfg(target_arch = "aarch64")]
+#[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
+mod aarch64;
+mod lanes;
+mod message;
+mod multi;
 mod platform;
 mod scalar;
+mod sha2;
+mod streams;
+mod word;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
+mod x86_64;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -31,13 +46,13 @@ pub(crate) trait Kernel: Send + Sync {
 impl BlockHasher {
     /// For trees with these parameters, by the fastest kernels that this CPU has.
     pub fn new(params: &Params) -> BlockHasher {
-        BlockHasher::with_platform(params, Platform::detect())
+        BlockHasher::with_platform(params, Platform::detect(params.algorithm()))
     }
 
     /// For trees with these parameters, by the kernels of that platform; algorithms for which it has none
     /// are hashed all the same.
-    pub fn with_platform(params: &Params, _platform: Platform) -> BlockHasher {
-        let kernel = scalar::kernel(params.algorithm(), params.hash_type(), params.salt());
+    pub fn with_platform(params: &Params, platform: Platform) -> BlockHasher {
+        let kernel = multi::kernel(params, platform);
         // At most 64.
         let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);
         BlockHasher { kernel, digest_size }

@@ -55,10 +55,11 @@ pub struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     /// A verifier that works in the caller's rayon pool and reports to nobody.
     pub fn new(trusted: TrustedParams) -> Verifier<'a> {
+        let platform = Platform::detect(trusted.params().algorithm());
         Verifier {
             trusted,
             threads: None,
-            platform: Platform::detect(),
+            platform,
             progress: &(),
             ignore_zero_blocks: false,
             limit: 1000,

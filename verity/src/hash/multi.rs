@@ -1,0 +1,117 @@
+//! Many blocks by several kernels: full groups by the widest, what remains by narrower ones.
+
+use std::sync::Arc;
+
+use crate::{Algorithm, BlockSize, Params};
+
+use super::message::Message;
+use super::word::{SHA224, SHA256, SHA384, SHA512, Word};
+use super::{Kernel, Platform, scalar};
+
+/// Some blocks of one message size that a kernel hashes together.
+pub(super) struct Group<'a, W> {
+    /// What all messages have in common.
+    pub(super) message: &'a Message<W>,
+    /// The blocks, back to back; at least one.
+    pub(super) blocks: &'a [u8],
+    /// What will be hashed after them.
+    pub(super) next: &'a [u8],
+    /// Room for their digests, back to back.
+    pub(super) digests: &'a mut [u8],
+}
+
+type HashGroup<W> = dyn Fn(Group<'_, W>) + Send + Sync;
+
+/// A kernel on a platform's ladder.
+pub(super) struct Rung<W> {
+    lanes: usize,
+    least: usize,
+    hash: Box<HashGroup<W>>,
+}
+
+impl<W> Rung<W> {
+    /// A kernel that takes up to `lanes` blocks at a time; with fewer than `least`, narrower ones are faster.
+    /// If the two are equal, it can take full groups only.
+    pub(super) fn new(
+        lanes: usize,
+        least: usize,
+        hash: impl Fn(Group<'_, W>) + Send + Sync + 'static,
+    ) -> Rung<W> {
+        Rung { lanes, least, hash: Box::new(hash) }
+    }
+
+    /// The same one, for as few blocks as it can take.
+    #[cfg(test)]
+    pub(super) fn for_any_number(self) -> Rung<W> {
+        let least = if self.least < self.lanes { 1 } else { self.lanes };
+        Rung { least, ..self }
+    }
+}
+
+/// The kernel for a tree, by what the platform has for its algorithm.
+pub(super) fn kernel(params: &Params, platform: Platform) -> Arc<dyn Kernel> {
+    match params.algorithm() {
+        Algorithm::Sha224 => ladder(platform.sha256(), SHA224, params),
+        Algorithm::Sha256 => ladder(platform.sha256(), SHA256, params),
+        Algorithm::Sha384 => ladder(platform.sha512(), SHA384, params),
+        Algorithm::Sha512 => ladder(platform.sha512(), SHA512, params),
+        _ => one_by_one(params),
+    }
+}
+
+fn one_by_one(params: &Params) -> Arc<dyn Kernel> {
+    scalar::kernel(params.algorithm(), params.hash_type(), params.salt())
+}
+
+/// A ladder of these kernels, for a hash function that begins with `start`.
+pub(super) fn ladder<W: Word>(
+    rungs: Vec<Rung<W>>,
+    start: [W; 8],
+    params: &Params,
+) -> Arc<dyn Kernel> {
+    if rungs.is_empty() {
+        return one_by_one(params);
+    }
+    // At most 64.
+    let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);
+    let mut block_sizes = vec![params.data_block_size(), params.hash_block_size()];
+    block_sizes.dedup();
+    let message = |block_size: BlockSize| {
+        let block_size = block_size.buffer_len(1);
+        Message::new(start, digest_size, params.hash_type(), params.salt(), block_size)
+    };
+    let messages = block_sizes.into_iter().filter_map(message).collect();
+    Arc::new(Ladder { rungs, messages, one_by_one: one_by_one(params) })
+}
+
+/// The kernels of a platform for one tree.
+struct Ladder<W> {
+    /// Widest first.
+    rungs: Vec<Rung<W>>,
+    /// For the block sizes of the tree.
+    messages: Vec<Message<W>>,
+    /// For blocks of any other size, and for those that the rungs leave.
+    one_by_one: Arc<dyn Kernel>,
+}
+
+impl<W: Word> Kernel for Ladder<W> {
+    fn hash_many(&self, mut blocks: &[u8], block_size: usize, mut out: &mut [u8]) {
+        let message = self.messages.iter().find(|message| message.block_size == block_size);
+        let Some(message) = message else {
+            return self.one_by_one.hash_many(blocks, block_size, out);
+        };
+        for rung in &self.rungs {
+            loop {
+                let count = (blocks.len() / block_size).min(rung.lanes);
+                if count < rung.least {
+                    break;
+                }
+                let (now, next) = blocks.split_at(count * block_size);
+                let (digests, rest) = out.split_at_mut(count * message.digest_size);
+                (rung.hash)(Group { message, blocks: now, next, digests });
+                (blocks, out) = (next, rest);
+            }
+        }
+        self.one_by_one.hash_many(blocks, block_size, out);
+    }
+}

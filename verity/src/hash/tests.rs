@@ -1,0 +1,279 @@
+//! One harness for every kernel: the ladders of all platforms here, each rung alone, and the generic code over
+//! arrays, against the crates' one-by-one hashing and against the slow twin.
+//!
+//! Blocks are in slices of just their size, at odd addresses, so that AddressSanitizer sees a byte read too
+//! many.
+
+use std::sync::Arc;
+
+use verity_testdata::pattern::painted;
+use verity_testdata::reference::{self, Scheme};
+
+use super::lanes::{Lanes, Pair};
+use super::multi::{self, Rung};
+use super::word::{SHA224, SHA256, SHA384, SHA512, Word};
+use super::{Kernel, Platform, scalar, sha2};
+use crate::{Algorithm, BlockSize, HashType, Params, Salt};
+
+/// How a kernel is made for a tree.
+type Make<'a> = &'a dyn Fn(&Params) -> Arc<dyn Kernel>;
+
+const SHA2: [Algorithm; 4] =
+    [Algorithm::Sha224, Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
+const HASH_TYPES: [HashType; 2] = [HashType::ChromeOs, HashType::Normal];
+/// More than two of the widest groups; with every tail.
+const MOST: usize = 67;
+/// Around words, chunks of both sizes, and the padding that just fits.
+const SALTS: [usize; 21] =
+    [0, 1, 3, 4, 13, 31, 32, 33, 55, 56, 60, 63, 64, 65, 111, 112, 127, 128, 129, 255, 256];
+
+fn params(algorithm: Algorithm, hash_type: HashType, salt: usize, block_size: u32) -> Params {
+    let block_size = BlockSize::new(block_size).unwrap();
+    Params::builder()
+        .algorithm(algorithm)
+        .hash_type(hash_type)
+        .salt(Salt::new(&painted(salt)).unwrap())
+        .data_block_size(block_size)
+        .hash_block_size(block_size)
+        .data_blocks(1)
+        .build()
+        .unwrap()
+}
+
+/// Compares digests of the first 1, 2, 3 ... blocks, or of the numbers given.
+fn compare(make: Make<'_>, params: &Params, counts: impl IntoIterator<Item = usize>) {
+    let (kernel, crates) = (make(params), one_by_one(params));
+    let size = params.data_block_size().buffer_len(1);
+    let digest_size = params.algorithm().digest_size() as usize;
+    let counts: Vec<_> = counts.into_iter().collect();
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let blocks = painted(most * size);
+    let mut expected = vec![0; most * digest_size];
+    crates.hash_many(&blocks, size, &mut expected);
+    for count in counts {
+        // One byte in front, and none behind.
+        let placed: Box<[u8]> = [0].iter().chain(&blocks[..count * size]).copied().collect();
+        let mut digests = vec![0xee; count * digest_size + 1];
+        kernel.hash_many(&placed[1..], size, &mut digests[..count * digest_size]);
+        assert!(
+            digests[..count * digest_size] == expected[..count * digest_size],
+            "{params:?}: {count} blocks"
+        );
+        assert_eq!(digests[count * digest_size], 0xee, "{params:?}: {count} blocks");
+    }
+}
+
+fn one_by_one(params: &Params) -> Arc<dyn Kernel> {
+    scalar::kernel(params.algorithm(), params.hash_type(), params.salt())
+}
+
+fn harness(make: Make<'_>, algorithms: &[Algorithm]) {
+    for &algorithm in algorithms {
+        for hash_type in HASH_TYPES {
+            let params = |salt, block_size| params(algorithm, hash_type, salt, block_size);
+            for salt in SALTS {
+                compare(make, &params(salt, 512), 0..=MOST);
+            }
+            for salt in 0..=256 {
+                compare(make, &params(salt, 512), [53]);
+            }
+            for power in 10..=19 {
+                let most = MOST.min((1 << 20) >> power);
+                for salt in [0, 33] {
+                    compare(make, &params(salt, 1 << power), [most / 2, most]);
+                }
+            }
+        }
+    }
+}
+
+/// A part of it, for what is slow: arrays, and everything under Miri.
+fn short_harness(make: Make<'_>, algorithms: &[Algorithm]) {
+    for &algorithm in algorithms {
+        for hash_type in HASH_TYPES {
+            for salt in SALTS.into_iter().step_by(if cfg!(miri) { 5 } else { 1 }) {
+                compare(make, &params(algorithm, hash_type, salt, 512), [1, 3, 9]);
+            }
+        }
+    }
+}
+
+/// The ladder of a platform.
+fn ladder(platform: Platform) -> impl Fn(&Params) -> Arc<dyn Kernel> {
+    move |params| multi::kernel(params, platform)
+}
+
+#[test]
+fn every_platform_gives_the_digests_of_the_crates() {
+    assert_eq!(Platform::available().last(), Some(Platform::Portable));
+    for platform in Platform::available() {
+        println!("{platform}");
+        harness(&ladder(platform), &SHA2);
+    }
+}
+
+/// A ladder hides its narrow rungs behind the wide ones: here each works alone, on groups that are not full
+/// too.
+#[test]
+fn every_rung_works_alone() {
+    for platform in Platform::available() {
+        for rung in 0..platform.sha256().len() {
+            harness(&|params| alone(platform.sha256(), rung, params), &SHA2[..2]);
+        }
+        for rung in 0..platform.sha512().len() {
+            harness(&|params| alone(platform.sha512(), rung, params), &SHA2[2..]);
+        }
+    }
+}
+
+fn alone<W: Start>(rungs: Vec<Rung<W>>, index: usize, params: &Params) -> Arc<dyn Kernel> {
+    let rung = rungs.into_iter().nth(index).unwrap();
+    multi::ladder(vec![rung.for_any_number()], W::start(params.algorithm()), params)
+}
+
+trait Start: Word {
+    fn start(algorithm: Algorithm) -> [Self; 8];
+}
+
+impl Start for u32 {
+    fn start(algorithm: Algorithm) -> [u32; 8] {
+        if algorithm == Algorithm::Sha224 { SHA224 } else { SHA256 }
+    }
+}
+
+impl Start for u64 {
+    fn start(algorithm: Algorithm) -> [u64; 8] {
+        if algorithm == Algorithm::Sha384 { SHA384 } else { SHA512 }
+    }
+}
+
+/// The generic code over this many lanes of ordinary words, which has no `unsafe`: for Miri too.
+fn arrays<L: Lanes<Cpu = ()>>(params: &Params) -> Arc<dyn Kernel>
+where
+    L::Word: Start,
+{
+    let rung = Rung::new(L::LANES, 1, |group| sha2::hash::<L>((), group));
+    multi::ladder(vec![rung], L::Word::start(params.algorithm()), params)
+}
+
+#[test]
+fn generic_code_gives_the_digests_of_the_crates() {
+    short_harness(&arrays::<Called<[u32; 5], false>>, &SHA2[..2]);
+    short_harness(&arrays::<Pair<Called<[u32; 4], true>>>, &SHA2[1..2]);
+    short_harness(&arrays::<Called<[u64; 3], true>>, &SHA2[2..]);
+    short_harness(&arrays::<Pair<Called<[u64; 2], false>>>, &SHA2[3..]);
+}
+
+/// Arrays behind calls: inlined, their operations would keep the compiler busy for minutes. With `AHEAD` they
+/// load the next line while one is hashed, as AVX-512 does.
+#[derive(Clone, Copy)]
+struct Called<L, const AHEAD: bool>(L);
+
+impl<L: Lanes, const AHEAD: bool> Lanes for Called<L, AHEAD> {
+    type Word = L::Word;
+    type Cpu = L::Cpu;
+    const LANES: usize = L::LANES;
+    const AHEAD: bool = AHEAD;
+
+    #[inline(never)]
+    fn splat(cpu: L::Cpu, word: L::Word) -> Self {
+        Called(L::splat(cpu, word))
+    }
+
+    #[inline(never)]
+    fn load(cpu: L::Cpu, blocks: &[u8], size: usize, offset: usize, quarter: usize) -> [Self; 4] {
+        L::load(cpu, blocks, size, offset, quarter).map(Called)
+    }
+
+    #[inline(never)]
+    fn turn(quarters: &[Self; 16]) -> [Self; 16] {
+        L::turn(&quarters.map(|lanes| lanes.0)).map(Called)
+    }
+
+    #[inline(never)]
+    fn store(self, words: &mut [L::Word]) {
+        self.0.store(words);
+    }
+
+    #[inline(never)]
+    fn add(self, other: Self) -> Self {
+        Called(self.0.add(other.0))
+    }
+
+    #[inline(never)]
+    fn xor(self, other: Self) -> Self {
+        Called(self.0.xor(other.0))
+    }
+
+    #[inline(never)]
+    fn and(self, other: Self) -> Self {
+        Called(self.0.and(other.0))
+    }
+
+    #[inline(never)]
+    fn rotr(self, bits: u32) -> Self {
+        Called(self.0.rotr(bits))
+    }
+
+    #[inline(never)]
+    fn shr(self, bits: u32) -> Self {
+        Called(self.0.shr(bits))
+    }
+
+    #[inline(never)]
+    fn shl(self, bits: u32) -> Self {
+        Called(self.0.shl(bits))
+    }
+}
+
+/// The crates are not the only witness.
+#[test]
+fn every_platform_gives_the_digests_of_the_slow_twin() {
+    for (algorithm, hash_type) in SHA2.into_iter().zip(HASH_TYPES.into_iter().cycle()) {
+        for salt in [0, 13, 32, 64, 200] {
+            let params = params(algorithm, hash_type, salt, 1024);
+            let scheme = Scheme {
+                algorithm: algorithm.name().to_owned(),
+                hash_type: u32::from(hash_type == HashType::Normal),
+                salt: painted(salt),
+                ..Scheme::default()
+            };
+            let blocks = painted(MOST * 1024);
+            let twin = |block| reference::hash_block(&scheme, block);
+            let expected: Vec<u8> = blocks.chunks_exact(1024).flat_map(twin).collect();
+            for platform in Platform::available() {
+                let mut digests = vec![0; expected.len()];
+                multi::kernel(&params, platform).hash_many(&blocks, 1024, &mut digests);
+                assert!(digests == expected, "{platform}: {params:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn platforms_are_found_by_their_names() {
+    for platform in Platform::available() {
+        assert_eq!(Platform::named(platform.name()), Some(platform));
+    }
+    assert_eq!(Platform::named("mmx"), None);
+    for algorithm in Algorithm::ALL {
+        let fastest = Platform::detect(*algorithm);
+        assert!(Platform::available().any(|platform| platform == fastest));
+    }
+}
+
+/// The single-block path, and blocks that are no whole chunks, which no tree has.
+#[test]
+fn any_size_of_block_is_hashed() {
+    let params = params(Algorithm::Sha256, HashType::Normal, 32, 4096);
+    for platform in Platform::available() {
+        let kernel = multi::kernel(&params, platform);
+        for size in [1, 8, 63, 64, 100, 128, 4095, 4096, 8192] {
+            let block = painted(size);
+            let (mut digest, mut expected) = ([0; 32], [0; 32]);
+            kernel.hash_many(&block, size, &mut digest);
+            one_by_one(&params).hash_many(&block, size, &mut expected);
+            assert_eq!(digest, expected, "{platform}: {size} bytes");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! AVX2: eight words of sha256 in a vector.
+
+use std::arch::x86_64::*;
+
+use super::super::lanes::{Lanes, block_start};
+use super::super::multi::Group;
+use super::super::sha2;
+
+/// The proof that this CPU has AVX2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// Asks the CPU (and the system, which must keep the registers).
+    pub(in crate::hash) fn detect() -> Option<Avx2> {
+        is_x86_feature_detected!("avx2").then_some(Avx2(()))
+    }
+
+    pub(in crate::hash) fn sha256_x8(self, group: Group<'_, u32>) {
+        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
+        unsafe { sha256_x8(self, group) }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn sha256_x8(cpu: Avx2, group: Group<'_, u32>) {
+    sha2::hash::<U32x8>(cpu, group);
+}
+
+#[derive(Clone, Copy)]
+struct U32x8(__m256i, Avx2);
+
+impl Lanes for U32x8 {
+    type Word = u32;
+    type Cpu = Avx2;
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    fn splat(cpu: Avx2, word: u32) -> Self {
+        // SAFETY: `cpu` is a token.
+        U32x8(unsafe { _mm256_set1_epi32(word.cast_signed()) }, cpu)
+    }
+
+    /// Four lanes of half a line.
+    #[inline(always)]
+    fn load(
+        cpu: Avx2,
+        blocks: &[u8],
+        block_size: usize,
+        offset: usize,
+        quarter: usize,
+    ) -> [Self; 4] {
+        let (half, first) = (quarter / 2, quarter % 2 * 4);
+        let line = |lane| {
+            let start = block_start(blocks, block_size, first + lane) + offset + 32 * half;
+            let line = &blocks[start..start + 32];
+            // SAFETY: `cpu` is a token; `line` has 32 bytes.
+            unsafe { _mm256_loadu_si256(line.as_ptr().cast()) }
+        };
+        // SAFETY: `cpu` is a token.
+        let four = unsafe { turn_four([line(0), line(1), line(2), line(3)]) };
+        four.map(|vector| U32x8(vector, cpu))
+    }
+
+    #[inline(always)]
+    fn turn(quarters: &[Self; 16]) -> [Self; 16] {
+        let mut words = *quarters;
+        for (quarters, words) in quarters.chunks_exact(8).zip(words.chunks_exact_mut(8)) {
+            for m in 0..4 {
+                let (q0, q1) = (quarters[m].0, quarters[4 + m].0);
+                // SAFETY: `quarters` are made from a token.
+                (words[m].0, words[4 + m].0) = unsafe {
+                    (
+                        _mm256_permute2x128_si256::<0x20>(q0, q1),
+                        _mm256_permute2x128_si256::<0x31>(q0, q1),
+                    )
+                };
+            }
+        }
+        words
+    }
+
+    #[inline(always)]
+    fn store(self, words: &mut [u32]) {
+        let words = &mut words[..8];
+        // SAFETY: `self` is made from a token; `words` has 32 bytes.
+        unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: `self` is made from a token.
+        U32x8(unsafe { _mm256_add_epi32(self.0, other.0) }, self.1)
+    }
+
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: `self` is made from a token.
+        U32x8(unsafe { _mm256_xor_si256(self.0, other.0) }, self.1)
+    }
+
+    #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        // SAFETY: `self` is made from a token.
+        U32x8(unsafe { _mm256_and_si256(self.0, other.0) }, self.1)
+    }
+
+    /// There is no such instruction.
+    #[inline(always)]
+    fn rotr(self, bits: u32) -> Self {
+        self.shr(bits).xor(self.shl(32 - bits))
+    }
+
+    #[inline(always)]
+    fn shr(self, bits: u32) -> Self {
+        let bits = U32x8::splat(self.1, bits);
+        // SAFETY: `self` is made from a token.
+        U32x8(unsafe { _mm256_srlv_epi32(self.0, bits.0) }, self.1)
+    }
+
+    #[inline(always)]
+    fn shl(self, bits: u32) -> Self {
+        let bits = U32x8::splat(self.1, bits);
+        // SAFETY: `self` is made from a token.
+        U32x8(unsafe { _mm256_sllv_epi32(self.0, bits.0) }, self.1)
+    }
+}
+
+/// Four half lines of big-endian words: part p (of 128 bits) of vector m gets word 4p + m of each.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn turn_four(lines: [__m256i; 4]) -> [__m256i; 4] {
+    let swap = _mm_set_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
+    let swap = _mm256_broadcastsi128_si256(swap);
+    let [r0, r1, r2, r3] = lines.map(|line| _mm256_shuffle_epi8(line, swap));
+    let (a0, a1) = (_mm256_unpacklo_epi32(r0, r1), _mm256_unpackhi_epi32(r0, r1));
+    let (b0, b1) = (_mm256_unpacklo_epi32(r2, r3), _mm256_unpackhi_epi32(r2, r3));
+    [
+        _mm256_unpacklo_epi64(a0, b0),
+        _mm256_unpackhi_epi64(a0, b0),
+        _mm256_unpacklo_epi64(a1, b1),
+        _mm256_unpackhi_epi64(a1, b1),
+    ]
+}
