@@ -9,9 +9,9 @@ use super::word::Word;
 /// The size of a chunk, in bytes.
 pub(super) const CHUNK: usize = <u32 as Word>::CHUNK;
 
-/// Instructions for SHA-256. As [`Lanes`](super::lanes::Lanes): `#[inline(always)]`, no target feature, and
+/// Instructions for SHA-256, with `N` messages in flight. As [`Lanes`](super::lanes::Lanes): `#[inline(always)]`, no target feature, and
 /// the values are proofs.
-pub(super) trait Stream: Copy {
+pub(super) trait Stream<const N: usize>: Copy {
     /// The proof that the CPU has the instructions.
     type Cpu: Copy;
 
@@ -22,12 +22,12 @@ pub(super) trait Stream: Copy {
     fn words(self) -> [u32; 8];
 
     /// Takes one chunk into each state.
-    fn compress<const N: usize>(states: &mut [Self; N], chunks: &[&[u8; CHUNK]; N]);
+    fn compress(states: &mut [Self; N], chunks: &[&[u8; CHUNK]; N]);
 }
 
 /// Hashes a group of `N` blocks.
 #[inline(always)]
-pub(super) fn hash<S: Stream, const N: usize>(cpu: S::Cpu, group: Group<'_, u32>) {
+pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u32>) {
     let Group { message, blocks, digests, .. } = group;
     let mut states = [S::new(cpu, &message.state); N];
     let mut lent = [&[][..]; N];

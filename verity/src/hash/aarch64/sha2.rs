@@ -47,7 +47,7 @@ struct State {
     cpu: Sha2,
 }
 
-impl Stream for State {
+impl<const N: usize> Stream<N> for State {
     type Cpu = Sha2;
 
     #[inline(always)]
@@ -71,7 +71,7 @@ impl Stream for State {
     }
 
     #[inline(always)]
-    fn compress<const N: usize>(states: &mut [State; N], chunks: &[&[u8; CHUNK]; N]) {
+    fn compress(states: &mut [State; N], chunks: &[&[u8; CHUNK]; N]) {
         let Some(State { cpu, .. }) = states.first().copied() else { return };
         // SAFETY: `cpu` is a token.
         unsafe { rounds(cpu, states, chunks) }

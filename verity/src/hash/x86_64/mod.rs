@@ -4,6 +4,7 @@
 pub(super) mod avx2;
 pub(super) mod avx512;
 pub(super) mod sha_ni;
+pub(super) mod sha_ni_vl;
 
 use std::arch::x86_64::{__cpuid, CpuidResult};
 

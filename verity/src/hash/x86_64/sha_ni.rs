@@ -42,13 +42,13 @@ fn sha256<const N: usize>(cpu: ShaNi, group: Group<'_, u32>) {
 
 /// The words of a state as the instructions take them: f e b a, then h g d c, from the lowest up.
 #[derive(Clone, Copy)]
-struct State {
-    abef: __m128i,
-    cdgh: __m128i,
+pub(super) struct State {
+    pub(super) abef: __m128i,
+    pub(super) cdgh: __m128i,
     cpu: ShaNi,
 }
 
-impl Stream for State {
+impl<const N: usize> Stream<N> for State {
     type Cpu = ShaNi;
 
     #[inline(always)]
@@ -66,7 +66,7 @@ impl Stream for State {
     }
 
     #[inline(always)]
-    fn compress<const N: usize>(states: &mut [State; N], chunks: &[&[u8; CHUNK]; N]) {
+    fn compress(states: &mut [State; N], chunks: &[&[u8; CHUNK]; N]) {
         let Some(State { cpu, .. }) = states.first().copied() else { return };
         let mut pairs = [(load_zero(), load_zero()); N];
         for (pair, state) in pairs.iter_mut().zip(&*states) {
