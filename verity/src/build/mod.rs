@@ -1,8 +1,8 @@
 //! Building: data in, hash blocks and root hash out.
 //!
 //! ```text
-//!  source ──> runs: read a run, hash its blocks ──> taps (none yet)
-//!                         │ digests
+//!  source ──> runs: read and hash a piece, run by run ──> taps (none yet)
+//!                         │ digests, a piece at a time
 //!                         v
 //!             assembler: fill slots, close hash blocks, hash them upwards ──> root hash
 //!                         │ hash blocks
@@ -21,6 +21,7 @@ use std::num::NonZeroUsize;
 
 use crate::hash::{BlockHasher, Platform};
 use crate::io::{Source, WriteAt};
+use crate::run::Reader;
 use crate::{Error, HashArea, Params, Progress, RootHash, parallel};
 
 use self::assembler::Assembler;
@@ -60,7 +61,8 @@ impl<'a> Builder<'a> {
         Builder { params, threads: None, platform, progress: &() }
     }
 
-    /// Uses that many threads of its own instead of the caller's pool. The result does not depend on it.
+    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
+    /// does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);
         self
@@ -82,7 +84,9 @@ impl<'a> Builder<'a> {
     /// Hashes the data blocks of `source` and writes the tree to its place on `hash`; nothing else is
     /// written, no superblock either. Bytes of `source` after the last data block are not read.
     ///
-    /// Memory: about 1 MiB a thread, and one open hash block a level.
+    /// Holes of the source are not read: see [`ReadAt::extent_at`](crate::io::ReadAt::extent_at).
+    ///
+    /// Memory: about 1 MiB a thread, and one open hash block a level and thread.
     ///
     /// # Errors
     /// When the source is shorter than the data blocks, a read or write fails, threads cannot be started, or
@@ -100,8 +104,9 @@ impl<'a> Builder<'a> {
         let hasher = BlockHasher::with_platform(self.params, self.platform);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
-        let runs = Runs { source, params: self.params, hasher: &hasher, progress: self.progress };
-        parallel::install(self.threads, || runs.for_each(&assembler, &[]))?;
+        let reader = Reader::new(source, self.params, &hasher);
+        let runs = Runs { reader, assembler: &assembler, taps: &[], progress: self.progress };
+        parallel::install(self.threads, |crew| runs.for_each(crew))?;
         Ok(assembler.finish())
     }
 }

@@ -1,6 +1,6 @@
 //! Where closed hash blocks go.
 
-use crate::io::WriteAt;
+use crate::io::{WriteAt, first_failing};
 use crate::{BlockRef, Error, HashArea, Params};
 
 /// Takes hash blocks as the assembler closes them, from any thread.
@@ -27,9 +27,15 @@ impl<W: WriteAt + ?Sized> HashSink for AreaSink<'_, W> {
         let start = self.params.geometry().levels()[usize::from(level)].start;
         let block_size = u64::from(self.params.hash_block_size());
         let offset = self.tree_start + (start + first) * block_size;
-        self.hash.write_all_at(bytes, offset).map_err(|source| Error::Write {
-            block: BlockRef::Hash { level, block: first },
-            source,
+        self.hash.write_all_at(bytes, offset).map_err(|error| {
+            let block_len = self.params.hash_block_size().buffer_len(1);
+            let mut blocks = bytes.chunks_exact(block_len);
+            let (index, source) =
+                first_failing(error, u64::try_from(blocks.len()).unwrap_or(0), |index| {
+                    let block = blocks.next().unwrap_or_default();
+                    self.hash.write_all_at(block, offset + index * block_size)
+                });
+            Error::Write { block: BlockRef::Hash { level, block: first + index }, source }
         })
     }
 }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-use crate::io::{RUN_SIZE, ReadAt};
-use crate::run::RunBuffer;
-use crate::{BlockRef, Error, parallel};
+use crate::io::ReadAt;
+use crate::run::{Pieces, Run, RunBuffer};
+use crate::{BlockRef, Error};
 
 use super::CorruptRange;
 use super::report::{Collector, append};
@@ -26,6 +26,23 @@ impl From<Error> for Stop {
     }
 }
 
+/// What is to be done about a data block.
+enum Demand<'w> {
+    /// Nothing can be: the hash block above it is corrupt.
+    Unchecked,
+    /// Nothing is to be: it counts as zeros.
+    Zero,
+    /// Its digest must be this.
+    Digest(&'w [u8]),
+}
+
+/// What a thread reuses from run to run.
+#[derive(Default)]
+struct Buffer {
+    run: RunBuffer,
+    digests: Vec<u8>,
+}
+
 impl<D, H> Waves<'_, D, H>
 where
     D: ReadAt + ?Sized,
@@ -39,25 +56,26 @@ where
         collector: &Mutex<Collector>,
     ) -> Result<(), Error> {
         let data = self.data_of(wave);
-        let per_run = self.params().data_block_size().blocks_in(RUN_SIZE);
-        // Runs end in any order; their findings go to the collector in ascending order.
-        let pending = Mutex::new((0, BTreeMap::new()));
-        parallel::in_order(
-            (data.end - data.start).div_ceil(per_run),
-            RunBuffer::default,
-            |buffer, run| {
-                let corrupt = self.verify_run(&data, run, per_run, parent, buffer)?;
-                let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
-                let (next, waiting) = &mut *pending;
-                waiting.insert(run, corrupt);
-                while let Some(corrupt) = waiting.remove(next) {
-                    let mut collector = collector.lock().unwrap_or_else(PoisonError::into_inner);
-                    corrupt.into_iter().for_each(|range| collector.add(range));
-                    *next += 1;
-                }
-                Ok(())
-            },
-        )
+        // Pieces end in any order; their findings go to the collector in ascending order.
+        let pending = Mutex::new((data.start, BTreeMap::new()));
+        Pieces::new(self.params(), data).for_each(self.crew, Buffer::default, |buffer, blocks| {
+            let mut corrupt = Vec::new();
+            self.verify_runs(buffer, blocks.clone(), parent, |ranges| {
+                ranges.into_iter().for_each(|range| {
+                    append(&mut corrupt, range, usize::MAX);
+                });
+                Ok::<(), Error>(())
+            })?;
+            let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+            let (next, waiting) = &mut *pending;
+            waiting.insert(blocks.start, (blocks.end, corrupt));
+            while let Some((end, corrupt)) = waiting.remove(next) {
+                let mut collector = collector.lock().unwrap_or_else(PoisonError::into_inner);
+                corrupt.into_iter().for_each(|range| collector.add(range));
+                *next = end;
+            }
+            Ok(())
+        })
     }
 
     /// Checks the data of a wave up to its first corrupt block.
@@ -66,14 +84,12 @@ where
         wave: &Range<u64>,
         parent: Option<&Window>,
     ) -> Result<Option<CorruptRange>, Error> {
-        let data = self.data_of(wave);
-        let per_run = self.params().data_block_size().blocks_in(RUN_SIZE);
-        let runs = (data.end - data.start).div_ceil(per_run);
-        let done = parallel::in_order(runs, RunBuffer::default, |buffer, run| {
-            match self.verify_run(&data, run, per_run, parent, buffer)?.first() {
+        let pieces = Pieces::new(self.params(), self.data_of(wave));
+        let done = pieces.for_each(self.crew, Buffer::default, |buffer, blocks| {
+            self.verify_runs(buffer, blocks, parent, |ranges| match ranges.first() {
                 Some(&first) => Err(Stop::Corrupt(Box::new(first))),
                 None => Ok(()),
-            }
+            })
         });
         match done {
             Ok(()) => Ok(None),
@@ -92,46 +108,88 @@ where
         wave.start * per_block..wave.end.saturating_mul(per_block).min(data_blocks)
     }
 
-    /// Reads and checks one run of a wave's data blocks; returns the corrupt ones as ranges in order.
+    /// Checks data blocks run by run; the corrupt ones of each run go to `found`, as ranges in order.
+    fn verify_runs<E: From<Error>>(
+        &self,
+        buffer: &mut Buffer,
+        mut blocks: Range<u64>,
+        parent: Option<&Window>,
+        mut found: impl FnMut(Vec<CorruptRange>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while !blocks.is_empty() {
+            let run = self.data.next_run(&mut buffer.run, &blocks);
+            blocks.start = run.blocks.end;
+            found(self.verify_run(buffer, &run, parent)?)?;
+        }
+        Ok(())
+    }
+
+    /// Checks a run; it is read only if there is a block to compare.
     fn verify_run(
         &self,
-        data: &Range<u64>,
-        run: u64,
-        per_run: u64,
+        buffer: &mut Buffer,
+        run: &Run,
         parent: Option<&Window>,
-        buffer: &mut RunBuffer,
     ) -> Result<Vec<CorruptRange>, Error> {
-        let first = data.start + run * per_run;
-        let blocks = per_run.min(data.end - first);
-        let block_size = self.params().data_block_size();
-        let (mut compared, mut unchecked, mut zero_blocks) = (0, 0, 0);
-        let wanted: Vec<Option<&[u8]>> = (first..first + blocks)
-            .map(|block| {
-                let expected = self.expected(parent, 0, block);
-                let zero = self.zero.as_ref().is_some_and(|zero| expected == Some(zero.as_bytes()));
-                unchecked += u64::from(expected.is_none());
-                zero_blocks += u64::from(zero);
-                expected.filter(|_| !zero)
-            })
-            .collect();
+        let corrupt = match self.is_any_to_compare(run, parent) {
+            true => self.compare(buffer, run, parent)?,
+            false => Vec::new(),
+        };
+        self.advance(run.len() * u64::from(self.params().data_block_size()))?;
+        Ok(corrupt)
+    }
+
+    /// Counts the blocks of a run that are not to be compared, and says whether there are others.
+    fn is_any_to_compare(&self, run: &Run, parent: Option<&Window>) -> bool {
+        let (mut unchecked, mut zero) = (0, 0);
+        for block in run.blocks.clone() {
+            match self.demand(parent, block) {
+                Demand::Unchecked => unchecked += 1,
+                Demand::Zero => zero += 1,
+                Demand::Digest(_) => {}
+            }
+        }
         self.counts.unchecked_data_blocks.fetch_add(unchecked, Ordering::Relaxed);
-        self.counts.zero_blocks.fetch_add(zero_blocks, Ordering::Relaxed);
-        let mut corrupt = Vec::new();
-        if wanted.iter().any(Option::is_some) {
-            let run = buffer.fill(self.data, self.params(), &self.hasher, first, blocks)?;
-            let digests = run.digests.chunks_exact(self.hasher.digest_size());
-            for (block, (expected, actual)) in (first..).zip(wanted.into_iter().zip(digests)) {
-                let Some(expected) = expected else { continue };
-                compared += 1;
-                if expected != actual {
-                    let first = BlockRef::Data { block };
-                    let corruption = mismatch(expected, actual);
-                    append(&mut corrupt, CorruptRange { first, blocks: 1, corruption }, usize::MAX);
-                }
+        self.counts.zero_blocks.fetch_add(zero, Ordering::Relaxed);
+        unchecked + zero < run.len()
+    }
+
+    /// Reads and hashes a run; returns the corrupt blocks as ranges in order.
+    fn compare(
+        &self,
+        buffer: &mut Buffer,
+        run: &Run,
+        parent: Option<&Window>,
+    ) -> Result<Vec<CorruptRange>, Error> {
+        let digest_size = self.hasher().digest_size();
+        let count = usize::try_from(run.len()).unwrap_or(usize::MAX);
+        buffer.digests.resize(count * digest_size, 0);
+        self.data.hash(&mut buffer.run, run, &mut buffer.digests)?;
+        let (mut compared, mut corrupt) = (0, Vec::new());
+        for (block, actual) in run.blocks.clone().zip(buffer.digests.chunks_exact(digest_size)) {
+            let Demand::Digest(expected) = self.demand(parent, block) else { continue };
+            compared += 1;
+            if expected != actual {
+                let first = BlockRef::Data { block };
+                let corruption = mismatch(expected, actual);
+                append(&mut corrupt, CorruptRange { first, blocks: 1, corruption }, usize::MAX);
             }
         }
         self.counts.data_blocks.fetch_add(compared, Ordering::Relaxed);
-        self.advance(blocks * u64::from(block_size))?;
         Ok(corrupt)
+    }
+
+    fn demand<'w>(&'w self, parent: Option<&'w Window>, block: u64) -> Demand<'w> {
+        match self.expected(parent, 0, block) {
+            None => Demand::Unchecked,
+            Some(digest) if self.verifier.ignore_zero_blocks => {
+                if digest == self.data.zero().as_bytes() {
+                    Demand::Zero
+                } else {
+                    Demand::Digest(digest)
+                }
+            }
+            Some(digest) => Demand::Digest(digest),
+        }
     }
 }

@@ -13,11 +13,13 @@ mod window;
 
 use std::num::NonZeroUsize;
 
-use crate::hash::Platform;
+use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
+use crate::run::Reader;
 use crate::{Error, Progress, TrustedParams, parallel};
 
 pub use self::report::{CorruptRange, Report, Verified};
+use self::waves::Waves;
 
 /// Verifies an image and its hash tree against a root hash.
 ///
@@ -66,7 +68,8 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Uses that many threads of its own instead of the caller's pool. The result does not depend on it.
+    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
+    /// does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);
         self
@@ -106,7 +109,9 @@ impl<'a> Verifier<'a> {
     /// The first is that of the highest hash level, then of lower ones, then of the data, each by position;
     /// it does not depend on the number of threads.
     ///
-    /// Memory: about 1 MiB a thread, and 4 to 5 MiB of hash blocks.
+    /// Holes of the data are not read: see [`ReadAt::extent_at`].
+    ///
+    /// Memory: less than 1 MiB a thread, and 4 to 5 MiB of hash blocks.
     ///
     /// # Errors
     /// [`Error::Corrupt`] when a block is not what the root hash says. Other errors when the data or the
@@ -140,7 +145,10 @@ impl<'a> Verifier<'a> {
         H: ReadAt + ?Sized,
     {
         self.check_lengths(data, hash)?;
-        parallel::install(self.threads, || waves::Waves::new(self, data, hash, search).run())
+        let params = self.trusted.params();
+        let hasher = BlockHasher::with_platform(params, self.platform);
+        let data = Reader::new(data, params, &hasher);
+        parallel::install(self.threads, |crew| Waves::new(self, crew, data, hash, search).run())
     }
 
     fn check_lengths(

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use crate::io::{RUN_SIZE, ReadAt, first_unreadable};
-use crate::{BlockRef, Corruption, Error, parallel};
+use crate::io::{ReadAt, first_failing};
+use crate::run::RUN_SIZE;
+use crate::{BlockRef, Corruption, Error};
 
 use super::report::append;
 use super::waves::{Waves, mismatch};
@@ -38,7 +39,7 @@ where
         let parent = upper.first();
         let fresh_bytes = &mut window.bytes[block_size.buffer_len(kept)..];
         let first = window.first + u64::try_from(kept).unwrap_or(u64::MAX);
-        let results = parallel::in_chunks(
+        let results = self.crew.in_chunks(
             (fresh_bytes, block_size.buffer_len(chunk)),
             (&mut window.verified[kept..], chunk),
             |index, bytes, verified| {
@@ -81,23 +82,21 @@ where
         let start = self.verifier.trusted.hash_area().tree_range().start;
         let offset = start + (shape.start + first) * u64::from(block_size);
         if let Err(error) = self.hash.read_exact_at(bytes, offset) {
-            let (index, source) = first_unreadable(
-                error,
-                verified.len(),
-                block_size.buffer_len(1),
-                offset,
-                |buf, at| self.hash.read_exact_at(buf, at),
-            );
+            let mut block = vec![0; block_size.buffer_len(1)];
+            let blocks = u64::try_from(verified.len()).unwrap_or(u64::MAX);
+            let (index, source) = first_failing(error, blocks, |index| {
+                self.hash.read_exact_at(&mut block, offset + index * u64::from(block_size))
+            });
             return Err(Error::Read {
                 block: BlockRef::Hash { level, block: first + index },
                 source,
             });
         }
-        let mut digests = vec![0; verified.len() * self.hasher.digest_size()];
-        self.hasher.hash_many(bytes, block_size.buffer_len(1), &mut digests);
+        let mut digests = vec![0; verified.len() * self.hasher().digest_size()];
+        self.hasher().hash_many(bytes, block_size.buffer_len(1), &mut digests);
         let (mut compared, mut corrupt) = (0, Vec::new());
         let blocks = bytes.chunks_exact(block_size.buffer_len(1));
-        let digests = digests.chunks_exact(self.hasher.digest_size());
+        let digests = digests.chunks_exact(self.hasher().digest_size());
         for (block, ((bytes, actual), verified)) in (first..).zip(blocks.zip(digests).zip(verified))
         {
             let Some(expected) = self.expected(parent, level + 1, block) else { continue };
@@ -129,7 +128,7 @@ where
         let slot = self.geometry().locate(level, position);
         let block = window.block(slot.block, self.params().hash_block_size())?;
         let offset = usize::try_from(slot.offset).ok()?;
-        block.get(offset..)?.get(..self.hasher.digest_size())
+        block.get(offset..)?.get(..self.hasher().digest_size())
     }
 
     /// The first byte of a hash block that belongs to no digest and is not zero.
@@ -142,8 +141,8 @@ where
         let used = usize::try_from(slots).ok()? * slot_size;
         let (slots, rest) = bytes.split_at(used);
         let in_slots = slots.chunks_exact(slot_size).enumerate().find_map(|(slot, bytes)| {
-            let spare = bytes[self.hasher.digest_size()..].iter().position(|&byte| byte != 0)?;
-            Some(slot * slot_size + self.hasher.digest_size() + spare)
+            let spare = bytes[self.hasher().digest_size()..].iter().position(|&byte| byte != 0)?;
+            Some(slot * slot_size + self.hasher().digest_size() + spare)
         });
         let in_rest = || rest.iter().position(|&byte| byte != 0).map(|index| used + index);
         let offset = u64::try_from(in_slots.or_else(in_rest)?).ok()?;

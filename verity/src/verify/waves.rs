@@ -17,6 +17,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::hash::{BlockHasher, digest};
 use crate::io::ReadAt;
+use crate::parallel::Crew;
+use crate::run::Reader;
 use crate::{Corruption, Digest, Error, Geometry, Params, progress};
 
 use super::report::Collector;
@@ -29,13 +31,11 @@ const WAVE_SIZE: u64 = 4 * 1024 * 1024;
 /// One verification under way.
 pub(super) struct Waves<'a, D: ?Sized, H: ?Sized> {
     pub(super) verifier: &'a Verifier<'a>,
-    pub(super) data: &'a D,
+    pub(super) crew: Crew,
+    pub(super) data: Reader<'a, D>,
     pub(super) hash: &'a H,
     pub(super) search: Search,
-    pub(super) hasher: BlockHasher,
     pub(super) root: Digest,
-    /// The digest of a data block of zeros, if those are not to be checked.
-    pub(super) zero: Option<Digest>,
     pub(super) counts: Counts,
 }
 
@@ -66,24 +66,13 @@ where
 {
     pub(super) fn new(
         verifier: &'a Verifier<'a>,
-        data: &'a D,
+        crew: Crew,
+        data: Reader<'a, D>,
         hash: &'a H,
         search: Search,
     ) -> Waves<'a, D, H> {
-        let params = verifier.trusted.params();
-        let hasher = BlockHasher::with_platform(params, verifier.platform);
-        let zero_block = || vec![0; params.data_block_size().buffer_len(1)];
-        let zero = verifier.ignore_zero_blocks.then(|| hasher.hash_one(&zero_block()));
-        Waves {
-            verifier,
-            data,
-            hash,
-            search,
-            hasher,
-            root: verifier.trusted.root_hash().digest(),
-            zero,
-            counts: Counts::default(),
-        }
+        let root = verifier.trusted.root_hash().digest();
+        Waves { verifier, crew, data, hash, search, root, counts: Counts::default() }
     }
 
     pub(super) fn run(self) -> Result<Verified, Error> {
@@ -170,6 +159,10 @@ where
 
     pub(super) fn params(&self) -> &'a Params {
         self.verifier.trusted.params()
+    }
+
+    pub(super) fn hasher(&self) -> &'a BlockHasher {
+        self.data.hasher()
     }
 
     pub(super) fn geometry(&self) -> &'a Geometry {

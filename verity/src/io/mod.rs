@@ -4,14 +4,15 @@
 //! implemented for [`File`] (regular files and block devices), for byte slices and vectors, and for anything
 //! that a caller writes. [`Source`] is what the builder reads; with feature `mmap` it is also a mapped file.
 
+mod extents;
+
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The aim for one read of blocks, in bytes: it stays in a core's second-level cache between reading and
-/// hashing.
-pub(crate) const RUN_SIZE: u64 = 512 * 1024;
+pub use self::extents::Extent;
+pub(crate) use self::extents::KnownExtent;
 
 /// Something that can be read at any offset by many threads at once.
 pub trait ReadAt: Send + Sync {
@@ -27,6 +28,16 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// As the source has them.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// What the bytes from `offset` on are, as far as that is known without reading: data, unless the source
+    /// knows better.
+    ///
+    /// Holes are taken at their word: builder and verifier do not read them. An answer that ends at `offset`
+    /// or before is none, and then all is data.
+    fn extent_at(&self, offset: u64) -> Extent {
+        let _ = offset;
+        Extent::ALL_DATA
+    }
 
     /// Whether its length is zero.
     ///
@@ -121,6 +132,12 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When they cannot be had, also because the source is shorter.
     fn run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]>;
+
+    /// What the bytes from `offset` on are, as [`ReadAt::extent_at`].
+    fn source_extent_at(&self, offset: u64) -> Extent {
+        let _ = offset;
+        Extent::ALL_DATA
+    }
 }
 
 impl<T: ReadAt + ?Sized> Source for T {
@@ -131,6 +148,10 @@ impl<T: ReadAt + ?Sized> Source for T {
     fn run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
         self.read_exact_at(buf, offset)?;
         Ok(buf)
+    }
+
+    fn source_extent_at(&self, offset: u64) -> Extent {
+        self.extent_at(offset)
     }
 }
 
@@ -148,6 +169,8 @@ impl Source for memmap2::Mmap {
     }
 }
 
+/// A regular file also tells where its holes are, as far as its file system does. Asking moves the file's
+/// cursor, which positioned reads and writes do not use; do not rely on it meanwhile.
 impl ReadAt for File {
     fn len(&self) -> io::Result<u64> {
         let metadata = self.metadata()?;
@@ -167,6 +190,10 @@ impl ReadAt for File {
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         FileExt::read_at(self, buf, offset)
+    }
+
+    fn extent_at(&self, offset: u64) -> Extent {
+        extents::of_file(self, offset)
     }
 }
 
@@ -268,6 +295,10 @@ macro_rules! forward {
             fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
                 (**self).read_at(buf, offset)
             }
+
+            fn extent_at(&self, offset: u64) -> Extent {
+                (**self).extent_at(offset)
+            }
         }
 
         impl<T: WriteAt + ?Sized> WriteAt for $pointer {
@@ -308,24 +339,19 @@ pub(crate) fn read_up_to<R: ReadAt + ?Sized>(
     Ok(done)
 }
 
-/// Which of `blocks` blocks from `offset` on cannot be read, and why, after reading them all at once failed
-/// with `error`: found by reading one after the other, so that a report names the right one.
-pub(crate) fn first_unreadable(
+/// Which of `blocks` blocks cannot be read or written, and why, after all at once failed with `error`: found
+/// by trying each `alone`, so that a report names the right one whatever went with it.
+pub(crate) fn first_failing(
     error: io::Error,
-    blocks: usize,
-    block_len: usize,
-    offset: u64,
-    mut read: impl FnMut(&mut [u8], u64) -> io::Result<()>,
+    blocks: u64,
+    mut alone: impl FnMut(u64) -> io::Result<()>,
 ) -> (u64, io::Error) {
-    let mut block = vec![0; block_len];
-    let mut offset = offset;
-    for index in 0..u64::try_from(blocks).unwrap_or(u64::MAX) {
-        if let Err(error) = read(&mut block, offset) {
-            return (index, error);
+    for block in 0..blocks {
+        if let Err(error) = alone(block) {
+            return (block, error);
         }
-        offset = advance(offset, block_len).unwrap_or(u64::MAX);
     }
-    // This time every one could be read; the failure happened all the same.
+    // This time every one went well; the failure happened all the same.
     (0, error)
 }
 
