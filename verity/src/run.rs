@@ -179,3 +179,44 @@ impl Pieces {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Algorithm, BlockSize, HashType};
+
+    /// Pieces of any geometry fit memory, and cut no hash block that one of them could make whole.
+    #[test]
+    fn pieces_are_bounded_and_end_where_hash_blocks_do() {
+        let sizes = || (9..=19).map(|power| BlockSize::new(1 << power).unwrap());
+        for (data_block_size, hash_block_size) in sizes().flat_map(|a| sizes().map(move |b| (a, b)))
+        {
+            for algorithm in Algorithm::ALL {
+                for hash_type in [HashType::ChromeOs, HashType::Normal] {
+                    let params = Params::builder()
+                        .algorithm(*algorithm)
+                        .hash_type(hash_type)
+                        .data_block_size(data_block_size)
+                        .hash_block_size(hash_block_size)
+                        .data_blocks(1 << 40)
+                        .build()
+                        .unwrap();
+                    check_pieces(&params);
+                }
+            }
+        }
+    }
+
+    fn check_pieces(params: &Params) {
+        let Pieces { grain, most, .. } = Pieces::new(params, 0..params.data_blocks());
+        let per_block = params.geometry().hashes_per_block();
+        let blocks = grain * most;
+        let size = blocks * u64::from(params.data_block_size());
+        let slots = blocks * u64::from(params.geometry().slot_size());
+        assert!((GRAIN_SIZE..=PIECE_SIZE).contains(&size), "{params:?}");
+        assert!(slots <= (1 << 20), "{params:?}");
+        assert!(grain.is_multiple_of(per_block) || per_block.is_multiple_of(grain), "{params:?}");
+        assert!(blocks.is_multiple_of(per_block) || per_block.is_multiple_of(blocks), "{params:?}");
+        assert!(grain.is_multiple_of(params.data_block_size().blocks_in(RUN_SIZE)), "{params:?}");
+    }
+}

@@ -5,7 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::process::Command;
 
-use verity::io::ReadAt;
+use verity::io::{ReadAt, WriteAt};
 use verity::{
     Algorithm, BlockRef, BlockSize, Builder, Error, HashArea, Params, RootHash, TrustedParams,
     Verifier,
@@ -15,20 +15,37 @@ const CHILD: &str = "VERITY_MEMORY_TEST";
 const MIB: u64 = 1 << 20;
 /// What the work may take: far less than any of the trees here, and some times what it needs.
 const BOUND: u64 = 32 * MIB;
+/// What a whole process may take, with any image.
+const RESIDENT: u64 = 64 * MIB;
 
-/// Runs this test again, alone in a process, and there measures how far the peak rises during `work`.
-fn bounded(name: &str, work: impl FnOnce()) {
+/// Runs this test again, alone in a process, and does `work` there.
+fn alone(name: &str, work: impl FnOnce()) {
     if std::env::var_os(CHILD).is_some() {
+        return work();
+    }
+    let this = std::env::current_exe().expect("this test");
+    let status = Command::new(this).args([name, "--exact", "--nocapture"]).env(CHILD, "1").status();
+    assert!(status.expect("runs").success(), "{name} in a process of its own");
+}
+
+/// Measures how far the peak rises during `work`.
+fn bounded(name: &str, work: impl FnOnce()) {
+    alone(name, || {
         let before = peak();
         work();
         let growth = peak() - before;
-        println!("{name}: {} KiB", growth / 1024);
+        println!("{name}: {} KiB more", growth / 1024);
         assert!(growth < BOUND, "{growth} bytes");
-        return;
-    }
-    let this = std::env::current_exe().expect("this test");
-    let status = Command::new(this).args([name, "--exact"]).env(CHILD, "1").status();
-    assert!(status.expect("runs").success(), "{name} in a process of its own");
+    });
+}
+
+/// Measures all that the process ever had in memory.
+fn resident(name: &str, work: impl FnOnce()) {
+    alone(name, || {
+        work();
+        println!("{name}: {} KiB in all", peak() / 1024);
+        assert!(peak() < RESIDENT, "{} bytes", peak());
+    });
 }
 
 /// The most memory that this process ever had, in bytes.
@@ -143,5 +160,69 @@ fn g12_claimed_sizes_are_not_allocated() {
                 assert!(matches!(result, Err(Error::Read { .. })), "{result:?}");
             }
         }
+    });
+}
+
+/// 64 GiB, the usual parameters: the tree alone is 516 MiB.
+fn large() -> (Params, HashArea) {
+    let params = Params::builder().data_size(64 << 30).build().expect("parameters");
+    let area = HashArea::new(&params, 0, false).expect("a place");
+    (params, area)
+}
+
+#[test]
+fn r01_a_sparse_file_of_64_gib_takes_no_more_than_any_other() {
+    resident("r01_a_sparse_file_of_64_gib_takes_no_more_than_any_other", || {
+        let (params, area) = large();
+        let data = tempfile::tempfile().expect("a file");
+        data.set_len(params.data_size()).expect("a hole");
+        let hash = tempfile::tempfile().expect("a file");
+        let builder = Builder::new(&params).threads(threads());
+        let root_hash = builder.build(&data, &hash, &area).expect("a tree");
+        let trusted = TrustedParams::pinned(params, root_hash, area).expect("consistent");
+        Verifier::new(trusted).threads(threads()).verify(&data, &hash).expect("intact");
+    });
+}
+
+/// Blocks of 4096 bytes that differ in their first eight: what is before in the buffer stays, since nobody
+/// looks at it, and hashing is all that takes time.
+struct Cheap(u64);
+
+impl ReadAt for Cheap {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0)
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        for (number, block) in (offset / 4096..).zip(buf.chunks_exact_mut(4096)) {
+            block[..8].copy_from_slice(&number.to_le_bytes());
+        }
+        Ok(buf.len())
+    }
+}
+
+/// Takes everything and keeps nothing.
+struct Nowhere;
+
+impl WriteAt for Nowhere {
+    fn write_at(&self, buf: &[u8], _offset: u64) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn set_len(&self, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn r01_64_gib_without_holes_take_no_more_than_any_other() {
+    resident("r01_64_gib_without_holes_take_no_more_than_any_other", || {
+        let (params, area) = large();
+        let builder = Builder::new(&params).threads(threads());
+        builder.build(&Cheap(params.data_size()), &Nowhere, &area).expect("a tree");
     });
 }

@@ -89,3 +89,69 @@ fn zeros(buffer: &mut Vec<u8>, len: usize) -> &[u8] {
     }
     &buffer[..len]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::hash::BlockHasher;
+    use crate::io::{Extent, ReadAt};
+    use crate::run::RUN_SIZE;
+    use crate::{HashArea, Params, parallel};
+
+    use super::super::sink::AreaSink;
+
+    /// Bytes of which those before a place are said to be a hole.
+    struct Sparse(Vec<u8>, u64);
+
+    impl ReadAt for Sparse {
+        fn len(&self) -> std::io::Result<u64> {
+            ReadAt::len(&self.0)
+        }
+
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+            self.0.read_at(buf, offset)
+        }
+
+        fn extent_at(&self, offset: u64) -> Extent {
+            if offset < self.1 { Extent::Hole { end: self.1 } } else { Extent::ALL_DATA }
+        }
+    }
+
+    /// Keeps what it sees, and how often each block came.
+    struct Copy(Mutex<(Vec<u8>, Vec<u8>)>);
+
+    impl Tap for Copy {
+        fn run(&self, first_block: u64, blocks: &[u8]) -> Result<(), Error> {
+            assert!(blocks.len() as u64 <= RUN_SIZE);
+            let (bytes, seen) = &mut *self.0.lock().unwrap();
+            let first = usize::try_from(first_block).unwrap();
+            bytes[first * 4096..][..blocks.len()].copy_from_slice(blocks);
+            seen[first..][..blocks.len() / 4096].iter_mut().for_each(|count| *count += 1);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn taps_see_every_block_once_and_zeros_for_holes() {
+        let blocks = 700;
+        let mut data: Vec<u8> = (0..=250).cycle().take(blocks * 4096).collect();
+        let hole = 300 * 4096 + 7;
+        data[..hole].fill(0);
+        let params = Params::builder().data_size(data.len() as u64).build().unwrap();
+        let (hasher, hash) = (BlockHasher::new(&params), Mutex::new(Vec::new()));
+        let sink = AreaSink::new(&hash, &HashArea::new(&params, 0, false).unwrap(), &params);
+        let source = Sparse(data, hole as u64);
+        for threads in [1, 3] {
+            let copy = Copy(Mutex::new((vec![0xee; blocks * 4096], vec![0; blocks])));
+            let assembler = Assembler::new(&params, &hasher, &sink);
+            let reader = Reader::new(&source, &params, &hasher);
+            let runs = Runs { reader, assembler: &assembler, taps: &[&copy], progress: &() };
+            let threads = std::num::NonZeroUsize::new(threads);
+            parallel::install(threads, |crew| runs.for_each(crew)).unwrap();
+            let (bytes, seen) = copy.0.into_inner().unwrap();
+            assert!(bytes == source.0 && seen == vec![1; blocks]);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use verity::io::WriteAt;
 use verity::{BlockRef, Builder, Error, HashArea, HashAreaError};
 use verity_testdata::reference::Scheme;
 
-use crate::storage::{BadSector, Counting, Fault, Faulty, FaultyTarget};
+use crate::storage::{BadSector, BadTarget, Counting, Fault, Faulty, FaultyTarget};
 use crate::support::{Image, params, small, threads, usize_of};
 
 /// Some 340 KiB of data in many reads and writes.
@@ -141,6 +141,46 @@ fn d11_a_bad_sector_of_the_source_names_its_block() {
                 panic!("{result:?}");
             };
             assert_eq!(block, lowest);
+        }
+    }
+}
+
+/// Of a block that cannot be read and a hash block that cannot be written, the one that comes first when run
+/// after run is read and its hash blocks are written.
+#[test]
+fn d11_reads_and_writes_that_fail_are_told_in_order_whatever_the_threads() {
+    let image = Image::new(&small(), 20_000);
+    let data = |block| BlockRef::Data { block };
+    let hash = |level, block| BlockRef::Hash { level, block };
+    // Sixteen digests in a hash block, 512 blocks in a run.
+    for (read, write, first) in [
+        (data(100), hash(0, 6), data(100)),
+        (data(511), hash(0, 6), data(511)),
+        (data(512), hash(0, 6), hash(0, 6)),
+        (data(19_000), hash(0, 700), hash(0, 700)),
+        (data(10_000), hash(0, 700), data(10_000)),
+        (data(1023), hash(1, 3), data(1023)),
+        (data(1024), hash(1, 3), hash(1, 3)),
+        (data(16_384), hash(2, 3), hash(2, 3)),
+        (data(19_999), hash(3, 0), data(19_999)),
+    ] {
+        for count in [1, 2, 3, 8] {
+            let range = image.range(read);
+            let source = BadSector {
+                bytes: &image.data,
+                broken: vec![range.start as u64..range.end as u64],
+                slow: 0,
+                failing: AtomicUsize::new(0),
+            };
+            let range = image.range(write);
+            let target =
+                BadTarget { bytes: Mutex::default(), broken: range.start as u64..range.end as u64 };
+            let builder = Builder::new(&image.params).threads(threads(count));
+            let failed = match builder.build(&source, &target, &image.area) {
+                Err(Error::Read { block, .. } | Error::Write { block, .. }) => block,
+                result => panic!("{result:?}"),
+            };
+            assert_eq!(failed, first, "{read} or {write}, {count} threads");
         }
     }
 }

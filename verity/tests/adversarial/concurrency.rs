@@ -99,7 +99,7 @@ fn x04_a_panic_of_the_storage_reaches_the_caller() {
     }
 }
 
-/// Reports sum up to what is promised, and come at least once a buffer of half a MiB.
+/// Reports sum up to what is promised, and come at least once a buffer of a quarter of a MiB.
 #[test]
 fn progress_counts_every_byte() {
     let image = Image::new(&small(), 9001);
@@ -110,7 +110,7 @@ fn progress_counts_every_byte() {
         let builder = Builder::new(&image.params).threads(threads(count)).progress(&meter);
         builder.build(&image.data, &Mutex::new(Vec::new()), &image.area).unwrap();
         assert_eq!(meter.bytes.load(Ordering::SeqCst), data);
-        assert!(meter.calls.load(Ordering::SeqCst) > data / (512 * 1024));
+        assert!(meter.calls.load(Ordering::SeqCst) > data / (256 * 1024));
         for all in [false, true] {
             let meter = Meter::new(u64::MAX);
             let verifier = Verifier::new(image.pinned()).threads(threads(count)).progress(&meter);
@@ -119,7 +119,7 @@ fn progress_counts_every_byte() {
                 true => verifier.verify_all(&image.data, &image.hash).unwrap(),
             };
             assert_eq!(meter.bytes.load(Ordering::SeqCst), data + tree);
-            assert!(meter.calls.load(Ordering::SeqCst) > (data + tree) / (512 * 1024));
+            assert!(meter.calls.load(Ordering::SeqCst) > (data + tree) / (256 * 1024));
         }
     }
 }

@@ -11,6 +11,7 @@ mod concurrency;
 mod data;
 mod faults;
 mod geometry;
+mod holes;
 mod order;
 mod storage;
 mod superblock;

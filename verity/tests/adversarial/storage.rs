@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use verity::Progress;
-use verity::io::{ReadAt, WriteAt};
+use verity::io::{Extent, ReadAt, WriteAt};
 
 /// Counts how often each byte is read.
 pub(crate) struct Counting<'a> {
@@ -26,6 +26,50 @@ impl<'a> Counting<'a> {
     pub(crate) fn assert_once(&self, once: Range<usize>) {
         for (index, reads) in self.reads.lock().expect("no panic").iter().enumerate() {
             assert_eq!(*reads, u8::from(once.contains(&index)), "byte {index}");
+        }
+    }
+}
+
+/// Has holes, says so, and counts how often each byte is read.
+pub(crate) struct Sparse<'a> {
+    pub(crate) bytes: Counting<'a>,
+    /// In ascending order, none touching the next.
+    pub(crate) holes: Vec<Range<u64>>,
+}
+
+impl<'a> Sparse<'a> {
+    pub(crate) fn new(bytes: &'a [u8], holes: Vec<Range<u64>>) -> Sparse<'a> {
+        Sparse { bytes: Counting::new(bytes), holes }
+    }
+
+    /// Every byte was read exactly once, but for those of blocks that lie in a hole.
+    #[track_caller]
+    pub(crate) fn assert_holes_unread(&self, block_size: usize) {
+        let reads = self.bytes.reads.lock().expect("no panic");
+        for (block, reads) in reads.chunks(block_size).enumerate() {
+            let start = (block * block_size) as u64;
+            let end = start + block_size as u64;
+            let hole = self.holes.iter().any(|hole| hole.start <= start && end <= hole.end);
+            assert!(reads.iter().all(|reads| *reads == u8::from(!hole)), "block {block}");
+        }
+    }
+}
+
+impl ReadAt for Sparse<'_> {
+    fn len(&self) -> io::Result<u64> {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.bytes.read_at(buf, offset)
+    }
+
+    fn extent_at(&self, offset: u64) -> Extent {
+        let next = self.holes.iter().find(|hole| offset < hole.end);
+        match next {
+            None => Extent::ALL_DATA,
+            Some(hole) if hole.start <= offset => Extent::Hole { end: hole.end },
+            Some(hole) => Extent::Data { end: hole.start },
         }
     }
 }
@@ -200,6 +244,30 @@ impl WriteAt for FaultyTarget {
             }
             _ => self.bytes.write_at(&buf[..room], offset),
         }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.bytes.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Fails every write that touches a byte of `broken`.
+pub(crate) struct BadTarget {
+    pub(crate) bytes: Mutex<Vec<u8>>,
+    pub(crate) broken: Range<u64>,
+}
+
+impl WriteAt for BadTarget {
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        let end = offset + u64::try_from(buf.len()).expect("a length");
+        if offset < self.broken.end && self.broken.start < end {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        self.bytes.write_at(buf, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
