@@ -3,6 +3,7 @@
 //! Everything here panics on failure: in a test, the panic is the report.
 
 use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -58,6 +59,16 @@ pub fn write(path: &Path, bytes: &[u8]) {
 pub fn sparse(path: &Path, size: u64) {
     File::create(path)
         .and_then(|file| file.set_len(size))
+        .unwrap_or_else(|error| panic!("make {}: {error}", path.display()));
+}
+
+/// Makes a file of `size` bytes without any hole, all the same byte.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn dense(path: &Path, size: u64) {
+    File::create(path)
+        .and_then(|mut file| io::copy(&mut io::repeat(0x5a).take(size), &mut file))
         .unwrap_or_else(|error| panic!("make {}: {error}", path.display()));
 }
 
