@@ -39,8 +39,10 @@ impl Extent {
 pub(super) fn of_file(file: &File, offset: u64) -> Extent {
     let data = match seek(file, SeekFrom::Data(offset)) {
         Ok(start) if start <= offset => {
-            return seek(file, SeekFrom::Hole(offset))
-                .map_or(Extent::ALL_DATA, |end| Extent::Data { end });
+            return match seek(file, SeekFrom::Hole(offset)) {
+                Ok(end) if end > offset => Extent::Data { end },
+                _ => Extent::ALL_DATA,
+            };
         }
         Ok(start) => Some(start),
         // No data up to the end, or the end lies before.

@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use super::input::{Snapshot, changed};
 use super::lock::Locked;
 use super::temporary::Temporary;
 use super::{Change, Input, PublishError};
-use crate::io::WriteAt;
+use crate::io::{Extent, ReadAt, WriteAt};
 
 /// Owner may read and write.
 const PRIVATE: u32 = 0o600;
@@ -258,35 +259,24 @@ fn copy(source: &File, target: &File, size: u64) -> io::Result<()> {
     if rustix::fs::ioctl_ficlone(target, source).is_err() {
         target.set_len(size)?;
         let mut offset = 0;
-        while let Some(run) = next_data(source, offset, size)? {
-            copy_run(source, target, &run)?;
-            offset = run.end;
+        while offset < size {
+            let extent = source.extent_at(offset);
+            let end = extent.end().min(size);
+            if matches!(extent, Extent::Data { .. }) {
+                copy_data(source, target, offset..end)?;
+            }
+            offset = end;
         }
     }
     let mut cursor = target;
     cursor.rewind()
 }
 
-/// The next bytes from `offset` on that are not a hole. Without support for holes: all the rest.
-fn next_data(source: &File, offset: u64, size: u64) -> io::Result<Option<std::ops::Range<u64>>> {
-    if offset >= size {
-        return Ok(None);
-    }
-    let start = match rustix::fs::seek(source, rustix::fs::SeekFrom::Data(offset)) {
-        Ok(start) if start < size => start,
-        Ok(_) | Err(Errno::NXIO) => return Ok(None),
-        Err(Errno::INVAL) => return Ok(Some(offset..size)),
-        Err(errno) => return Err(errno.into()),
-    };
-    let end = rustix::fs::seek(source, rustix::fs::SeekFrom::Hole(start))?;
-    Ok(Some(start..end.min(size)))
-}
-
-fn copy_run(mut source: &File, mut target: &File, run: &std::ops::Range<u64>) -> io::Result<()> {
-    source.seek(SeekFrom::Start(run.start))?;
-    target.seek(SeekFrom::Start(run.start))?;
-    let copied = io::copy(&mut source.take(run.end - run.start), &mut target)?;
-    if copied < run.end - run.start {
+fn copy_data(mut source: &File, mut target: &File, bytes: Range<u64>) -> io::Result<()> {
+    source.seek(SeekFrom::Start(bytes.start))?;
+    target.seek(SeekFrom::Start(bytes.start))?;
+    let copied = io::copy(&mut source.take(bytes.end - bytes.start), &mut target)?;
+    if copied < bytes.end - bytes.start {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(())

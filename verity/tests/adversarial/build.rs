@@ -165,10 +165,13 @@ fn d11_reads_and_writes_that_fail_are_told_in_order_whatever_the_threads() {
         (data(19_999), hash(3, 0), data(19_999)),
     ] {
         for count in [1, 2, 3, 8] {
-            let range = image.range(read);
+            let bytes = |block| {
+                let range = image.range(block);
+                range.start as u64..range.end as u64
+            };
             let source = BadSector {
                 bytes: &image.data,
-                broken: vec![range.start as u64..range.end as u64],
+                broken: Vec::from([bytes(read)]),
                 slow: 0,
                 failing: AtomicUsize::new(0),
             };
