@@ -6,7 +6,7 @@ use crate::Error;
 
 /// Hears how far a build or a verification has come, and may stop it.
 ///
-/// Called from worker threads, at least once for every buffer read, so it should be quick.
+/// Called from whatever threads do the work, at least once for every buffer read, so it should be quick.
 ///
 /// ```
 /// use std::ops::ControlFlow;

@@ -101,6 +101,7 @@ impl<'a> Builder<'a> {
         if actual < needed {
             return Err(Error::ShortData { needed, actual });
         }
+        source.source_expect_sequential();
         let hasher = BlockHasher::with_platform(self.params, self.platform);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);

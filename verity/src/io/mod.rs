@@ -11,6 +11,8 @@ use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::fs::Advice;
+
 pub use self::extents::Extent;
 pub(crate) use self::extents::KnownExtent;
 
@@ -38,6 +40,10 @@ pub trait ReadAt: Send + Sync {
         let _ = offset;
         Extent::ALL_DATA
     }
+
+    /// Told once before it is read from start to end. What follows from it is up to the source; nothing,
+    /// unless it knows better.
+    fn expect_sequential(&self) {}
 
     /// Whether its length is zero.
     ///
@@ -138,6 +144,9 @@ pub trait Source: Send + Sync {
         let _ = offset;
         Extent::ALL_DATA
     }
+
+    /// Told once before it is read from start to end, as [`ReadAt::expect_sequential`].
+    fn source_expect_sequential(&self) {}
 }
 
 impl<T: ReadAt + ?Sized> Source for T {
@@ -152,6 +161,10 @@ impl<T: ReadAt + ?Sized> Source for T {
 
     fn source_extent_at(&self, offset: u64) -> Extent {
         self.extent_at(offset)
+    }
+
+    fn source_expect_sequential(&self) {
+        self.expect_sequential();
     }
 }
 
@@ -171,6 +184,9 @@ impl Source for memmap2::Mmap {
 
 /// A regular file also tells where its holes are, as far as its file system does. Asking moves the file's
 /// cursor, which positioned reads and writes do not use; do not rely on it meanwhile.
+///
+/// Expecting to be read from start to end, it asks the kernel to read further ahead (`POSIX_FADV_SEQUENTIAL`),
+/// which stays so for the open file. Nothing is ever dropped from the page cache.
 impl ReadAt for File {
     fn len(&self) -> io::Result<u64> {
         let metadata = self.metadata()?;
@@ -194,6 +210,11 @@ impl ReadAt for File {
 
     fn extent_at(&self, offset: u64) -> Extent {
         extents::of_file(self, offset)
+    }
+
+    fn expect_sequential(&self) {
+        // Advice that is not taken costs speed at the most.
+        let _ = rustix::fs::fadvise(self, 0, None, Advice::Sequential);
     }
 }
 
@@ -298,6 +319,10 @@ macro_rules! forward {
 
             fn extent_at(&self, offset: u64) -> Extent {
                 (**self).extent_at(offset)
+            }
+
+            fn expect_sequential(&self) {
+                (**self).expect_sequential();
             }
         }
 

@@ -145,6 +145,7 @@ impl<'a> Verifier<'a> {
         H: ReadAt + ?Sized,
     {
         self.check_lengths(data, hash)?;
+        data.expect_sequential();
         let params = self.trusted.params();
         let hasher = BlockHasher::with_platform(params, self.platform);
         let data = Reader::new(data, params, &hasher);
