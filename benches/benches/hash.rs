@@ -1,103 +1,89 @@
-//! One thread, no tree: how fast blocks turn into digests, ours beside ring and sha2 used directly.
+//! One thread, no tree: how fast blocks turn into digests, every kernel of ours beside ring and sha2.
 //!
-//! 256 KiB of blocks that stay in the level-2 cache, at two page offsets; for blocks of 4096 bytes also
-//! 64 MiB from memory.
+//! 256 KiB of blocks that stay in the level-2 cache: block sizes, salts and hash types, and where the blocks
+//! begin in a page. Then 64 MiB from memory. `-- sha256/type1/salt32` picks some of them.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ring::digest::{Context, SHA256};
-use sha2::Digest as _;
-use verity::Params;
-use verity::internals::BlockHasher;
-use verity_benches::{fixture, is_measuring};
+use verity_benches::{fixture, is_measuring, kernels};
 use verity_testdata::pattern::Prng;
-use verity_testdata::reference::{self, Scheme};
+use verity_testdata::reference::Scheme;
 
-const DIGEST_SIZE: usize = 32;
-/// Where the blocks begin: at a page, and at no boundary of anything.
-const OFFSETS: [usize; 2] = [0, 1000];
-
-/// Hashes blocks of that size into digests.
-type HashMany = Box<dyn Fn(&[u8], usize, &mut [u8])>;
-
-fn contenders() -> [(&'static str, HashMany); 3] {
-    let params = Params::builder()
-        .salt(verity::Salt::new(&fixture::salt()).expect("a short salt"))
-        .data_blocks(1)
-        .build()
-        .expect("valid parameters");
-    let ours = BlockHasher::new(&params);
-    let salted_sha2 = sha2::Sha256::new_with_prefix(fixture::salt());
-    let mut salted_ring = Context::new(&SHA256);
-    salted_ring.update(&fixture::salt());
-    [
-        ("verity", Box::new(move |blocks, size, out| ours.hash_many(blocks, size, out))),
-        (
-            "sha2",
-            each_block(move |block, out| {
-                out.copy_from_slice(&salted_sha2.clone().chain_update(block).finalize());
-            }),
-        ),
-        (
-            "ring",
-            each_block(move |block, out| {
-                let mut context = salted_ring.clone();
-                context.update(block);
-                out.copy_from_slice(context.finish().as_ref());
-            }),
-        ),
-    ]
-}
-
-fn each_block(hash: impl Fn(&[u8], &mut [u8]) + 'static) -> HashMany {
-    Box::new(move |blocks, size, out| {
-        for (block, out) in blocks.chunks_exact(size).zip(out.chunks_exact_mut(DIGEST_SIZE)) {
-            hash(block, out);
-        }
-    })
-}
+/// Stays in the level-2 cache.
+const CACHED: usize = 256 << 10;
+const BLOCK_SIZES: [u32; 3] = [512, 4096, 65_536];
+/// None, half a line, and one that puts every word of a block across two.
+const SALTS: [usize; 3] = [0, 32, 13];
+/// Where the blocks begin in a page.
+const OFFSETS: [usize; 3] = [0, 64, 1000];
 
 fn hash(criterion: &mut Criterion) {
-    for block_size in [512, 4096, 65_536] {
-        compare(criterion, &format!("hash/cache/{block_size}"), block_size, 256 << 10);
+    for algorithm in ["sha256", "sha512"] {
+        shapes(criterion, algorithm);
+        places(criterion, algorithm);
     }
-    let size = if is_measuring() { 64 << 20 } else { 1 << 20 };
-    compare(criterion, "hash/memory/4096", 4096, size);
 }
 
-fn compare(criterion: &mut Criterion, name: &str, block_size: usize, size: usize) {
-    let blocks = Prng::new(1).bytes(size);
-    let expected = expected(&blocks, block_size);
-    let mut placed: Vec<_> = OFFSETS.map(|offset| Placed::new(&blocks, offset)).into();
+/// Blocks and salts of every shape, in the cache, at the start of a page.
+fn shapes(criterion: &mut Criterion, algorithm: &str) {
+    let size = if is_measuring() { CACHED } else { 128 << 10 };
+    for block_size in BLOCK_SIZES {
+        for salt in SALTS {
+            let scheme = scheme(algorithm, 1, block_size, salt);
+            compare(criterion, &scheme, "cache", &Placed::new(size, 0));
+        }
+    }
+    compare(criterion, &scheme(algorithm, 0, 4096, 32), "cache", &Placed::new(size, 0));
+}
+
+/// The usual blocks and salt at other places.
+fn places(criterion: &mut Criterion, algorithm: &str) {
+    let scheme = fixture::scheme(algorithm);
+    for offset in OFFSETS {
+        compare(criterion, &scheme, &format!("offset{offset}"), &Placed::new(CACHED, offset));
+    }
+    let size = if is_measuring() { 64 << 20 } else { CACHED };
+    compare(criterion, &scheme, "memory", &Placed::new(size, 0));
+}
+
+fn scheme(algorithm: &str, hash_type: u32, data_block_size: u32, salt: usize) -> Scheme {
+    let salt = Prng::new(2).bytes(salt);
+    // A hash block must hold two digests of sha512 only; it is not hashed here.
+    Scheme {
+        algorithm: algorithm.to_owned(),
+        hash_type,
+        data_block_size,
+        hash_block_size: 4096,
+        salt,
+    }
+}
+
+fn compare(criterion: &mut Criterion, scheme: &Scheme, place: &str, blocks: &Placed) {
+    let blocks = blocks.bytes();
+    let expected = kernels::expected(scheme, blocks);
     let mut out = vec![0; expected.len()];
+    let Scheme { algorithm, hash_type, data_block_size, salt, .. } = scheme;
+    let salt = salt.len();
+    let name = format!("hash/{algorithm}/type{hash_type}/salt{salt}/{place}/{data_block_size}");
     let mut group = criterion.benchmark_group(name);
-    group.throughput(Throughput::Bytes(u64::try_from(size).expect("a length")));
-    for (name, hash_many) in contenders() {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                placed.rotate_left(1);
-                hash_many(black_box(placed[0].bytes()), block_size, &mut out);
-            });
+    group.throughput(Throughput::Bytes(u64::try_from(blocks.len()).expect("a length")));
+    group.sample_size(10).warm_up_time(Duration::from_millis(100));
+    group.measurement_time(Duration::from_millis(400));
+    for contender in kernels::contenders(scheme) {
+        group.bench_function(contender.label(), |bencher| {
+            bencher.iter(|| contender.hash_many(black_box(blocks), &mut out));
         });
         // A filter on the command line may have skipped it, so once more.
         out.fill(0);
-        hash_many(placed[0].bytes(), block_size, &mut out);
-        assert!(out == expected, "{name}: wrong digests");
+        contender.hash_many(blocks, &mut out);
+        assert!(out == expected, "{}: wrong digests", contender.label());
     }
     group.finish();
 }
 
-/// The digests by the slow twin.
-fn expected(blocks: &[u8], block_size: usize) -> Vec<u8> {
-    let scheme = Scheme { salt: fixture::salt().to_vec(), ..Scheme::default() };
-    blocks
-        .chunks_exact(block_size)
-        .flat_map(|block| reference::hash_block(&scheme, block))
-        .collect()
-}
-
-/// Bytes that begin at a chosen offset in a page.
+/// Random bytes that begin at a chosen offset in a page.
 struct Placed {
     buffer: Vec<u8>,
     start: usize,
@@ -107,11 +93,10 @@ struct Placed {
 impl Placed {
     const PAGE: usize = 4096;
 
-    fn new(bytes: &[u8], offset: usize) -> Placed {
-        let mut buffer = vec![0; bytes.len() + 2 * Self::PAGE];
+    fn new(len: usize, offset: usize) -> Placed {
+        let buffer = Prng::new(1).bytes(len + 2 * Self::PAGE);
         let start = buffer.as_ptr().align_offset(Self::PAGE) + offset;
-        buffer[start..start + bytes.len()].copy_from_slice(bytes);
-        Placed { buffer, start, len: bytes.len() }
+        Placed { buffer, start, len }
     }
 
     fn bytes(&self) -> &[u8] {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 
-use verity::{HashArea, Params, RootHash, Salt};
+use verity::{HashArea, Params, RootHash, Salt, Uuid};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
 
@@ -33,11 +33,8 @@ impl Image {
     /// If memory does not suffice.
     pub fn new(mebibytes: usize) -> Image {
         let data = Prng::new(1).bytes(mebibytes << 20);
-        let scheme = Scheme { salt: salt().to_vec(), ..Scheme::default() };
-        let twin = reference::format(&data, &scheme);
-        let size = u64::try_from(data.len()).expect("a length");
-        let salt = Salt::new(&salt()).expect("a short salt");
-        let params = Params::builder().salt(salt).data_size(size).build().expect("whole blocks");
+        let twin = reference::format(&data, &scheme("sha256"));
+        let params = params(u64::try_from(data.len()).expect("a length"));
         let area = HashArea::new(&params, 0, false).expect("the start of a device");
         let root_hash = RootHash::new(verity::Digest::new(&twin.root_hash).expect("a digest"));
         Image { data, params, area, tree: twin.tree, root_hash }
@@ -65,9 +62,21 @@ impl Image {
     }
 }
 
-/// The salt of 32 bytes, the length that veritysetup makes.
-pub fn salt() -> [u8; 32] {
-    let mut salt = [0; 32];
-    Prng::new(2).fill(&mut salt);
-    salt
+/// The UUID of every superblock here.
+pub const UUID: Uuid = Uuid::from_u128(0x6ba7_b810_9dad_41d1_80b4_00c0_4fd4_30c8);
+
+/// What is compared unless something else is said: type 1, blocks of 4096 bytes, a salt of 32 bytes, the
+/// length that veritysetup makes.
+pub fn scheme(algorithm: &str) -> Scheme {
+    let salt = Prng::new(2).bytes(32);
+    Scheme { algorithm: algorithm.to_owned(), salt, ..Scheme::default() }
+}
+
+/// The same as parameters, with sha256, of an image of that many bytes.
+///
+/// # Panics
+/// If they are no whole blocks.
+pub fn params(data_size: u64) -> Params {
+    let salt = Salt::new(&scheme("sha256").salt).expect("a short salt");
+    Params::builder().salt(salt).data_size(data_size).build().expect("whole blocks")
 }

@@ -1,76 +1,161 @@
 //! What a figure was measured on, in words to keep beside it.
 
+use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
+use serde::{Deserialize, Serialize};
 
-/// The machine, the toolchain and the source, one `name: value` a line.
-pub fn description() -> String {
-    let facts = [
-        ("date", output("date", &["-u", "+%F %R UTC"])),
-        ("source", source()),
-        ("compiler", output("rustc", &["-V"])),
-        ("cpu", format!("{}, {} online", cpu_model(), cpus())),
-        ("kernel", output("uname", &["-srm"])),
-        ("load", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()),
-    ];
-    facts.map(|(name, value)| format!("{name}: {value}\n")).concat()
+/// The machine, as far as figures depend on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// What it is and not whose: `amd-epyc-zen4-2cpu`.
+    pub name: String,
+    /// The CPU's name for itself, and its design: several designs call themselves alike.
+    pub cpu: String,
+    /// How many CPUs this process may use.
+    pub cpus: usize,
+    /// The kernel.
+    pub kernel: String,
+    /// Those flags of the CPU that kernels for hashing ask for.
+    pub flags: Vec<String>,
+    /// The setting of transparent huge pages; they decide how fast plain memory is.
+    pub huge_pages: String,
+    /// `/proc/loadavg`.
+    pub load: String,
 }
 
-/// A name for the machine that says what it is and not whose: `amd-epyc-2cpu`.
-pub fn name() -> String {
-    let words = cpu_model().to_ascii_lowercase();
-    let words = words.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let words: Vec<_> = words.filter(|word| !word.is_empty()).take(6).collect();
-    format!("{}-{}cpu", words.join("-"), cpus())
-}
+/// Flags that a hash kernel may need, as lscpu names them on x86-64 and on ARM.
+const FLAGS: &[&str] = &[
+    "ssse3",
+    "avx2",
+    "avx512f",
+    "avx512bw",
+    "avx512vl",
+    "avx512vbmi",
+    "gfni",
+    "sha_ni",
+    "sha512",
+    "asimd",
+    "sha2",
+    "sha3",
+    "sve",
+    "sve2",
+];
 
-/// Today, as in `2026-11-23`.
-pub fn date() -> String {
-    output("date", &["-u", "+%F"])
-}
-
-/// How fast one thread and how fast all of them hash what is in the level-1 cache, in GB/s together.
-///
-/// The CPUs of a virtual machine are at times two threads of one core; then the second figure is far from
-/// being `n` times the first, and no program can do anything about it.
-pub fn register_loop() -> (f64, f64) {
-    let all = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cpus()).map(|_| scope.spawn(hash_for_a_while)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or(0.0)).sum()
-    });
-    (hash_for_a_while(), all)
-}
-
-fn hash_for_a_while() -> f64 {
-    const ROUND: u32 = 1 << 20;
-    let block = [0x5a; 4096];
-    let start = Instant::now();
-    let mut bytes = 0.0;
-    while start.elapsed() < Duration::from_millis(300) {
-        for _ in 0..ROUND / 4096 {
-            std::hint::black_box(Sha256::digest(std::hint::black_box(block)));
+impl Machine {
+    /// This one, now.
+    pub fn detect() -> Machine {
+        let cpu = Cpu::parse(&output("lscpu", &[]));
+        Machine {
+            name: cpu.folder_name(cpus()),
+            cpu: cpu.description(),
+            cpus: cpus(),
+            kernel: output("uname", &["-srm"]),
+            flags: cpu.flags,
+            huge_pages: setting("/sys/kernel/mm/transparent_hugepage/enabled"),
+            load: file("/proc/loadavg"),
         }
-        bytes += f64::from(ROUND);
     }
-    bytes / start.elapsed().as_secs_f64() / 1e9
 }
 
-fn source() -> String {
-    let directory = verity_testdata::workspace();
-    let directory = directory.to_string_lossy();
-    output("git", &["-C", &directory, "describe", "--always", "--dirty"])
-}
-
-fn cpu_model() -> String {
-    let text = output("lscpu", &[]);
-    let model = text.lines().find_map(|line| line.strip_prefix("Model name:"));
-    model.map_or("unknown".to_owned(), |model| model.trim().to_owned())
-}
-
-fn cpus() -> usize {
+/// How many CPUs this process may use.
+pub fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The time, as in `2026-11-23 16:27 UTC`.
+pub fn now() -> String {
+    output("date", &["-u", "+%F %R UTC"])
+}
+
+/// The compiler.
+pub fn compiler() -> String {
+    output("rustc", &["-V"])
+}
+
+/// The source's commit, and whether it was changed since.
+pub fn commit() -> String {
+    let directory = verity_testdata::workspace();
+    output("git", &["-C", &directory.to_string_lossy(), "describe", "--always", "--dirty"])
+}
+
+/// The kind of file system a directory lies on, as `stat` names it.
+pub fn file_system(directory: &Path) -> String {
+    output("stat", &["-f", "-c", "%T", &directory.to_string_lossy()])
+}
+
+/// What lscpu says about the CPU.
+struct Cpu {
+    model_name: String,
+    family: Option<u32>,
+    model: Option<u32>,
+    vendor: String,
+    flags: Vec<String>,
+}
+
+impl Cpu {
+    fn parse(text: &str) -> Cpu {
+        let field = |name: &str| {
+            let values = text.lines().filter_map(|line| line.trim().split_once(':'));
+            values.filter(|(key, _)| *key == name).map(|(_, value)| value.trim()).next()
+        };
+        let number = |name| field(name)?.parse().ok();
+        let flags = field("Flags").unwrap_or_default().split_whitespace();
+        Cpu {
+            model_name: field("Model name")
+                .filter(|name| *name != "-")
+                .unwrap_or("unknown")
+                .to_owned(),
+            family: number("CPU family"),
+            model: number("Model"),
+            vendor: field("Vendor ID").unwrap_or_default().to_owned(),
+            flags: flags.filter(|flag| FLAGS.contains(flag)).map(str::to_owned).collect(),
+        }
+    }
+
+    /// As in `AMD EPYC (Zen 4)`.
+    fn description(&self) -> String {
+        let design = self.design().map(|design| format!(" ({design})"));
+        self.model_name.clone() + &design.unwrap_or_default()
+    }
+
+    /// The design's name where virtual machines hide it; else the numbers, if there are any.
+    fn design(&self) -> Option<String> {
+        let (family, model) = (self.family?, self.model?);
+        let name = if self.vendor == "AuthenticAMD" { zen(family, model) } else { None };
+        Some(name.map_or_else(|| format!("family {family} model {model}"), str::to_owned))
+    }
+
+    fn folder_name(&self, cpus: usize) -> String {
+        let design = self.design().unwrap_or_default().replace("Zen ", "zen");
+        let words = format!("{} {design}", self.model_name).to_ascii_lowercase();
+        let words = words.split(|letter: char| !letter.is_ascii_alphanumeric());
+        let noise = ["", "r", "tm", "cpu", "processor"];
+        let words: Vec<_> = words.filter(|word| !noise.contains(word)).collect();
+        format!("{}-{cpus}cpu", words.join("-"))
+    }
+}
+
+/// AMD's designs since the first with wide vectors and SHA-NI at once, by the numbers that Linux tells them
+/// apart by (`arch/x86/kernel/cpu/amd.c`).
+fn zen(family: u32, model: u32) -> Option<&'static str> {
+    match (family, model) {
+        (0x19, 0x00..=0x0f | 0x20..=0x5f) => Some("Zen 3"),
+        (0x19, 0x10..=0x1f | 0x60..=0xaf) => Some("Zen 4"),
+        (0x1a, 0x00..=0x2f | 0x40..=0x4f | 0x60..=0x7f) => Some("Zen 5"),
+        _ => None,
+    }
+}
+
+/// The choice in brackets, as in `always [madvise] never`.
+fn setting(path: &str) -> String {
+    let text = file(path);
+    let chosen = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    chosen.map_or("unknown".to_owned(), |(chosen, _)| chosen.to_owned())
+}
+
+fn file(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
 /// What a program prints, or `unknown`.
@@ -78,4 +163,35 @@ fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).env("LC_ALL", "C").output();
     let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
     text.map_or("unknown".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPYC: &str = "Vendor ID:    AuthenticAMD\nModel name:   AMD EPYC\nCPU family:   25\nModel:   17\n\
+                        Flags:        fpu avx2 sha_ni aes\n";
+
+    #[test]
+    fn cpus_that_call_themselves_alike_have_different_names() {
+        let cpu = Cpu::parse(EPYC);
+        assert_eq!(cpu.folder_name(2), "amd-epyc-zen4-2cpu");
+        assert_eq!(cpu.description(), "AMD EPYC (Zen 4)");
+        assert_eq!(cpu.flags, ["avx2", "sha_ni"]);
+        let zen5 = Cpu::parse(&EPYC.replace("25", "26").replace("17", "2"));
+        assert_eq!(zen5.folder_name(2), "amd-epyc-zen5-2cpu");
+        let later = Cpu::parse(&EPYC.replace("25", "99"));
+        assert_eq!(later.folder_name(2), "amd-epyc-family-99-model-17-2cpu");
+    }
+
+    #[test]
+    fn an_arm_cpu_has_a_name_without_a_family() {
+        let cpu = Cpu::parse(
+            "  Vendor ID:  ARM\n    Model name:  Neoverse-N1\n    Model: 1\nFlags: fp asimd sha2\n",
+        );
+        assert_eq!(cpu.folder_name(4), "neoverse-n1-4cpu");
+        assert_eq!(cpu.description(), "Neoverse-N1");
+        assert_eq!(cpu.flags, ["asimd", "sha2"]);
+        assert_eq!(Cpu::parse("").folder_name(1), "unknown-1cpu");
+    }
 }

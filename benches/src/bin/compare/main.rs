@@ -1,40 +1,41 @@
-//! `verity` and `veritysetup` side by side, as whole commands: the same image, the same parameters, outputs
-//! that must be equal, in turns. Nothing is asserted about time.
+//! `verity` beside its peers, in turns within one run: whole commands against `veritysetup` and against a
+//! builder on rayon and ring, and, in this process, every kernel against the crates that hash blocks.
+//! Every result is checked; nothing is asserted about time.
 //!
 //! ```text
-//! compare [--size MIB] [--rounds N] [--threads N,N,...] [--dir DIR] [--verity PROGRAM] [--record]
+//! compare [--size MIB] [--rounds N] [--threads N,N,...] [--parts commands,kernels,cold] [--dir DIR]
+//!         [--verity PROGRAM] [--record]
 //! ```
 //!
-//! `--record` also writes the report to `benches/record/MACHINE/DATE.txt`.
+//! `--record` also writes `benches/record/MACHINE/DATE.txt` and `.json`.
 
-mod contest;
-mod report;
+mod commands;
+mod image;
+mod kernels;
+mod options;
+mod ring_builder;
+mod rounds;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use verity_benches::machine;
+use clap::Parser as _;
+use verity_benches::machine::{self, Machine};
+use verity_benches::record::{Input, Programs, Record, Row, SCHEMA};
+use verity_benches::register_loop::{RegisterLoop, Sample};
+use verity_benches::{kernels as contenders, report};
 use verity_testdata::oracle::{self, VeritySetup};
-use verity_testdata::pattern::Prng;
 
-use self::contest::Contest;
-
-const USAGE: &str = "usage: compare [--size MIB] [--rounds N] [--threads N,N,...] [--dir DIR] [--verity PROGRAM] [--record]";
-
-/// What the command line says.
-struct Options {
-    mebibytes: u64,
-    rounds: usize,
-    threads: Vec<usize>,
-    /// Where image and outputs lie; a disk's file system, not tmpfs.
-    directory: PathBuf,
-    verity: Option<PathBuf>,
-    record: bool,
-}
+use self::image::Image;
+use self::options::{Arguments, Options, Part};
 
 fn main() -> ExitCode {
-    match Options::read().and_then(|options| run(&options)) {
+    let arguments = Arguments::parse();
+    let done = match &arguments.peer {
+        Some(peer) => ring_builder::run(peer),
+        None => run(&arguments.options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("compare: {message}");
@@ -44,81 +45,64 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
+    let input = Input {
+        bytes: options.bytes(),
+        seed: options.seed(),
+        file_system: machine::file_system(&options.directory()?),
+    };
+    let mut record = Record {
+        schema: SCHEMA,
+        date: String::new(),
+        commit: machine::commit(),
+        compiler: machine::compiler(),
+        command: options.command_line(),
+        machine: Machine::detect(),
+        programs: Programs {
+            verity_built_here: options.verity.is_none(),
+            veritysetup: None,
+            tape_sha256: contenders::tape_backend().map(str::to_owned),
+        },
+        input,
+        register_loop: None,
+        rows: Vec::new(),
+    };
+    if options.has(Part::Commands) || options.has(Part::Cold) {
+        measure_commands(options, &mut record)?;
+    }
+    if options.has(Part::Kernels) {
+        record.rows.extend(kernels::measure(&record.input, options.rounds)?);
+    }
+    record.date = machine::now();
+    print!("{}", report::text(&record));
+    if options.record {
+        let records = verity_testdata::workspace().join("benches/record");
+        eprintln!("compare: recorded in {}", record.save(&records)?.display());
+    }
+    Ok(())
+}
+
+/// Between two samples of the register loop, which tell what several threads can be worth.
+fn measure_commands(options: &Options, record: &mut Record) -> Result<(), String> {
     let veritysetup = VeritySetup::find().ok_or("veritysetup is not installed")?;
+    record.programs.veritysetup = Some(veritysetup.version());
     let verity = match &options.verity {
         Some(program) => program.clone(),
         None => build_verity()?,
     };
-    fs::create_dir_all(&options.directory).map_err(|error| error.to_string())?;
-    let directory = tempdir(&options.directory)?;
-    let image = directory.path().join("image");
-    eprintln!("compare: writing {} MiB of random bytes", options.mebibytes);
-    write_image(&image, options.mebibytes)?;
-
-    let contest = Contest::new(&veritysetup, &verity, &image, &options.threads)?;
-    let before = machine::register_loop();
-    let measured = contest.run(options.rounds)?;
-    let after = machine::register_loop();
-
-    let mut text = machine::description();
-    let built = if options.verity.is_some() { "the program given" } else { "built from source" };
-    text += &format!("verity: {built}\nveritysetup: {}\n", veritysetup.version());
-    text += &report::loops(before, after);
-    text += &format!(
-        "image: {} MiB of random bytes, sha256, 4096-byte blocks, 32-byte salt, warm page cache\n",
-        options.mebibytes
-    );
-    text += &report::tables(&measured, options.mebibytes << 20);
-    print!("{text}");
-    if options.record { record(&text) } else { Ok(()) }
-}
-
-impl Options {
-    fn read() -> Result<Options, String> {
-        let mut options = Options {
-            mebibytes: 1024,
-            rounds: 5,
-            threads: vec![1, 2],
-            directory: target_directory(),
-            verity: None,
-            record: false,
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            if name == "--record" {
-                options.record = true;
-                continue;
-            }
-            let value = arguments.next().ok_or(USAGE)?;
-            match name.as_str() {
-                "--size" => options.mebibytes = number(&value)?,
-                "--rounds" => options.rounds = number(&value)?,
-                "--threads" => {
-                    options.threads = value.split(',').map(number).collect::<Result<_, _>>()?;
-                }
-                "--dir" => options.directory = value.into(),
-                "--verity" => options.verity = Some(value.into()),
-                _ => return Err(USAGE.to_owned()),
-            }
-        }
-        Ok(options)
+    let image = Image::write(&options.directory()?, &record.input)?;
+    let contest = commands::Contest::new(&veritysetup, &verity, &image, &options.threads)?;
+    let mut rows: Vec<Row> = Vec::new();
+    let before = Sample::take();
+    if options.has(Part::Commands) {
+        rows.extend(contest.run(options.rounds)?);
     }
-}
-
-/// A positive number.
-fn number<T: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
-    let number = text.parse().ok().filter(|number| *number != T::default());
-    number.ok_or_else(|| format!("{text:?} is no positive number\n{USAGE}"))
-}
-
-fn target_directory() -> PathBuf {
-    let default = || verity_testdata::workspace().join("target");
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
-}
-
-fn tempdir(parent: &Path) -> Result<verity_testdata::files::TempDir, String> {
-    let directory = verity_testdata::files::TempDir::with_prefix_in("compare-", parent);
-    directory.map_err(|error| format!("{}: {error}", parent.display()))
+    if options.has(Part::Cold) {
+        rows.extend(contest.run_cold(options.rounds)?);
+    }
+    let kernel = RegisterLoop::kernel().to_owned();
+    record.register_loop = Some(RegisterLoop { kernel, before, after: Sample::take() });
+    record.rows.extend(rows);
+    Ok(())
 }
 
 /// Cargo decides whether there is anything to do.
@@ -129,29 +113,5 @@ fn build_verity() -> Result<PathBuf, String> {
     if !output.status.success() {
         return Err(oracle::failure(&cargo, &output));
     }
-    Ok(target_directory().join("release/verity"))
-}
-
-/// Random, so without holes; on the disk, so that no write-back runs beside the measurement; read once, so
-/// in the page cache.
-fn write_image(path: &Path, mebibytes: u64) -> Result<(), String> {
-    let write = || {
-        let mut file = fs::File::create(path)?;
-        let mut prng = Prng::new(1);
-        for _ in 0..mebibytes {
-            std::io::Write::write_all(&mut file, &prng.bytes(1 << 20))?;
-        }
-        file.sync_all()?;
-        std::io::copy(&mut fs::File::open(path)?, &mut std::io::sink())
-    };
-    write().map(drop).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn record(text: &str) -> Result<(), String> {
-    let directory = verity_testdata::workspace().join("benches/record").join(machine::name());
-    let path = directory.join(format!("{}.txt", machine::date()));
-    let written = fs::create_dir_all(&directory).and_then(|()| fs::write(&path, text));
-    written.map_err(|error| format!("{}: {error}", path.display()))?;
-    eprintln!("compare: recorded in {}", path.display());
-    Ok(())
+    Ok(options::target_directory().join("release/verity"))
 }

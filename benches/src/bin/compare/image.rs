@@ -1,0 +1,72 @@
+//! The image that commands read: fresh random bytes without holes, on a disk.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Advice, fadvise};
+use verity_benches::record::Input;
+use verity_testdata::files::TempDir;
+use verity_testdata::pattern::Prng;
+
+/// Gone when it is dropped, with all that was made of it.
+pub(crate) struct Image {
+    pub(crate) bytes: u64,
+    directory: TempDir,
+}
+
+impl Image {
+    /// Synced, so that no write-back runs beside the measurement, and read once, so in the page cache.
+    pub(crate) fn write(directory: &Path, input: &Input) -> Result<Image, String> {
+        // Its pages are small and its sync does nothing: other figures than those of files.
+        if ["tmpfs", "ramfs"].contains(&input.file_system.as_str()) {
+            return Err(format!(
+                "{} is in memory: name a directory on a disk (--dir)",
+                directory.display()
+            ));
+        }
+        let wrong = |error: io::Error| format!("{}: {error}", directory.display());
+        let directory = TempDir::with_prefix_in("compare-", directory).map_err(wrong)?;
+        let image = Image { bytes: input.bytes, directory };
+        eprintln!("compare: writing {} MiB of random bytes", input.bytes >> 20);
+        image.fill(input.seed).map_err(wrong)?;
+        image.warm().map_err(wrong)?;
+        Ok(image)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("image")
+    }
+
+    /// Where a command puts its output.
+    pub(crate) fn hash(&self) -> PathBuf {
+        self.directory.path().join("hash")
+    }
+
+    /// Brings it into the page cache.
+    pub(crate) fn warm(&self) -> io::Result<()> {
+        io::copy(&mut File::open(self.path())?, &mut io::sink()).map(drop)
+    }
+
+    /// Drops it from the page cache, which takes no rights: its pages are clean.
+    pub(crate) fn cool(&self) -> io::Result<()> {
+        fadvise(File::open(self.path())?, 0, None, Advice::DontNeed).map_err(io::Error::from)
+    }
+
+    /// Removes the last output, if there is one.
+    pub(crate) fn remove_hash(&self) -> io::Result<()> {
+        match fs::remove_file(self.hash()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
+    fn fill(&self, seed: u64) -> io::Result<()> {
+        let mut file = File::create(self.path())?;
+        let mut prng = Prng::new(seed);
+        for _ in 0..self.bytes >> 20 {
+            file.write_all(&prng.bytes(1 << 20))?;
+        }
+        file.sync_all()
+    }
+}

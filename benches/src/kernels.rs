@@ -1,0 +1,206 @@
+//! Ways to turn blocks into digests: every kernel of ours, and the crates it is measured against.
+
+use ring::digest::Context;
+use sha2::Digest as _;
+use verity::internals::{BlockHasher, Platform};
+use verity::{Algorithm, BlockSize, HashType, Params, Salt};
+use verity_testdata::reference::{self, Scheme};
+
+/// The name of our kernels; which one, its platform says.
+pub const VERITY: &str = "verity";
+/// One block after the other by the crate `sha2`.
+pub const SHA2: &str = "sha2";
+/// One block after the other by the crate `ring`.
+pub const RING: &str = "ring";
+/// Many blocks at once by the crate `tape-sha256`.
+pub const TAPE: &str = "tape-sha256";
+
+/// One way to hash blocks.
+pub struct Contender {
+    /// Whose it is.
+    pub name: &'static str,
+    /// The kernel, where there is a choice.
+    pub platform: Option<&'static str>,
+    hash_many: HashMany,
+}
+
+/// Hashes blocks into as many digests.
+type HashMany = Box<dyn Fn(&[u8], &mut [u8])>;
+
+impl Contender {
+    /// Hashes whole blocks into as many digests.
+    pub fn hash_many(&self, blocks: &[u8], out: &mut [u8]) {
+        (self.hash_many)(blocks, out);
+    }
+
+    /// As in `verity avx512`.
+    pub fn label(&self) -> String {
+        [self.name].into_iter().chain(self.platform).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Everyone who can hash the data blocks of a tree like this: our kernels first, the fastest in front.
+///
+/// # Panics
+/// If the scheme is none that `verity` knows, or not of sha256 or sha512.
+pub fn contenders(scheme: &Scheme) -> Vec<Contender> {
+    let mut contenders: Vec<_> = Platform::available().map(|it| ours(scheme, it)).collect();
+    contenders.push(sha2(scheme));
+    contenders.push(ring(scheme));
+    contenders.extend(tape(scheme));
+    contenders
+}
+
+/// The digests by the slow twin.
+pub fn expected(scheme: &Scheme, blocks: &[u8]) -> Vec<u8> {
+    blocks
+        .chunks_exact(block_size(scheme))
+        .flat_map(|block| reference::hash_block(scheme, block))
+        .collect()
+}
+
+/// The kernel of `tape-sha256` that it takes on this CPU, if it is compiled in.
+pub fn tape_backend() -> Option<&'static str> {
+    #[cfg(feature = "tape")]
+    return Some(tape_sha256::backend());
+    #[cfg(not(feature = "tape"))]
+    None
+}
+
+fn ours(scheme: &Scheme, platform: Platform) -> Contender {
+    let hasher = BlockHasher::with_platform(&params(scheme), platform);
+    let size = block_size(scheme);
+    Contender {
+        name: VERITY,
+        platform: Some(platform.name()),
+        hash_many: Box::new(move |blocks, out| hasher.hash_many(blocks, size, out)),
+    }
+}
+
+fn sha2(scheme: &Scheme) -> Contender {
+    let hash_many = match scheme.algorithm.as_str() {
+        "sha256" => by_sha2(sha2::Sha256::new(), scheme),
+        "sha512" => by_sha2(sha2::Sha512::new(), scheme),
+        other => panic!("no contender for {other}"),
+    };
+    Contender { name: SHA2, platform: None, hash_many }
+}
+
+fn by_sha2<H: sha2::Digest + Clone + 'static>(empty: H, scheme: &Scheme) -> HashMany {
+    let (before, after) = around(scheme);
+    let salted = empty.chain_update(before);
+    each_block(scheme, move |block, out| {
+        out.copy_from_slice(&salted.clone().chain_update(block).chain_update(&after).finalize());
+    })
+}
+
+fn ring(scheme: &Scheme) -> Contender {
+    let mut salted = Context::new(match scheme.algorithm.as_str() {
+        "sha256" => &ring::digest::SHA256,
+        "sha512" => &ring::digest::SHA512,
+        other => panic!("no contender for {other}"),
+    });
+    let (before, after) = around(scheme);
+    salted.update(&before);
+    let hash_many = each_block(scheme, move |block, out| {
+        let mut context = salted.clone();
+        context.update(block);
+        context.update(&after);
+        out.copy_from_slice(context.finish().as_ref());
+    });
+    Contender { name: RING, platform: None, hash_many }
+}
+
+/// It knows sha256 alone, and nothing that follows a block.
+#[cfg(feature = "tape")]
+fn tape(scheme: &Scheme) -> Option<Contender> {
+    /// So many that its lanes are full, so few that the list of them stays in the level-1 cache.
+    const BATCH: usize = 128;
+    let (before, after) = around(scheme);
+    let size = block_size(scheme);
+    let hash_many: HashMany = Box::new(move |blocks, out| {
+        let mut bodies: [&[u8]; BATCH] = [&[]; BATCH];
+        let (out, _) = out.as_chunks_mut();
+        for (blocks, out) in blocks.chunks(BATCH * size).zip(out.chunks_mut(BATCH)) {
+            for (body, block) in bodies.iter_mut().zip(blocks.chunks_exact(size)) {
+                *body = block;
+            }
+            tape_sha256::hash_many_prefixed(&before, &bodies[..out.len()], out);
+        }
+    });
+    let known = scheme.algorithm == "sha256" && after.is_empty();
+    known.then_some(Contender { name: TAPE, platform: tape_backend(), hash_many })
+}
+
+#[cfg(not(feature = "tape"))]
+fn tape(_scheme: &Scheme) -> Option<Contender> {
+    None
+}
+
+fn each_block(scheme: &Scheme, hash: impl Fn(&[u8], &mut [u8]) + 'static) -> HashMany {
+    let (size, digest_size) = (block_size(scheme), digest_size(scheme));
+    Box::new(move |blocks, out| {
+        for (block, out) in blocks.chunks_exact(size).zip(out.chunks_exact_mut(digest_size)) {
+            hash(block, out);
+        }
+    })
+}
+
+/// What is hashed before and after each block.
+fn around(scheme: &Scheme) -> (Vec<u8>, Vec<u8>) {
+    match scheme.hash_type {
+        0 => (Vec::new(), scheme.salt.clone()),
+        _ => (scheme.salt.clone(), Vec::new()),
+    }
+}
+
+/// Of a tree over one block; the blocks to hash may be any number.
+fn params(scheme: &Scheme) -> Params {
+    let block_size = |bytes| BlockSize::new(bytes).expect("a block size");
+    Params::builder()
+        .algorithm(scheme.algorithm.parse::<Algorithm>().expect("a known algorithm"))
+        .hash_type(if scheme.hash_type == 0 { HashType::ChromeOs } else { HashType::Normal })
+        .data_block_size(block_size(scheme.data_block_size))
+        .hash_block_size(block_size(scheme.hash_block_size))
+        .salt(Salt::new(&scheme.salt).expect("a short salt"))
+        .data_blocks(1)
+        .build()
+        .expect("valid parameters")
+}
+
+fn block_size(scheme: &Scheme) -> usize {
+    usize::try_from(scheme.data_block_size).expect("a block fits in memory")
+}
+
+fn digest_size(scheme: &Scheme) -> usize {
+    usize::try_from(reference::digest_size(&scheme.algorithm)).expect("a digest fits in memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use verity_testdata::pattern;
+
+    use super::*;
+
+    #[test]
+    fn every_contender_gives_the_digests_of_the_twin() {
+        for (algorithm, hash_type, salt) in
+            [("sha256", 1, 32), ("sha256", 1, 13), ("sha256", 0, 32), ("sha512", 1, 0)]
+        {
+            let scheme = Scheme {
+                algorithm: algorithm.to_owned(),
+                hash_type,
+                data_block_size: 512,
+                salt: pattern::painted(salt),
+                ..Scheme::default()
+            };
+            let blocks = pattern::painted(300 * 512);
+            let expected = expected(&scheme, &blocks);
+            for contender in contenders(&scheme) {
+                let mut out = vec![0; expected.len()];
+                contender.hash_many(&blocks, &mut out);
+                assert!(out == expected, "{} on {scheme:?}", contender.label());
+            }
+        }
+    }
+}

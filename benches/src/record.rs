@@ -1,0 +1,281 @@
+//! What one run of `compare` measured, where, and how: the file that figures and charts come from.
+//!
+//! `docs/PERFORMANCE.md` describes its fields.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+use crate::register_loop::RegisterLoop;
+use crate::{kernels, report};
+
+/// The shape of the file; a change that older readers would take wrongly makes it one more.
+pub const SCHEMA: u32 = 1;
+
+/// The name of the peer that every comparison of commands begins with.
+pub const VERITYSETUP: &str = "veritysetup";
+/// The name of the builder of `compare` itself, after the way of the strongest peer.
+pub const RING_BUILDER: &str = "rayon + ring";
+
+/// Everything about one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When it ended, as in `2026-11-23 16:27 UTC`.
+    pub date: String,
+    /// `git describe --always --dirty` of the source.
+    pub commit: String,
+    /// `rustc -V`.
+    pub compiler: String,
+    /// The command line with every option, but for paths.
+    pub command: String,
+    /// Where it ran.
+    pub machine: Machine,
+    /// Who was measured, in which version.
+    pub programs: Programs,
+    /// What was hashed.
+    pub input: Input,
+    /// Around the runs of commands, if there were any.
+    pub register_loop: Option<RegisterLoop>,
+    /// The times.
+    pub rows: Vec<Row>,
+}
+
+/// Who was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Programs {
+    /// Whether the command was built from the source here.
+    pub verity_built_here: bool,
+    /// The version.
+    pub veritysetup: Option<String>,
+    /// The kernel that `tape-sha256` chose; none if it was not compiled in.
+    pub tape_sha256: Option<String>,
+}
+
+/// What was hashed: random bytes; sha256 or sha512, blocks of 4096 bytes, a salt of 32 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its size.
+    pub bytes: u64,
+    /// The seed of the bytes.
+    pub seed: u64,
+    /// What the image lay on.
+    pub file_system: String,
+}
+
+/// The times of one contender at one task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// What was done.
+    pub task: Task,
+    /// Who did it.
+    pub contender: String,
+    /// By which kernel, where there is a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// On how many threads.
+    pub threads: usize,
+    /// How many bytes of data were hashed each round.
+    pub bytes: u64,
+    /// How long each round took.
+    pub seconds: Vec<f64>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// A command makes a hash file, its data in the page cache.
+    Format,
+    /// A command verifies data and hash file, both in the page cache.
+    Verify,
+    /// As [`Task::Format`], the data not in the page cache.
+    FormatCold,
+    /// Blocks to sha256 digests, the blocks in the level-2 cache.
+    Sha256L2,
+    /// Blocks to sha256 digests, the blocks in memory.
+    Sha256Memory,
+    /// Blocks to sha512 digests, the blocks in the level-2 cache.
+    Sha512L2,
+    /// Blocks to sha512 digests, the blocks in memory.
+    Sha512Memory,
+}
+
+impl Task {
+    /// In words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Task::Format => "format",
+            Task::Verify => "verify",
+            Task::FormatCold => "format, cold file",
+            Task::Sha256L2 => "sha256, blocks in L2",
+            Task::Sha256Memory => "sha256, blocks in memory",
+            Task::Sha512L2 => "sha512, blocks in L2",
+            Task::Sha512Memory => "sha512, blocks in memory",
+        }
+    }
+
+    /// Whether whole commands are measured, which may have several threads.
+    pub fn is_of_commands(self) -> bool {
+        matches!(self, Task::Format | Task::Verify | Task::FormatCold)
+    }
+}
+
+impl Row {
+    /// Who, by which kernel, on how many threads.
+    pub fn label(&self) -> String {
+        let mut label = self.contender.clone();
+        if let Some(platform) = &self.platform {
+            label = label + " " + platform;
+        }
+        match self.threads {
+            _ if !self.task.is_of_commands() || self.contender == VERITYSETUP => label,
+            1 => label + ", 1 thread",
+            threads => format!("{label}, {threads} threads"),
+        }
+    }
+
+    /// Whether it is ours.
+    pub fn is_ours(&self) -> bool {
+        self.contender == kernels::VERITY
+    }
+}
+
+impl Record {
+    /// The rows of a task, in the order of the contenders.
+    pub fn rows_of(&self, task: Task) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.task == task)
+    }
+
+    /// The row of a peer that a row is held against: with as many threads, or its only one.
+    pub fn peer_of(&self, row: &Row, peer: &str) -> Option<&Row> {
+        let rows = || self.rows_of(row.task).filter(|candidate| candidate.contender == peer);
+        rows().find(|candidate| candidate.threads == row.threads).or_else(|| rows().next())
+    }
+
+    /// Reads a file that [`Record::save`] wrote.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no record of this schema.
+    pub fn load(path: &Path) -> Result<Record, String> {
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let record: Record = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+        match record.schema {
+            SCHEMA => Ok(record),
+            other => Err(wrong(&format!("schema {other}, not {SCHEMA}"))),
+        }
+    }
+
+    /// Writes `MACHINE/DATE.json` and, for people, `MACHINE/DATE.txt` under a directory; the second record of
+    /// a day is called `DATE-2`. Returns the path of the first.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn save(&self, records: &Path) -> Result<PathBuf, String> {
+        let directory = records.join(&self.machine.name);
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
+        fs::create_dir_all(&directory).map_err(|error| wrong(&error))?;
+        let json = serde_json::to_string_pretty(self).map_err(|error| wrong(&error))? + "\n";
+        let (path, mut file) = self.create(&directory).map_err(|error| wrong(&error))?;
+        file.write_all(json.as_bytes()).map_err(|error| wrong(&error))?;
+        let text = report::text(self);
+        fs::write(path.with_extension("txt"), text).map_err(|error| wrong(&error))?;
+        Ok(path)
+    }
+
+    /// The first name that is free.
+    fn create(&self, directory: &Path) -> io::Result<(PathBuf, File)> {
+        let day = self.date.split_whitespace().next().unwrap_or("unknown");
+        let later = (2..).map(|number| format!("{day}-{number}"));
+        for name in std::iter::once(day.to_owned()).chain(later) {
+            let path = directory.join(&name).with_extension("json");
+            if path.with_extension("txt").exists() {
+                continue;
+            }
+            match File::create_new(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created.map(|file| (path, file)),
+            }
+        }
+        unreachable!("names do not end")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Record {
+        Record::load(&crate::sample_record()).unwrap()
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_and_none_is_overwritten() {
+        let directory = verity_testdata::files::tempdir();
+        let mut record = sample();
+        let first = record.save(directory.path()).unwrap();
+        record.rows.truncate(1);
+        let second = record.save(directory.path()).unwrap();
+        assert!(first.ends_with("some-cpu-2cpu/2026-11-24.json"));
+        assert!(second.ends_with("some-cpu-2cpu/2026-11-24-2.json"));
+        assert_eq!(Record::load(&first).unwrap(), sample());
+        assert_eq!(Record::load(&second).unwrap(), record);
+        assert!(first.with_extension("txt").exists() && second.with_extension("txt").exists());
+    }
+
+    #[test]
+    fn a_record_of_another_schema_is_refused() {
+        let directory = verity_testdata::files::tempdir();
+        let mut record = sample();
+        record.schema += 1;
+        let path = record.save(directory.path()).unwrap();
+        assert!(Record::load(&path).unwrap_err().ends_with("schema 2, not 1"));
+    }
+
+    #[test]
+    fn a_row_is_held_against_a_peer_with_as_many_threads() {
+        let record = sample();
+        let ours = |threads| {
+            record
+                .rows_of(Task::Format)
+                .find(|row| row.is_ours() && row.threads == threads)
+                .unwrap()
+        };
+        let threads = |ours, peer| record.peer_of(ours, peer).map(|row| row.threads);
+        assert_eq!(threads(ours(2), RING_BUILDER), Some(2));
+        assert_eq!(threads(ours(2), VERITYSETUP), Some(1));
+        assert_eq!(threads(ours(2), "nobody"), None);
+    }
+
+    #[test]
+    fn labels_say_what_there_is_a_choice_of() {
+        let record = sample();
+        let labels = |task| record.rows_of(task).map(Row::label).collect::<Vec<_>>();
+        assert_eq!(
+            labels(Task::Format),
+            [
+                "veritysetup",
+                "verity, 1 thread",
+                "verity, 2 threads",
+                "rayon + ring, 1 thread",
+                "rayon + ring, 2 threads"
+            ]
+        );
+        assert_eq!(
+            labels(Task::Sha256L2),
+            [
+                "verity avx512",
+                "verity sha-ni",
+                "verity portable",
+                "sha2",
+                "ring",
+                "tape-sha256 avx512-16"
+            ]
+        );
+    }
+}

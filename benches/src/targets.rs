@@ -1,0 +1,122 @@
+//! What the project set out to reach, given for Zen 5, beside what a record shows.
+
+use crate::kernels::{RING, SHA2, TAPE};
+use crate::record::{RING_BUILDER, Record, Row, Task, VERITYSETUP};
+use crate::statistics::{self, Summary};
+
+/// How many times as fast as a peer one of our rows is to be.
+pub struct Target {
+    task: Task,
+    ours: Ours,
+    peer: &'static str,
+    /// What it should be.
+    pub least: f64,
+    /// What it might be.
+    pub stretch: f64,
+}
+
+/// Which of our rows.
+enum Ours {
+    /// The one of a kernel.
+    Platform(&'static str),
+    /// The fastest.
+    Best,
+    /// The one with that many threads.
+    Threads(usize),
+}
+
+/// A target whose two sides were measured.
+pub struct Outcome<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Who reached it or not.
+    pub ours: &'a Row,
+    /// Against whom.
+    pub peer: &'a Row,
+    /// How many times as fast it is.
+    pub ratio: Summary,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = {
+    use Ours::{Best, Platform, Threads};
+    use Task::{Format, Sha256L2, Sha256Memory, Sha512L2, Verify};
+    &[
+        target(Sha256L2, Platform("avx512"), RING, 3.6, 4.4),
+        target(Sha256L2, Platform("avx512"), SHA2, 3.6, 4.4),
+        target(Sha256Memory, Platform("avx512"), RING, 2.8, 3.4),
+        target(Sha256Memory, Platform("avx512"), SHA2, 2.8, 3.4),
+        target(Sha256L2, Best, TAPE, 1.25, 1.6),
+        target(Sha256Memory, Best, TAPE, 1.25, 1.6),
+        target(Sha256L2, Platform("sha-ni"), RING, 1.5, 1.7),
+        target(Sha512L2, Platform("avx512"), SHA2, 3.0, 4.0),
+        target(Format, Threads(1), VERITYSETUP, 3.8, 5.0),
+        target(Format, Threads(2), VERITYSETUP, 6.0, 8.0),
+        target(Verify, Threads(1), VERITYSETUP, 3.8, 5.0),
+        target(Verify, Threads(2), VERITYSETUP, 6.0, 8.0),
+        target(Format, Threads(2), RING_BUILDER, 2.2, 3.0),
+    ]
+};
+
+const fn target(task: Task, ours: Ours, peer: &'static str, least: f64, stretch: f64) -> Target {
+    Target { task, ours, peer, least, stretch }
+}
+
+impl Target {
+    /// None where a side is missing.
+    pub fn outcome<'a>(&'a self, record: &'a Record) -> Option<Outcome<'a>> {
+        let ours = self.ours(record)?;
+        let peer = record.peer_of(ours, self.peer)?;
+        let ratio = statistics::times_as_fast(&peer.seconds, &ours.seconds)?;
+        Some(Outcome { target: self, ours, peer, ratio })
+    }
+
+    fn ours<'a>(&self, record: &'a Record) -> Option<&'a Row> {
+        let mut rows = record.rows_of(self.task).filter(|row| row.is_ours());
+        match self.ours {
+            Ours::Platform(name) => rows.find(|row| row.platform.as_deref() == Some(name)),
+            Ours::Threads(threads) => rows.find(|row| row.threads == threads),
+            Ours::Best => fastest(rows),
+        }
+    }
+}
+
+impl Outcome<'_> {
+    /// In one word or two.
+    pub fn verdict(&self) -> &'static str {
+        match self.ratio.median {
+            ratio if ratio >= self.target.stretch => "stretch",
+            ratio if ratio >= self.target.least => "reached",
+            _ => "missed",
+        }
+    }
+}
+
+/// The row with the smallest median.
+pub fn fastest<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
+    let median =
+        |row: &Row| Summary::of(&row.seconds).map_or(f64::INFINITY, |summary| summary.median);
+    rows.min_by(|a, b| median(a).total_cmp(&median(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_judged_by_the_ratio_of_its_two_rows() {
+        let record = Record::load(&crate::sample_record()).unwrap();
+        let outcomes: Vec<_> =
+            TARGETS.iter().filter_map(|target| target.outcome(&record)).collect();
+        let told = |ours: &str, peer: &str| {
+            let outcome = outcomes
+                .iter()
+                .find(|outcome| outcome.ours.label() == ours && outcome.peer.contender == peer);
+            outcome.map(|outcome| (format!("{:.2}", outcome.ratio.median), outcome.verdict()))
+        };
+        assert_eq!(told("verity avx512", RING), Some(("4.00".to_owned(), "reached")));
+        assert_eq!(told("verity sha-ni", RING), Some(("1.25".to_owned(), "missed")));
+        assert_eq!(told("verity, 1 thread", VERITYSETUP), Some(("5.00".to_owned(), "stretch")));
+        assert_eq!(told("verity avx512", "nobody"), None);
+    }
+}
