@@ -69,8 +69,6 @@ fn compare(criterion: &mut Criterion, scheme: &Scheme, place: &str, blocks: &Pla
     let name = format!("hash/{algorithm}/type{hash_type}/salt{salt}/{place}/{data_block_size}");
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Bytes(u64::try_from(blocks.len()).expect("a length")));
-    group.sample_size(10).warm_up_time(Duration::from_millis(100));
-    group.measurement_time(Duration::from_millis(400));
     for contender in kernels::contenders(scheme) {
         group.bench_function(contender.label(), |bencher| {
             bencher.iter(|| contender.hash_many(black_box(blocks), &mut out));
@@ -104,5 +102,11 @@ impl Placed {
     }
 }
 
-criterion_group!(benches, hash);
+/// Short, as there are many; the command line may say otherwise.
+fn config() -> Criterion {
+    let criterion = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(100));
+    criterion.measurement_time(Duration::from_millis(400))
+}
+
+criterion_group!(name = benches; config = config(); targets = hash);
 criterion_main!(benches);

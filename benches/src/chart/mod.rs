@@ -93,7 +93,7 @@ fn multiple_of_veritysetup(record: &Record, row: &Row) -> Option<Bar> {
     let value = statistics::times_as_fast(&reference.seconds, &row.seconds)?;
     let seconds = Summary::of(&row.seconds)?.median;
     let speed = statistics::throughput(row.bytes, &row.seconds)?.median;
-    let note = format!("{:.2}x   {seconds:.3} s, {speed:.2} GB/s", value.median);
+    let note = format!("{:.2}x · {seconds:.3} s · {speed:.2} GB/s", value.median);
     Some(Bar { label: row.label(), value, note, colour: colour(row) })
 }
 
@@ -104,7 +104,7 @@ fn gigabytes_beside_ring(record: &Record, row: &Row) -> Option<Bar> {
         && let Some(ring) = record.peer_of(row, RING)
         && let Some(ratio) = statistics::times_as_fast(&ring.seconds, &row.seconds)
     {
-        note += &format!("   {:.2} x ring", ratio.median);
+        note += &format!(" · {:.2} x ring", ratio.median);
     }
     Some(Bar { label: row.label(), value, note, colour: colour(row) })
 }
@@ -168,7 +168,7 @@ mod tests {
         let svg = commands(&sample()).unwrap().unwrap();
         check(
             &svg,
-            &["veritysetup", "verity, 2 threads", "8.00x   0.125 s, 8.00 GB/s", "2026-11-24"],
+            &["veritysetup", "verity, 2 threads", "8.00x · 0.125 s · 8.00 GB/s", "2026-11-24"],
         );
         check(&svg, &["Some CPU (Zen 5)", "times as fast as veritysetup", "commit 0123456"]);
         assert!(!svg.contains("do not count"));
@@ -180,7 +180,7 @@ mod tests {
         check(&svg, &["verity avx512", "verity sha-ni", "sha2", "ring", "tape-sha256 avx512-16"]);
         check(
             &svg,
-            &["8.00 GB/s   4.00 x ring", "sha256, blocks in memory", "sha512, blocks in L2"],
+            &["8.00 GB/s · 4.00 x ring", "sha256, blocks in memory", "sha512, blocks in L2"],
         );
     }
 
