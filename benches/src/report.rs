@@ -133,15 +133,22 @@ fn efficiency(record: &Record, row: &Row) -> Option<String> {
     let ring = record.rows_of(Task::Sha256Memory).find(|row| is_peer && row.contender == RING)?;
     let speed = |row: &Row| statistics::throughput(row.bytes, &row.seconds);
     let share = speed(row)?.median / speed(ring)?.median / row.threads as f64;
-    let verdict = if share >= FAIR { "a fair peer" } else { "no fair peer: 0.90 is asked for" };
+    let verdict = match share {
+        _ if !counts(record, row) => "does not count",
+        FAIR.. => "a fair peer",
+        _ => "no fair peer: 0.90 is asked for",
+    };
     Some(format!("{}: {share:.2} of {} x one thread's ring: {verdict}\n", row.label(), row.threads))
+}
+
+/// Whether the machine gave a row the cores that its threads need.
+fn counts(record: &Record, row: &Row) -> bool {
+    row.threads < 2 || record.register_loop.as_ref().is_some_and(|it| it.two_threads_count())
 }
 
 fn targets(record: &Record) -> Vec<Vec<String>> {
     let head = ["task", "contender", "x", "measured", "at least", "stretch", ""].map(str::to_owned);
-    let two_threads_count = record.register_loop.as_ref().is_some_and(|it| it.two_threads_count());
     let lines = TARGETS.iter().filter_map(|target| target.outcome(record)).map(|outcome| {
-        let counts = outcome.ours.threads < 2 || two_threads_count;
         vec![
             outcome.ours.task.title().to_owned(),
             outcome.ours.label(),
@@ -149,7 +156,8 @@ fn targets(record: &Record) -> Vec<Vec<String>> {
             spread(Some(outcome.ratio), 2),
             format!("{:.2}", outcome.target.least),
             format!("{:.2}", outcome.target.stretch),
-            if counts { outcome.verdict() } else { "does not count" }.to_owned(),
+            if counts(record, outcome.ours) { outcome.verdict() } else { "does not count" }
+                .to_owned(),
         ]
     });
     std::iter::once(head.to_vec()).chain(lines).collect()
@@ -214,6 +222,7 @@ mod tests {
         record.register_loop.as_mut().unwrap().after.two = 4.5;
         has(&text(&record), "two-thread figures: do not count\n");
         has(&text(&record), "| 6.00     | 8.00    | does not count |");
+        has(&text(&record), "0.83 of 2 x one thread's ring: does not count\n");
         record.register_loop = None;
         has(&text(&record), "register loop: not run\n");
     }
