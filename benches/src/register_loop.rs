@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use verity::internals::{BlockHasher, Platform};
-use verity::{BlockSize, Params};
+use verity::{Algorithm, BlockSize, Params};
 use verity_testdata::pattern::Prng;
 
 use crate::machine;
@@ -65,7 +65,7 @@ impl Sample {
 impl RegisterLoop {
     /// The kernel that the loop runs.
     pub fn kernel() -> &'static str {
-        Platform::detect().name()
+        Platform::detect(Algorithm::Sha256).name()
     }
 
     /// Whether figures of two threads mean anything.

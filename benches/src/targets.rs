@@ -49,6 +49,7 @@ pub const TARGETS: &[Target] = {
         target(Sha256L2, Best, TAPE, 1.25, 1.6),
         target(Sha256Memory, Best, TAPE, 1.25, 1.6),
         target(Sha256L2, Platform("sha-ni"), RING, 1.5, 1.7),
+        target(Sha256L2, Platform("sha-ni-vl"), RING, 1.5, 1.7),
         target(Sha512L2, Platform("avx512"), SHA2, 3.0, 4.0),
         target(Format, Threads(1), VERITYSETUP, 3.8, 5.0),
         target(Format, Threads(2), VERITYSETUP, 6.0, 8.0),
