@@ -21,6 +21,9 @@ pub(super) trait Stream<const N: usize>: Copy {
     /// The state as words.
     fn words(self) -> [u32; 8];
 
+    /// Asks for these bytes, which will be loaded soon.
+    fn prefetch(_cpu: Self::Cpu, _bytes: &[u8]) {}
+
     /// Takes one chunk into each state.
     fn compress(states: &mut [Self; N], chunks: &[&[u8; CHUNK]; N]);
 }
@@ -28,7 +31,7 @@ pub(super) trait Stream<const N: usize>: Copy {
 /// Hashes a group of `N` blocks.
 #[inline(always)]
 pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u32>) {
-    let Group { message, blocks, digests, .. } = group;
+    let Group { message, blocks, next, digests } = group;
     let mut states = [S::new(cpu, &message.state); N];
     let mut lent = [&[][..]; N];
     for (block, bytes) in lent.iter_mut().zip(blocks.chunks_exact(message.block_size)) {
@@ -50,6 +53,9 @@ pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u
         let mut chunks = own.each_ref();
         for (chunk, block) in chunks.iter_mut().zip(&blocks) {
             *chunk = as_chunk(&block[offset..]);
+        }
+        if let Some(next) = next.get(offset * N..(offset + CHUNK) * N) {
+            S::prefetch(cpu, next);
         }
         S::compress(&mut states, &chunks);
         offset += CHUNK;

@@ -6,7 +6,7 @@ pub(super) mod avx512;
 pub(super) mod sha_ni;
 pub(super) mod sha_ni_vl;
 
-use std::arch::x86_64::{__cpuid, CpuidResult};
+use std::arch::x86_64::{__cpuid, _MM_HINT_T0, _mm_prefetch, CpuidResult};
 
 /// Whether 512-bit instructions go through units of half that width, two cycles each: AMD's family 19h
 /// (Zen 4). Source: AMD, Software Optimization Guide for the AMD Zen 4 Microarchitecture, 2.11.
@@ -27,5 +27,14 @@ fn cpuid(leaf: u32) -> CpuidResult {
     // SAFETY: every CPU of this architecture has this instruction, and leaves 0 and 1.
     unsafe {
         __cpuid(leaf)
+    }
+}
+
+/// Asks for the lines of these bytes, all the way to the level-1 cache.
+#[inline(always)]
+fn prefetch(bytes: &[u8]) {
+    for line in bytes.chunks(64) {
+        // SAFETY: a prefetch reads nothing and cannot fault; every CPU of this architecture has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
     }
 }

@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 use super::super::multi::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
+use super::prefetch;
 
 /// The proof that this CPU has the SHA extensions and SSE4.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,11 @@ impl<const N: usize> Stream<N> for State {
     fn words(self) -> [u32; 8] {
         let ([f, e, b, a], [h, g, d, c]) = (to_words(self.abef), to_words(self.cdgh));
         [a, b, c, d, e, f, g, h]
+    }
+
+    #[inline(always)]
+    fn prefetch(_cpu: ShaNi, bytes: &[u8]) {
+        prefetch(bytes);
     }
 
     #[inline(always)]

@@ -13,6 +13,7 @@ use std::arch::x86_64::*;
 use super::super::multi::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
+use super::prefetch;
 use super::sha_ni::{ShaNi, State};
 
 /// The proof that this CPU has the SHA extensions and AVX-512 F, BW and VL.
@@ -59,6 +60,11 @@ impl Stream<4> for Wide {
     #[inline(always)]
     fn words(self) -> [u32; 8] {
         <State as Stream<4>>::words(self.0)
+    }
+
+    #[inline(always)]
+    fn prefetch(_cpu: ShaNiVl, bytes: &[u8]) {
+        prefetch(bytes);
     }
 
     #[inline(always)]
