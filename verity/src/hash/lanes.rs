@@ -61,6 +61,13 @@ pub(super) trait Lanes: Copy {
     /// To the left, filled with zeros. Fewer bits than a word has.
     fn shl(self, bits: u32) -> Self;
 
+    /// The same, and what is worked out from it comes after what was pinned before: compilers move additions and
+    /// whole schedules to where their operands keep too many registers busy.
+    #[inline(always)]
+    fn pinned(self) -> Self {
+        self
+    }
+
     /// Bit by bit.
     #[inline(always)]
     fn xor3(self, b: Self, c: Self) -> Self {
@@ -243,6 +250,11 @@ impl<L: Lanes> Lanes for Pair<L> {
     #[inline(always)]
     fn shl(self, bits: u32) -> Self {
         Pair(self.0.shl(bits), self.1.shl(bits))
+    }
+
+    #[inline(always)]
+    fn pinned(self) -> Self {
+        Pair(self.0.pinned(), self.1.pinned())
     }
 
     #[inline(always)]

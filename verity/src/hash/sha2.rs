@@ -150,8 +150,8 @@ fn store<L: Lanes>(state: &[L; 8], digest_size: usize, digests: &mut [u8]) {
 /// One round (6.2.2, step 3). The names of the variables turn by one each round, instead of their values.
 macro_rules! round {
     ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $kw:expr) => {
-        let t1 = $h.add($kw).add($e.ch($f, $g)).add(big_sigma::<L, 1>($e));
-        $d = $d.add(t1);
+        let t1 = $h.add($kw).add($e.ch($f, $g)).pinned().add(big_sigma::<L, 1>($e));
+        $d = $d.add(t1).pinned();
         $h = t1.add($a.maj($b, $c)).add(big_sigma::<L, 0>($a));
     };
 }
@@ -199,7 +199,7 @@ fn compress<L: Lanes>(cpu: L::Cpu, state: &mut [L; 8], w: &mut [L; 16], feed: &m
         }
         macro_rules! expanded {
             ($i:literal) => {{
-                w[$i] = expand(w, $i);
+                w[$i] = expand(w, $i).pinned();
                 w[$i].add(L::splat(cpu, k[$i]))
             }};
         }

@@ -131,6 +131,21 @@ fn alone<W: Start>(rungs: Vec<Rung<W>>, index: usize, params: &Params) -> Arc<dy
     multi::ladder(vec![rung.for_any_number()], W::start(params.algorithm()), params)
 }
 
+/// Two groups of lanes in flight are on the ladder of CPUs with full-width units only, and run on all.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn two_groups_of_avx512_lanes_work_alone() {
+    let Some(Platform::Avx512(cpu)) = Platform::named("avx512") else { return };
+    let sha256 = |params: &Params| {
+        alone(vec![Rung::new(32, 2, move |group| cpu.sha256_x32(group))], 0, params)
+    };
+    let sha512 = |params: &Params| {
+        alone(vec![Rung::new(16, 2, move |group| cpu.sha512_x16(group))], 0, params)
+    };
+    harness(&sha256, &SHA2[..2]);
+    harness(&sha512, &SHA2[2..]);
+}
+
 trait Start: Word {
     fn start(algorithm: Algorithm) -> [Self; 8];
 }

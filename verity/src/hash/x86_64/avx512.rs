@@ -1,6 +1,7 @@
 //! AVX-512: sixteen words of sha256 or eight of sha512 in a vector, one instruction for each rotation and for
 //! each function of three operands.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::super::lanes::{Lanes, Pair, block_start};
@@ -68,6 +69,12 @@ struct U64x8(__m512i, Avx512);
 /// The operations that are one instruction, of this name, for words of both sizes.
 macro_rules! operations {
     () => {
+        #[inline(always)]
+        fn pinned(self) -> Self {
+            // SAFETY: `self` is made from a token.
+            Self(unsafe { pinned(self.0) }, self.1)
+        }
+
         #[inline(always)]
         fn prefetch(_cpu: Avx512, bytes: &[u8]) {
             for line in bytes.chunks(64) {
@@ -324,4 +331,13 @@ fn turn_parts(q0: __m512i, q1: __m512i, q2: __m512i, q3: __m512i) -> [__m512i; 4
         _mm512_shuffle_i32x4::<0x88>(x1, y1),
         _mm512_shuffle_i32x4::<0xdd>(x1, y1),
     ]
+}
+
+/// The same vector, in a register at this point of the program.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn pinned(mut vector: __m512i) -> __m512i {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(zmm_reg) vector, options(nomem, nostack, preserves_flags)) };
+    vector
 }
