@@ -136,14 +136,14 @@ impl Platform {
             }
             #[cfg(target_arch = "x86_64")]
             Platform::ShaNi(cpu) => {
-                rungs.push(Rung::new(4, 4, move |group| cpu.sha256_x4(group)));
+                rungs.push(Rung::new(4, 3, move |group| cpu.sha256_x4(group)));
                 rungs.push(Rung::new(2, 2, move |group| cpu.sha256_x2(group)));
                 rungs.push(Rung::new(1, 1, move |group| cpu.sha256_x1(group)));
                 return rungs;
             }
             #[cfg(target_arch = "x86_64")]
             Platform::ShaNiVl(cpu) => {
-                rungs.push(Rung::new(4, 4, move |group| cpu.sha256_x4(group)));
+                rungs.push(Rung::new(4, 3, move |group| cpu.sha256_x4(group)));
                 rungs.extend(Platform::ShaNi(cpu.sha_ni()).sha256().into_iter().skip(1));
                 return rungs;
             }
@@ -163,7 +163,7 @@ impl Platform {
             }
             #[cfg(target_arch = "aarch64")]
             Platform::Sha2(cpu) => {
-                rungs.push(Rung::new(4, 4, move |group| cpu.sha256_x4(group)));
+                rungs.push(Rung::new(4, 3, move |group| cpu.sha256_x4(group)));
                 rungs.push(Rung::new(2, 2, move |group| cpu.sha256_x2(group)));
                 rungs.push(Rung::new(1, 1, move |group| cpu.sha256_x1(group)));
                 return rungs;

@@ -3,6 +3,7 @@
 //! Such instructions have a latency of several cycles, in which one message waits for itself; the instructions
 //! of other messages fill the gaps.
 
+use super::lanes::block_start;
 use super::multi::Group;
 use super::word::Word;
 
@@ -28,14 +29,14 @@ pub(super) trait Stream<const N: usize>: Copy {
     fn compress(states: &mut [Self; N], chunks: &[&[u8; CHUNK]; N]);
 }
 
-/// Hashes a group of `N` blocks.
+/// Hashes a group of at most `N` blocks.
 #[inline(always)]
 pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u32>) {
     let Group { message, blocks, next, digests } = group;
     let mut states = [S::new(cpu, &message.state); N];
     let mut lent = [&[][..]; N];
-    for (block, bytes) in lent.iter_mut().zip(blocks.chunks_exact(message.block_size)) {
-        *block = bytes;
+    for (stream, block) in lent.iter_mut().enumerate() {
+        *block = &blocks[block_start(blocks, message.block_size, stream)..][..message.block_size];
     }
     let blocks = lent;
     let front = message.front.len();
