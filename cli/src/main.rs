@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Outcome, CommandError> {
     log::install(cli.verbose);
     let signals = Signals::install().map_err(|error| CommandError::new(Class::Io, error))?;
-    cli.command.run(&Context { signals })
+    cli.command.run(&Context { signals, platform: cli.platform })
 }
 
 fn report(result: Result<Outcome, CommandError>, json: bool) -> ExitCode {

@@ -5,7 +5,8 @@ mod common;
 use std::fs::File;
 use std::process::Stdio;
 
-use common::{Dir, Run};
+use common::{CHECK, Dir, Run, SIGNED_BUILD};
+use verity::internals::Platform;
 
 #[test]
 fn help_and_version_exit_with_0() {
@@ -106,6 +107,36 @@ fn nothing_but_the_result_is_on_standard_output() {
     assert_eq!(quiet.stdout, verbose.stdout);
     assert!(quiet.stderr.starts_with("verity: warning: sha1"), "{quiet:?}");
     assert!(verbose.stderr.contains("8192 of 8192 bytes in"), "{verbose:?}");
+}
+
+#[test]
+fn every_platform_can_be_forced() {
+    let dir = Dir::with_signed_set(300);
+    let expected = dir.read("image.verity");
+    for platform in Platform::available() {
+        let forced = format!("--platform {platform}");
+        dir.ok(&format!("{forced} {SIGNED_BUILD}"));
+        assert!(dir.read("image.verity") == expected, "{platform}");
+        dir.ok(&format!("{CHECK} {forced}"));
+        let root =
+            common::root_hash(&dir.ok(&format!("format image.raw hash {forced} --seed test")));
+        let run = dir.run(&format!("verify image.raw hash {root} -v {forced}"));
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.stderr.contains(&format!("verity: platform: {platform}\n")), "{run:?}");
+    }
+}
+
+#[test]
+fn a_platform_that_is_not_here_is_a_usage_error_that_names_those_that_are() {
+    let dir = Dir::with_data(2);
+    for name in ["mmx", "Portable", "", "portable,avx2"] {
+        let run = dir.fails(&format!("format data hash --platform={name}"), 2, "--platform");
+        for platform in Platform::available() {
+            assert!(name.is_empty() || run.stderr.contains(platform.name()), "{run:?}");
+        }
+        assert!(!dir.exists("hash"));
+    }
+    assert!(!dir.ok("format --help").contains("--platform"), "a switch for tests");
 }
 
 #[test]

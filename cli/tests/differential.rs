@@ -21,6 +21,7 @@ use case::{Case, Place};
 use command::{Block, memory_tempdir, run, verity};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use verity::internals::Platform;
 use verity_testdata::oracle::{self, VeritySetup};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
@@ -36,6 +37,31 @@ fn verity_does_what_veritysetup_does() {
     let count = cases::cases(300);
     println!("VERITY_TEST_SEED={seed}, {count} cases, veritysetup {}", veritysetup.version());
     let algorithms = known_algorithms(&veritysetup);
+    let platforms = platforms();
+    let each_in_turn = |number| platforms[number as usize % platforms.len()];
+    in_parallel(count, |number| {
+        try_case(&veritysetup, seed, number, &algorithms, each_in_turn(number))
+    });
+}
+
+/// The same cases on every run and by every platform, however few cases the other test has.
+#[test]
+fn every_platform_does_what_veritysetup_does() {
+    const CASES: u32 = 12;
+    let Some(veritysetup) = VeritySetup::find() else { return };
+    let sha2 = ["sha224", "sha256", "sha384", "sha512"];
+    for platform in platforms() {
+        in_parallel(CASES, |number| try_case(&veritysetup, 3, number, &sha2, platform));
+    }
+}
+
+/// The names of all that this CPU has.
+fn platforms() -> Vec<&'static str> {
+    Platform::available().map(Platform::name).collect()
+}
+
+/// Runs that many cases; panics with the failures, three of them at the most.
+fn in_parallel(count: u32, try_case: impl Fn(u32) -> Result<(), String> + Sync) {
     let next = AtomicU32::new(0);
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -46,7 +72,7 @@ fn verity_does_what_veritysetup_does() {
                     if number >= count || failures.lock().unwrap().len() >= 3 {
                         break;
                     }
-                    if let Err(failure) = try_case(&veritysetup, seed, number, &algorithms) {
+                    if let Err(failure) = try_case(number) {
                         failures.lock().unwrap().push(failure);
                     }
                 }
@@ -54,7 +80,7 @@ fn verity_does_what_veritysetup_does() {
         }
     });
     let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "VERITY_TEST_SEED={seed}\n{}", failures.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// Runs one case; a failure comes with everything that repeats it by hand.
@@ -63,17 +89,18 @@ fn try_case(
     seed: u64,
     number: u32,
     algorithms: &[&str],
+    platform: &'static str,
 ) -> Result<(), String> {
     // Each case has a generator of its own, so that no case depends on another.
     let mut prng = Prng::new(seed ^ u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let case = Case::random(&mut prng, algorithms);
+    let case = Case::random(&mut prng, algorithms, platform);
     let compared = catch_unwind(AssertUnwindSafe(|| compare(veritysetup, &case, &mut prng)));
     compared.map_err(|panic| {
         let words = case.format_words().join(" ");
         format!(
-            "VERITY_TEST_SEED={seed}, case {number}: {}\n{case:?}\nverity {words} --threads={}\nveritysetup {words}\n",
+            "VERITY_TEST_SEED={seed}, case {number}, {platform}: {}\n{case:?}\nverity {words} {}\nveritysetup {words}\n",
             panic_words(panic.as_ref()),
-            case.threads,
+            case.own_words().join(" "),
         )
     })
 }
@@ -146,7 +173,7 @@ fn theirs(veritysetup: &VeritySetup, side: &Path, words: &[String]) -> Command {
 fn compare_format(veritysetup: &VeritySetup, case: &Case, sides: &Sides) -> String {
     let mut words = case.format_words();
     let expected = run(&mut theirs(veritysetup, &sides.theirs(), &words)).expect(0);
-    words.push(format!("--threads={}", case.threads));
+    words.extend(case.own_words());
     let actual = run(&mut ours(&sides.ours(), &words)).expect(0);
     assert_eq!(actual.stdout, expected.stdout, "the text of format");
     oracle::Header::parse(actual.stdout).root_hash().to_owned()
@@ -198,6 +225,7 @@ fn cross_verify(veritysetup: &VeritySetup, case: &Case, sides: &Sides, root_hash
     let mut words = case.verify_words(root_hash);
     run(&mut theirs(veritysetup, &sides.ours(), &words)).expect(0);
     words.extend(case.pin_words());
+    words.extend(case.own_words());
     let verified = run(&mut ours(&sides.theirs(), &words)).expect(0);
     let origin = match (case.superblock, case.pinned) {
         (true, false) => "geometry: not authenticated (superblock)\n",
@@ -235,7 +263,8 @@ fn damage(veritysetup: &VeritySetup, case: &Case, sides: &Sides, root_hash: &str
     let refused = run(&mut theirs(veritysetup, &sides.ours(), &words));
     assert_ne!(refused.code, 0, "{block:?} damaged: {}", refused.words());
     words.extend(case.pin_words());
-    words.extend(["--json".to_owned(), format!("--threads={}", case.threads)]);
+    words.push("--json".to_owned());
+    words.extend(case.own_words());
     let refused = run(&mut ours(&sides.ours(), &words)).expect_corrupt(&block);
     assert_eq!(refused.json()["corruptions"][0]["offset_bytes"], start, "{}", refused.words());
 }
@@ -270,7 +299,7 @@ fn hash_block(case: &Case, index: u64) -> Block {
 fn three_hundred_cases_reach_every_kind() {
     let mut prng = Prng::new(1);
     let cases: Vec<Case> =
-        (0..300).map(|_| Case::random(&mut prng, reference::ALGORITHMS)).collect();
+        (0..300).map(|_| Case::random(&mut prng, reference::ALGORITHMS, "portable")).collect();
     let count = |what: &dyn Fn(&Case) -> bool| cases.iter().filter(|case| what(case)).count();
     let levels = |case: &Case| case.geometry().levels.len();
     let per_block = |case: &Case| u64::try_from(case.geometry().hashes_per_block).unwrap();

@@ -76,7 +76,7 @@ pub use self::superblock::{Superblock, SuperblockError, Uuid};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
 pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 
-/// For the benchmarks of this workspace, which compare hash kernels: no part of the interface.
+/// For benchmarks and tests of this workspace, which choose among hash kernels: no part of the interface.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::hash::{BlockHasher, Platform};

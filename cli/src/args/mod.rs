@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use verity::internals::Platform;
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
@@ -41,6 +42,10 @@ pub(crate) struct Cli {
     /// Say more on standard error
     #[arg(short, long, global = true, help_heading = "General")]
     pub(crate) verbose: bool,
+
+    /// Hash by these kernels instead of the fastest ones; for tests
+    #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = platform)]
+    pub(crate) platform: Option<Platform>,
 
     /// Print help
     #[arg(short = '?', long, global = true, action = ArgAction::Help, help_heading = "General")]
@@ -401,6 +406,13 @@ fn uuid(text: &str) -> Result<Uuid, anyhow::Error> {
     Ok(Uuid::try_parse(text)?)
 }
 
+fn platform(name: &str) -> Result<Platform, anyhow::Error> {
+    Platform::named(name).ok_or_else(|| {
+        let names: Vec<_> = Platform::available().map(Platform::name).collect();
+        anyhow::anyhow!("this machine has {}", names.join(", "))
+    })
+}
+
 /// More threads than any machine has processors are a mistake, and would only eat memory.
 const MAX_THREADS: usize = 4096;
 
@@ -432,7 +444,8 @@ pub(crate) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Whether the value of this option is the next argument. An option has one meaning in every command.
 fn takes_next(cli: &clap::Command, option: &OsStr) -> bool {
     let Some(option) = option.to_str() else { return false };
-    let mut known = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+    let of_commands = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+    let mut known = cli.get_arguments().chain(of_commands);
     known.any(|arg| {
         let named = match option.strip_prefix("--") {
             Some(long) => arg.get_long() == Some(long),
@@ -460,6 +473,7 @@ mod tests {
         assert_eq!(order("verity --json dump h"), "verity dump --json h");
         assert_eq!(order("verity -h sha1 format d h"), "verity format -h sha1 d h");
         assert_eq!(order("verity --salt=- -v format d h"), "verity format --salt=- -v d h");
+        assert_eq!(order("verity --platform avx2 dump h"), "verity dump --platform avx2 h");
         assert_eq!(order("verity --uuid dump h"), "verity --uuid dump h");
         assert_eq!(order("verity format d dump"), "verity format d dump");
     }

@@ -118,6 +118,7 @@ impl Tree {
         let meter = Meter::new(self.params.data_size(), &context.signals);
         Builder::new(&self.params)
             .threads(threads_or_all(threads))
+            .platform(context.platform(self.params.algorithm()))
             .progress(&meter)
             .build(data.file(), hash, &self.area)
             .map_err(|error| from_library(error, data.path(), hash_path, context))

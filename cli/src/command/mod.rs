@@ -17,8 +17,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
-use verity::Superblock;
+use verity::internals::Platform;
 use verity::publish::Input;
+use verity::{Algorithm, Superblock};
 
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
@@ -27,6 +28,17 @@ use crate::signals::Signals;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) signals: Signals,
+    /// Whose kernels hash; the fastest ones unless given.
+    pub(crate) platform: Option<Platform>,
+}
+
+impl Context {
+    /// Whose kernels hash by this algorithm; `--verbose` says so.
+    fn platform(&self, algorithm: Algorithm) -> Platform {
+        let platform = self.platform.unwrap_or_else(|| Platform::detect(algorithm));
+        tracing::debug!("platform: {platform}");
+        platform
+    }
 }
 
 /// What a command has done or found out.

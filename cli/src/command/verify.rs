@@ -272,6 +272,7 @@ pub(crate) fn image(
             Meter::new(params.data_size().saturating_add(tree.end - tree.start), &context.signals);
         let verifier = Verifier::new(trusted)
             .threads(threads_or_all(effort.threads))
+            .platform(context.platform(params.algorithm()))
             .ignore_zero_blocks(effort.ignore_zero_blocks)
             .progress(&meter);
         if effort.all {

@@ -21,6 +21,8 @@ pub(crate) struct Case {
     /// Whether `verity verify` is given the parameters too.
     pub(crate) pinned: bool,
     pub(crate) threads: u64,
+    /// Whose kernels `verity` hashes by.
+    pub(crate) platform: &'static str,
 }
 
 /// Where the hash area goes.
@@ -40,8 +42,9 @@ const LARGE_BLOCK_SIZES: [u32; 5] = [32768, 65536, 131_072, 262_144, 524_288];
 const SALT_SIZES: [u64; 12] = [0, 1, 4, 20, 31, 32, 32, 33, 63, 64, 255, 256];
 
 impl Case {
-    /// A case from a generator; of the algorithms, `sha256` comes most often.
-    pub(crate) fn random(prng: &mut Prng, algorithms: &[&str]) -> Case {
+    /// A case from a generator; of the algorithms, `sha256` comes most often, and then those that have
+    /// kernels too.
+    pub(crate) fn random(prng: &mut Prng, algorithms: &[&str], platform: &'static str) -> Case {
         let scheme = random_scheme(prng, algorithms);
         let data_blocks = random_data_blocks(prng, &scheme);
         let superblock = !prng.one_in(4);
@@ -59,6 +62,7 @@ impl Case {
             uuid: random_uuid(prng),
             pinned: prng.one_in(3),
             threads: prng.range(1..=3),
+            platform,
         };
         case.place(prng);
         case
@@ -142,6 +146,11 @@ impl Case {
         words
     }
 
+    /// Options that veritysetup does not have.
+    pub(crate) fn own_words(&self) -> [String; 2] {
+        [format!("--threads={}", self.threads), format!("--platform={}", self.platform)]
+    }
+
     /// Parameters that have no effect on veritysetup: it believes the superblock.
     pub(crate) fn pin_words(&self) -> Vec<String> {
         if !self.pinned || !self.superblock {
@@ -177,7 +186,11 @@ impl Case {
 }
 
 fn random_scheme(prng: &mut Prng, algorithms: &[&str]) -> Scheme {
-    let algorithm = if prng.one_in(3) { *prng.pick(algorithms) } else { "sha256" };
+    let algorithm = match prng.below(8) {
+        0..4 => "sha256",
+        4..6 => *prng.pick(&["sha224", "sha384", "sha512", "sha512"]),
+        _ => *prng.pick(algorithms),
+    };
     let salt_size = if prng.one_in(4) { prng.range(0..=256) } else { *prng.pick(&SALT_SIZES) };
     Scheme {
         algorithm: algorithm.to_owned(),

@@ -5,9 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
+use verity::internals::Platform;
 use verity::io::ReadAt;
 use verity::{BlockRef, Builder, Error, Verifier};
 use verity_testdata::pattern::Prng;
+use verity_testdata::reference::Scheme;
 
 use crate::storage::Meter;
 use crate::support::{Image, report, small, threads};
@@ -30,6 +32,35 @@ fn x02_any_number_of_threads_makes_the_same_bytes_and_the_same_report() {
         let verifier = Verifier::new(image.pinned()).threads(threads(count));
         verifier.verify(&image.data, &image.hash).unwrap();
         assert_eq!(report(verifier.verify_all(&damaged.data, &damaged.hash)), expected);
+    }
+}
+
+/// Of data blocks and hash blocks of two sizes, and of a salt that shifts every word.
+#[test]
+fn x02_every_platform_makes_the_same_bytes_and_the_same_report() {
+    for algorithm in ["sha224", "sha256", "sha384", "sha512"] {
+        let algorithm = algorithm.to_owned();
+        let salt = vec![0xa5; 13];
+        let image = Image::new(&Scheme { algorithm, salt, data_block_size: 1024, ..small() }, 3001);
+        let mut damaged = image.clone();
+        damaged.spoil(BlockRef::Hash { level: 0, block: 80 });
+        (0..3000).step_by(7).for_each(|block| damaged.spoil(BlockRef::Data { block }));
+        let expected = report(damaged.verify_all());
+        for platform in Platform::available() {
+            for count in 1..=4 {
+                let hash = Mutex::new(Vec::new());
+                let builder =
+                    Builder::new(&image.params).platform(platform).threads(threads(count));
+                let built = builder.build(&image.data, &hash, &image.area).unwrap();
+                assert_eq!(built, image.root_hash, "{platform}");
+                assert!(hash.into_inner().unwrap()[512..] == *image.tree(), "{platform}");
+                let verifier =
+                    Verifier::new(image.pinned()).platform(platform).threads(threads(count));
+                verifier.verify(&image.data, &image.hash).unwrap();
+                let found = report(verifier.verify_all(&damaged.data, &damaged.hash));
+                assert_eq!(found, expected, "{platform}");
+            }
+        }
     }
 }
 
