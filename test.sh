@@ -5,7 +5,8 @@
 #
 # As root on Debian it first installs the tools that results are compared with
 # (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh).
-# Otherwise it names what is missing, and the tests that need it say that they were skipped.
+# Otherwise it names what is missing, and the tests that need it say that they were skipped. On x86-64
+# the ARM kernels run too, emulated (testdata/arm/test.sh).
 set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
@@ -30,6 +31,7 @@ main() {
     local status=0
     cargo test --locked --workspace --features verity/mmap --no-fail-fast | tee target/test.log ||
         status=$?
+    testdata/arm/test.sh | tee -a target/test.log || status=$?
     summary
     exit "$status"
 }

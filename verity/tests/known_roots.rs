@@ -11,6 +11,7 @@ mod common;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
+use verity::internals::Platform;
 use verity::io::WriteAt;
 use verity::{
     Algorithm, BlockSize, Builder, HashArea, Params, RootHash, Salt, Superblock, TrustedParams,
@@ -21,12 +22,26 @@ use verity_testdata::vectors;
 
 use self::common::params;
 
-/// A hash file in memory: superblock or not, and the tree.
+/// A hash file in memory: superblock or not, and the tree. Every platform makes the same.
 fn format(params: &Params, data: &[u8], superblock: Option<Uuid>) -> (RootHash, Vec<u8>, HashArea) {
+    let made = format_by(Platform::Portable, params, data, superblock);
+    for platform in Platform::available() {
+        assert!(made == format_by(platform, params, data, superblock), "{platform}: {params:?}");
+    }
+    made
+}
+
+fn format_by(
+    platform: Platform,
+    params: &Params,
+    data: &[u8],
+    superblock: Option<Uuid>,
+) -> (RootHash, Vec<u8>, HashArea) {
     let area = HashArea::new(params, 0, superblock.is_some()).unwrap();
     let hash = Mutex::new(Vec::new());
     hash.set_len(area.end()).unwrap();
     let root_hash = Builder::new(params)
+        .platform(platform)
         .threads(NonZeroUsize::new(2).unwrap())
         .build(data, &hash, &area)
         .unwrap();

@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
+use verity::internals::Platform;
 use verity::io::WriteAt;
 use verity::{
     Algorithm, BlockRef, BlockSize, Builder, Corruption, Error, HashArea, HashType, Params, Plan,
@@ -140,7 +141,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(300))]
 
-    /// Hash files, byte for byte, with one thread and with three; and what a flipped bit does to them.
+    /// Hash files, byte for byte, by any kernels, with one thread and with three; and what a flipped bit does to them.
     #[test]
     fn trees_are_those_of_the_slow_twin(
         (scheme, data_blocks) in scheme(prop_oneof![4 => (9_u32..=13).prop_map(|p| 1 << p), 1 => any_size()])
@@ -148,6 +149,7 @@ proptest! {
         superblock in any::<bool>(),
         sectors in 0_u64..40,
         damage in any::<(u64, u64)>(),
+        platform in prop::sample::select(Platform::available().collect::<Vec<_>>()),
     ) {
         let params = params(&scheme, data_blocks);
         let grid = if superblock { 512 } else { u64::from(scheme.hash_block_size) };
@@ -161,6 +163,7 @@ proptest! {
             let hash = Mutex::new(Vec::new());
             hash.set_len(area.file_size()).unwrap();
             let root_hash = Builder::new(&params)
+                .platform(platform)
                 .threads(NonZeroUsize::new(threads).unwrap())
                 .build(&data, &hash, &area)
                 .unwrap();
@@ -172,7 +175,9 @@ proptest! {
             let mut hash = hash.into_inner().unwrap();
             prop_assert!(hash == expected);
             let trusted = TrustedParams::pinned(params.clone(), root_hash, area).unwrap();
-            let verifier = Verifier::new(trusted).threads(NonZeroUsize::new(threads).unwrap());
+            let verifier = Verifier::new(trusted)
+                .platform(platform)
+                .threads(NonZeroUsize::new(threads).unwrap());
             let verified = verifier.verify(&data, &hash).unwrap();
             prop_assert_eq!(verified.data_blocks, data_blocks);
             prop_assert_eq!(verified.hash_blocks, params.geometry().hash_blocks());
