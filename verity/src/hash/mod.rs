@@ -1,8 +1,19 @@
 //! Hashing of blocks: n equal blocks in, n digests out.
 //!
 //! The one seam between the tree and the hash functions. Everything that hashes a block, data or hash block,
-//! one or many, goes through [`BlockHasher::hash_many`]; faster kernels come in behind it. It knows the
-//! algorithm, the hash type and the salt, and nothing of trees or files.
+//! one or many, goes through [`BlockHasher::hash_many`]. It knows the algorithm, the hash type and the salt, and
+//! nothing of trees or files.
+//!
+//! ```text
+//!  platform   which kernels this CPU has, and the ladder of them: widest first, with the measurements
+//!  multi      climbs down the ladder: full groups to the widest kernel, the rest to narrower ones
+//!  message    all that the messages of a tree share: state behind the salt, padding
+//!  sha2       the walk over a group of blocks and the rounds, once, over lanes; word: u32 and u64
+//!  lanes      the operations on one word of each message that a kernel has; arrays, pairs
+//!  streams    the walk for kernels that have instructions for SHA-256 itself
+//!  x86_64, aarch64    lane operations and SHA instructions: the only unsafe code
+//!  scalar     one block after the other by the crates, for every algorithm
+//! ```
 
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
