@@ -23,58 +23,99 @@ use super::word::Word;
 #[inline(always)]
 pub(super) fn hash<L: Lanes>(cpu: L::Cpu, group: Group<'_, L::Word>) {
     let Group { message, blocks, next, digests } = group;
-    let (word_size, chunk_size) = (L::Word::BYTES, L::Word::CHUNK);
-    let carried = message.front.len() / word_size;
-    let shift = u32::try_from(message.front.len() % word_size * 8).unwrap_or_default();
-    let mut state = splat_all(cpu, &message.state);
-    let mut window = [L::splat(cpu, L::Word::default()); 32];
-    for (words, bytes) in window.iter_mut().zip(message.front.chunks_exact(word_size)) {
-        *words = L::splat(cpu, L::Word::read(bytes));
-    }
-    let mut last = L::splat(cpu, tail_word(&message.front));
-
-    let mut feed = Feed::new(cpu, blocks, message.block_size);
+    let (block_size, chunk_size) = (message.block_size, L::Word::CHUNK);
+    let mut state: [L; 8] = splat_all(cpu, &message.state);
+    let mut window = Window::<L>::new(cpu, &message.front);
+    let mut feed = Feed::new(cpu, blocks, block_size);
     if L::AHEAD {
         feed.take_line();
     }
     let joint = message.joint.as_deref();
-    let end = message.block_size + joint.map_or(0, <[u8]>::len);
-    for offset in (0..end).step_by(chunk_size) {
-        if offset < message.block_size {
+    // One call of the rounds serves the joint chunk too: it is much code.
+    for offset in (0..block_size + joint.map_or(0, <[u8]>::len)).step_by(chunk_size) {
+        if offset < block_size {
             if !L::AHEAD {
                 feed.take_line();
             }
-            let line = &mut window[carried..carried + 16];
-            let line: &mut [L; 16] = line.try_into().unwrap_or_else(|_| unreachable!("sixteen"));
-            *line = L::turn(&feed.rows);
-            if shift > 0 {
-                for words in line {
-                    let this = *words;
-                    *words = last.shl(L::Word::BITS - shift).xor(this.shr(shift));
-                    last = this;
-                }
-            }
+            window.take_line(&feed.rows);
         } else if let Some(joint) = joint {
-            for (index, bytes) in joint.chunks_exact(word_size).enumerate().skip(carried) {
-                window[index] = L::splat(cpu, L::Word::read(bytes));
-            }
-            if shift > 0 {
-                window[carried] = window[carried].xor(last.shl(L::Word::BITS - shift));
-            }
+            window.take_joint(cpu, joint);
         }
-        feed.offset = (offset + chunk_size).min(message.block_size - chunk_size);
+        feed.offset = (offset + chunk_size).min(block_size - chunk_size);
         if let Some(next) = next.get(offset * L::LANES..(offset + chunk_size) * L::LANES) {
             L::prefetch(cpu, next);
         }
-        compress(cpu, &mut state, first_chunk(&mut window), &mut feed);
-        for index in 0..carried {
-            window[index] = window[16 + index];
-        }
+        compress(cpu, &mut state, window.chunk(), &mut feed);
+        window.carry();
     }
     for constant in &message.rest {
         compress_constant(cpu, &mut state, &constant.schedule);
     }
     store(&state, message.digest_size, digests);
+}
+
+/// The words of a chunk, and behind them those of the last line that belong to the next one.
+struct Window<L> {
+    words: [L; 32],
+    /// How many words each line leaves to the next chunk.
+    carried: usize,
+    /// How many bits more.
+    shift: u32,
+    /// The word of which those bits are the lowest.
+    last: L,
+}
+
+impl<L: Lanes> Window<L> {
+    /// With what stands in front of each block.
+    #[inline(always)]
+    fn new(cpu: L::Cpu, front: &[u8]) -> Self {
+        let carried = front.len() / L::Word::BYTES;
+        let shift = u32::try_from(front.len() % L::Word::BYTES * 8).unwrap_or_default();
+        let mut words = [L::splat(cpu, L::Word::default()); 32];
+        for (words, bytes) in words.iter_mut().zip(front.chunks_exact(L::Word::BYTES)) {
+            *words = L::splat(cpu, L::Word::read(bytes));
+        }
+        Window { words, carried, shift, last: L::splat(cpu, tail_word(front)) }
+    }
+
+    /// Puts a line behind what was carried.
+    #[inline(always)]
+    fn take_line(&mut self, rows: &[L; 16]) {
+        let line = &mut self.words[self.carried..self.carried + 16];
+        line.copy_from_slice(&L::turn(rows));
+        if self.shift > 0 {
+            for words in line {
+                let this = *words;
+                *words = self.last.shl(L::Word::BITS - self.shift).xor(this.shr(self.shift));
+                self.last = this;
+            }
+        }
+    }
+
+    /// Puts the padding of a chunk behind what was carried.
+    #[inline(always)]
+    fn take_joint(&mut self, cpu: L::Cpu, joint: &[u8]) {
+        let padding = joint.chunks_exact(L::Word::BYTES).skip(self.carried);
+        for (words, bytes) in self.words[self.carried..].iter_mut().zip(padding) {
+            *words = L::splat(cpu, L::Word::read(bytes));
+        }
+        if self.shift > 0 {
+            let first = &mut self.words[self.carried];
+            *first = first.xor(self.last.shl(L::Word::BITS - self.shift));
+        }
+    }
+
+    #[inline(always)]
+    fn chunk(&mut self) -> &mut [L; 16] {
+        (&mut self.words[..16]).try_into().unwrap_or_else(|_| unreachable!("sixteen words"))
+    }
+
+    #[inline(always)]
+    fn carry(&mut self) {
+        for index in 0..self.carried {
+            self.words[index] = self.words[16 + index];
+        }
+    }
 }
 
 /// Loads the next line while this one is hashed: a quarter of its rows at a time, so that the rounds hide how
@@ -108,11 +149,6 @@ impl<'a, L: Lanes> Feed<'a, L> {
             *row = four;
         }
     }
-}
-
-#[inline(always)]
-fn first_chunk<L>(window: &mut [L; 32]) -> &mut [L; 16] {
-    (&mut window[..16]).try_into().unwrap_or_else(|_| unreachable!("sixteen words"))
 }
 
 /// The bytes that are left when whole words are taken off, in the low bits of a word.
