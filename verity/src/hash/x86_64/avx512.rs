@@ -66,9 +66,54 @@ struct U32x16(__m512i, Avx512);
 #[derive(Clone, Copy)]
 struct U64x8(__m512i, Avx512);
 
-/// The operations that are one instruction, of this name, for words of both sizes.
+/// The operations that need no more than to be named for a size of words.
 macro_rules! operations {
-    () => {
+    ($word:ident, $lanes:literal, $splat:ident, $add:ident, $rotr:ident, $shr:ident, $shl:ident) => {
+        type Word = $word;
+        type Cpu = Avx512;
+        const LANES: usize = $lanes;
+        const AHEAD: bool = true;
+
+        #[inline(always)]
+        fn splat(cpu: Avx512, word: $word) -> Self {
+            // SAFETY: `cpu` is a token.
+            Self(unsafe { $splat(word.cast_signed()) }, cpu)
+        }
+
+        #[inline(always)]
+        fn store(self, words: &mut [$word]) {
+            let words = &mut words[..$lanes];
+            // SAFETY: `self` is made from a token; `words` has 64 bytes.
+            unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), self.0) }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: `self` is made from a token.
+            Self(unsafe { $add(self.0, other.0) }, self.1)
+        }
+
+        #[inline(always)]
+        fn rotr(self, bits: u32) -> Self {
+            let bits = Self::splat(self.1, bits.into());
+            // SAFETY: `self` is made from a token.
+            Self(unsafe { $rotr(self.0, bits.0) }, self.1)
+        }
+
+        #[inline(always)]
+        fn shr(self, bits: u32) -> Self {
+            let bits = Self::splat(self.1, bits.into());
+            // SAFETY: `self` is made from a token.
+            Self(unsafe { $shr(self.0, bits.0) }, self.1)
+        }
+
+        #[inline(always)]
+        fn shl(self, bits: u32) -> Self {
+            let bits = Self::splat(self.1, bits.into());
+            // SAFETY: `self` is made from a token.
+            Self(unsafe { $shl(self.0, bits.0) }, self.1)
+        }
+
         #[inline(always)]
         fn pinned(self) -> Self {
             // SAFETY: `self` is made from a token.
@@ -116,18 +161,15 @@ macro_rules! operations {
 }
 
 impl Lanes for U32x16 {
-    type Word = u32;
-    type Cpu = Avx512;
-    const LANES: usize = 16;
-    const AHEAD: bool = true;
-
-    operations!();
-
-    #[inline(always)]
-    fn splat(cpu: Avx512, word: u32) -> Self {
-        // SAFETY: `cpu` is a token.
-        U32x16(unsafe { _mm512_set1_epi32(word.cast_signed()) }, cpu)
-    }
+    operations!(
+        u32,
+        16,
+        _mm512_set1_epi32,
+        _mm512_add_epi32,
+        _mm512_rorv_epi32,
+        _mm512_srlv_epi32,
+        _mm512_sllv_epi32
+    );
 
     /// Four lanes.
     #[inline(always)]
@@ -157,55 +199,18 @@ impl Lanes for U32x16 {
         }
         words
     }
-
-    #[inline(always)]
-    fn store(self, words: &mut [u32]) {
-        let words = &mut words[..16];
-        // SAFETY: `self` is made from a token; `words` has 64 bytes.
-        unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), self.0) }
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: `self` is made from a token.
-        U32x16(unsafe { _mm512_add_epi32(self.0, other.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn rotr(self, bits: u32) -> Self {
-        let bits = U32x16::splat(self.1, bits);
-        // SAFETY: `self` is made from a token.
-        U32x16(unsafe { _mm512_rorv_epi32(self.0, bits.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn shr(self, bits: u32) -> Self {
-        let bits = U32x16::splat(self.1, bits);
-        // SAFETY: `self` is made from a token.
-        U32x16(unsafe { _mm512_srlv_epi32(self.0, bits.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn shl(self, bits: u32) -> Self {
-        let bits = U32x16::splat(self.1, bits);
-        // SAFETY: `self` is made from a token.
-        U32x16(unsafe { _mm512_sllv_epi32(self.0, bits.0) }, self.1)
-    }
 }
 
 impl Lanes for U64x8 {
-    type Word = u64;
-    type Cpu = Avx512;
-    const LANES: usize = 8;
-    const AHEAD: bool = true;
-
-    operations!();
-
-    #[inline(always)]
-    fn splat(cpu: Avx512, word: u64) -> Self {
-        // SAFETY: `cpu` is a token.
-        U64x8(unsafe { _mm512_set1_epi64(word.cast_signed()) }, cpu)
-    }
+    operations!(
+        u64,
+        8,
+        _mm512_set1_epi64,
+        _mm512_add_epi64,
+        _mm512_rorv_epi64,
+        _mm512_srlv_epi64,
+        _mm512_sllv_epi64
+    );
 
     /// Four lanes of half a line.
     #[inline(always)]
@@ -237,40 +242,6 @@ impl Lanes for U64x8 {
             }
         }
         words
-    }
-
-    #[inline(always)]
-    fn store(self, words: &mut [u64]) {
-        let words = &mut words[..8];
-        // SAFETY: `self` is made from a token; `words` has 64 bytes.
-        unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), self.0) }
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: `self` is made from a token.
-        U64x8(unsafe { _mm512_add_epi64(self.0, other.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn rotr(self, bits: u32) -> Self {
-        let bits = U64x8::splat(self.1, bits.into());
-        // SAFETY: `self` is made from a token.
-        U64x8(unsafe { _mm512_rorv_epi64(self.0, bits.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn shr(self, bits: u32) -> Self {
-        let bits = U64x8::splat(self.1, bits.into());
-        // SAFETY: `self` is made from a token.
-        U64x8(unsafe { _mm512_srlv_epi64(self.0, bits.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn shl(self, bits: u32) -> Self {
-        let bits = U64x8::splat(self.1, bits.into());
-        // SAFETY: `self` is made from a token.
-        U64x8(unsafe { _mm512_sllv_epi64(self.0, bits.0) }, self.1)
     }
 }
 
