@@ -84,8 +84,8 @@ fn end<W: Word>(before: usize, gap: usize, after: &[u8]) -> Vec<u8> {
     let size = (end.len() + 2 * W::BYTES).next_multiple_of(W::CHUNK);
     end.resize(size, 0);
     let bits = 8 * u128::try_from(before + after.len()).unwrap_or_default();
-    // Blocks and salts are short: sixteen bytes hold the length of every message, and a word of sha256
-    // fewer.
+    // FIPS 180-4 gives the length two words: 16 bytes for sha512, 8 for sha256. Blocks and salts are far
+    // shorter than either can say.
     let bits = bits.to_be_bytes();
     let length = bits.len().min(2 * W::BYTES);
     end[size - length..].copy_from_slice(&bits[bits.len() - length..]);

@@ -41,7 +41,7 @@ pub use self::platform::Platform;
 
 /// Hashes blocks the way one tree needs it: `H(salt ‖ block)` for hash type 1, `H(block ‖ salt)` for type 0.
 ///
-/// Public for the benchmarks alone, by `verity::internals`.
+/// Public for benchmarks and tests alone, by `verity::internals`.
 #[derive(Clone)]
 pub struct BlockHasher {
     kernel: Arc<dyn Kernel>,
