@@ -139,6 +139,40 @@ impl Geometry {
         HashSlot { block: position >> self.hashes_per_block_bits, slot, offset }
     }
 
+    /// The digest that lies in a slot of `hash_block`.
+    ///
+    /// # Panics
+    /// If `hash_block` is not as long as a hash block.
+    pub(crate) fn digest_at<'b>(&self, slot: HashSlot, hash_block: &'b [u8]) -> &'b [u8] {
+        let offset = usize::try_from(slot.offset).unwrap_or(usize::MAX);
+        &hash_block[offset..][..self.digest_len()]
+    }
+
+    /// The first byte of hash block `block` of `level` that belongs to no digest and is not zero.
+    pub(crate) fn spare_byte(&self, level: u8, block: u64, bytes: &[u8]) -> Option<u64> {
+        let first_hash = block * self.hashes_per_block();
+        let hashes = self.levels[usize::from(level)].hashes - first_hash;
+        let hashes = usize::try_from(hashes.min(self.hashes_per_block())).ok()?;
+        let slot_size = usize::try_from(self.slot_size).ok()?;
+        let (slots, rest) = bytes.split_at(hashes * slot_size);
+        let is_set = |&byte: &u8| byte != 0;
+        let in_slots = || {
+            let gap = slot_size - self.digest_len();
+            let mut gaps = slots.chunks_exact(slot_size).enumerate().filter(|_| gap > 0);
+            gaps.find_map(|(slot, bytes)| {
+                let spare = bytes[self.digest_len()..].iter().position(is_set)?;
+                Some(slot * slot_size + self.digest_len() + spare)
+            })
+        };
+        let in_rest = || rest.iter().position(is_set).map(|index| slots.len() + index);
+        u64::try_from(in_slots().or_else(in_rest)?).ok()
+    }
+
+    fn digest_len(&self) -> usize {
+        // At most 64.
+        usize::try_from(self.digest_size).unwrap_or(usize::MAX)
+    }
+
     /// The way from a data block to the root: its slot at every level, lowest first.
     pub fn path(&self, data_block: u64) -> impl Iterator<Item = HashSlot> + '_ {
         let mut position = data_block;

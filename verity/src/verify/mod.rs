@@ -144,31 +144,12 @@ impl<'a> Verifier<'a> {
         D: ReadAt + ?Sized,
         H: ReadAt + ?Sized,
     {
-        self.check_lengths(data, hash)?;
+        self.trusted.check_lengths(data, hash)?;
         data.expect_sequential();
         let params = self.trusted.params();
         let hasher = BlockHasher::with_platform(params, self.platform);
         let data = Reader::new(data, params, &hasher);
         parallel::install(self.threads, |crew| Waves::new(self, crew, data, hash, search).run())
-    }
-
-    fn check_lengths(
-        &self,
-        data: &(impl ReadAt + ?Sized),
-        hash: &(impl ReadAt + ?Sized),
-    ) -> Result<(), Error> {
-        let (needed, actual) = (self.trusted.params().data_size(), data.len()?);
-        if actual < needed {
-            return Err(Error::ShortData { needed, actual });
-        }
-        let area = self.trusted.hash_area();
-        if area.hash_blocks() > 0 {
-            let (needed, actual) = (area.end(), hash.len()?);
-            if actual < needed {
-                return Err(Error::ShortHashArea { needed, actual });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -46,6 +46,18 @@ pub struct CorruptRange {
     pub corruption: Corruption,
 }
 
+impl Report {
+    /// One corrupt block, where the search ended.
+    pub(crate) fn of_one(first: BlockRef, corruption: Corruption) -> Report {
+        Report {
+            corruptions: vec![CorruptRange { first, blocks: 1, corruption }],
+            corrupt_blocks: 1,
+            unchecked_data_blocks: 0,
+            truncated: true,
+        }
+    }
+}
+
 impl fmt::Display for CorruptRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CorruptRange { first, blocks, corruption } = self;

@@ -127,25 +127,11 @@ where
         let Some(window) = parent else { return Some(self.root.as_bytes()) };
         let slot = self.geometry().locate(level, position);
         let block = window.block(slot.block, self.params().hash_block_size())?;
-        let offset = usize::try_from(slot.offset).ok()?;
-        block.get(offset..)?.get(..self.hasher().digest_size())
+        Some(self.geometry().digest_at(slot, block))
     }
 
-    /// The first byte of a hash block that belongs to no digest and is not zero.
     fn spare_byte(&self, level: u8, block: u64, bytes: &[u8]) -> Option<Corruption> {
-        let geometry = self.geometry();
-        let shape = geometry.levels()[usize::from(level)];
-        let first_hash = block * geometry.hashes_per_block();
-        let slots = (shape.hashes - first_hash).min(geometry.hashes_per_block());
-        let slot_size = usize::try_from(geometry.slot_size()).ok()?;
-        let used = usize::try_from(slots).ok()? * slot_size;
-        let (slots, rest) = bytes.split_at(used);
-        let in_slots = slots.chunks_exact(slot_size).enumerate().find_map(|(slot, bytes)| {
-            let spare = bytes[self.hasher().digest_size()..].iter().position(|&byte| byte != 0)?;
-            Some(slot * slot_size + self.hasher().digest_size() + spare)
-        });
-        let in_rest = || rest.iter().position(|&byte| byte != 0).map(|index| used + index);
-        let offset = u64::try_from(in_slots.or_else(in_rest)?).ok()?;
+        let offset = self.geometry().spare_byte(level, block, bytes)?;
         Some(Corruption::SpareBytes { offset })
     }
 }

@@ -127,12 +127,7 @@ where
         }
         match found {
             None => Ok(self.verified()),
-            Some(range) => Err(Error::Corrupt(Report {
-                corruptions: vec![CorruptRange { blocks: 1, ..range }],
-                corrupt_blocks: 1,
-                unchecked_data_blocks: 0,
-                truncated: true,
-            })),
+            Some(range) => Err(Error::Corrupt(Report::of_one(range.first, range.corruption))),
         }
     }
 
