@@ -2,8 +2,9 @@
 //!
 //! [`ReadAt`] and [`WriteAt`] take an offset with every call, so there is no cursor and no lock. They are
 //! implemented for [`File`] (regular files and block devices), for byte slices and vectors, and for anything
-//! that a caller writes. [`Source`] is what the builder reads; with feature `mmap` it is also a mapped file.
+//! that a caller writes. [`Cursor`] adds a position where one is wanted. [`Source`] is what the builder reads; with feature `mmap` it is also a mapped file.
 
+mod cursor;
 mod extents;
 
 use std::fs::File;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::Advice;
 
+pub use self::cursor::Cursor;
 pub use self::extents::Extent;
 pub(crate) use self::extents::KnownExtent;
 
