@@ -12,6 +12,14 @@ use crate::{Digest, HashAreaError, ParamsError, Report, SuperblockError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The cache has no room for what is to be loaded into it.
+    #[error("the cache holds {actual} bytes, but all hash blocks take {needed}")]
+    CacheTooSmall {
+        /// What they take, in bytes.
+        needed: u64,
+        /// The bound of the cache, in bytes.
+        actual: u64,
+    },
     /// The caller's [`Progress`](crate::Progress) asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -18,7 +18,7 @@
 //!
 //! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say where
 //! everything lies; [`Builder`] makes the tree; [`Verifier`] checks an image against [`TrustedParams`], which
-//! remember where they come from. Files, block devices, slices and your own types come in through
+//! remember where they come from; [`VerifiedReader`] reads any part of one and proves what it returns. Files, block devices, slices and your own types come in through
 //! [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are in the crate `verity-sign`.
 //!
 //! ```
@@ -55,6 +55,7 @@ mod params;
 mod plan;
 mod progress;
 pub mod publish;
+mod read;
 mod run;
 mod seed;
 mod superblock;
@@ -71,6 +72,7 @@ pub use self::geometry::{Geometry, HashSlot, Level};
 pub use self::params::{BlockSize, HashType, Params, ParamsBuilder, ParamsError};
 pub use self::plan::Plan;
 pub use self::progress::Progress;
+pub use self::read::{Counters, ReadError, Repair, VerifiedReader};
 pub use self::seed::uuid_from_seed;
 pub use self::superblock::{Superblock, SuperblockError, Uuid};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};

@@ -1,0 +1,108 @@
+//! What a reader has done so far.
+//!
+//! Counted by threads on lines of their own, so that counting does not make them wait for one another.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// How often what happened, since the reader was made. The fields may be a moment apart from one another while
+/// other threads read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Data blocks that were read from the source, in whatever state they were.
+    pub data_blocks_read: u64,
+    /// Hash blocks that were read from the source, in whatever state they were.
+    pub hash_blocks_read: u64,
+    /// How often a hash block was wanted and was in the cache.
+    pub cache_hits: u64,
+    /// Data blocks that count as zeros and were not read.
+    pub zero_blocks: u64,
+    /// Data blocks that were passed on unchecked because they had been checked before.
+    pub unchecked_data_blocks: u64,
+    /// How often a block, data or hash block, was found corrupt; each time one is met anew.
+    pub corruptions: u64,
+    /// How often a block, data or hash block, could not be read.
+    pub read_errors: u64,
+    /// How often other bytes were had for such a block, and were right.
+    pub repairs: u64,
+}
+
+/// More than that many threads share lines.
+const LINES: usize = 16;
+
+/// The counters under way.
+#[derive(Default)]
+pub(super) struct Counting {
+    lines: [Line; LINES],
+}
+
+/// What one thread counts, on cache lines that no other one writes to.
+#[derive(Default)]
+#[repr(align(128))]
+pub(super) struct Line {
+    pub(super) data_blocks_read: Count,
+    pub(super) hash_blocks_read: Count,
+    pub(super) cache_hits: Count,
+    pub(super) zero_blocks: Count,
+    pub(super) unchecked_data_blocks: Count,
+    pub(super) corruptions: Count,
+    pub(super) read_errors: Count,
+    pub(super) repairs: Count,
+}
+
+#[derive(Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counting {
+    /// The line of this thread.
+    pub(super) fn line(&self) -> &Line {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed) % LINES;
+        }
+        // A thread that is about to end has none left; any other does.
+        &self.lines[NUMBER.try_with(|number| *number).unwrap_or_default()]
+    }
+
+    /// The sum over all threads.
+    pub(super) fn sum(&self) -> Counters {
+        let sum =
+            |count: fn(&Line) -> &Count| self.lines.iter().map(|line| count(line).get()).sum();
+        Counters {
+            data_blocks_read: sum(|line| &line.data_blocks_read),
+            hash_blocks_read: sum(|line| &line.hash_blocks_read),
+            cache_hits: sum(|line| &line.cache_hits),
+            zero_blocks: sum(|line| &line.zero_blocks),
+            unchecked_data_blocks: sum(|line| &line.unchecked_data_blocks),
+            corruptions: sum(|line| &line.corruptions),
+            read_errors: sum(|line| &line.read_errors),
+            repairs: sum(|line| &line.repairs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_lost_between_threads() {
+        let counting = Counting::default();
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| (0..1000).for_each(|_| counting.line().cache_hits.add(3)));
+            }
+        });
+        assert_eq!(counting.sum(), Counters { cache_hits: 60_000, ..Counters::default() });
+    }
+}

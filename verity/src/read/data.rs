@@ -1,0 +1,187 @@
+//! Data blocks on their way to the caller: read into a private buffer, hashed together, compared in order.
+
+use std::ops::Range;
+
+use crate::hash::digest;
+use crate::io::ReadAt;
+use crate::run::RUN_SIZE;
+use crate::{BlockRef, Corruption, Error};
+
+use super::VerifiedReader;
+use super::scratch::{Scratch, room};
+
+/// Takes verified blocks: the number of the first one, and their bytes.
+pub(super) trait Deliver: FnMut(u64, &[u8]) {}
+
+impl<F: FnMut(u64, &[u8])> Deliver for F {}
+
+/// Data blocks that follow one another, and the digests they must have, back to back.
+#[derive(Clone)]
+struct Row<'a> {
+    blocks: Range<u64>,
+    expected: &'a [u8],
+}
+
+/// The buffers that a row needs.
+struct Buffers<'a> {
+    blocks: &'a mut Vec<u8>,
+    actual: &'a mut Vec<u8>,
+}
+
+impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
+    /// Verifies data blocks run by run and delivers them in order, up to the first that is not right.
+    pub(super) fn verify_blocks(
+        &self,
+        scratch: &mut Scratch,
+        mut blocks: Range<u64>,
+        deliver: &mut impl Deliver,
+    ) -> Result<(), Error> {
+        let per_run = self.params().data_block_size().blocks_in(RUN_SIZE);
+        while !blocks.is_empty() {
+            let end = blocks.start.saturating_add(per_run).min(blocks.end);
+            self.verify_run(scratch, blocks.start..end, deliver)?;
+            blocks.start = end;
+        }
+        Ok(())
+    }
+
+    fn verify_run(
+        &self,
+        scratch: &mut Scratch,
+        blocks: Range<u64>,
+        deliver: &mut impl Deliver,
+    ) -> Result<(), Error> {
+        let Scratch { blocks: bytes, hash_blocks, expected, actual } = scratch;
+        let known = self.tree.digests(0, blocks.clone(), hash_blocks, expected);
+        let mut buffers = Buffers { blocks: bytes, actual };
+        // Blocks whose digests are known come before the failure, and may be fine.
+        let mut start = blocks.start;
+        let digest_size = self.digest_size();
+        let mut rest = expected.as_slice();
+        while !rest.is_empty() {
+            let is_zero = self.is_zero(&rest[..digest_size]);
+            let alike = rest.chunks_exact(digest_size);
+            let count = alike.take_while(|digest| self.is_zero(digest) == is_zero).count();
+            let (now, later) = rest.split_at(count * digest_size);
+            let end = start + u64::try_from(count).unwrap_or(u64::MAX);
+            let row = Row { blocks: start..end, expected: now };
+            match is_zero {
+                true => self.deliver_zeros(&mut buffers, row, deliver),
+                false => self.verify_row(&mut buffers, row, deliver)?,
+            }
+            (rest, start) = (later, end);
+        }
+        known
+    }
+
+    /// Whether a block with this digest is to be taken for zeros without a look at it.
+    fn is_zero(&self, digest: &[u8]) -> bool {
+        self.zero.is_some_and(|zero| zero.as_bytes() == digest)
+    }
+
+    fn deliver_zeros(&self, buffers: &mut Buffers<'_>, row: Row<'_>, deliver: &mut impl Deliver) {
+        let bytes = room(buffers.blocks, self.len_of(&row));
+        bytes.fill(0);
+        self.counting().zero_blocks.add(row.len());
+        deliver(row.blocks.start, bytes);
+    }
+
+    /// Reads and compares a row. If it cannot be read as a whole, each block is tried by itself.
+    fn verify_row(
+        &self,
+        buffers: &mut Buffers<'_>,
+        row: Row<'_>,
+        deliver: &mut impl Deliver,
+    ) -> Result<(), Error> {
+        let bytes = room(buffers.blocks, self.len_of(&row));
+        let read = self.data.read_exact_at(bytes, row.blocks.start * self.block_size());
+        match read {
+            Err(error) if row.len() == 1 => {
+                let block = BlockRef::Data { block: row.blocks.start };
+                let checker = &self.tree.checker;
+                checker.repaired(block, Err(error), row.expected, bytes, |_| None)?;
+                deliver(row.blocks.start, bytes);
+                Ok(())
+            }
+            Err(_) => {
+                let expected = row.expected.chunks_exact(self.digest_size());
+                row.blocks.zip(expected).try_for_each(|(block, expected)| {
+                    let row = Row { blocks: block..block + 1, expected };
+                    self.verify_row(buffers, row, deliver)
+                })
+            }
+            Ok(()) => {
+                self.counting().data_blocks_read.add(row.len());
+                self.compare(buffers, row, deliver)
+            }
+        }
+    }
+
+    /// Hashes and compares the blocks of a row, which were read.
+    fn compare(
+        &self,
+        buffers: &mut Buffers<'_>,
+        row: Row<'_>,
+        deliver: &mut impl Deliver,
+    ) -> Result<(), Error> {
+        let bytes = room(buffers.blocks, self.len_of(&row));
+        if let Some(checked) = &self.checked
+            && checked.contains_all(row.blocks.clone())
+        {
+            self.counting().unchecked_data_blocks.add(row.len());
+            deliver(row.blocks.start, bytes);
+            return Ok(());
+        }
+        let (hasher, block_size) = (&self.tree.checker.hasher, self.block_len());
+        let actual = room(buffers.actual, row.expected.len());
+        hasher.hash_many(bytes, block_size, actual);
+        self.compare_digests(&row, actual, bytes, deliver)
+    }
+
+    fn compare_digests(
+        &self,
+        row: &Row<'_>,
+        actual: &[u8],
+        bytes: &mut [u8],
+        deliver: &mut impl Deliver,
+    ) -> Result<(), Error> {
+        let (digest_size, block_size) = (self.digest_size(), self.block_len());
+        // The blocks before `right` are delivered, those from there to `index` are right.
+        let mut right = 0;
+        let digests = row.expected.chunks_exact(digest_size).zip(actual.chunks_exact(digest_size));
+        for ((index, block), (expected, actual)) in row.blocks.clone().enumerate().zip(digests) {
+            if expected == actual {
+                self.remember(block);
+                continue;
+            }
+            let first = row.blocks.start + u64::try_from(right).unwrap_or(u64::MAX);
+            let (before, from) = bytes.split_at_mut(index * block_size);
+            deliver(first, &before[right * block_size..]);
+            let found =
+                Ok(Corruption::Digest { expected: digest(expected), actual: digest(actual) });
+            let (block, bytes) = (BlockRef::Data { block }, &mut from[..block_size]);
+            self.tree.checker.repaired(block, found, expected, bytes, |_| None)?;
+            right = index;
+        }
+        let first = row.blocks.start + u64::try_from(right).unwrap_or(u64::MAX);
+        deliver(first, &bytes[right * block_size..]);
+        Ok(())
+    }
+
+    fn remember(&self, block: u64) {
+        if let Some(checked) = &self.checked {
+            checked.insert(block);
+        }
+    }
+
+    fn len_of(&self, row: &Row<'_>) -> usize {
+        let count = usize::try_from(row.len()).unwrap_or(usize::MAX);
+        self.params().data_block_size().buffer_len(count)
+    }
+}
+
+impl Row<'_> {
+    fn len(&self) -> u64 {
+        self.blocks.end - self.blocks.start
+    }
+}

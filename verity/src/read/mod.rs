@@ -1,0 +1,297 @@
+//! Reading of data that is proved at the time it is read, block by block.
+//!
+//! ```text
+//!  read_at ──> a run of blocks, up to 256 KiB (`data`) ──> the digests that they must have (`path`)
+//!               │                                            hash block in the cache (`cache`): taken from there
+//!               │                                            else: up to the lowest cached one or the root hash, and
+//!               │                                            down again: read, hash, compare, cache, use
+//!               v
+//!              read into a private buffer (`scratch`), hashed together, compared in order (`check`)
+//!               equal: copied out         different: asked of the repair (`repair`), hashed again, else an error
+//! ```
+//!
+//! The bytes that are hashed are the bytes that are copied out: nothing is read twice and believed once. No lock
+//! is held while something is read or hashed.
+
+mod cache;
+mod check;
+mod checked;
+mod counters;
+mod data;
+mod path;
+mod repair;
+mod scratch;
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use crate::hash::{BlockHasher, Platform};
+use crate::io::ReadAt;
+use crate::{Digest, Error, Params, TrustedParams};
+
+pub use self::counters::Counters;
+pub use self::repair::Repair;
+
+use self::cache::HashCache;
+use self::checked::CheckedBlocks;
+use self::counters::Line;
+use self::path::Tree;
+use self::scratch::Scratch;
+
+/// The bound of the cache unless another one is asked for, in bytes: all hash blocks of 8 GB at the usual
+/// parameters.
+const CACHE_SIZE: u64 = 64 * 1024 * 1024;
+
+/// Reads data of which every byte is proved against a root hash at the time it is read.
+///
+/// It needs no root, no device-mapper and no look at the rest of the image: a first read of one block reads that
+/// block and the hash blocks above it. Data and hash device are anything that is [`ReadAt`]: files, block devices,
+/// slices, something across a network. What they return need not be trusted; what comes out of the reader is
+/// what the root hash says, or an error. A mapped file is no source, as its pages can change under the
+/// check.
+///
+/// One reader serves many threads at once. It is [`ReadAt`] itself; [`io::Cursor`](crate::io::Cursor) makes it
+/// [`Read`](std::io::Read) and [`Seek`](std::io::Seek).
+///
+/// As far as the trust goes, see [`TrustedParams`]: a root hash alone, with parameters from a superblock, does
+/// not say where the data ends.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use verity::{BlockRef, Builder, Error, HashArea, Params, TrustedParams, VerifiedReader};
+///
+/// let mut image: Vec<u8> = (0..1 << 20).map(|index: u32| index.to_le_bytes()[1]).collect();
+/// let params = Params::builder().data_size(1 << 20).build()?;
+/// let area = HashArea::new(&params, 0, false)?;
+/// let hash = Mutex::new(Vec::new());
+/// let root_hash = Builder::new(&params).build(&image, &hash, &area)?;
+///
+/// image[300_000] ^= 1;
+/// let trusted = TrustedParams::pinned(params, root_hash, area)?;
+/// let reader = VerifiedReader::new(trusted, &image, &hash)?;
+///
+/// let mut bytes = [0; 1000];
+/// assert_eq!(reader.read_at(&mut bytes, 200_000)?, 1000);
+/// assert_eq!(bytes, image[200_000..201_000]);
+///
+/// // Data block 73 is another one than was hashed. What lies before it was read and proved.
+/// let mut bytes = vec![0; 100_000];
+/// let error = reader.read_at(&mut bytes, 250_000).unwrap_err();
+/// assert_eq!(error.verified, 73 * 4096 - 250_000);
+/// let Error::Corrupt(report) = error.error else { panic!("unnoticed") };
+/// assert_eq!(report.corruptions[0].first, BlockRef::Data { block: 73 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct VerifiedReader<D, H> {
+    trusted: TrustedParams,
+    data: D,
+    tree: Tree<H>,
+    cache_size: u64,
+    /// The digest of a data block of zeros, if such blocks are not to be read.
+    zero: Option<Digest>,
+    /// Where blocks are checked at most once.
+    checked: Option<CheckedBlocks>,
+}
+
+impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
+    /// A reader of `data`, whose hash tree lies on `hash`. Reads neither of them yet.
+    ///
+    /// # Errors
+    /// When the data or the hash device is shorter than it must be, or its length cannot be told.
+    pub fn new(trusted: TrustedParams, data: D, hash: H) -> Result<VerifiedReader<D, H>, Error> {
+        trusted.check_lengths(&data, &hash)?;
+        let tree = Tree::new(&trusted, hash, CACHE_SIZE);
+        Ok(VerifiedReader {
+            trusted,
+            data,
+            tree,
+            cache_size: CACHE_SIZE,
+            zero: None,
+            checked: None,
+        })
+    }
+
+    /// Bounds the cache of verified hash blocks, in bytes with its book-keeping; 64 MiB unless said. It grows as it
+    /// is used, and never beyond what the tree takes. Without any (0), every read goes up to the root hash.
+    ///
+    /// [`VerifiedReader::cache_size_for`] says what the whole tree takes. Beside the cache a reader takes less than
+    /// 2 MiB a thread, of which 300 KiB at block sizes of 4096 bytes.
+    pub fn cache_size(mut self, bytes: u64) -> Self {
+        self.cache_size = bytes;
+        self.tree.cache = HashCache::new(self.trusted.params(), bytes);
+        self
+    }
+
+    /// Checks each data block only the first time that it is read, as the kernel's `check_at_most_once`.
+    ///
+    /// **What changes in the storage afterwards is returned as it is.** That is for storage that can only be changed
+    /// while nobody reads it, and where hashing is too slow. Hash blocks are always checked. Takes one bit
+    /// for each data block; where memory has no room for that, every read is checked.
+    pub fn check_at_most_once(mut self, once: bool) -> Self {
+        self.checked = once.then(|| CheckedBlocks::new(self.params().data_blocks()));
+        self
+    }
+
+    /// Returns zeros for data blocks whose digest in the tree is that of a block of zeros, without a look at the
+    /// storage, as the kernel's `ignore_zero_blocks`.
+    pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
+        let zeros = || vec![0; self.block_len()];
+        self.zero = ignore.then(|| self.tree.checker.hasher.hash_one(&zeros()));
+        self
+    }
+
+    /// Asks `repair` for other bytes where a block, data or hash block, is corrupt or cannot be read.
+    pub fn repair(mut self, repair: Arc<dyn Repair>) -> Self {
+        self.tree.checker.repair = Some(repair);
+        self
+    }
+
+    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.tree.checker.hasher = BlockHasher::with_platform(self.params(), platform);
+        self
+    }
+
+    /// The bound that holds the whole tree with these parameters, see [`VerifiedReader::cache_size`].
+    pub fn cache_size_for(params: &Params) -> u64 {
+        HashCache::size_for(params)
+    }
+
+    /// Reads and verifies all hash blocks into the cache, so that reads need the data alone.
+    ///
+    /// # Errors
+    /// [`Error::CacheTooSmall`] when the cache has no room for them; otherwise as [`VerifiedReader::read_at`] for the
+    /// first hash block that is corrupt or cannot be read, higher levels first.
+    pub fn preload(&self) -> Result<(), Error> {
+        if self.tree.cache.blocks() < self.params().geometry().hash_blocks() {
+            let needed = HashCache::size_for(self.params());
+            return Err(Error::CacheTooSmall { needed, actual: self.cache_size });
+        }
+        Scratch::with(|scratch| self.tree.preload(scratch))
+    }
+
+    /// What is verified against, and what vouches for it.
+    pub fn trusted(&self) -> &TrustedParams {
+        &self.trusted
+    }
+
+    /// What has been done so far, by all threads.
+    pub fn counters(&self) -> Counters {
+        self.tree.checker.counting.sum()
+    }
+
+    /// Fills `buf` with verified bytes from `offset` bytes of the data on, and returns how many those are: fewer
+    /// than asked only where the data ends (its last data block), none behind it.
+    ///
+    /// Blocks that are partly asked for are read and hashed as a whole. Reads of 64 KiB and more keep the widest
+    /// hash kernels busy.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], with one block, when a block is not what the root hash says; [`Error::Read`] when one
+    /// cannot be read. Bytes of blocks before it are in `buf`, verified and counted; the rest of `buf` is
+    /// as it was.
+    pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize, ReadError> {
+        let len = u64::try_from(buf.len()).unwrap_or(u64::MAX);
+        let end = offset.saturating_add(len).min(self.params().data_size());
+        if offset >= end {
+            return Ok(0);
+        }
+        let block_size = self.block_size();
+        let blocks = offset / block_size..end.div_ceil(block_size);
+        let mut verified = 0;
+        let mut copy_out = |first: u64, bytes: &[u8]| {
+            // Only the first block begins before what is asked for.
+            let skip = usize::try_from(offset.saturating_sub(first * block_size));
+            let bytes = &bytes[skip.unwrap_or(usize::MAX).min(bytes.len())..];
+            let rest = &mut buf[verified..];
+            let size = bytes.len().min(rest.len());
+            rest[..size].copy_from_slice(&bytes[..size]);
+            verified += size;
+        };
+        let done = Scratch::with(|scratch| self.verify_blocks(scratch, blocks, &mut copy_out));
+        match done {
+            Ok(()) => Ok(verified),
+            Err(error) => Err(ReadError { verified, error }),
+        }
+    }
+
+    fn params(&self) -> &Params {
+        self.trusted.params()
+    }
+
+    fn block_size(&self) -> u64 {
+        u64::from(self.params().data_block_size())
+    }
+
+    fn block_len(&self) -> usize {
+        self.params().data_block_size().buffer_len(1)
+    }
+
+    fn digest_size(&self) -> usize {
+        self.tree.checker.hasher.digest_size()
+    }
+
+    fn counting(&self) -> &Line {
+        self.tree.checker.counting.line()
+    }
+}
+
+/// The data as far as it is proved: [`VerifiedReader::read_at`], but that verified bytes in front of a block that
+/// is not right are a short read, and the error comes when they are passed. It wraps the [`ReadError`].
+impl<D: ReadAt, H: ReadAt> ReadAt for VerifiedReader<D, H> {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.params().data_size())
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match VerifiedReader::read_at(self, buf, offset) {
+            Err(error) if error.verified > 0 => Ok(error.verified),
+            result => Ok(result?),
+        }
+    }
+
+    fn expect_sequential(&self) {
+        self.data.expect_sequential();
+    }
+}
+
+impl<D, H> fmt::Debug for VerifiedReader<D, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedReader").field("trusted", &self.trusted).finish_non_exhaustive()
+    }
+}
+
+/// A read that ended early.
+#[derive(Debug)]
+pub struct ReadError {
+    /// How many verified bytes are in the buffer; nothing behind them was touched.
+    pub verified: usize,
+    /// What ended it.
+    pub error: Error,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Corruption is [`ErrorKind::InvalidData`]; a failed read has the kind that its source gave it.
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> io::Error {
+        let kind = match &error.error {
+            Error::Corrupt(_) => ErrorKind::InvalidData,
+            Error::Read { source, .. } | Error::Io(source) => source.kind(),
+            _ => ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}

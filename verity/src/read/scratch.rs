@@ -1,0 +1,37 @@
+//! The private buffers of a thread that reads.
+
+use std::cell::Cell;
+
+/// Buffers that a thread keeps from read to read: together at most a run of data, some hash blocks and their
+/// digests.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) blocks: Vec<u8>,
+    pub(super) hash_blocks: Vec<u8>,
+    pub(super) expected: Vec<u8>,
+    pub(super) actual: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+impl Scratch {
+    /// Lends the buffers of this thread. They are taken away meanwhile: a source that is a verified reader
+    /// itself gets others.
+    pub(super) fn with<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
+        // A thread that is about to end has none left.
+        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        let result = work(&mut scratch);
+        let _ = SCRATCH.try_with(|cell| cell.set(scratch));
+        result
+    }
+}
+
+/// The first `len` bytes of a buffer, which grows if it must. What is in them is of no meaning.
+pub(super) fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    &mut buffer[..len]
+}
