@@ -22,19 +22,27 @@ const MAX_SHARDS: u64 = 64;
 /// Shards are not made smaller than that many blocks, so that the clock has a choice.
 const MIN_SHARD_BLOCKS: u64 = 8;
 
+/// How many blocks' bytes are allocated at once.
+const CHUNK_BLOCKS: usize = 64;
+
 /// Verified hash blocks by their number in the tree, counted from its first one on the hash device.
 pub(super) struct HashCache {
     shards: Box<[Mutex<Shard>]>,
     blocks: u64,
 }
 
-#[derive(Default)]
 struct Shard {
     /// The most blocks it may hold.
     capacity: usize,
+    /// The bytes of a block.
+    block_size: usize,
+    /// The slots of the blocks that are there.
     index: HashMap<u64, usize>,
+    /// What lies in each slot.
     entries: Vec<Entry>,
-    /// The entry that the clock looks at next.
+    /// The bytes of [`CHUNK_BLOCKS`] slots each.
+    chunks: Vec<Box<[u8]>>,
+    /// The slot that the clock looks at next.
     hand: usize,
 }
 
@@ -42,7 +50,6 @@ struct Entry {
     block: u64,
     /// Whether it was used since the clock came by.
     used: bool,
-    bytes: Box<[u8]>,
 }
 
 impl HashCache {
@@ -56,7 +63,7 @@ impl HashCache {
         let shard = |number| {
             let capacity = blocks / shards + u64::from(number < blocks % shards);
             let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
-            Mutex::new(Shard { capacity, ..Shard::default() })
+            Mutex::new(Shard::new(capacity, params.hash_block_size().buffer_len(1)))
         };
         HashCache { shards: (0..shards).map(shard).collect(), blocks }
     }
@@ -74,10 +81,9 @@ impl HashCache {
     /// Lets `copy` look at a block, if it is there.
     pub(super) fn get<R>(&self, block: u64, copy: impl FnOnce(&[u8]) -> R) -> Option<R> {
         let mut shard = self.shard(block);
-        let index = *shard.index.get(&block)?;
-        let entry = shard.entries.get_mut(index)?;
-        entry.used = true;
-        Some(copy(&entry.bytes))
+        let slot = *shard.index.get(&block)?;
+        shard.entries[slot].used = true;
+        Some(copy(shard.bytes_mut(slot)))
     }
 
     /// Keeps a copy of a verified hash block, in place of another one if there is no room.
@@ -97,18 +103,33 @@ impl HashCache {
 }
 
 impl Shard {
+    fn new(capacity: usize, block_size: usize) -> Shard {
+        let (index, entries, chunks) = (HashMap::new(), Vec::new(), Vec::new());
+        Shard { capacity, block_size, index, entries, chunks, hand: 0 }
+    }
+
     fn insert(&mut self, block: u64, bytes: &[u8]) {
-        if self.entries.len() < self.capacity {
-            self.index.insert(block, self.entries.len());
-            self.entries.push(Entry { block, used: false, bytes: bytes.into() });
-            return;
-        }
-        let slot = self.next_to_go();
-        let entry = &mut self.entries[slot];
-        self.index.remove(&entry.block);
-        entry.block = block;
-        entry.bytes.copy_from_slice(bytes);
+        let slot = if self.entries.len() < self.capacity { self.grow() } else { self.next_to_go() };
+        self.index.remove(&self.entries[slot].block);
+        self.entries[slot].block = block;
+        self.bytes_mut(slot).copy_from_slice(bytes);
         self.index.insert(block, slot);
+    }
+
+    /// A slot that nothing was in yet.
+    fn grow(&mut self) -> usize {
+        let slot = self.entries.len();
+        if slot.is_multiple_of(CHUNK_BLOCKS) {
+            let blocks = (self.capacity - slot).min(CHUNK_BLOCKS);
+            self.chunks.push(vec![0; blocks * self.block_size].into());
+        }
+        self.entries.push(Entry { block: u64::MAX, used: false });
+        slot
+    }
+
+    fn bytes_mut(&mut self, slot: usize) -> &mut [u8] {
+        let start = slot % CHUNK_BLOCKS * self.block_size;
+        &mut self.chunks[slot / CHUNK_BLOCKS][start..][..self.block_size]
     }
 
     /// Turns the clock to the first entry that was not used since it was there last; at most once around.
