@@ -56,6 +56,34 @@ fn format_file_and_verify_file_agree_with_the_slow_twin() {
 }
 
 #[test]
+fn read_file_prints_what_is_proved_and_nothing_else() {
+    let directory = files::tempdir();
+    let (image, hash) = (directory.path().join("image"), directory.path().join("hash"));
+    let data = painted(300 * 4096);
+    files::write(&image, &data);
+    let output = example("format_file").arg(&image).arg(&hash).arg("demo").output().unwrap();
+    let (root_hash, salt) = (text(&output), Salt::from_seed("demo").to_string());
+    let read = |offset: &str, length: &str| {
+        let mut command = example("read_file");
+        command.arg(&image).arg(&hash).args([root_hash.trim_end(), "300", &salt, offset, length]);
+        command.output().unwrap()
+    };
+    let output = read("500000", "100000");
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout == data[500_000..600_000]);
+    // `io::copy` reads 8 KiB at a time: two blocks, and one more where such a read begins within a block.
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.ends_with(" data blocks and 3 hash blocks read\n"), "{errors}");
+
+    files::flip_bit(&image, 140 * 4096 + 5, 3);
+    let output = read("500000", "100000");
+    assert!(!output.status.success());
+    assert!(output.stdout == data[500_000..140 * 4096]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.contains("data block 140 is corrupt: expected digest "), "{errors}");
+}
+
+#[test]
 fn format_file_leaves_nothing_of_an_image_that_it_refuses() {
     let directory = files::tempdir();
     let (image, hash) = (directory.path().join("image"), directory.path().join("hash"));
