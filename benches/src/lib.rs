@@ -6,6 +6,7 @@ pub mod chart;
 pub mod fixture;
 pub mod kernels;
 pub mod machine;
+pub mod read_targets;
 pub mod reads;
 pub mod record;
 pub mod register_loop;

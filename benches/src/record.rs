@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use crate::register_loop::RegisterLoop;
-use crate::{kernels, report};
+use crate::{kernels, reads, report};
 
 /// The shape of the file; a change that older readers would take wrongly makes it one more.
 pub const SCHEMA: u32 = 1;
@@ -39,8 +39,11 @@ pub struct Record {
     pub programs: Programs,
     /// What was hashed.
     pub input: Input,
-    /// Around the runs of commands, if there were any.
+    /// Around the runs of commands and reads, if there were any.
     pub register_loop: Option<RegisterLoop>,
+    /// What reads were measured on, and what they took but time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Reads>,
     /// The times.
     pub rows: Vec<Row>,
 }
@@ -56,7 +59,7 @@ pub struct Programs {
     pub tape_sha256: Option<String>,
 }
 
-/// What was hashed: random bytes; sha256 or sha512, blocks of 4096 bytes, a salt of 32 bytes.
+/// What was hashed by commands and kernels: random bytes; sha256 or sha512, blocks of 4096 bytes, a salt of 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// Its size.
@@ -65,6 +68,41 @@ pub struct Input {
     pub seed: u64,
     /// What the image lay on.
     pub file_system: String,
+}
+
+/// Verified reads, as far as they are not rows. All in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reads {
+    /// The size of the image; its bytes are random, like those of the input.
+    pub image: u64,
+    /// Single reads, each by a reader that has read nothing before.
+    pub first_read: FirstRead,
+    /// How much memory readers took, by the bound of their cache.
+    pub memory: Vec<Memory>,
+}
+
+/// What first reads of one block read from data and hash device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstRead {
+    /// How many readers there were.
+    pub readers: u64,
+    /// The fewest bytes that one read.
+    pub least: u64,
+    /// The most.
+    pub most: u64,
+    /// The sizes of the block and of the hash blocks above it.
+    pub path: u64,
+}
+
+/// The memory of a process that reads all over the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The bound of the cache.
+    pub cache: u64,
+    /// On how many threads it reads.
+    pub threads: usize,
+    /// Its resident memory at the most, less what it was before there was a reader.
+    pub peak: u64,
 }
 
 /// The times of one contender at one task.
@@ -79,7 +117,7 @@ pub struct Row {
     pub platform: Option<String>,
     /// On how many threads.
     pub threads: usize,
-    /// How many bytes of data were hashed each round.
+    /// How many bytes of data were hashed or read each round.
     pub bytes: u64,
     /// How long each round took.
     pub seconds: Vec<f64>,
@@ -103,6 +141,21 @@ pub enum Task {
     Sha512L2,
     /// Blocks to sha512 digests, the blocks in memory.
     Sha512Memory,
+    /// Reads of 4 KiB, uniform over the image.
+    ReadRandom,
+    /// Reads of 128 KiB, one after the other.
+    ReadSequential,
+}
+
+/// Tasks of one kind are drawn together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole commands, on some threads.
+    Command,
+    /// Hashing on one thread.
+    Kernel,
+    /// Reads in this process, on some threads, the image in the page cache.
+    Read,
 }
 
 impl Task {
@@ -116,12 +169,20 @@ impl Task {
             Task::Sha256Memory => "sha256, blocks in memory",
             Task::Sha512L2 => "sha512, blocks in L2",
             Task::Sha512Memory => "sha512, blocks in memory",
+            Task::ReadRandom => "reads of 4 KiB at random",
+            Task::ReadSequential => "reads of 128 KiB in order",
         }
     }
 
-    /// Whether whole commands are measured, which may have several threads.
-    pub fn is_of_commands(self) -> bool {
-        matches!(self, Task::Format | Task::Verify | Task::FormatCold)
+    /// What it is a task for.
+    pub fn kind(self) -> Kind {
+        match self {
+            Task::Format | Task::Verify | Task::FormatCold => Kind::Command,
+            Task::Sha256L2 | Task::Sha256Memory | Task::Sha512L2 | Task::Sha512Memory => {
+                Kind::Kernel
+            }
+            Task::ReadRandom | Task::ReadSequential => Kind::Read,
+        }
     }
 }
 
@@ -133,15 +194,14 @@ impl Row {
             label = label + " " + platform;
         }
         match self.threads {
-            _ if !self.task.is_of_commands() || self.contender == VERITYSETUP => label,
-            1 => label + ", 1 thread",
-            threads => format!("{label}, {threads} threads"),
+            _ if self.task.kind() == Kind::Kernel || self.contender == VERITYSETUP => label,
+            threads => format!("{label}, {}", report::threads(threads)),
         }
     }
 
     /// Whether it is ours.
     pub fn is_ours(&self) -> bool {
-        self.contender == kernels::VERITY
+        [kernels::VERITY, reads::VERITY_SLICE].contains(&self.contender.as_str())
     }
 }
 
@@ -155,6 +215,11 @@ impl Record {
     pub fn peer_of(&self, row: &Row, peer: &str) -> Option<&Row> {
         let rows = || self.rows_of(row.task).filter(|candidate| candidate.contender == peer);
         rows().find(|candidate| candidate.threads == row.threads).or_else(|| rows().next())
+    }
+
+    /// The row of a contender on so many threads.
+    pub fn row(&self, task: Task, contender: &str, threads: usize) -> Option<&Row> {
+        self.rows_of(task).find(|row| row.contender == contender && row.threads == threads)
     }
 
     /// Reads a file that [`Record::save`] wrote.
@@ -276,6 +341,10 @@ mod tests {
                 "ring",
                 "tape-sha256 avx512-16"
             ]
+        );
+        assert_eq!(
+            labels(Task::ReadSequential)[..3],
+            ["verity, 1 thread", "verity, 2 threads", "verity of a slice, 1 thread"]
         );
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::kernels::{RING, VERITY};
+use crate::kernels::RING;
+use crate::read_targets;
 use crate::record::{RING_BUILDER, Record, Row, Task};
 use crate::statistics::{self, Summary};
 use crate::targets::TARGETS;
@@ -19,9 +20,12 @@ pub fn text(record: &Record) -> String {
     if !efficiencies.is_empty() {
         let _ = write!(text, "\n{efficiencies}");
     }
-    let targets = targets(record);
-    if targets.len() > 1 {
-        let _ = write!(text, "\n## targets (given for Zen 5)\n\n{}", table(&targets));
+    for (title, lines) in
+        [("targets (given for Zen 5)", targets(record)), ("targets of reads", read_targets(record))]
+    {
+        if lines.len() > 1 {
+            let _ = write!(text, "\n## {title}\n\n{}", table(&lines));
+        }
     }
     text
 }
@@ -54,9 +58,21 @@ fn facts(record: &Record) -> String {
                 input.file_system
             ),
         ),
+        ("reads", reads(record)),
         ("register loop", register_loop(record)),
     ];
     facts.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+}
+
+fn reads(record: &Record) -> String {
+    let Some(reads) = &record.reads else { return "not measured".to_owned() };
+    let sequential = record.rows_of(Task::ReadSequential).next().map_or(0, |row| row.bytes);
+    format!(
+        "an image of {} MiB; in order over {} MiB of it; {} first reads",
+        reads.image >> 20,
+        sequential >> 20,
+        reads.first_read.readers
+    )
 }
 
 fn register_loop(record: &Record) -> String {
@@ -91,8 +107,8 @@ pub(crate) fn tasks(record: &Record) -> impl Iterator<Item = Task> {
 
 /// A line for each contender, a column for each peer.
 fn task_table(record: &Record, task: Task) -> Vec<Vec<String>> {
-    let mut peers: Vec<&str> = record.rows_of(task).map(|row| row.contender.as_str()).collect();
-    peers.retain(|peer| *peer != VERITY);
+    let peers = record.rows_of(task).filter(|row| !row.is_ours());
+    let mut peers: Vec<&str> = peers.map(|row| row.contender.as_str()).collect();
     peers.dedup();
     let mut head = vec!["contender".to_owned(), "median s (min-max)".to_owned(), "GB/s".to_owned()];
     head.extend(peers.iter().map(|peer| format!("x {peer}")));
@@ -134,16 +150,16 @@ fn efficiency(record: &Record, row: &Row) -> Option<String> {
     let speed = |row: &Row| statistics::throughput(row.bytes, &row.seconds);
     let share = speed(row)?.median / speed(ring)?.median / row.threads as f64;
     let verdict = match share {
-        _ if !counts(record, row) => "does not count",
+        _ if !counts(record, row.threads) => "does not count",
         FAIR.. => "a fair peer",
         _ => "no fair peer: 0.90 is asked for",
     };
     Some(format!("{}: {share:.2} of {} x one thread's ring: {verdict}\n", row.label(), row.threads))
 }
 
-/// Whether the machine gave a row the cores that its threads need.
-fn counts(record: &Record, row: &Row) -> bool {
-    row.threads < 2 || record.register_loop.as_ref().is_some_and(|it| it.two_threads_count())
+/// Whether the machine gave so many threads the cores that they need.
+fn counts(record: &Record, threads: usize) -> bool {
+    threads < 2 || record.register_loop.as_ref().is_some_and(|it| it.two_threads_count())
 }
 
 fn targets(record: &Record) -> Vec<Vec<String>> {
@@ -156,11 +172,31 @@ fn targets(record: &Record) -> Vec<Vec<String>> {
             spread(Some(outcome.ratio), 2),
             format!("{:.2}", outcome.target.least),
             format!("{:.2}", outcome.target.stretch),
-            if counts(record, outcome.ours) { outcome.verdict() } else { "does not count" }
+            if counts(record, outcome.ours.threads) { outcome.verdict() } else { "does not count" }
                 .to_owned(),
         ]
     });
     std::iter::once(head.to_vec()).chain(lines).collect()
+}
+
+fn read_targets(record: &Record) -> Vec<Vec<String>> {
+    let head = ["what", "measured", "asked for", ""].map(str::to_owned);
+    let lines = read_targets::outcomes(record).into_iter().map(|outcome| {
+        let counts = counts(record, outcome.threads);
+        let verdict = if counts { outcome.verdict() } else { "does not count" };
+        vec![outcome.what.clone(), outcome.measured(), outcome.asked(), verdict.to_owned()]
+    });
+    std::iter::once(head.to_vec()).chain(lines).collect()
+}
+
+/// As in `2 threads`.
+pub(crate) fn threads(count: usize) -> String {
+    format!("{count} thread{}", if count == 1 { "" } else { "s" })
+}
+
+/// As in `4.0`, of bytes.
+pub(crate) fn mebibytes(bytes: f64) -> String {
+    format!("{:.1}", bytes / f64::from(1 << 20))
 }
 
 /// Markdown, its columns aligned.
@@ -228,9 +264,28 @@ mod tests {
     }
 
     #[test]
+    fn reads_have_their_peers_and_targets() {
+        let text = text(&sample());
+        has(&text, "reads: an image of 4096 MiB; in order over 1024 MiB of it; 100 first reads\n");
+        has(&text, "| x pread + ring   | x pread ");
+        has(&text, "| x hashing alone  | x pread ");
+        has(&text, "## targets of reads\n\n| what");
+        has(&text, "| 1.05 (1.00-1.05) | at most 1.10     | reached |");
+    }
+
+    #[test]
+    fn reads_on_two_threads_count_only_with_two_cores() {
+        let mut record = sample();
+        record.register_loop = None;
+        has(&text(&record), "| 2.00 (1.60-2.00) | at least 1.80    | does not count |");
+    }
+
+    #[test]
     fn what_was_not_measured_is_said() {
         let mut record = sample();
         record.programs.tape_sha256 = None;
+        record.reads = None;
+        has(&text(&record), "reads: not measured\n");
         has(&text(&record), "tape-sha256: not measured: not compiled in\n");
     }
 }

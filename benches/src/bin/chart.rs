@@ -4,8 +4,8 @@
 //! chart [RECORD.json] [--out DIR]
 //! ```
 //!
-//! Without a record it takes the newest. `docs/charts` gets `commands.svg` and `kernels.svg` of it, and, once
-//! there are records of two machines, `machines.svg` of the newest of each.
+//! Without a record it takes the newest. `docs/charts` gets `commands.svg`, `kernels.svg` and `reads.svg` of it, and,
+//! once there are records of two machines, `machines.svg` of the newest of each.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,6 +50,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
     write(&out.join("commands.svg"), chart::commands(&record))?;
     write(&out.join("kernels.svg"), chart::kernels(&record))?;
+    write(&out.join("reads.svg"), chart::reads(&record))?;
     write(&out.join("machines.svg"), chart::machines(&newest))
 }
 

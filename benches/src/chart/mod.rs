@@ -4,7 +4,8 @@ mod bars;
 mod canvas;
 
 use crate::kernels::{RING, SHA2, TAPE, VERITY};
-use crate::record::{RING_BUILDER, Record, Row, Task, VERITYSETUP};
+use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
+use crate::record::{Kind, RING_BUILDER, Record, Row, Task, VERITYSETUP};
 use crate::statistics::{self, Summary};
 use crate::{report, targets};
 
@@ -16,14 +17,6 @@ use self::canvas::Colour;
 /// # Errors
 /// If it cannot be drawn.
 pub fn commands(record: &Record) -> Option<Result<String, String>> {
-    let tasks = report::tasks(record).filter(|task| task.is_of_commands());
-    let groups: Vec<_> = tasks.map(|task| group(record, task, multiple_of_veritysetup)).collect();
-    let mut caption = caption(record);
-    let counts = record.register_loop.as_ref().is_some_and(|it| it.two_threads_count());
-    if !counts {
-        caption
-            .push("Two threads did not have a core each: their figures do not count.".to_owned());
-    }
     let chart = BarChart {
         title: "Whole commands, beside veritysetup".to_owned(),
         subtitle: format!(
@@ -31,8 +24,8 @@ pub fn commands(record: &Record) -> Option<Result<String, String>> {
             size(record.input.bytes)
         ),
         axis: "times as fast as veritysetup".to_owned(),
-        groups,
-        caption,
+        groups: groups(record, Kind::Command, multiple_of_veritysetup),
+        caption: caption_of_threads(record),
     };
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
@@ -42,7 +35,6 @@ pub fn commands(record: &Record) -> Option<Result<String, String>> {
 /// # Errors
 /// If it cannot be drawn.
 pub fn kernels(record: &Record) -> Option<Result<String, String>> {
-    let tasks = report::tasks(record).filter(|task| !task.is_of_commands());
     let chart = BarChart {
         title: "Hashing on one core".to_owned(),
         subtitle: format!(
@@ -50,8 +42,26 @@ pub fn kernels(record: &Record) -> Option<Result<String, String>> {
             size(record.input.bytes)
         ),
         axis: "GB/s".to_owned(),
-        groups: tasks.map(|task| group(record, task, gigabytes_beside_ring)).collect(),
+        groups: groups(record, Kind::Kernel, gigabytes_beside_ring),
         caption: caption(record),
+    };
+    (!chart.groups.is_empty()).then(|| chart.svg())
+}
+
+/// Verified reads, beside what else reads and hashes, in GB/s; none if the record has no reads.
+///
+/// # Errors
+/// If it cannot be drawn.
+pub fn reads(record: &Record) -> Option<Result<String, String>> {
+    let image = record.reads.as_ref().map(|reads| size(reads.image)).unwrap_or_default();
+    let chart = BarChart {
+        title: "Verified reads".to_owned(),
+        subtitle: format!(
+            "An image of {image} in the page cache, its hash tree verified before; every block is hashed at every read"
+        ),
+        axis: "GB/s, all threads together".to_owned(),
+        groups: groups(record, Kind::Read, gigabytes_of_reads),
+        caption: caption_of_threads(record),
     };
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
@@ -83,9 +93,14 @@ fn machine(record: &Record) -> Option<Group> {
     })
 }
 
-fn group(record: &Record, task: Task, bar: fn(&Record, &Row) -> Option<Bar>) -> Group {
-    let bars = record.rows_of(task).filter_map(|row| bar(record, row)).collect();
-    Group { title: task.title().to_owned(), bars }
+/// One for each task of that kind.
+fn groups(record: &Record, kind: Kind, bar: fn(&Record, &Row) -> Option<Bar>) -> Vec<Group> {
+    let tasks = report::tasks(record).filter(|task| task.kind() == kind);
+    let group = |task: Task| {
+        let bars = record.rows_of(task).filter_map(|row| bar(record, row)).collect();
+        Group { title: task.title().to_owned(), bars }
+    };
+    tasks.map(group).collect()
 }
 
 fn multiple_of_veritysetup(record: &Record, row: &Row) -> Option<Bar> {
@@ -98,13 +113,22 @@ fn multiple_of_veritysetup(record: &Record, row: &Row) -> Option<Bar> {
 }
 
 fn gigabytes_beside_ring(record: &Record, row: &Row) -> Option<Bar> {
+    gigabytes_beside(record, row, RING)
+}
+
+fn gigabytes_of_reads(record: &Record, row: &Row) -> Option<Bar> {
+    gigabytes_beside(record, row, if row.task == Task::ReadRandom { PREAD_RING } else { HASHING })
+}
+
+/// The peer's own bar is the one without a ratio.
+fn gigabytes_beside(record: &Record, row: &Row, peer: &str) -> Option<Bar> {
     let value = statistics::throughput(row.bytes, &row.seconds)?;
     let mut note = format!("{:.2} GB/s", value.median);
-    if row.contender != RING
-        && let Some(ring) = record.peer_of(row, RING)
-        && let Some(ratio) = statistics::times_as_fast(&ring.seconds, &row.seconds)
+    if row.contender != peer
+        && let Some(reference) = record.peer_of(row, peer)
+        && let Some(ratio) = statistics::times_as_fast(&reference.seconds, &row.seconds)
     {
-        note += &format!(" · {:.2} x ring", ratio.median);
+        note += &format!(" · {:.2} x {peer}", ratio.median);
     }
     Some(Bar { label: row.label(), value, note, colour: colour(row) })
 }
@@ -113,11 +137,23 @@ fn gigabytes_beside_ring(record: &Record, row: &Row) -> Option<Bar> {
 fn colour(row: &Row) -> Colour {
     match row.contender.as_str() {
         VERITY => Colour(0, 114, 178),
-        RING | RING_BUILDER => Colour(230, 159, 0),
+        VERITY_SLICE => Colour(86, 180, 233),
+        RING | RING_BUILDER | PREAD_RING => Colour(230, 159, 0),
         SHA2 => Colour(204, 121, 167),
-        TAPE => Colour(0, 158, 115),
+        TAPE | HASHING => Colour(0, 158, 115),
         _ => Colour(130, 130, 130),
     }
+}
+
+/// Where two threads are among the bars.
+fn caption_of_threads(record: &Record) -> Vec<String> {
+    let mut caption = caption(record);
+    let counts = record.register_loop.as_ref().is_some_and(|it| it.two_threads_count());
+    if !counts {
+        caption
+            .push("Two threads did not have a core each: their figures do not count.".to_owned());
+    }
+    caption
 }
 
 fn caption(record: &Record) -> Vec<String> {
@@ -185,6 +221,14 @@ mod tests {
     }
 
     #[test]
+    fn the_chart_of_reads_has_both_ways_and_who_they_are_held_against() {
+        let svg = reads(&sample()).unwrap().unwrap();
+        check(&svg, &["verity, 2 threads", "verity of a slice, 1 thread", "pread, 1 thread"]);
+        check(&svg, &["0.98 GB/s · 0.95 x pread + ring", "3.36 GB/s · 0.75 x hashing alone"]);
+        check(&svg, &["reads of 4 KiB at random", "An image of 4 GiB in the page cache"]);
+    }
+
+    #[test]
     fn machines_are_compared_from_two_on() {
         let mut other = sample();
         other.machine.cpu = "Other <CPU> & more".to_owned();
@@ -197,13 +241,15 @@ mod tests {
     fn the_same_record_gives_the_same_bytes() {
         assert_eq!(kernels(&sample()), kernels(&sample()));
         let none = Record { rows: Vec::new(), ..sample() };
-        assert!(kernels(&none).is_none() && commands(&none).is_none());
+        assert!(kernels(&none).is_none() && commands(&none).is_none() && reads(&none).is_none());
     }
 
     #[test]
     fn two_threads_on_one_core_are_marked() {
         let mut record = sample();
         record.register_loop = None;
-        assert!(commands(&record).unwrap().unwrap().contains("do not count"));
+        for chart in [commands, reads] {
+            assert!(chart(&record).unwrap().unwrap().contains("do not count"));
+        }
     }
 }
