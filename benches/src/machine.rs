@@ -63,6 +63,34 @@ pub fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// How many bytes of memory could be had without swapping, the page cache included.
+pub fn available_memory() -> Option<u64> {
+    size(&file("/proc/meminfo"), "MemAvailable")
+}
+
+/// How much of a process lies in memory, pages of mapped files included, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resident {
+    /// At this moment.
+    pub now: u64,
+    /// At the most, so far.
+    pub most: u64,
+}
+
+/// The resident memory of this process.
+pub fn resident() -> Option<Resident> {
+    let status = file("/proc/self/status");
+    Some(Resident { now: size(&status, "VmRSS")?, most: size(&status, "VmHWM")? })
+}
+
+/// A line as in `VmRSS:     1234 kB`, in bytes.
+fn size(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = lines.find(|(key, _)| *key == name)?;
+    let kibibytes: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
 /// The time, as in `2026-11-23 16:27 UTC`.
 pub fn now() -> String {
     output("date", &["-u", "+%F %R UTC"])
@@ -182,6 +210,15 @@ mod tests {
         assert_eq!(zen5.folder_name(2), "amd-epyc-zen5-2cpu");
         let later = Cpu::parse(&EPYC.replace("25", "99"));
         assert_eq!(later.folder_name(2), "amd-epyc-family-99-model-17-2cpu");
+    }
+
+    #[test]
+    fn sizes_are_told_in_kibibytes() {
+        let text = "Name:\tcompare\nVmHWM:\t    5000 kB\nVmRSS:\t    4000 kB\nThreads:\t1\n";
+        assert_eq!(size(text, "VmHWM"), Some(5000 * 1024));
+        assert_eq!((size(text, "Threads"), size(text, "VmSwap")), (None, None));
+        let now = resident().unwrap();
+        assert!(now.most >= now.now && now.now > 0);
     }
 
     #[test]

@@ -19,11 +19,53 @@ fn kernels_are_measured_beside_their_peers() {
             .args(["--parts=kernels", "--size=1", "--rounds=2", "--dir"])
             .arg(directory.path()),
     );
-    for expected in
-        ["command: compare --size 1 --rounds 2", "## sha512, blocks in memory", "| x ring"]
-    {
+    for expected in [
+        "command: compare --size 1 --reads-size 4096 --rounds 2",
+        "## sha512, blocks in memory",
+        "| x ring",
+    ] {
         assert!(text.contains(expected), "{expected} is not in:\n{text}");
     }
+}
+
+#[test]
+fn reads_are_measured_beside_their_peers() {
+    let directory = files::tempdir();
+    let mut command = compare();
+    command.args(["--parts=reads", "--reads-size=8", "--rounds=1", "--dir"]).arg(directory.path());
+    let text = squeezed(&oracle::run_ok(&mut command));
+    for expected in [
+        "reads: an image of 8 MiB; in order over 8 MiB of it; 100 first reads\n",
+        "## reads of 4 KiB at random\n\n| contender",
+        "| verity of a slice, 2 threads |",
+        "| x pread + ring",
+        "| x hashing alone",
+        "## targets of reads\n\n| what",
+        // The block, and one on each of two levels: 2048 blocks have 16 hash blocks and one above.
+        "| 12288 bytes | 12288 bytes ",
+        "bound of the cache 4.0 MiB",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
+    }
+}
+
+/// Without the spaces that align columns.
+fn squeezed(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split(' ').filter(|word| !word.is_empty()));
+    lines.map(|words| words.collect::<Vec<_>>().join(" ") + "\n").collect()
+}
+
+#[test]
+fn a_reader_of_another_image_says_so_and_prints_no_figure() {
+    let directory = files::tempdir();
+    let (data, hash) = (directory.path().join("data"), directory.path().join("hash"));
+    files::write(&data, &Prng::new(1).bytes(4 << 20));
+    files::write(&hash, &Prng::new(2).bytes(1 << 20));
+    let mut command = compare();
+    command.args(["reader", "--cache=0", "--threads=2"]).arg(&data).arg(&hash);
+    let output = oracle::run(command.arg("00".repeat(32)));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("hash level"), "{output:?}");
 }
 
 #[test]

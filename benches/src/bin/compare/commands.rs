@@ -65,7 +65,7 @@ impl<'a> Contest<'a> {
     fn task(&self, task: Task, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
         let contenders: Vec<_> = self.contenders.iter().filter(|it| it.can(task)).collect();
         let seconds =
-            rounds::alternate(task.title(), rounds, contenders.len(), |index| match task {
+            rounds::alternate(task.title(), rounds, contenders.len(), |_, index| match task {
                 Task::Verify => self.verify(contenders[index]),
                 _ => self.format(contenders[index], task == Task::FormatCold),
             })?;

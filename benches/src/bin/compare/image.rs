@@ -1,13 +1,13 @@
-//! The image that commands read: fresh random bytes without holes, on a disk.
+//! The image that is read, by commands and by readers: fresh random bytes without holes, on a disk.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, fadvise};
+use verity_benches::reads::KnownImage;
 use verity_benches::record::Input;
 use verity_testdata::files::TempDir;
-use verity_testdata::pattern::Prng;
 
 /// Gone when it is dropped, with all that was made of it.
 pub(crate) struct Image {
@@ -63,10 +63,7 @@ impl Image {
 
     fn fill(&self, seed: u64) -> io::Result<()> {
         let mut file = File::create(self.path())?;
-        let mut prng = Prng::new(seed);
-        for _ in 0..self.bytes >> 20 {
-            file.write_all(&prng.bytes(1 << 20))?;
-        }
+        KnownImage::write(&mut file, self.bytes, seed)?;
         file.sync_all()
     }
 }

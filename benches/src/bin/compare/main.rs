@@ -1,10 +1,11 @@
 //! `verity` beside its peers, in turns within one run: whole commands against `veritysetup` and against a
-//! builder on rayon and ring, and, in this process, every kernel against the crates that hash blocks.
+//! builder on rayon and ring, and, in this process, verified reads against others and every kernel against the
+//! crates that hash blocks.
 //! Every result is checked; nothing is asserted about time.
 //!
 //! ```text
-//! compare [--size MIB] [--rounds N] [--threads N,N,...] [--parts commands,kernels,cold] [--dir DIR]
-//!         [--verity PROGRAM] [--record]
+//! compare [--size MIB] [--reads-size MIB] [--rounds N] [--threads N,N,...]
+//!         [--parts commands,reads,kernels,cold] [--dir DIR] [--verity PROGRAM] [--record]
 //! ```
 //!
 //! `--record` also writes `benches/record/MACHINE/DATE.txt` and `.json`.
@@ -13,6 +14,8 @@ mod commands;
 mod image;
 mod kernels;
 mod options;
+mod reader;
+mod reads;
 mod ring_builder;
 mod rounds;
 
@@ -21,18 +24,19 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser as _;
 use verity_benches::machine::{self, Machine};
-use verity_benches::record::{Input, Programs, Record, Row, SCHEMA};
+use verity_benches::record::{Input, Programs, Record, SCHEMA};
 use verity_benches::register_loop::{RegisterLoop, Sample};
 use verity_benches::{kernels as contenders, report};
 use verity_testdata::oracle::{self, VeritySetup};
 
 use self::image::Image;
-use self::options::{Arguments, Options, Part};
+use self::options::{Arguments, Options, Part, Process};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match &arguments.peer {
-        Some(peer) => ring_builder::run(peer),
+    let done = match &arguments.process {
+        Some(Process::RingBuilder(arguments)) => ring_builder::run(arguments),
+        Some(Process::Reader(arguments)) => reader::run(arguments),
         None => run(&arguments.options),
     };
     match done {
@@ -64,10 +68,11 @@ fn run(options: &Options) -> Result<(), String> {
         },
         input,
         register_loop: None,
+        reads: None,
         rows: Vec::new(),
     };
-    if options.has(Part::Commands) || options.has(Part::Cold) {
-        measure_commands(options, &mut record)?;
+    if [Part::Commands, Part::Cold, Part::Reads].iter().any(|part| options.has(*part)) {
+        measure_threads(options, &mut record)?;
     }
     if options.has(Part::Kernels) {
         record.rows.extend(kernels::measure(&record.input, options.rounds)?);
@@ -82,6 +87,21 @@ fn run(options: &Options) -> Result<(), String> {
 }
 
 /// Between two samples of the register loop, which tell what several threads can be worth.
+fn measure_threads(options: &Options, record: &mut Record) -> Result<(), String> {
+    let before = Sample::take();
+    if options.has(Part::Commands) || options.has(Part::Cold) {
+        measure_commands(options, record)?;
+    }
+    if options.has(Part::Reads) {
+        let (rows, reads) = reads::measure(options, &record.input)?;
+        record.rows.extend(rows);
+        record.reads = Some(reads);
+    }
+    let kernel = RegisterLoop::kernel().to_owned();
+    record.register_loop = Some(RegisterLoop { kernel, before, after: Sample::take() });
+    Ok(())
+}
+
 fn measure_commands(options: &Options, record: &mut Record) -> Result<(), String> {
     let veritysetup = VeritySetup::find().ok_or("veritysetup is not installed")?;
     record.programs.veritysetup = Some(veritysetup.version());
@@ -91,17 +111,12 @@ fn measure_commands(options: &Options, record: &mut Record) -> Result<(), String
     };
     let image = Image::write(&options.directory()?, &record.input)?;
     let contest = commands::Contest::new(&veritysetup, &verity, &image, &options.threads)?;
-    let mut rows: Vec<Row> = Vec::new();
-    let before = Sample::take();
     if options.has(Part::Commands) {
-        rows.extend(contest.run(options.rounds)?);
+        record.rows.extend(contest.run(options.rounds)?);
     }
     if options.has(Part::Cold) {
-        rows.extend(contest.run_cold(options.rounds)?);
+        record.rows.extend(contest.run_cold(options.rounds)?);
     }
-    let kernel = RegisterLoop::kernel().to_owned();
-    record.register_loop = Some(RegisterLoop { kernel, before, after: Sample::take() });
-    record.rows.extend(rows);
     Ok(())
 }
 

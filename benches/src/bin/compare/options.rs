@@ -6,6 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::reader::Reader;
+use super::ring_builder::RingBuilder;
+
 /// Measures verity beside its peers.
 #[derive(Debug, Parser)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -13,20 +16,24 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) options: Options,
     #[command(subcommand)]
-    pub(crate) peer: Option<Peer>,
+    pub(crate) process: Option<Process>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Size of the input, in MiB
+    /// Size of the input of commands and kernels, in MiB
     #[arg(long = "size", value_name = "MIB", default_value = "1024")]
     mebibytes: NonZeroU64,
+
+    /// Size of the image that is read, in MiB; less where memory does not hold twice as much
+    #[arg(long = "reads-size", value_name = "MIB", default_value = "4096")]
+    reads_mebibytes: NonZeroU64,
 
     /// Rounds that count; one more warms up
     #[arg(long, value_name = "N", default_value = "7")]
     pub(crate) rounds: NonZeroUsize,
 
-    /// Numbers of threads of the commands
+    /// Numbers of threads of commands and reads
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_value = "1,2")]
     pub(crate) threads: Vec<NonZeroUsize>,
 
@@ -35,7 +42,7 @@ pub(crate) struct Options {
         long,
         value_name = "PART,...",
         value_delimiter = ',',
-        default_value = "commands,kernels"
+        default_value = "commands,reads,kernels"
     )]
     parts: Vec<Part>,
 
@@ -55,26 +62,29 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     Commands,
+    Reads,
     Kernels,
     Cold,
 }
 
-/// What this program runs as a process of its own, to measure it like the other commands.
+/// What this program runs as a process of its own.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Peer {
-    /// Makes a hash file the way of the strongest peer
+pub(crate) enum Process {
+    /// Makes a hash file the way of the strongest peer, to be measured like the other commands
     #[command(hide = true)]
-    RingBuilder {
-        #[arg(long)]
-        threads: NonZeroUsize,
-        data: PathBuf,
-        hash: PathBuf,
-    },
+    RingBuilder(RingBuilder),
+    /// Reads all over an image and prints how many bytes of memory that took
+    #[command(hide = true)]
+    Reader(Reader),
 }
 
 impl Options {
     pub(crate) fn bytes(&self) -> u64 {
         self.mebibytes.get().saturating_mul(1 << 20)
+    }
+
+    pub(crate) fn reads_bytes(&self) -> NonZeroU64 {
+        self.reads_mebibytes.saturating_mul(const { NonZeroU64::new(1 << 20).unwrap() })
     }
 
     pub(crate) fn has(&self, part: Part) -> bool {
@@ -101,8 +111,9 @@ impl Options {
         let parts: Vec<_> = self.parts.iter().filter_map(|part| part.to_possible_value()).collect();
         let parts: Vec<_> = parts.iter().map(|part| part.get_name()).collect();
         format!(
-            "compare --size {} --rounds {} --threads {} --parts {}",
+            "compare --size {} --reads-size {} --rounds {} --threads {} --parts {}",
             self.mebibytes,
+            self.reads_mebibytes,
             self.rounds,
             threads.join(","),
             parts.join(",")

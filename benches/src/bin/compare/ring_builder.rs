@@ -6,15 +6,15 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use memmap2::{Advice, Mmap};
 use rayon::prelude::*;
 use ring::digest::{Context, SHA256};
 use verity::{Digest, HashArea, Params, RootHash, Superblock};
 use verity_benches::fixture;
-
-use super::options::Peer;
 
 const BLOCK_SIZE: usize = 4096;
 const DIGEST_SIZE: usize = 32;
@@ -22,8 +22,17 @@ const DIGEST_SIZE: usize = 32;
 const RUN: usize = 256 << 10;
 const RUN_DIGESTS: usize = RUN / BLOCK_SIZE * DIGEST_SIZE;
 
-pub(crate) fn run(peer: &Peer) -> Result<(), String> {
-    let Peer::RingBuilder { threads, data, hash } = peer;
+/// What to build.
+#[derive(Debug, Args)]
+pub(crate) struct RingBuilder {
+    #[arg(long)]
+    threads: NonZeroUsize,
+    data: PathBuf,
+    hash: PathBuf,
+}
+
+pub(crate) fn run(arguments: &RingBuilder) -> Result<(), String> {
+    let RingBuilder { threads, data, hash } = arguments;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build();
     let pool = pool.map_err(|error| error.to_string())?;
     let root_hash = pool.install(|| format(data, hash))?;
