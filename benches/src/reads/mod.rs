@@ -24,7 +24,7 @@ pub const DIGEST_SIZE: usize = 32;
 
 /// Our reader, the image a slice in memory.
 pub const VERITY_SLICE: &str = "verity of a slice";
-/// Our reader, each block checked at its first read only.
+/// Our reader, which checks no block that it has checked before, as it has all of them.
 pub const VERITY_ONCE: &str = "verity, at most once";
 /// Reads whose blocks are hashed by the crate `ring`, one after the other.
 pub const PREAD_RING: &str = "pread + ring";
@@ -70,13 +70,15 @@ impl<'a> Contender<'a> {
         Ok(Self::ours(VERITY_SLICE, preloaded(image, memory)?))
     }
 
-    /// As [`Contender::verity`], each block checked at its first read only.
+    /// As [`Contender::verity`], each block checked at its first read only; that is over when this returns.
     ///
     /// # Errors
-    /// As [`Contender::verity`].
+    /// As [`Contender::verity`], and if a block is not what it must be.
     pub fn verity_once(image: &'a KnownImage) -> Result<Contender<'a>, String> {
         let reader = preloaded(image, &image.file)?.check_at_most_once(true);
-        Ok(Self::ours(VERITY_ONCE, reader))
+        let contender = Self::ours(VERITY_ONCE, reader);
+        run(&contender, image, &[Walk::sequential(0..image.size(), BLOCK_SIZE)])?;
+        Ok(contender)
     }
 
     fn ours<D: ReadAt + 'a, H: ReadAt + 'a>(
