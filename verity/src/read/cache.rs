@@ -3,27 +3,30 @@
 //! The cache believes its user: only hash blocks whose digest matched are put into it. Users copy what they need
 //! while they hold a lock, so a block that is evicted is gone, and the bound holds at any time.
 //!
-//! A hash block belongs to one of some shards by its number, so that neighbours, which are read together, lie in
-//! different ones and a tree fills all of them evenly. Each shard has a lock of its own, held for a look-up and
-//! the copy of some digests. Which block goes first, the clock decides: it passes over those that were used
-//! since it came by last.
+//! A hash block belongs to one shard and one set of slots in it, by its number, so that neighbours, which are read
+//! together, lie in different shards and a tree fills all sets evenly. Each shard has a lock of its own, held for a
+//! look-up and the copy of some digests. A look-up touches one line of tags and then the block. Which block of a
+//! set goes first, the clock decides: it passes over those that were used since it came by last.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{BlockSize, Params};
 
-/// What a cached block costs beside its bytes, at the most: its place in the map, its entry, its allocation.
-const ENTRY_SIZE: u64 = 128;
+/// What a cached block costs beside its bytes, at the most: its tag, and its part of what is allocated at once.
+const ENTRY_SIZE: u64 = 16;
 
 /// The most shards; many threads seldom meet in one of them.
 const MAX_SHARDS: u64 = 64;
 
-/// Shards are not made smaller than that many blocks, so that the clock has a choice.
-const MIN_SHARD_BLOCKS: u64 = 8;
+/// The most slots of a set: their tags are one line of a CPU's cache.
+const MAX_WAYS: usize = 8;
 
-/// How many blocks' bytes are allocated at once.
-const CHUNK_BLOCKS: usize = 64;
+/// How many slots' bytes are allocated at once.
+const CHUNK_SLOTS: usize = 64;
+
+/// In a tag: the block was used since the clock came by.
+const USED: u64 = 1 << 63;
 
 /// Verified hash blocks by their number in the tree, counted from its first one on the hash device.
 pub(super) struct HashCache {
@@ -32,24 +35,14 @@ pub(super) struct HashCache {
 }
 
 struct Shard {
-    /// The most blocks it may hold.
-    capacity: usize,
     /// The bytes of a block.
     block_size: usize,
-    /// The slots of the blocks that are there.
-    index: HashMap<u64, usize>,
-    /// What lies in each slot.
-    entries: Vec<Entry>,
-    /// The bytes of [`CHUNK_BLOCKS`] slots each.
+    /// What lies in each slot: nothing (0), or the key of a block, perhaps [`USED`].
+    tags: Vec<u64>,
+    /// The bytes of [`CHUNK_SLOTS`] slots each; empty before the first of them is needed.
     chunks: Vec<Box<[u8]>>,
-    /// The slot that the clock looks at next.
-    hand: usize,
-}
-
-struct Entry {
-    block: u64,
-    /// Whether it was used since the clock came by.
-    used: bool,
+    /// Where in each set the clock looks next.
+    hands: Vec<u8>,
 }
 
 impl HashCache {
@@ -57,13 +50,13 @@ impl HashCache {
     pub(super) fn new(params: &Params, bytes: u64) -> HashCache {
         let blocks = bytes / cost(params.hash_block_size());
         let blocks = blocks.min(params.geometry().hash_blocks());
-        let shards = (blocks / MIN_SHARD_BLOCKS).clamp(1, MAX_SHARDS);
-        // A power of two makes the remainder cheap.
-        let shards = 1 << shards.ilog2();
+        let least = u64::try_from(MAX_WAYS).unwrap_or(u64::MAX);
+        // A power of two makes the remainder cheap. Every shard has a whole set at least.
+        let shards = 1 << (blocks / least).clamp(1, MAX_SHARDS).ilog2();
         let shard = |number| {
-            let capacity = blocks / shards + u64::from(number < blocks % shards);
-            let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
-            Mutex::new(Shard::new(capacity, params.hash_block_size().buffer_len(1)))
+            let slots = blocks / shards + u64::from(number < blocks % shards);
+            let slots = usize::try_from(slots).unwrap_or(usize::MAX);
+            Mutex::new(Shard::new(slots, params.hash_block_size().buffer_len(1)))
         };
         HashCache { shards: (0..shards).map(shard).collect(), blocks }
     }
@@ -80,67 +73,96 @@ impl HashCache {
 
     /// Lets `copy` look at a block, if it is there.
     pub(super) fn get<R>(&self, block: u64, copy: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let mut shard = self.shard(block);
-        let slot = *shard.index.get(&block)?;
-        shard.entries[slot].used = true;
-        Some(copy(shard.bytes_mut(slot)))
+        let (mut shard, key) = self.shard(block);
+        let slot = shard.find(key)?;
+        shard.tags[slot] |= USED;
+        Some(copy(shard.bytes(slot)))
     }
 
     /// Keeps a copy of a verified hash block, in place of another one if there is no room.
     pub(super) fn insert(&self, block: u64, bytes: &[u8]) {
-        let mut shard = self.shard(block);
+        let (mut shard, key) = self.shard(block);
         // Another thread may have been as fast.
-        if shard.capacity > 0 && !shard.index.contains_key(&block) {
-            shard.insert(block, bytes);
+        if !shard.tags.is_empty() && shard.find(key).is_none() {
+            shard.insert(key, bytes);
         }
     }
 
-    fn shard(&self, block: u64) -> MutexGuard<'_, Shard> {
+    /// The shard of a block, and the block's key there.
+    fn shard(&self, block: u64) -> (MutexGuard<'_, Shard>, u64) {
         let count = u64::try_from(self.shards.len()).unwrap_or(u64::MAX);
         let number = usize::try_from(block & (count - 1)).unwrap_or_default();
-        self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
+        let shard = self.shards[number].lock().unwrap_or_else(PoisonError::into_inner);
+        // A tree has less than 2^55 hash blocks; 0 stands for nothing.
+        (shard, block / count + 1)
     }
 }
 
 impl Shard {
-    fn new(capacity: usize, block_size: usize) -> Shard {
-        let (index, entries, chunks) = (HashMap::new(), Vec::new(), Vec::new());
-        Shard { capacity, block_size, index, entries, chunks, hand: 0 }
+    fn new(slots: usize, block_size: usize) -> Shard {
+        let chunks = (0..slots.div_ceil(CHUNK_SLOTS)).map(|_| Box::default()).collect();
+        Shard { block_size, tags: vec![0; slots], chunks, hands: vec![0; slots.div_ceil(MAX_WAYS)] }
     }
 
-    fn insert(&mut self, block: u64, bytes: &[u8]) {
-        let slot = if self.entries.len() < self.capacity { self.grow() } else { self.next_to_go() };
-        self.index.remove(&self.entries[slot].block);
-        self.entries[slot].block = block;
+    /// The number of the set of a block, and its slots. Sets differ by one slot at the most, and keys that follow one
+    /// another go to different sets, so that as many of them as there are slots all have one.
+    fn set(&self, key: u64) -> (usize, Range<usize>) {
+        let sets = self.hands.len();
+        let set = usize::try_from((key - 1) % u64::try_from(sets).unwrap_or(u64::MAX))
+            .unwrap_or_default();
+        let (ways, more) = (self.tags.len() / sets, self.tags.len() % sets);
+        let start = set * ways + set.min(more);
+        (set, start..start + ways + usize::from(set < more))
+    }
+
+    fn find(&self, key: u64) -> Option<usize> {
+        if self.tags.is_empty() {
+            return None;
+        }
+        let (_, slots) = self.set(key);
+        let place = self.tags[slots.clone()].iter().position(|tag| tag & !USED == key)?;
+        Some(slots.start + place)
+    }
+
+    fn insert(&mut self, key: u64, bytes: &[u8]) {
+        let (set, slots) = self.set(key);
+        let free = self.tags[slots.clone()].iter().position(|tag| *tag == 0);
+        let slot = match free {
+            Some(place) => slots.start + place,
+            None => self.next_to_go(set, slots),
+        };
+        self.tags[slot] = key;
         self.bytes_mut(slot).copy_from_slice(bytes);
-        self.index.insert(block, slot);
     }
 
-    /// A slot that nothing was in yet.
-    fn grow(&mut self) -> usize {
-        let slot = self.entries.len();
-        if slot.is_multiple_of(CHUNK_BLOCKS) {
-            let blocks = (self.capacity - slot).min(CHUNK_BLOCKS);
-            self.chunks.push(vec![0; blocks * self.block_size].into());
-        }
-        self.entries.push(Entry { block: u64::MAX, used: false });
-        slot
-    }
-
-    fn bytes_mut(&mut self, slot: usize) -> &mut [u8] {
-        let start = slot % CHUNK_BLOCKS * self.block_size;
-        &mut self.chunks[slot / CHUNK_BLOCKS][start..][..self.block_size]
-    }
-
-    /// Turns the clock to the first entry that was not used since it was there last; at most once around.
-    fn next_to_go(&mut self) -> usize {
+    /// Turns the clock of a set to the first slot that was not used since it was there last; at most once around.
+    fn next_to_go(&mut self, set: usize, slots: Range<usize>) -> usize {
+        let hand = &mut self.hands[set];
         loop {
-            let slot = self.hand;
-            self.hand = (slot + 1) % self.entries.len();
-            if !std::mem::take(&mut self.entries[slot].used) {
-                return slot;
+            let place = usize::from(*hand);
+            *hand = u8::try_from((place + 1) % slots.len()).unwrap_or_default();
+            let tag = &mut self.tags[slots.start + place];
+            if *tag & USED == 0 {
+                return slots.start + place;
             }
+            *tag &= !USED;
         }
+    }
+
+    fn bytes(&self, slot: usize) -> &[u8] {
+        let start = slot % CHUNK_SLOTS * self.block_size;
+        &self.chunks[slot / CHUNK_SLOTS][start..][..self.block_size]
+    }
+
+    /// The bytes of a slot, allocated if they are not yet.
+    fn bytes_mut(&mut self, slot: usize) -> &mut [u8] {
+        let (number, place) = (slot / CHUNK_SLOTS, slot % CHUNK_SLOTS);
+        let chunk = &mut self.chunks[number];
+        if chunk.is_empty() {
+            let slots = (self.tags.len() - number * CHUNK_SLOTS).min(CHUNK_SLOTS);
+            *chunk = vec![0; slots * self.block_size].into();
+        }
+        &mut chunk[place * self.block_size..][..self.block_size]
     }
 }
 
