@@ -9,7 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{Mode, Stat};
 use verity::RootHash;
 use verity::publish::{Input, PublishError};
-use verity_sign::{Certificate, PrivateKey, SignedBy, Signer, Validity};
+use verity_sign::{
+    Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, PrivateKey, SignedBy, Signer,
+    Validity, VerifiedManifest,
+};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::quoted::Quoted;
@@ -122,6 +125,41 @@ pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
         }
     }
     Ok(certificate)
+}
+
+/// Reads a manifest and checks its signature, which lies beside it, and its end of validity.
+pub(crate) fn manifest(
+    path: &Path,
+    trusted: &[Certificate],
+) -> Result<VerifiedManifest, CommandError> {
+    let bytes = read_small(path, MAX_MANIFEST_BYTES)?;
+    let signature_path = signature_path(path);
+    let signature = read_small(&signature_path, MAX_SIGNATURE_BYTES)
+        .map_err(|error| missing_signature(error, &signature_path))?;
+    let verified = Manifest::verify(&bytes, &signature, trusted).map_err(|error| {
+        let culprit = match error {
+            verity_sign::Error::Signature(_) => &*signature_path,
+            _ => path,
+        };
+        CommandError::new(Class::Trust, error).at(culprit)
+    })?;
+    verified.check_not_after(now()).or_fail(Class::Trust, path)?;
+    Ok(verified)
+}
+
+/// A signature that is not there is a signature that does not verify.
+pub(crate) fn missing_signature(error: CommandError, path: &Path) -> CommandError {
+    if path.try_exists().is_ok_and(|exists| !exists) {
+        return CommandError::message(Class::Trust, "there is no signature").at(path);
+    }
+    error
+}
+
+/// Where the signature of a manifest lies.
+fn signature_path(manifest: &Path) -> PathBuf {
+    let mut path = manifest.as_os_str().to_owned();
+    path.push(".p7s");
+    path.into()
 }
 
 /// The key and the certificate to sign with, known to belong together.

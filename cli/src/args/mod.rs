@@ -124,6 +124,49 @@ struct ThreadArgs {
     threads: Option<NonZeroUsize>,
 }
 
+/// Which image, and what it is held against
+#[derive(Args, Debug)]
+struct ImageArgs {
+    /// The data: a file or a block device
+    data: PathBuf,
+    /// The device or file with the hash area
+    hash: PathBuf,
+    /// The root hash in hex
+    root: Option<String>,
+    /// Take the root hash from this file
+    #[arg(long, value_name = "FILE")]
+    root_hash_file: Option<PathBuf>,
+    /// Take everything from this manifest; its signature is in FILE.p7s
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "certificate",
+        conflicts_with_all = ["hash_offset", "no_superblock"]
+    )]
+    manifest: Option<PathBuf>,
+    /// A certificate that may have signed the manifest; may be given several times
+    #[arg(long, value_name = "CERT", requires = "manifest")]
+    certificate: Vec<PathBuf>,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+}
+
+/// How verified bytes are read
+#[derive(Args, Debug)]
+struct ReadingArgs {
+    /// Bound of the cache of verified hash blocks; sizes take K, M, G and T [default: 64M, or with --preload
+    /// what the whole tree takes]
+    #[arg(long, value_name = "SIZE", value_parser = sizes::bytes)]
+    cache_size: Option<u64>,
+    /// Read and verify the whole hash tree first
+    #[arg(long)]
+    preload: bool,
+    /// Return zeros for blocks that the tree says are all zeros and do not read them, as the kernel's option of
+    /// this name
+    #[arg(long)]
+    ignore_zero_blocks: bool,
+}
+
 /// Make a hash tree over DATA and write it to HASH
 ///
 /// Prints what it has made, with the root hash, in the words of veritysetup. HASH may be new, an existing file
@@ -155,28 +198,8 @@ pub(crate) struct FormatArgs {
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct VerifyArgs {
-    /// The data: a file or a block device
-    data: PathBuf,
-    /// The device or file with the hash area
-    hash: PathBuf,
-    /// The root hash in hex
-    root: Option<String>,
-    /// Take the root hash from this file
-    #[arg(long, value_name = "FILE")]
-    root_hash_file: Option<PathBuf>,
-    /// Take everything from this manifest; its signature is in FILE.p7s
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "certificate",
-        conflicts_with_all = ["hash_offset", "no_superblock"]
-    )]
-    manifest: Option<PathBuf>,
-    /// A certificate that may have signed the manifest; may be given several times
-    #[arg(long, value_name = "CERT", requires = "manifest")]
-    certificate: Vec<PathBuf>,
     #[command(flatten)]
-    parameters: ParameterArgs,
+    image: ImageArgs,
     /// List every corrupt block, not only the first
     #[arg(long)]
     all: bool,

@@ -1,9 +1,10 @@
 //! From what the user typed to what the commands take.
 
 use super::{
-    BuildArgs, CheckArgs, DumpArgs, Emit, FormatArgs, ParameterArgs, PlanArgs, SignArgs, TableArgs,
-    VerifyArgs,
+    BuildArgs, CheckArgs, DumpArgs, Emit, FormatArgs, ImageArgs, ParameterArgs, PlanArgs,
+    ReadingArgs, SignArgs, TableArgs, VerifyArgs,
 };
+use crate::command::image::{ImageSource, Reading};
 use crate::command::{build, check, dump, format, plan, sign, table, verify};
 use crate::parameters::Parameters;
 use crate::trust::RootSource;
@@ -24,6 +25,30 @@ impl From<ParameterArgs> for Parameters {
     }
 }
 
+impl From<ImageArgs> for ImageSource {
+    fn from(args: ImageArgs) -> ImageSource {
+        ImageSource {
+            data: args.data,
+            hash: args.hash,
+            root: RootSource { text: args.root, file: args.root_hash_file },
+            manifest: args.manifest,
+            certificates: args.certificate,
+            parameters: args.parameters.into(),
+        }
+    }
+}
+
+impl From<ReadingArgs> for Reading {
+    fn from(args: ReadingArgs) -> Reading {
+        Reading {
+            cache_size: args.cache_size,
+            preload: args.preload,
+            ignore_zero_blocks: args.ignore_zero_blocks,
+            check_at_most_once: false,
+        }
+    }
+}
+
 impl From<FormatArgs> for format::Options {
     fn from(args: FormatArgs) -> Self {
         format::Options {
@@ -40,12 +65,7 @@ impl From<FormatArgs> for format::Options {
 impl From<VerifyArgs> for verify::Options {
     fn from(args: VerifyArgs) -> Self {
         verify::Options {
-            data: args.data,
-            hash: args.hash,
-            root: RootSource { text: args.root, file: args.root_hash_file },
-            manifest: args.manifest,
-            certificates: args.certificate,
-            parameters: args.parameters.into(),
+            image: args.image.into(),
             effort: verify::Effort {
                 all: args.all,
                 ignore_zero_blocks: args.ignore_zero_blocks,

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use verity_sign::{Certificate, MAX_SIGNATURE_BYTES, VerifiedManifest, root_hash_content};
 
-use super::verify::{Effort, Verification, against_verified_manifest, manifest, missing_signature};
+use super::image::Image;
+use super::verify::{self, Effort, Verification};
 use super::{Context, Outcome};
+use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
 use crate::sidecars::SideCars;
 use crate::trust;
@@ -40,10 +42,10 @@ pub(crate) struct Checked {
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
     let trusted = trust::certificates(&options.certificates)?;
-    let verified = manifest(&cars.manifest, &trusted)
+    let verified = trust::manifest(&cars.manifest, &trusted)
         .map_err(|error| missing_manifest(error, &cars.manifest))?;
     let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
-    let (data, hash) = (trust::open(&options.image)?, trust::open(&cars.hash)?);
+    let (data, hash) = (Device::open(&options.image)?, Device::open(&cars.hash)?);
     let stated = verified.manifest().hash_area().file_size();
     if hash.size() != stated {
         let words =
@@ -51,7 +53,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         return Err(CommandError::message(Class::Metadata, words).at(&cars.hash));
     }
     let effort = Effort { all: false, ignore_zero_blocks: false, threads: options.threads };
-    let verification = against_verified_manifest(&verified, &data, &hash, effort, context)?;
+    let image = Image::of_manifest(&verified, data, hash)?;
+    let verification = verify::blocks(&image, effort, context)?;
     let image = verified.manifest().image();
     Ok(Outcome::Checked(Checked {
         verification,
@@ -89,7 +92,7 @@ fn root_hash(
     }
     let path = &cars.root_hash_signature;
     let signature = trust::read_small(path, MAX_SIGNATURE_BYTES)
-        .map_err(|error| missing_signature(error, path))?;
+        .map_err(|error| trust::missing_signature(error, path))?;
     let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted)
         .or_fail(Class::Trust, path)?;
     Ok(trust::signer_words(&signed_by))

@@ -6,8 +6,8 @@ use verity::HashArea;
 
 use super::header::Header;
 use super::{Context, Outcome, read_superblock};
+use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
-use crate::trust;
 
 /// What to dump.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Options {
 
 /// Reads the superblock. Nothing is checked against it.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
-    let hash = trust::open(&options.hash)?;
+    let hash = Device::open(&options.hash)?;
     let superblock = read_superblock(&hash, options.hash_offset, context)?;
     let area = HashArea::new(superblock.params(), options.hash_offset, true)
         .or_fail(Class::Metadata, &options.hash)?;

@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod dump;
 pub(crate) mod format;
 pub(crate) mod header;
+pub(crate) mod image;
 pub(crate) mod plan;
 pub(crate) mod sign;
 pub(crate) mod table;
@@ -18,9 +19,9 @@ use std::path::Path;
 use std::thread;
 
 use verity::internals::Platform;
-use verity::publish::Input;
 use verity::{Algorithm, Superblock};
 
+use crate::device::Device;
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
 
@@ -101,10 +102,10 @@ fn from_library(error: verity::Error, data: &Path, hash: &Path, context: &Contex
 
 /// Reads the superblock at `offset` bytes of a hash device.
 fn read_superblock(
-    hash: &Input,
+    hash: &Device,
     offset: u64,
     context: &Context,
 ) -> Result<Superblock, CommandError> {
-    Superblock::read(hash.file(), offset)
+    Superblock::read(hash, offset)
         .map_err(|error| from_library(error, hash.path(), hash.path(), context))
 }

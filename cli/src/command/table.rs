@@ -10,7 +10,8 @@ use verity::table::{DeviceName, DmModCreate, Table, TableError, TableOptions, gr
 use verity::{HashArea, Params, RootHash};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
-use super::{Context, Outcome, read_superblock, verify};
+use super::{Context, Outcome, read_superblock};
+use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
 use crate::quoted::Quoted;
 use crate::trust::{self, RootSource};
@@ -123,7 +124,7 @@ impl Stated {
                 Self::unsigned_manifest(manifest)
             }
             Origin::Manifest { manifest, certificates } => {
-                let verified = verify::manifest(manifest, &trust::certificates(certificates)?)?;
+                let verified = trust::manifest(manifest, &trust::certificates(certificates)?)?;
                 Ok(Self::of_manifest(verified.manifest(), verity::Origin::Manifest.to_string()))
             }
             Origin::Superblock { hash, hash_offset, root } => {
@@ -155,7 +156,7 @@ impl Stated {
         root_hash: RootHash,
         context: &Context,
     ) -> Result<Stated, CommandError> {
-        let hash = trust::open(path)?;
+        let hash = Device::open(path)?;
         let superblock = read_superblock(&hash, hash_offset, context)?;
         let params = superblock.params().clone();
         let area = HashArea::new(&params, hash_offset, true).or_fail(Class::Metadata, path)?;
