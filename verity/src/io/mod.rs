@@ -6,6 +6,8 @@
 
 mod cursor;
 mod extents;
+#[cfg(feature = "http")]
+pub mod http;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};

@@ -1,0 +1,154 @@
+//! Why bytes could not be had from a server.
+
+use std::io::{self, ErrorKind};
+
+/// A failed request, or an answer that does not say what was asked for.
+///
+/// Texts that a server sent are cut, but otherwise as it sent them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The file is another one than when it was opened.
+    #[error("the file on the server has changed: its {what} was {before}, and is {after}")]
+    Changed {
+        /// What tells: `length`, `ETag` or `Last-Modified`.
+        what: &'static str,
+        /// What it was when the file was opened.
+        before: String,
+        /// What it is now.
+        after: String,
+    },
+    /// The body would have another length than what was asked for.
+    #[error("the server sends {answered} bytes, {expected} were asked for")]
+    ContentLength {
+        /// The bytes that were asked for.
+        expected: u64,
+        /// What the answer says.
+        answered: String,
+    },
+    /// The body is compressed, which was not asked for.
+    #[error("the server sends its bytes encoded as {encoding}")]
+    Encoding {
+        /// The encoding.
+        encoding: String,
+    },
+    /// An `https` URL.
+    #[error(
+        "https is not supported, as there is no TLS in this program: use http through a local proxy that speaks \
+         https, or mirror the file; verified reading trusts neither the server nor the network"
+    )]
+    Https,
+    /// The connection could not be made, or broke.
+    #[error("the connection failed: {0}")]
+    Io(#[source] io::Error),
+    /// More bytes came than were asked for.
+    #[error("the server sends more than the {expected} bytes that were asked for")]
+    LongBody {
+        /// The bytes that were asked for.
+        expected: usize,
+    },
+    /// The server sends whole files only.
+    #[error("the server does not answer requests for a range of bytes")]
+    NoRanges,
+    /// What came back is not HTTP as it should be.
+    #[error("the server's answer cannot be understood: {reason}")]
+    Protocol {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Other bytes than those that were asked for.
+    #[error("the bytes {first}-{last} were asked for, the server's answer is for: {answered}")]
+    Range {
+        /// The first byte that was asked for.
+        first: u64,
+        /// The last one.
+        last: u64,
+        /// What the answer says.
+        answered: String,
+    },
+    /// The server sends its clients elsewhere.
+    #[error("the server redirects to {location}, which is not followed: give the URL of the file itself")]
+    Redirect {
+        /// Where to.
+        location: String,
+    },
+    /// Fewer bytes came than were asked for.
+    #[error("the server sent {actual} of the {expected} bytes that were asked for")]
+    ShortBody {
+        /// The bytes that were asked for.
+        expected: usize,
+        /// The bytes that came.
+        actual: usize,
+    },
+    /// The server refused, or failed.
+    #[error("the server answers with status {status}")]
+    Status {
+        /// The status code.
+        status: u16,
+    },
+    /// The answer did not come in time.
+    #[error("timeout ({limit})")]
+    Timeout {
+        /// Which limit was exceeded.
+        limit: String,
+    },
+    /// No URL of a file on an HTTP server.
+    #[error("not a usable URL: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl HttpError {
+    /// Whether the same request may go well next time.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            HttpError::Io(_) => true,
+            HttpError::Status { status } => [429, 502, 503, 504].contains(status),
+            _ => false,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            HttpError::Io(source) => source.kind(),
+            HttpError::Status { status: 401 | 403 } => ErrorKind::PermissionDenied,
+            HttpError::Status { status: 404 | 410 } => ErrorKind::NotFound,
+            HttpError::Timeout { .. } => ErrorKind::TimedOut,
+            HttpError::NoRanges | HttpError::Https => ErrorKind::Unsupported,
+            HttpError::Url { .. } => ErrorKind::InvalidInput,
+            _ => ErrorKind::Other,
+        }
+    }
+}
+
+/// Of a kind that says as much as a kind can; never [`ErrorKind::InvalidData`], which is corruption.
+impl From<HttpError> for io::Error {
+    fn from(error: HttpError) -> io::Error {
+        let kind = match error.kind() {
+            // Whoever reads on after an interruption would try again for ever; and the source has not ended.
+            ErrorKind::InvalidData | ErrorKind::Interrupted | ErrorKind::UnexpectedEof => {
+                ErrorKind::Other
+            }
+            kind => kind,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl From<ureq::Error> for HttpError {
+    fn from(error: ureq::Error) -> HttpError {
+        match error {
+            ureq::Error::Io(source) => HttpError::Io(source),
+            ureq::Error::Timeout(limit) => HttpError::Timeout { limit: limit.to_string() },
+            ureq::Error::HostNotFound => {
+                HttpError::Io(io::Error::new(ErrorKind::NotFound, "host not found"))
+            }
+            ureq::Error::ConnectionFailed => {
+                HttpError::Io(io::Error::other("no address could be connected to"))
+            }
+            error => HttpError::Protocol { reason: error.to_string() },
+        }
+    }
+}
