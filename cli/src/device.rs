@@ -1,64 +1,165 @@
-//! What an image is read from: a file or a block device.
+//! What an image is read from: a file, a block device, or with feature `http` a file on an HTTP server.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+#[cfg(feature = "http")]
+use verity::io::http::{HttpError, HttpSource};
 use verity::io::{Extent, ReadAt};
 use verity::publish::Input;
 
-use crate::error::{Class, CommandError, OrFail};
+#[cfg(feature = "http")]
+use crate::error::Class;
+use crate::error::CommandError;
 use crate::storage::{self, Relation};
 
 /// An opened data or hash device.
 #[derive(Debug)]
-pub(crate) struct Device(Input);
+pub(crate) enum Device {
+    Local(Input),
+    #[cfg(feature = "http")]
+    Remote(HttpSource),
+}
+
+/// What was asked of a server, and got.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fetched {
+    pub(crate) requests: u64,
+    pub(crate) bytes: u64,
+}
 
 impl Device {
-    /// Opens it, read-only.
+    /// Opens it, read-only. A name that begins with `http://` is a URL, never a file.
     pub(crate) fn open(path: &Path) -> Result<Device, CommandError> {
-        Ok(Device(Input::open(path)?))
+        if is_url(path) {
+            return Device::remote(path);
+        }
+        Ok(Device::Local(Input::open(path)?))
+    }
+
+    #[cfg(feature = "http")]
+    fn remote(path: &Path) -> Result<Device, CommandError> {
+        let Some(url) = path.to_str() else {
+            return Err(CommandError::usage("not a usable URL: it is not UTF-8").at(path));
+        };
+        let source = HttpSource::open(url).map_err(|error| {
+            let class = match error {
+                HttpError::Url { .. } | HttpError::Https => Class::Usage,
+                _ => Class::Io,
+            };
+            CommandError::new(class, error).at(path)
+        })?;
+        Ok(Device::Remote(source))
+    }
+
+    #[cfg(not(feature = "http"))]
+    fn remote(path: &Path) -> Result<Device, CommandError> {
+        Err(CommandError::usage("URLs take a verity that is built with feature http").at(path))
     }
 
     /// How it was named.
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        match self {
+            Device::Local(input) => input.path(),
+            #[cfg(feature = "http")]
+            Device::Remote(source) => Path::new(source.url()),
+        }
     }
 
     /// Its size when it was opened, in bytes.
     pub(crate) fn size(&self) -> u64 {
-        self.0.size()
+        match self {
+            Device::Local(input) => input.size(),
+            #[cfg(feature = "http")]
+            Device::Remote(source) => source.size(),
+        }
     }
 
     /// Whether it may be larger than the image on it.
     pub(crate) fn is_block_device(&self) -> bool {
-        self.0.is_block_device()
+        self.input().is_some_and(Input::is_block_device)
     }
 
-    /// Fails if it has changed since it was opened.
+    /// The file, if it is one here.
+    pub(crate) fn input(&self) -> Option<&Input> {
+        match self {
+            Device::Local(input) => Some(input),
+            #[cfg(feature = "http")]
+            Device::Remote(_) => None,
+        }
+    }
+
+    /// What was fetched, if it lies on a server.
+    pub(crate) fn fetched(&self) -> Option<Fetched> {
+        match self {
+            Device::Local(_) => None,
+            #[cfg(feature = "http")]
+            Device::Remote(source) => {
+                let traffic = source.traffic();
+                Some(Fetched { requests: traffic.requests, bytes: traffic.bytes })
+            }
+        }
+    }
+
+    /// Fails if it has changed since it was opened. With a file on a server every single read does.
     pub(crate) fn check(&self) -> Result<(), CommandError> {
-        Ok(self.0.check()?)
+        match self.input() {
+            Some(input) => Ok(input.check()?),
+            None => Ok(()),
+        }
     }
 
     /// How its bytes and those of another one relate.
-    pub(crate) fn relation(&self, other: &Device) -> Result<Relation, CommandError> {
-        storage::relation(self.0.file(), other.0.file()).or_fail(Class::Io, self.path())
+    pub(crate) fn relation(&self, other: &Device) -> io::Result<Relation> {
+        match (self.input(), other.input()) {
+            (Some(a), Some(b)) => storage::relation(a.file(), b.file()),
+            _ if self.path() == other.path() => Ok(Relation::Same),
+            _ => Ok(Relation::Distinct),
+        }
     }
+
+    fn source(&self) -> &dyn ReadAt {
+        match self {
+            Device::Local(input) => input.file(),
+            #[cfg(feature = "http")]
+            Device::Remote(source) => source,
+        }
+    }
+}
+
+fn is_url(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    let begins = |scheme: &str| {
+        bytes.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+    };
+    begins("http://") || begins("https://")
+}
+
+/// Whether a failed read means that the file on the server is another one now.
+pub(crate) fn is_change(error: &io::Error) -> bool {
+    #[cfg(feature = "http")]
+    if let Some(cause) = error.get_ref() {
+        return matches!(cause.downcast_ref(), Some(HttpError::Changed { .. }));
+    }
+    let _ = error;
+    false
 }
 
 impl ReadAt for Device {
     fn len(&self) -> io::Result<u64> {
-        ReadAt::len(self.0.file())
+        self.source().len()
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        ReadAt::read_at(self.0.file(), buf, offset)
+        self.source().read_at(buf, offset)
     }
 
     fn extent_at(&self, offset: u64) -> Extent {
-        self.0.file().extent_at(offset)
+        self.source().extent_at(offset)
     }
 
     fn expect_sequential(&self) {
-        self.0.file().expect_sequential();
+        self.source().expect_sequential();
     }
 }

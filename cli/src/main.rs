@@ -8,6 +8,7 @@ mod exit;
 mod log;
 mod output;
 mod parameters;
+mod pieces;
 mod progress;
 mod quoted;
 mod sidecars;
@@ -23,20 +24,24 @@ use clap::Parser;
 use crate::args::Cli;
 use crate::command::{Context, Outcome};
 use crate::error::{Class, CommandError};
+use crate::output::Stream;
 use crate::signals::Signals;
 
 fn main() -> ExitCode {
     let arguments = args::command_first(std::env::args_os().collect());
     let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let stream = if args::prints_data(&arguments) { Stream::Stderr } else { Stream::Stdout };
     match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let json = cli.json;
-            report(run(cli), json)
+            report(run(cli), stream, json)
         }
-        Err(error) if error.use_stderr() => report(Err(args::usage_error(&error)), wants_json),
+        Err(error) if error.use_stderr() => {
+            report(Err(args::usage_error(&error)), stream, wants_json)
+        }
         Err(help) => {
             // A reader that has seen enough of the help may close the pipe.
-            let _ = output::print(&help.to_string());
+            let _ = Stream::Stdout.print(&help.to_string());
             ExitCode::from(exit::OK)
         }
     }
@@ -48,12 +53,12 @@ fn run(cli: Cli) -> Result<Outcome, CommandError> {
     cli.command.run(&Context { signals, platform: cli.platform })
 }
 
-fn report(result: Result<Outcome, CommandError>, json: bool) -> ExitCode {
-    match result.and_then(|outcome| output::success(&outcome, json)) {
+fn report(result: Result<Outcome, CommandError>, stream: Stream, json: bool) -> ExitCode {
+    match result.and_then(|outcome| output::success(&outcome, stream, json)) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
             // The failure decides the exit code, whether it could be printed or not.
-            let _ = output::failure(&error, json);
+            let _ = output::failure(&error, stream, json);
             exit::code(error.class())
         }
     }

@@ -1,6 +1,7 @@
 //! Results on standard output and failures on standard error: as text, or as one JSON object.
 //!
-//! Both forms tell the same facts. Every write is checked: a result that could not be written is a failure.
+//! Both forms tell the same facts. Every write is checked: a result that could not be written is a failure. Where
+//! standard output is for data, results go to standard error too.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -15,6 +16,7 @@ use crate::command::build::Built;
 use crate::command::check::Checked;
 use crate::command::header::Header;
 use crate::command::plan::Sizes;
+use crate::command::read::Copied;
 use crate::command::sign::Signed;
 use crate::command::verify::Verification;
 use crate::error::{Class, CommandError, Findings};
@@ -23,14 +25,23 @@ use crate::quoted::{Plain, Quoted};
 /// The version of the JSON objects.
 const SCHEMA: u32 = 1;
 
+/// Where results go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    /// Standard output is for data.
+    Stderr,
+}
+
 /// Prints what a command has done.
-pub(crate) fn success(outcome: &Outcome, json: bool) -> Result<(), CommandError> {
+pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(), CommandError> {
     let text = if json {
         match outcome {
             Outcome::Built(facts) => document(facts),
             Outcome::Checked(facts) => document(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
             Outcome::Planned(facts) => document(facts),
+            Outcome::Read(facts) => document(facts),
             Outcome::Signed(facts) => document(facts),
             Outcome::Table(facts) => document(facts),
             Outcome::Verified(facts) => document(facts),
@@ -42,12 +53,13 @@ pub(crate) fn success(outcome: &Outcome, json: bool) -> Result<(), CommandError>
             Outcome::Checked(facts) => checked(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
             Outcome::Planned(facts) => sizes(facts),
+            Outcome::Read(facts) => copied(facts),
             Outcome::Signed(facts) => signed(facts),
             Outcome::Table(facts) => format!("{}\n", facts.text),
             Outcome::Verified(facts) => verification(facts),
         }
     };
-    print(&text).map_err(|error| {
+    stream.print(&text).map_err(|error| {
         // The root hash must not get lost: it stands on standard error then.
         let _ = io::stderr().write_all(text.as_bytes());
         unwritten(error)
@@ -58,26 +70,34 @@ fn unwritten(error: io::Error) -> CommandError {
     CommandError::new(Class::Io, anyhow::Error::new(error).context("cannot write the result"))
 }
 
-/// Prints why a command has failed: one line on standard error, and on standard output what was found out.
-pub(crate) fn failure(error: &CommandError, json: bool) -> io::Result<()> {
+/// Prints why a command has failed: one line on standard error, and before it what was found out, as a result.
+pub(crate) fn failure(error: &CommandError, stream: Stream, json: bool) -> io::Result<()> {
     let text = match error.findings() {
         _ if json => failure_document(error)?,
         Some(findings) => corruptions(findings),
         None => String::new(),
     };
-    let printed = print(&text);
+    let printed = stream.print(&text);
     // If standard error cannot be written there is nobody left to tell.
     let _ = writeln!(io::stderr(), "verity: {}", words(error));
     printed
 }
 
-/// Writes to standard output, past the buffer of `io::stdout`, which hides some errors.
-pub(crate) fn print(text: &str) -> io::Result<()> {
-    if text.is_empty() {
-        return Ok(());
+impl Stream {
+    pub(crate) fn print(self, text: &str) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Stream::Stdout => stdout()?.write_all(text.as_bytes()),
+            Stream::Stderr => io::stderr().write_all(text.as_bytes()),
+        }
     }
-    let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    stdout.write_all(text.as_bytes())
+}
+
+/// Standard output past the buffer of `io::stdout`, which hides some errors.
+pub(crate) fn stdout() -> io::Result<File> {
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 fn words(error: &CommandError) -> String {
@@ -220,6 +240,29 @@ fn verification(facts: &Verification) -> String {
     }
     if facts.zero_blocks > 0 {
         let _ = write!(text, "; {} zero blocks not checked", facts.zero_blocks);
+    }
+    text.push('\n');
+    text
+}
+
+fn copied(facts: &Copied) -> String {
+    let mut text = format!("geometry: {}\n", facts.geometry);
+    if let Some(signer) = &facts.signer {
+        let _ = writeln!(text, "manifest: signed by {}", Plain(signer));
+    }
+    let _ = write!(
+        text,
+        "read: {} bytes from {} on, verified ({}) against root hash {}",
+        facts.bytes, facts.offset_bytes, facts.algorithm, facts.root_hash,
+    );
+    if facts.zero_blocks > 0 {
+        let _ = write!(text, "; {} zero blocks not read", facts.zero_blocks);
+    }
+    if let (Some(requests), Some(bytes)) = (facts.requests, facts.fetched_bytes) {
+        let _ = write!(text, "; fetched {bytes} bytes in {requests} requests");
+    }
+    if let Some(output) = &facts.output {
+        let _ = write!(text, "; written to {output}");
     }
     text.push('\n');
     text

@@ -15,7 +15,9 @@ use verity::internals::Platform;
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
-use crate::command::{Context, Outcome, build, check, dump, format, plan, sign, table, verify};
+use crate::command::{
+    Context, Outcome, build, check, dump, format, plan, read, sign, table, verify,
+};
 use crate::error::CommandError;
 use crate::{exit, sizes};
 
@@ -62,6 +64,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Dump(DumpArgs),
     Plan(PlanArgs),
+    Read(ReadArgs),
     Table(TableArgs),
     Build(BuildArgs),
     Check(CheckArgs),
@@ -206,6 +209,34 @@ pub(crate) struct VerifyArgs {
     /// Do not read blocks that the tree says are all zeros, as the kernel's option of this name
     #[arg(long)]
     ignore_zero_blocks: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+/// Write verified bytes of DATA to standard output or to a file
+///
+/// Each block is checked against the root hash before its bytes are written; what vouches for the parameters is as
+/// with verify. DATA and HASH may also be http:// URLs: only what is needed is fetched.
+///
+/// Whoever reads from a pipe must look at the exit code: only 0 means that all bytes came. When a block is
+/// corrupt, everything before it has been written and nothing after it. A file (--output) is written whole or
+/// not at all.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    image: ImageArgs,
+    /// Where to begin, in bytes of the data; takes K, M, G and T
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, default_value = "0")]
+    offset: u64,
+    /// How many bytes to write; takes K, M, G and T [default: all up to the last data block]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    length: Option<u64>,
+    /// Write to this file instead of standard output. With - write to standard output even if it is a terminal
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
     #[command(flatten)]
     threads: ThreadArgs,
 }
@@ -400,12 +431,28 @@ impl Command {
             Command::Verify(args) => verify::run(&args.into(), context),
             Command::Dump(args) => dump::run(&args.into(), context),
             Command::Plan(args) => plan::run(&args.into(), context),
+            Command::Read(args) => read::run(&args.into(), context),
             Command::Table(args) => table::run(&args.into(), context),
             Command::Build(args) => build::run(&args.into(), context),
             Command::Check(args) => check::run(&args.into(), context),
             Command::Sign(args) => sign::run(&args.into(), context),
         }
     }
+}
+
+/// Whether standard output is for data, so that results and failures have to go elsewhere.
+pub(crate) fn prints_data(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().map(|argument| argument.to_string_lossy());
+    let reads = words.nth(1).is_some_and(|command| command == "read");
+    let mut output = None;
+    while let Some(word) = words.next() {
+        if word == "--output" {
+            output = words.next();
+        } else if let Some(file) = word.strip_prefix("--output=") {
+            output = Some(file.to_owned().into());
+        }
+    }
+    reads && output.is_none_or(|file| file == "-")
 }
 
 /// What clap has to say, as any other failure.

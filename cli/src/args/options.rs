@@ -1,11 +1,11 @@
 //! From what the user typed to what the commands take.
 
 use super::{
-    BuildArgs, CheckArgs, DumpArgs, Emit, FormatArgs, ImageArgs, ParameterArgs, PlanArgs,
+    BuildArgs, CheckArgs, DumpArgs, Emit, FormatArgs, ImageArgs, ParameterArgs, PlanArgs, ReadArgs,
     ReadingArgs, SignArgs, TableArgs, VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
-use crate::command::{build, check, dump, format, plan, sign, table, verify};
+use crate::command::{build, check, dump, format, plan, read, sign, table, verify};
 use crate::parameters::Parameters;
 use crate::trust::RootSource;
 
@@ -71,6 +71,24 @@ impl From<VerifyArgs> for verify::Options {
                 ignore_zero_blocks: args.ignore_zero_blocks,
                 threads: args.threads.threads,
             },
+        }
+    }
+}
+
+impl From<ReadArgs> for read::Options {
+    fn from(args: ReadArgs) -> Self {
+        let target = match args.output {
+            None => read::Target::Stdout { even_a_terminal: false },
+            Some(file) if file.as_os_str() == "-" => read::Target::Stdout { even_a_terminal: true },
+            Some(file) => read::Target::File(file),
+        };
+        read::Options {
+            image: args.image.into(),
+            reading: args.reading.into(),
+            offset: args.offset,
+            length: args.length,
+            target,
+            threads: args.threads.threads,
         }
     }
 }

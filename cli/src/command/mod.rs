@@ -10,6 +10,7 @@ pub(crate) mod format;
 pub(crate) mod header;
 pub(crate) mod image;
 pub(crate) mod plan;
+pub(crate) mod read;
 pub(crate) mod sign;
 pub(crate) mod table;
 pub(crate) mod verify;
@@ -21,7 +22,7 @@ use std::thread;
 use verity::internals::Platform;
 use verity::{Algorithm, Superblock};
 
-use crate::device::Device;
+use crate::device::{self, Device};
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
 
@@ -50,6 +51,7 @@ pub(crate) enum Outcome {
     Dumped(header::Header),
     Formatted(header::Header),
     Planned(plan::Sizes),
+    Read(read::Copied),
     Signed(sign::Signed),
     Table(table::Line),
     Verified(verify::Verification),
@@ -69,7 +71,13 @@ fn class_of(error: &verity::Error) -> Class {
         | verity::Error::ShortData { .. }
         | verity::Error::ShortHashArea { .. }
         | verity::Error::Superblock(_) => Class::Metadata,
+        verity::Error::CacheTooSmall { .. } => Class::Usage,
         verity::Error::Corrupt(_) => Class::NotVerified,
+        verity::Error::Read { source, .. } | verity::Error::Io(source)
+            if device::is_change(source) =>
+        {
+            Class::Changed
+        }
         _ => Class::Io,
     }
 }

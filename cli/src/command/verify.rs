@@ -142,7 +142,7 @@ pub(crate) fn uncovered_bytes(
 /// Warns of bytes of the data that no hash covers.
 fn uncovered(image: &Image) -> Result<u64, CommandError> {
     let (trusted, data) = (image.trusted(), image.data());
-    let relation = data.relation(image.hash())?;
+    let relation = data.relation(image.hash()).or_fail(Class::Io, data.path())?;
     let uncovered = uncovered_bytes(trusted.params(), &trusted.hash_area(), data.size(), relation);
     if uncovered > 0 {
         tracing::warn!(

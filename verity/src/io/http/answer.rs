@@ -32,7 +32,11 @@ impl Version {
             _ => return Err(refused(response)),
         };
         let header = |name| headers.get(name).cloned();
-        Ok(Version { len, etag: header(header::ETAG), last_modified: header(header::LAST_MODIFIED) })
+        Ok(Version {
+            len,
+            etag: header(header::ETAG),
+            last_modified: header(header::LAST_MODIFIED),
+        })
     }
 
     /// The length of the file, in bytes.
@@ -175,9 +179,21 @@ mod tests {
         assert_eq!(parse_content_range("bytes 7-9/*"), range(Some(7..10), None));
         assert_eq!(parse_content_range("bytes */12"), range(None, Some(12)));
         for bad in [
-            "", "bytes", "bytes 0-0", "bytes=0-0/1", "bytes 0/1", "bytes +0-0/1", "bytes 0-0/+1",
-            "bytes 0-/1", "bytes -0/1", "bytes 0-0/", "bytes 0 - 0/1", "items 0-0/1",
-            "bytes 0-18446744073709551615/1", "bytes 0-0/18446744073709551616", "bytes 0-0/1, 2-2/1",
+            "",
+            "bytes",
+            "bytes 0-0",
+            "bytes=0-0/1",
+            "bytes 0/1",
+            "bytes +0-0/1",
+            "bytes 0-0/+1",
+            "bytes 0-/1",
+            "bytes -0/1",
+            "bytes 0-0/",
+            "bytes 0 - 0/1",
+            "items 0-0/1",
+            "bytes 0-18446744073709551615/1",
+            "bytes 0-0/18446744073709551616",
+            "bytes 0-0/1, 2-2/1",
         ] {
             assert_eq!(parse_content_range(bad), None, "{bad:?}");
         }

@@ -67,7 +67,9 @@ pub enum HttpError {
         answered: String,
     },
     /// The server sends its clients elsewhere.
-    #[error("the server redirects to {location}, which is not followed: give the URL of the file itself")]
+    #[error(
+        "the server redirects to {location}, which is not followed: give the URL of the file itself"
+    )]
     Redirect {
         /// Where to.
         location: String,

@@ -136,6 +136,11 @@ impl HttpSource {
         &self.url
     }
 
+    /// The length of the file, in bytes.
+    pub fn size(&self) -> u64 {
+        self.version.len()
+    }
+
     /// What has been asked for and got so far, by all threads.
     pub fn traffic(&self) -> Traffic {
         Traffic {
@@ -167,7 +172,10 @@ impl HttpSource {
     }
 
     /// Makes another attempt, a few times, where it may help.
-    fn try_again<T>(&self, mut attempt: impl FnMut() -> Result<T, HttpError>) -> Result<T, HttpError> {
+    fn try_again<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, HttpError>,
+    ) -> Result<T, HttpError> {
         let mut pause = FIRST_PAUSE;
         for _ in 0..self.retries {
             match attempt() {
@@ -293,12 +301,12 @@ fn check_url(url: &str) -> Result<(), HttpError> {
 
 impl ReadAt for HttpSource {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.version.len())
+        Ok(self.size())
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let wanted = u64::try_from(buf.len()).unwrap_or(u64::MAX).min(MAX_REQUEST);
-        let end = offset.saturating_add(wanted).min(self.version.len());
+        let end = offset.saturating_add(wanted).min(self.size());
         if offset >= end {
             return Ok(0);
         }
@@ -329,7 +337,9 @@ mod tests {
         }
         assert!(refusal("https://h/x").contains("no TLS"), "{}", refusal("https://h/x"));
         assert!(refusal("http://me:secret@h/x").contains("user name"));
-        for url in ["", "h", "/a", "ftp://h/x", "http://", "http:///x", "http://h/ x", "http://h:a/"] {
+        for url in
+            ["", "h", "/a", "ftp://h/x", "http://", "http:///x", "http://h/ x", "http://h:a/"]
+        {
             assert!(refusal(url).starts_with("not a usable URL: "), "{url}: {}", refusal(url));
         }
         assert!(!refusal("http://me:secret@h/x").contains("secret"));
