@@ -29,7 +29,7 @@ main() {
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
     fi
     local status=0
-    cargo test --locked --workspace --features verity/mmap --no-fail-fast | tee target/test.log ||
+    cargo test --locked --workspace --features verity/mmap,verity/http --no-fail-fast | tee target/test.log ||
         status=$?
     testdata/arm/test.sh | tee -a target/test.log || status=$?
     summary

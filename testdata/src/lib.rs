@@ -10,12 +10,14 @@
 //! | known answers | [`vectors`] |
 //! | input bytes and randomness | [`pattern`], [`cases`] |
 //! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
+//! | a web server | [`nginx`] |
 //! | root filesystem images, loop devices, temporary files | [`image`], [`loop_device`], [`files`] |
 
 pub mod cases;
 pub mod files;
 pub mod image;
 pub mod loop_device;
+pub mod nginx;
 pub mod oracle;
 pub mod pattern;
 pub mod reference;

@@ -1,0 +1,171 @@
+//! A real web server on the loopback interface, with a directory to serve and a log of what it sent.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::files::{self, TempDir};
+use crate::oracle;
+
+/// How long it may take until the server is there, or has written its log.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// nginx, which ends when the value is dropped.
+#[derive(Debug)]
+pub struct Nginx {
+    path: PathBuf,
+    dir: TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+/// A request as the server saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What was asked for, such as `/data`.
+    pub uri: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// How many bytes of a body were sent.
+    pub bytes: u64,
+}
+
+impl Nginx {
+    /// Starts it with an empty directory, by the rule of [`oracle::require`].
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start() -> Option<Nginx> {
+        let path = oracle::require("nginx")?;
+        let dir = files::tempdir();
+        std::fs::create_dir(dir.path().join("files")).expect("a directory to serve");
+        let mut nginx = Nginx { path, dir, port: 0, child: None };
+        // Somebody else may take the port before the server has it.
+        let started = (0..10).any(|_| {
+            nginx.port = free_port();
+            nginx.try_start()
+        });
+        assert!(started, "nginx does not start: {}", nginx.errors());
+        Some(nginx)
+    }
+
+    /// Starts it again where it was.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn restart(&mut self) {
+        assert!(self.try_start(), "nginx does not start: {}", self.errors());
+    }
+
+    /// Kills it.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // One that has ended already is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Where a served file lies.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join("files").join(name)
+    }
+
+    /// The URL of a served file.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// The first `count` requests, once that many are in the log.
+    ///
+    /// # Panics
+    /// If they do not come, or more have come.
+    #[must_use]
+    pub fn requests(&self, count: usize) -> Vec<Request> {
+        let begun = Instant::now();
+        loop {
+            let log = std::fs::read_to_string(self.dir.path().join("access.log"));
+            let log = log.unwrap_or_default();
+            let requests: Vec<_> = log.lines().map(Request::parse).collect();
+            if requests.len() >= count {
+                assert_eq!(requests.len(), count, "{requests:?}");
+                return requests;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{requests:?} instead of {count}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn try_start(&mut self) -> bool {
+        let config = self.dir.path().join("nginx.conf");
+        files::write(&config, self.config().as_bytes());
+        let child = Command::new(&self.path)
+            .args([Path::new("-p"), self.dir.path(), Path::new("-c"), &config])
+            .args(["-e", "error.log"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = child.expect("start nginx");
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let ended = child.try_wait().expect("look after nginx").is_some();
+            if ended {
+                return false;
+            }
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+                self.child = Some(child);
+                return true;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.child = Some(child);
+        false
+    }
+
+    fn config(&self) -> String {
+        format!(
+            "daemon off; master_process off; pid nginx.pid;
+             events {{ worker_connections 256; }}
+             http {{
+                 log_format sent '$uri $status $body_bytes_sent';
+                 access_log access.log sent;
+                 client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
+                 uwsgi_temp_path temp; scgi_temp_path temp;
+                 keepalive_requests 1000000;
+                 server {{ listen 127.0.0.1:{}; root files; }}
+             }}",
+            self.port
+        )
+    }
+
+    fn errors(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("error.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Request {
+    fn parse(line: &str) -> Request {
+        let mut words = line.split(' ');
+        let mut next = || words.next().expect("uri, status, bytes");
+        let uri = next().to_owned();
+        let number = |word: &str| word.parse().expect("a number");
+        Request { uri, status: next().parse().expect("a status"), bytes: number(next()) }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("an address").port()
+}
