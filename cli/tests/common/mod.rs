@@ -93,6 +93,13 @@ impl Dir {
         Run::of(self.command().args(words).output().unwrap())
     }
 
+    /// Runs a command line whose standard output is data; returns the exit code, the data and what was said.
+    pub(crate) fn run_bytes(&self, line: &str) -> (i32, Vec<u8>, String) {
+        let output = self.command().args(line.split_whitespace()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), output.stdout, said)
+    }
+
     /// Runs a command line that must succeed; returns its standard output.
     #[track_caller]
     pub(crate) fn ok(&self, line: &str) -> String {

@@ -1,0 +1,94 @@
+//! Images on a web server: read and verified as those that lie here.
+
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+mod common;
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+
+use common::{Dir, assert_no_leftovers};
+use verity_testdata::files;
+use verity_testdata::nginx::Nginx;
+
+const BLOCKS: usize = 1500;
+const SIZE: u64 = BLOCKS as u64 * 4096;
+
+/// An image of several pieces: `data`, `hash`, and the root hash.
+fn formatted() -> (Dir, String) {
+    let dir = Dir::with_data(BLOCKS);
+    let root = dir.format("--salt 00");
+    (dir, root)
+}
+
+#[test]
+fn an_image_on_a_web_server_is_read_and_verified_as_one_here() {
+    let Some(nginx) = Nginx::start() else { return };
+    let (dir, root) = formatted();
+    let data = dir.read("data");
+    let publish = || {
+        files::write(&nginx.file("data"), &data);
+        files::write(&nginx.file("hash"), &dir.read("hash"));
+    };
+    publish();
+    let (data_url, hash_url) = (nginx.url("data"), nginx.url("hash"));
+    let line = |command: &str| format!("{command} {data_url} {hash_url} {root}");
+    let (code, bytes, said) = dir.run_bytes(&line("read"));
+    assert!(code == 0 && bytes == data, "{said}");
+    assert!(said.contains("; fetched ") && said.contains(" requests\n"), "{said}");
+    let said = dir.ok(&format!("{} --offset 5M --length 10 --output out --json", line("read")));
+    assert_eq!(dir.read("out"), data[5 << 20..(5 << 20) + 10]);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    // One byte and the superblock, then the path.
+    assert_eq!(json["fetched_bytes"], 2 + 512 + 3 * 4096, "{said}");
+    assert_eq!(json["requests"], 2 + 1 + 3, "{said}");
+    assert!(dir.ok(&line("verify")).contains("verified: 1500 data blocks"));
+    dir.ok(&format!("dump {hash_url}"));
+    // The hash area here, the data there.
+    assert!(dir.run_bytes(&format!("read {data_url} hash {root}")).1 == data);
+
+    files::flip_bit(&nginx.file("data"), 700 * 4096, 0);
+    let (code, bytes, said) = dir.run_bytes(&line("read"));
+    assert!(code == 1 && bytes == data[..700 * 4096], "{said}");
+    assert!(
+        said.contains(&format!(
+            "verity: {data_url}: only 2867200 bytes were written: data block 700"
+        )),
+        "{said}"
+    );
+    assert_eq!(dir.run_bytes(&line("verify")).0, 1);
+
+    let (code, bytes, said) =
+        dir.run_bytes(&format!("read {} {hash_url} {root}", nginx.url("none")));
+    assert!(code == 4 && bytes.is_empty() && said.contains("status 404"), "{said}");
+    for (url, word) in [
+        ("https://127.0.0.1/x", "no TLS"),
+        ("HTTPS://127.0.0.1/x", "no TLS"),
+        ("http://", "not a usable URL"),
+    ] {
+        dir.fails(&format!("verify {url} hash {root}"), 2, word);
+    }
+    assert_no_leftovers(&dir);
+}
+
+/// A file that is replaced between two reads of a run.
+#[test]
+fn x06_a_file_on_a_server_that_changes_during_the_run_fails_it() {
+    let Some(nginx) = Nginx::start() else { return };
+    let (dir, root) = formatted();
+    let data = dir.read("data");
+    files::write(&nginx.file("data"), &data);
+    let mut command = dir.command();
+    command.args(["read", &nginx.url("data"), "hash", &root, "--threads", "1"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut bytes = vec![0; 1000];
+    stdout.read_exact(&mut bytes).unwrap();
+    File::options().write(true).open(nginx.file("data")).unwrap().set_len(SIZE - 1).unwrap();
+    stdout.read_to_end(&mut bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert!(bytes.len() < data.len() && data.starts_with(&bytes));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has changed"), "{output:?}");
+}
