@@ -16,8 +16,8 @@ use verity::{Error, Progress};
 
 use crate::command::image::ImageReader;
 
-/// What a thread takes at a time, in bytes, unless a block is larger.
-const PIECE: u64 = 256 << 10;
+/// What a thread takes at a time, in bytes. Half of it costs some percent more, twice of it is no faster.
+const PIECE: u64 = 512 << 10;
 
 /// Why not all bytes were delivered.
 #[derive(Debug)]

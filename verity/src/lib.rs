@@ -37,7 +37,8 @@
 //! ```
 //!
 //! The library never prints, and it hashes in the caller's rayon pool unless told otherwise. With feature
-//! `mmap` the builder also takes a mapped file as its source.
+//! `mmap` the builder also takes a mapped file as its source; with feature `http`, a file on an HTTP server is
+//! a source like any other.
 //!
 //! The public interface is what this page lists: everything at the top, but for the modules [`io`],
 //! [`publish`] and [`table`].
