@@ -11,6 +11,7 @@
 //! | input bytes and randomness | [`pattern`], [`cases`] |
 //! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
 //! | a web server | [`nginx`] |
+//! | an NBD client | [`nbd`] |
 //! | root filesystem images, loop devices, temporary files | [`image`], [`loop_device`], [`files`] |
 
 pub mod cases;
@@ -18,6 +19,7 @@ pub mod files;
 pub mod image;
 pub mod loop_device;
 pub mod nginx;
+pub mod nbd;
 pub mod oracle;
 pub mod pattern;
 pub mod reference;
