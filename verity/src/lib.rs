@@ -41,7 +41,7 @@
 //! a source like any other.
 //!
 //! The public interface is what this page lists: everything at the top, but for the modules [`io`],
-//! [`publish`] and [`table`].
+//! [`nbd`], [`publish`] and [`table`].
 
 mod algorithm;
 mod area;
@@ -51,6 +51,7 @@ mod error;
 mod geometry;
 mod hash;
 pub mod io;
+pub mod nbd;
 mod parallel;
 mod params;
 mod plan;

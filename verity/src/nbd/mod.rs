@@ -1,0 +1,70 @@
+//! A read-only server of the Network Block Device protocol, for one client at a time.
+//!
+//! It serves anything that is [`ReadAt`](crate::io::ReadAt), over any [`Read`](std::io::Read) and
+//! [`Write`](std::io::Write). What it is made for is
+//! a verified reader: then every byte that leaves is one that was proved a moment ago, and a corrupt block is an
+//! input/output error of that block alone. Sockets, threads and time limits are the caller's. NBD as it is spoken
+//! here has neither authentication nor encryption.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::os::unix::net::UnixStream;
+//! use verity::nbd::{Export, negotiate};
+//!
+//! let image: Vec<u8> = (0..=255).collect();
+//! let export = Export::new(image)?;
+//! let (server, mut client) = UnixStream::pair()?;
+//! let serving = std::thread::spawn(move || {
+//!     let session = negotiate(&export, &server, &server).unwrap();
+//!     session.unwrap().serve().unwrap();
+//! });
+//!
+//! let mut greeting = [0; 18];
+//! client.read_exact(&mut greeting)?;
+//! assert_eq!(greeting[..8], *b"NBDMAGIC");
+//! client.write_all(&3_u32.to_be_bytes())?; // fixed newstyle, no zeroes
+//! client.write_all(b"IHAVEOPT\0\0\0\x01\0\0\0\0")?; // the export without a name
+//! let mut reply = [0; 10];
+//! client.read_exact(&mut reply)?;
+//! assert_eq!(reply[..8], 256_u64.to_be_bytes());
+//! drop(client);
+//! serving.join().unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is spoken
+//!
+//! The fixed newstyle handshake with the options `EXPORT_NAME`, `ABORT`, `LIST`, `INFO`, `GO` and `STRUCTURED_REPLY`;
+//! others are answered with `ERR_UNSUP`, `STARTTLS` with `ERR_POLICY`. Reads, in simple or in structured
+//! replies; what would write is answered with `EPERM`, anything else with `EINVAL`. Requests are answered in the
+//! order in which they come; a client that wants more at a time opens more connections, as the flag
+//! `CAN_MULTI_CONN` invites it to.
+//!
+//! # Limits
+//!
+//! A client can send whatever it likes. A handshake takes at most [`MAX_OPTIONS`] options of at most
+//! [`MAX_OPTION_BYTES`] bytes, a request at most [`MAX_REQUEST`] bytes, and a session less than [`BUFFER_SIZE`]
+//! and 64 KiB of memory. How long a client may take is up to the transport.
+
+mod error;
+mod export;
+mod handshake;
+mod protocol;
+mod session;
+mod wire;
+
+pub use self::error::{ExportError, SessionError};
+pub use self::export::Export;
+pub use self::session::{Session, Traffic, negotiate};
+
+/// The longest request, in bytes: what clients assume where they are not told.
+pub const MAX_REQUEST: u32 = 32 * 1024 * 1024;
+
+/// What a session reads, and sends, at once, in bytes.
+pub const BUFFER_SIZE: usize = 1024 * 1024;
+
+/// How many options a client may send.
+pub const MAX_OPTIONS: u32 = 64;
+
+/// How many bytes the data of an option may have.
+pub const MAX_OPTION_BYTES: u32 = 16 * 1024;

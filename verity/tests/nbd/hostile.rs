@@ -1,0 +1,198 @@
+//! Clients that do not speak the protocol, or speak it in order to do harm.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use proptest::prelude::*;
+use verity::nbd::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST, SessionError, negotiate};
+use verity_testdata::nbd::{self, USUAL_FLAGS};
+use verity_testdata::pattern::Prng;
+
+use crate::support::{Image, export, serve_bytes};
+
+fn result(input: &[u8]) -> Result<(), SessionError> {
+    serve_bytes(&export(Image::new(4)), input).result
+}
+
+/// All kinds of messages in one honest session.
+fn honest() -> Vec<u8> {
+    [
+        nbd::hello(USUAL_FLAGS),
+        nbd::option(nbd::LIST, &[]),
+        nbd::option(nbd::INFO, &nbd::info("image", &[1, 2, 3])),
+        nbd::option(nbd::STRUCTURED_REPLY, &[]),
+        nbd::option(nbd::GO, &nbd::info("", &[3])),
+        nbd::request(0, nbd::READ, 1, 100, 5000),
+        nbd::request(0, nbd::WRITE, 2, 0, 10),
+        vec![0; 10],
+        nbd::request(nbd::DF, nbd::READ, 3, 0, 4096),
+        nbd::request(0, nbd::DISC, 4, 0, 0),
+    ]
+    .concat()
+}
+
+#[test]
+fn garbage_ends_the_session_with_what_was_found() {
+    assert!(matches!(result(b"GET "), Err(SessionError::ClientFlags { flags: 0x4745_5420 })));
+    let option = [nbd::hello(3), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec()].concat();
+    let expected = u64::from_be_bytes(*b"IHAVEOPT");
+    let found = u64::from_be_bytes(*b"GET / HT");
+    match result(&option) {
+        Err(SessionError::Magic { expected: e, found: f }) => assert_eq!((e, f), (expected, found)),
+        other => panic!("{other:?}"),
+    }
+    let request = [nbd::opening(true), vec![0xff; 28]].concat();
+    let magic = SessionError::Magic { expected: 0x2560_9513, found: 0xffff_ffff };
+    assert_eq!(result(&request).unwrap_err().to_string(), magic.to_string());
+}
+
+/// Cut off anywhere: an error inside a message, none between two of them.
+#[test]
+fn a_session_that_is_cut_off_at_any_byte_ends() {
+    let input = honest();
+    let whole = serve_bytes(&export(Image::new(4)), &input);
+    whole.result.unwrap();
+    let mut clean = 0;
+    for length in 0..input.len() {
+        let ended = serve_bytes(&export(Image::new(4)), &input[..length]);
+        assert!(whole.output.starts_with(&ended.output), "{length}");
+        match ended.result {
+            Ok(()) => clean += 1,
+            Err(SessionError::Transport(error)) => {
+                assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{length}");
+            }
+            Err(error) => panic!("{length}: {error}"),
+        }
+    }
+    // Before and after the flags, after each option, after each request that is not the last.
+    assert_eq!(clean, 2 + 4 + 3);
+}
+
+#[test]
+fn lengths_beyond_the_limits_are_not_waited_for() {
+    let head = |option: u32, length: u32| {
+        let mut bytes = nbd::option(option, &[]);
+        bytes[12..].copy_from_slice(&length.to_be_bytes());
+        [nbd::hello(3), bytes].concat()
+    };
+    for option in [nbd::EXPORT_NAME, nbd::LIST, nbd::GO, 99] {
+        for length in [MAX_OPTION_BYTES + 1, u32::MAX] {
+            let error = result(&head(option, length)).unwrap_err();
+            assert!(matches!(error, SessionError::OptionLength { length: l } if l == length));
+        }
+        let short = result(&head(option, MAX_OPTION_BYTES)).unwrap_err();
+        assert!(matches!(short, SessionError::Transport(_)), "{short}");
+    }
+    let write = |length| [nbd::opening(false), nbd::request(0, nbd::WRITE, 1, 0, length)].concat();
+    for length in [MAX_REQUEST + 1, u32::MAX] {
+        let error = result(&write(length)).unwrap_err();
+        assert!(matches!(error, SessionError::WriteLength { length: l } if l == length));
+    }
+    assert!(matches!(result(&write(MAX_REQUEST)), Err(SessionError::Transport(_))));
+}
+
+#[test]
+fn an_endless_handshake_ends() {
+    let limit = usize::try_from(MAX_OPTIONS).unwrap();
+    for option in [nbd::option(nbd::LIST, &[]), nbd::option(99, &vec![7; 16 * 1024])] {
+        let flood = |count: usize| [nbd::hello(3), option.repeat(count)].concat();
+        assert!(result(&flood(limit - 1)).is_ok());
+        assert!(matches!(result(&flood(limit + 1)), Err(SessionError::TooManyOptions)));
+    }
+}
+
+/// A name as long as the longest option, and one that is not text.
+#[test]
+fn hostile_names_are_only_unknown() {
+    let go = nbd::info(&"n".repeat(16_000), &[]);
+    let ended =
+        serve_bytes(&export(Image::new(1)), &[nbd::hello(3), nbd::option(nbd::GO, &go)].concat());
+    ended.result.unwrap();
+    assert_eq!(ended.output.len(), 18 + 20);
+    let name = nbd::option(nbd::EXPORT_NAME, b"\xff\xfe\0");
+    let error = result(&[nbd::hello(3), name].concat()).unwrap_err();
+    assert!(matches!(error, SessionError::UnknownExport));
+}
+
+/// A client that takes nothing, and one whose connection breaks.
+#[derive(Debug)]
+struct Broken(ErrorKind);
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+}
+
+#[test]
+fn a_connection_that_fails_ends_the_session_with_its_error() {
+    let export = export(Image::new(1));
+    for kind in [ErrorKind::WouldBlock, ErrorKind::BrokenPipe, ErrorKind::ConnectionReset] {
+        for error in [
+            negotiate(&export, &*honest(), Broken(kind)).unwrap_err(),
+            negotiate(&export, Broken(kind), io::sink()).unwrap_err(),
+        ] {
+            assert!(matches!(error, SessionError::Transport(error) if error.kind() == kind));
+        }
+    }
+}
+
+/// Comes byte by byte, with an interruption before each.
+#[derive(Debug)]
+struct Drip<'a>(&'a [u8], bool);
+
+impl Read for Drip<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let length = buf.len().min(1);
+        self.0.read(&mut buf[..length])
+    }
+}
+
+#[test]
+fn bytes_may_come_one_at_a_time() {
+    let export = export(Image::new(4));
+    let input = honest();
+    let mut output = Vec::new();
+    negotiate(&export, Drip(&input, false), &mut output).unwrap().unwrap().serve().unwrap();
+    assert_eq!(output, serve_bytes(&export, &input).output);
+}
+
+#[test]
+fn every_bit_flip_of_an_honest_session_ends() {
+    let input = honest();
+    let export = export(Image::new(4));
+    let whole = serve_bytes(&export, &input).output.len();
+    for bit in 0..input.len() * 8 {
+        let mut input = input.clone();
+        input[bit / 8] ^= 1 << (bit % 8);
+        let ended = serve_bytes(&export, &input);
+        // No flip asks for more than the whole image in place of one of the reads.
+        assert!(ended.output.len() <= whole + 4 * 4096 + 1024, "bit {bit}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(seed in any::<u64>(), structured in any::<bool>(), phase in 0..3) {
+        let noise = Prng::new(seed).bytes(200);
+        let start = match phase {
+            0 => Vec::new(),
+            1 => nbd::hello(USUAL_FLAGS),
+            _ => nbd::opening(structured),
+        };
+        let _ = result(&[start, noise].concat());
+    }
+}
