@@ -7,6 +7,7 @@
 pub mod manifest;
 mod message;
 pub mod mutate;
+pub mod nbd;
 pub mod superblock;
 pub mod table;
 
@@ -22,8 +23,9 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 3] = [
+pub const TARGETS: [Target; 4] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
+    Target { name: "nbd", run: nbd::run, seeds: nbd::seeds },
 ];

@@ -23,7 +23,7 @@ fn seeds_are_valid_and_differ() {
 #[test]
 fn seeds_are_accepted() {
     use verity::table::{DmModCreate, Table, TableOptions};
-    let accepts: [fn(&[u8]) -> bool; 3] = [
+    let accepts: [fn(&[u8]) -> bool; 4] = [
         |seed| verity::Superblock::parse(seed).is_ok(),
         |seed| {
             let text = std::str::from_utf8(seed).unwrap();
@@ -31,6 +31,10 @@ fn seeds_are_accepted() {
             text.parse::<Table>().is_ok() || text.parse::<DmModCreate>().is_ok() || options.is_ok()
         },
         |seed| verity_sign::Manifest::parse(seed).is_ok(),
+        |seed| {
+            let served = verity_fuzz::nbd::serve(seed);
+            served.result.is_ok() && served.traffic.requests > 0
+        },
     ];
     for (target, accepts) in TARGETS.into_iter().zip(accepts) {
         for (index, seed) in (target.seeds)().iter().enumerate() {
