@@ -11,6 +11,7 @@ mod parameters;
 mod pieces;
 mod progress;
 mod quoted;
+mod server;
 mod sidecars;
 mod signals;
 mod sizes;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Outcome, CommandError> {
     log::install(cli.verbose);
     let signals = Signals::install().map_err(|error| CommandError::new(Class::Io, error))?;
-    cli.command.run(&Context { signals, platform: cli.platform })
+    cli.command.run(&Context { signals, platform: cli.platform, json: cli.json })
 }
 
 fn report(result: Result<Outcome, CommandError>, stream: Stream, json: bool) -> ExitCode {

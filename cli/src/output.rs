@@ -17,6 +17,7 @@ use crate::command::check::Checked;
 use crate::command::header::Header;
 use crate::command::plan::Sizes;
 use crate::command::read::Copied;
+use crate::command::serve::{Ready, Served};
 use crate::command::sign::Signed;
 use crate::command::verify::Verification;
 use crate::error::{Class, CommandError, Findings};
@@ -42,6 +43,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
             Outcome::Planned(facts) => document(facts),
             Outcome::Read(facts) => document(facts),
+            Outcome::Served(facts) => document(facts),
             Outcome::Signed(facts) => document(facts),
             Outcome::Table(facts) => document(facts),
             Outcome::Verified(facts) => document(facts),
@@ -54,6 +56,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
             Outcome::Planned(facts) => sizes(facts),
             Outcome::Read(facts) => copied(facts),
+            Outcome::Served(facts) => served(facts),
             Outcome::Signed(facts) => signed(facts),
             Outcome::Table(facts) => format!("{}\n", facts.text),
             Outcome::Verified(facts) => verification(facts),
@@ -64,6 +67,21 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
         let _ = io::stderr().write_all(text.as_bytes());
         unwritten(error)
     })
+}
+
+/// Tells that clients can connect now, and where.
+pub(crate) fn ready(facts: &Ready, json: bool) -> Result<(), CommandError> {
+    let text = if json {
+        document(facts).map_err(unwritten)?
+    } else {
+        let mut text = format!("geometry: {}\n", facts.geometry);
+        if let Some(signer) = &facts.signer {
+            let _ = writeln!(text, "manifest: signed by {}", Plain(signer));
+        }
+        let _ = writeln!(text, "serving: {}", facts.uri);
+        text
+    };
+    Stream::Stdout.print(&text).map_err(unwritten)
 }
 
 fn unwritten(error: io::Error) -> CommandError {
@@ -283,6 +301,24 @@ fn signed(facts: &Signed) -> String {
         facts.digest,
         facts.signature,
         facts.signature_bytes,
+    )
+}
+
+fn served(facts: &Served) -> String {
+    format!(
+        "served: {} clients, {} requests, {} bytes; {} requests failed, {} clients refused\n\
+         read: {} data blocks and {} hash blocks ({} more from the cache); {} times one was corrupt, \
+         {} times unreadable\n",
+        facts.clients,
+        facts.requests,
+        facts.bytes_sent,
+        facts.failed_requests,
+        facts.refused_clients,
+        facts.data_blocks_read,
+        facts.hash_blocks_read,
+        facts.cache_hits,
+        facts.corruptions,
+        facts.read_errors,
     )
 }
 

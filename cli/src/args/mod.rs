@@ -6,8 +6,10 @@
 mod options;
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -16,7 +18,7 @@ use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
 use crate::command::{
-    Context, Outcome, build, check, dump, format, plan, read, sign, table, verify,
+    Context, Outcome, build, check, dump, format, plan, read, serve, sign, table, verify,
 };
 use crate::error::CommandError;
 use crate::{exit, sizes};
@@ -69,6 +71,7 @@ pub(crate) enum Command {
     Build(BuildArgs),
     Check(CheckArgs),
     Sign(SignArgs),
+    Serve(ServeArgs),
 }
 
 /// Parameters of the hash tree and place of the hash area
@@ -423,6 +426,48 @@ pub(crate) struct SignArgs {
     file: PathBuf,
 }
 
+/// Serve DATA as a read-only block device over NBD, every byte verified when it is read
+///
+/// HASH, ROOT and the parameters are as for verify. Prints the address once clients can connect, and serves until a
+/// signal comes (SIGINT, SIGTERM or SIGHUP), with which it ends well: exit code 0. A corrupt block is an input/output
+/// error for who reads it, and a warning here; all other blocks are served.
+///
+/// NBD has no authentication and no encryption: who can connect can read, and what is between server and client can
+/// change what was verified. Use a unix socket, or a TCP address of the own machine or of a trusted network.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+#[group(id = "where", required = true, multiple = false, args = ["socket", "listen"])]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    image: ImageArgs,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// Listen on a unix socket, which is made, and removed at the end; one that nobody listens on is replaced
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Who may connect to the socket, as an octal mode
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_parser = mode,
+        default_value = "600",
+        conflicts_with = "listen"
+    )]
+    socket_mode: u32,
+    /// Listen on a TCP address, such as 127.0.0.1:10809; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Name of the export; clients may always ask for the one without a name
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    export_name: String,
+    /// How many clients may be connected at a time; others are hung up on
+    #[arg(long, value_name = "N", value_parser = clients, default_value = "64")]
+    max_clients: usize,
+    /// How long a client may take for its handshake, or take nothing of what it is sent
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    timeout: Duration,
+}
+
 impl Command {
     /// Runs the command.
     pub(crate) fn run(self, context: &Context) -> Result<Outcome, CommandError> {
@@ -436,6 +481,7 @@ impl Command {
             Command::Build(args) => build::run(&args.into(), context),
             Command::Check(args) => check::run(&args.into(), context),
             Command::Sign(args) => sign::run(&args.into(), context),
+            Command::Serve(args) => serve::run(&args.into(), context),
         }
     }
 }
@@ -490,6 +536,27 @@ fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
     let threads = usize::try_from(sizes::count(text)?)?;
     anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
     NonZeroUsize::new(threads).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
+}
+
+/// Each client is a thread and up to a mebibyte.
+const MAX_CLIENTS: usize = 4096;
+
+fn clients(text: &str) -> Result<usize, anyhow::Error> {
+    let clients = usize::try_from(sizes::count(text)?)?;
+    anyhow::ensure!((1..=MAX_CLIENTS).contains(&clients), "not from 1 to {MAX_CLIENTS} clients");
+    Ok(clients)
+}
+
+fn seconds(text: &str) -> Result<Duration, anyhow::Error> {
+    let seconds = sizes::count(text)?;
+    anyhow::ensure!((1..=86_400).contains(&seconds), "not from 1 second to a day");
+    Ok(Duration::from_secs(seconds))
+}
+
+fn mode(text: &str) -> Result<u32, anyhow::Error> {
+    let octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
+    mode.ok_or_else(|| anyhow::anyhow!("not an octal mode such as 660"))
 }
 
 /// Moves the name of the command in front of the options, as options may stand anywhere.

@@ -2,11 +2,12 @@
 
 use super::{
     BuildArgs, CheckArgs, DumpArgs, Emit, FormatArgs, ImageArgs, ParameterArgs, PlanArgs, ReadArgs,
-    ReadingArgs, SignArgs, TableArgs, VerifyArgs,
+    ReadingArgs, ServeArgs, SignArgs, TableArgs, VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
-use crate::command::{build, check, dump, format, plan, read, sign, table, verify};
+use crate::command::{build, check, dump, format, plan, read, serve, sign, table, verify};
 use crate::parameters::Parameters;
+use crate::server::{Address, Limits};
 use crate::trust::RootSource;
 
 impl From<ParameterArgs> for Parameters {
@@ -187,6 +188,24 @@ impl From<SignArgs> for sign::Options {
             embed_certificate: args.embed_certificate,
             digest: args.digest,
             output: args.file,
+        }
+    }
+}
+
+impl From<ServeArgs> for serve::Options {
+    fn from(args: ServeArgs) -> Self {
+        let address = match (args.listen, args.socket) {
+            (Some(address), _) => Address::Tcp(address),
+            (None, path) => {
+                Address::Unix { path: path.unwrap_or_default(), mode: args.socket_mode }
+            }
+        };
+        serve::Options {
+            image: args.image.into(),
+            reading: args.reading.into(),
+            address,
+            export_name: args.export_name,
+            limits: Limits { clients: args.max_clients, patience: args.timeout },
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod header;
 pub(crate) mod image;
 pub(crate) mod plan;
 pub(crate) mod read;
+pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod table;
 pub(crate) mod verify;
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) signals: Signals,
     /// Whose kernels hash; the fastest ones unless given.
     pub(crate) platform: Option<Platform>,
+    /// Whether what is said before the outcome is JSON too.
+    pub(crate) json: bool,
 }
 
 impl Context {
@@ -52,6 +55,7 @@ pub(crate) enum Outcome {
     Formatted(header::Header),
     Planned(plan::Sizes),
     Read(read::Copied),
+    Served(serve::Served),
     Signed(sign::Signed),
     Table(table::Line),
     Verified(verify::Verification),

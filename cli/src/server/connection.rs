@@ -1,0 +1,62 @@
+//! One client's socket, with an end to patience.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{self, Timeout};
+use rustix::net::{RecvFlags, SendFlags};
+
+/// Less than this is no time at all.
+const TICK: Duration = Duration::from_millis(1);
+
+/// A connection whose handshake has a deadline, and whose every write must get on within the same time.
+#[derive(Debug)]
+pub(super) struct Connection<'a> {
+    socket: &'a OwnedFd,
+    deadline: Cell<Option<Instant>>,
+}
+
+impl Connection<'_> {
+    pub(super) fn new(socket: &OwnedFd, patience: Duration) -> io::Result<Connection<'_>> {
+        sockopt::set_socket_timeout(socket, Timeout::Send, Some(patience))?;
+        Ok(Connection { socket, deadline: Cell::new(Instant::now().checked_add(patience)) })
+    }
+
+    /// The handshake is over: from now on the client may be silent for as long as it likes.
+    pub(super) fn settled(&self) -> io::Result<()> {
+        self.deadline.set(None);
+        Ok(sockopt::set_socket_timeout(self.socket, Timeout::Recv, None)?)
+    }
+}
+
+impl Read for &Connection<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some(deadline) = self.deadline.get() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left < TICK {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            sockopt::set_socket_timeout(self.socket, Timeout::Recv, Some(left))?;
+        }
+        let (read, _) = rustix::net::recv(self.socket, buf, RecvFlags::empty()).map_err(late)?;
+        Ok(read)
+    }
+}
+
+impl Write for &Connection<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        rustix::net::send(self.socket, buf, SendFlags::NOSIGNAL).map_err(late)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A socket with a time limit says that it would block, once the time is over.
+fn late(error: Errno) -> io::Error {
+    if error == Errno::AGAIN { io::ErrorKind::TimedOut.into() } else { error.into() }
+}
