@@ -11,7 +11,9 @@ use verity::internals::Platform;
 #[test]
 fn help_and_version_exit_with_0() {
     let dir = Dir::new();
-    for command in ["", "format", "verify", "dump", "plan", "table", "build", "check", "sign"] {
+    for command in
+        ["", "format", "verify", "dump", "plan", "table", "build", "check", "sign", "serve"]
+    {
         let help = dir.ok(&format!("{command} --help"));
         assert!(help.contains("Exit codes:") && help.contains("128+n"), "{command}: {help}");
         assert_eq!(dir.run(&format!("{command} -?")).code, 0);

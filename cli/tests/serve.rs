@@ -1,0 +1,107 @@
+//! `verity serve` with real clients, hostile ones, and signals.
+
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+mod common;
+#[path = "serve/corruption.rs"]
+mod corruption;
+#[path = "serve/endings.rs"]
+mod endings;
+#[path = "serve/hostile.rs"]
+mod hostile;
+#[path = "serve/programs.rs"]
+mod programs;
+#[path = "serve/server.rs"]
+mod server;
+#[path = "serve/sockets.rs"]
+mod sockets;
+
+use common::Dir;
+use server::Server;
+
+#[test]
+fn what_is_served_is_said_before_and_after() {
+    let dir = Dir::with_signed_set(300);
+    let line = "serve image.raw image.verity --manifest image.manifest.json \
+                --certificate rsa2048.cert --socket s --export-name disk --json";
+    let server = Server::start(&dir, line);
+    let ready: serde_json::Value = serde_json::from_str(&server.ready).unwrap();
+    assert_eq!(ready["schema"], 1);
+    let uri = format!("nbd+unix:///disk?socket={}", dir.path("s").display());
+    assert_eq!(ready["uri"], uri.as_str());
+    assert_eq!(ready["export_name"], "disk");
+    assert_eq!(ready["size_bytes"], 300 * 4096);
+    assert_eq!(ready["block_size"], 4096);
+    assert_eq!(ready["geometry"], "manifest");
+    assert!(ready["signer"].as_str().unwrap().contains("certificate sha256"));
+    let mut client = server.client(true);
+    assert_eq!(client.read(5000, 5000).unwrap().unwrap(), dir.read("image.raw")[5000..10000]);
+    assert_eq!(client.read(300 * 4096, 1).unwrap(), Err(22));
+    drop(client);
+    let run = server.stop("TERM");
+    assert_eq!((run.code, &*run.stderr), (0, ""));
+    let served = run.json();
+    for (key, value) in [
+        ("clients", 1),
+        ("refused_clients", 0),
+        ("requests", 2),
+        ("failed_requests", 1),
+        ("bytes_sent", 5000),
+        ("data_blocks_read", 2),
+        ("hash_blocks_read", 2),
+        ("corruptions", 0),
+        ("read_errors", 0),
+    ] {
+        assert_eq!(served[key], value, "{key} of {served}");
+    }
+}
+
+#[test]
+fn an_unauthenticated_geometry_is_said() {
+    let dir = Dir::with_data(10);
+    let root = dir.format("");
+    let server = Server::start(&dir, &format!("serve data hash {root} --listen 127.0.0.1:0"));
+    assert!(server.ready.starts_with("geometry: not authenticated (superblock)\nserving: nbd://"));
+    assert!(server.stop("INT").stdout.starts_with("served: 0 clients, 0 requests, 0 bytes;"));
+}
+
+/// Nothing is read before a client asks, unless the whole tree is.
+#[test]
+fn preload_finds_a_bad_tree_before_anything_is_served() {
+    let dir = Dir::with_data(300);
+    let root = dir.format("");
+    let flipped = dir.read("hash")[2 * 4096] ^ 1;
+    dir.patch("hash", 2 * 4096, &[flipped]);
+    let line = format!("serve data hash {root} --socket s");
+    dir.fails(&format!("{line} --preload"), 1, "hash level 0 block 0 is corrupt");
+    assert!(!dir.exists("s"));
+    assert_eq!(Server::start(&dir, &line).stop("TERM").code, 0);
+    let wrong = common::wrong(&root);
+    dir.fails(&format!("serve data hash {wrong} --socket s --preload"), 1, "hash level 1 block 0");
+}
+
+#[test]
+fn c20_options_that_make_no_sense() {
+    let dir = Dir::with_data(2);
+    let root = dir.format("");
+    for options in [
+        "",
+        "--socket s --listen 127.0.0.1:0",
+        "--listen 127.0.0.1",
+        "--listen localhost:10809",
+        "--listen 127.0.0.1:0 --socket-mode 600",
+        "--socket s --socket-mode 8",
+        "--socket s --socket-mode 1777",
+        "--socket s --socket-mode rw",
+        "--socket s --max-clients 0",
+        "--socket s --max-clients 4097",
+        "--socket s --timeout 0",
+        "--socket s --timeout 1.5",
+    ] {
+        let run = dir.run(&format!("serve data hash {root} {options}"));
+        assert_eq!((run.code, &*run.stdout), (2, ""), "{options}: {run:?}");
+    }
+    let name = "n".repeat(4097);
+    dir.fails(&format!("serve data hash {root} --socket s --export-name {name}"), 2, "4096 bytes");
+    assert_eq!(dir.names(), ["data", "hash"]);
+}
