@@ -12,7 +12,7 @@ use verity::internals::Platform;
 fn help_and_version_exit_with_0() {
     let dir = Dir::new();
     for command in
-        ["", "format", "verify", "dump", "plan", "table", "build", "check", "sign", "serve"]
+        ["", "format", "verify", "dump", "plan", "table", "build", "check", "sign", "read", "serve"]
     {
         let help = dir.ok(&format!("{command} --help"));
         assert!(help.contains("Exit codes:") && help.contains("128+n"), "{command}: {help}");
