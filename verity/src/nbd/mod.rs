@@ -2,7 +2,7 @@
 //!
 //! It serves anything that is [`ReadAt`](crate::io::ReadAt), over any [`Read`](std::io::Read) and
 //! [`Write`](std::io::Write). What it is made for is
-//! a verified reader: then every byte that leaves is one that was proved a moment ago, and a corrupt block is an
+//! a [`VerifiedReader`](crate::VerifiedReader): then every byte that leaves is one that was proved a moment ago, and a corrupt block is an
 //! input/output error of that block alone. Sockets, threads and time limits are the caller's. NBD as it is spoken
 //! here has neither authentication nor encryption.
 //!

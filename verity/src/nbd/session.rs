@@ -245,9 +245,7 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
 
     /// Reads up to `size` bytes into the buffer: how many, and why not all.
     fn fill(&mut self, offset: u64, size: usize) -> (usize, Option<io::Error>) {
-        if self.buffer.len() < HEAD_ROOM + size {
-            self.buffer.resize(HEAD_ROOM + size, 0);
-        }
+        self.make_room(size);
         let buffer = &mut self.buffer[HEAD_ROOM..HEAD_ROOM + size];
         let mut done = 0;
         while done < size {
@@ -265,12 +263,18 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
         (done, None)
     }
 
+    /// Lets the buffer hold that much data, and no more than has ever been needed.
+    fn make_room(&mut self, size: usize) {
+        if let Some(more) = (HEAD_ROOM + size).checked_sub(self.buffer.len()) {
+            self.buffer.reserve_exact(more);
+            self.buffer.resize(HEAD_ROOM + size, 0);
+        }
+    }
+
     /// Sends the first bytes of the buffer behind a head.
     fn send(&mut self, head: &[u8], size: usize) -> Result<(), SessionError> {
         let start = HEAD_ROOM - head.len();
-        if self.buffer.len() < HEAD_ROOM {
-            self.buffer.resize(HEAD_ROOM, 0);
-        }
+        self.make_room(size);
         self.buffer[start..HEAD_ROOM].copy_from_slice(head);
         self.wire.write(&self.buffer[start..HEAD_ROOM + size])?;
         self.traffic.bytes += to_u64(size);
