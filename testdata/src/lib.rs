@@ -7,6 +7,7 @@
 //! | to find | open |
 //! |---|---|
 //! | the scheme explained in code | [`mod@reference`] |
+//! | what a verified read must say | [`reading`] |
 //! | known answers | [`vectors`] |
 //! | input bytes and randomness | [`pattern`], [`cases`] |
 //! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
@@ -22,6 +23,7 @@ pub mod nbd;
 pub mod nginx;
 pub mod oracle;
 pub mod pattern;
+pub mod reading;
 pub mod reference;
 pub mod vectors;
 

@@ -103,7 +103,7 @@ pub struct LevelPlace {
 }
 
 /// A block that does not have the digest that its parent holds, or whose spare bytes are not zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BadBlock {
     /// A data block, by its number.
     Data(u64),
@@ -291,7 +291,8 @@ pub fn verify(data: &[u8], tree: &[u8], scheme: &Scheme, root_hash: &[u8]) -> Ve
             let used = (index(place.hashes) - block * index(geometry.hashes_per_block))
                 .min(index(geometry.hashes_per_block));
             let trusted = expected.as_ref().map(|digest| {
-                hash_block(scheme, bytes) == *digest && spare_is_zero(bytes, used, &geometry)
+                hash_block(scheme, bytes) == *digest
+                    && first_spare_byte(bytes, used, &geometry).is_none()
             });
             if trusted == Some(false) {
                 bad.push(BadBlock::Hash { level, block: narrow(block) });
@@ -399,24 +400,25 @@ fn pack(digests: &[Vec<u8>], scheme: &Scheme, geometry: &Geometry) -> Vec<u8> {
     level
 }
 
-fn digest_in<'a>(block: &'a [u8], slot: usize, geometry: &Geometry) -> &'a [u8] {
+pub(crate) fn digest_in<'a>(block: &'a [u8], slot: usize, geometry: &Geometry) -> &'a [u8] {
     &block[slot * index(geometry.slot_size)..][..index(geometry.digest_size)]
 }
 
-fn spare_is_zero(block: &[u8], used: usize, geometry: &Geometry) -> bool {
+/// The first byte of a hash block that belongs to no digest and is not zero.
+pub(crate) fn first_spare_byte(block: &[u8], used: usize, geometry: &Geometry) -> Option<u64> {
     let mut spare = block.to_vec();
     for slot in 0..used {
         spare[slot * index(geometry.slot_size)..][..index(geometry.digest_size)].fill(0);
     }
-    spare.iter().all(|byte| *byte == 0)
+    spare.iter().position(|byte| *byte != 0).map(narrow)
 }
 
-fn count_blocks(bytes: &[u8], block_size: u32) -> u128 {
+pub(crate) fn count_blocks(bytes: &[u8], block_size: u32) -> u128 {
     assert_eq!(bytes.len() % index(block_size), 0, "whole blocks of {block_size} bytes");
     u128::try_from(bytes.len() / index(block_size)).expect("a length")
 }
 
-fn nth_block(bytes: &[u8], block: usize, block_size: u32) -> &[u8] {
+pub(crate) fn nth_block(bytes: &[u8], block: usize, block_size: u32) -> &[u8] {
     &bytes[block * index(block_size)..][..index(block_size)]
 }
 
@@ -433,10 +435,10 @@ fn overwrite(file: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
 }
 
 /// A number that is known to count bytes or blocks in memory.
-fn index<N: TryInto<usize>>(number: N) -> usize {
+pub(crate) fn index<N: TryInto<usize>>(number: N) -> usize {
     number.try_into().ok().expect("everything is in memory")
 }
 
-fn narrow<N: TryInto<u64>>(number: N) -> u64 {
+pub(crate) fn narrow<N: TryInto<u64>>(number: N) -> u64 {
     number.try_into().ok().expect("everything is in memory")
 }
