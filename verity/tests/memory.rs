@@ -8,8 +8,13 @@ use std::process::Command;
 use verity::io::{ReadAt, WriteAt};
 use verity::{
     Algorithm, BlockRef, BlockSize, Builder, Error, HashArea, Params, RootHash, TrustedParams,
-    Verifier,
+    VerifiedReader, Verifier,
 };
+use verity_testdata::pattern::Prng;
+
+mod common;
+#[path = "common/zeros.rs"]
+mod zeros;
 
 const CHILD: &str = "VERITY_MEMORY_TEST";
 const MIB: u64 = 1 << 20;
@@ -40,11 +45,11 @@ fn bounded(name: &str, work: impl FnOnce()) {
 }
 
 /// Measures all that the process ever had in memory.
-fn resident(name: &str, work: impl FnOnce()) {
+fn resident(name: &str, most: u64, work: impl FnOnce()) {
     alone(name, || {
         work();
         println!("{name}: {} KiB in all", peak() / 1024);
-        assert!(peak() < RESIDENT, "{} bytes", peak());
+        assert!(peak() < most, "{} bytes", peak());
     });
 }
 
@@ -172,7 +177,7 @@ fn large() -> (Params, HashArea) {
 
 #[test]
 fn r01_a_sparse_file_of_64_gib_takes_no_more_than_any_other() {
-    resident("r01_a_sparse_file_of_64_gib_takes_no_more_than_any_other", || {
+    resident("r01_a_sparse_file_of_64_gib_takes_no_more_than_any_other", RESIDENT, || {
         let (params, area) = large();
         let data = tempfile::tempfile().expect("a file");
         data.set_len(params.data_size()).expect("a hole");
@@ -220,9 +225,55 @@ impl WriteAt for Nowhere {
 
 #[test]
 fn r01_64_gib_without_holes_take_no_more_than_any_other() {
-    resident("r01_64_gib_without_holes_take_no_more_than_any_other", || {
+    resident("r01_64_gib_without_holes_take_no_more_than_any_other", RESIDENT, || {
         let (params, area) = large();
         let builder = Builder::new(&params).threads(threads());
         builder.build(&Cheap(params.data_size()), &Nowhere, &area).expect("a tree");
+    });
+}
+
+/// Reads here and there, and in a row, over 4 GiB, whose tree is 33 MiB.
+fn read_4_gib(threads: u64, cache_size: u64) {
+    let (trusted, data, hash) = zeros::four_gib();
+    let size = trusted.params().data_size();
+    let reader = VerifiedReader::new(trusted, &data, &hash).expect("whole").cache_size(cache_size);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let reader = &reader;
+            scope.spawn(move || {
+                let mut buf = vec![0xaa; 128 * 1024];
+                let mut prng = Prng::new(thread);
+                for _ in 0..40_000 / threads {
+                    let offset = prng.below(size - 4096);
+                    assert_eq!(reader.read_at(&mut buf[..4096], offset).expect("intact"), 4096);
+                }
+                let part = size / threads;
+                for offset in (thread * part..).step_by(buf.len()).take(4096 / 8) {
+                    assert_eq!(reader.read_at(&mut buf, offset).expect("intact"), buf.len());
+                }
+                assert!(buf.iter().all(|byte| *byte == 0));
+            });
+        }
+    });
+    // The cache was full all the time.
+    let held = cache_size / 4096;
+    assert!(reader.counters().hash_blocks_read > 3 * held, "{:?}", reader.counters());
+}
+
+#[test]
+fn r01_reads_of_one_thread_take_their_cache_and_little_more() {
+    let bound = 8 * MIB;
+    let most = bound + 16 * MIB;
+    resident("r01_reads_of_one_thread_take_their_cache_and_little_more", most, || {
+        read_4_gib(1, bound);
+    });
+}
+
+#[test]
+fn r01_reads_of_eight_threads_take_their_cache_and_little_more() {
+    let bound = 4 * MIB;
+    let most = bound + 16 * MIB;
+    resident("r01_reads_of_eight_threads_take_their_cache_and_little_more", most, || {
+        read_4_gib(8, bound);
     });
 }

@@ -6,11 +6,12 @@ use verity_testdata::reference::Scheme;
 use crate::storage::{Fault, Faulty};
 use crate::support::{Image, small, threads};
 
-const ALL: [Fault; 7] = [
+const ALL: [Fault; 8] = [
     Fault::Error,
     Fault::Short,
     Fault::End,
     Fault::Interrupted,
+    Fault::WouldBlock,
     Fault::Stale,
     Fault::OtherPlace,
     Fault::TooMany,
@@ -20,7 +21,10 @@ const ALL: [Fault; 7] = [
 fn check(fault: Fault, at: usize, level: bool, result: Result<verity::Verified, Error>) {
     match (fault, result) {
         (Fault::Short | Fault::Interrupted, Ok(_)) => {}
-        (Fault::Error | Fault::End | Fault::TooMany, Err(Error::Read { block, .. })) => {
+        (
+            Fault::Error | Fault::End | Fault::WouldBlock | Fault::TooMany,
+            Err(Error::Read { block, .. }),
+        ) => {
             assert_eq!(block.level().is_some(), level, "{fault:?} at {at}: {block}");
         }
         (Fault::Stale | Fault::OtherPlace, Err(Error::Corrupt(report))) => {

@@ -13,8 +13,11 @@ mod faults;
 mod geometry;
 mod holes;
 mod order;
+mod read;
 mod storage;
 mod superblock;
 mod support;
 mod tree;
 mod trust;
+#[path = "../common/zeros.rs"]
+mod zeros;

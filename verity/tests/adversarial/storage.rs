@@ -151,6 +151,8 @@ pub(crate) enum Fault {
     End,
     /// A signal came.
     Interrupted,
+    /// Nothing there yet.
+    WouldBlock,
     /// The buffer keeps what it held, and is said to be full.
     Stale,
     /// The bytes of the place 512 bytes further (or before, at the end).
@@ -192,6 +194,7 @@ impl ReadAt for Faulty<'_> {
         match self.fault {
             Fault::Error => Err(io::Error::from_raw_os_error(5)),
             Fault::Interrupted => Err(ErrorKind::Interrupted.into()),
+            Fault::WouldBlock => Err(ErrorKind::WouldBlock.into()),
             Fault::End => Ok(0),
             Fault::Short => {
                 let less = room.saturating_sub(1).max(1);

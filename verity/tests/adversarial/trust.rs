@@ -11,7 +11,7 @@ use verity_testdata::reference::{self, Scheme};
 use crate::support::{Image, UUID, all_pins, params, small, usize_of};
 
 /// The attack: the hash blocks of `level` become the data, the tree above stays, and the superblock says so.
-fn confused(image: &Image, level: u8) -> Image {
+pub(crate) fn confused(image: &Image, level: u8) -> Image {
     let places = image.params.geometry().levels();
     let place = places[usize::from(level)];
     let block_size = usize_of(image.scheme.hash_block_size.into());
