@@ -8,6 +8,7 @@ pub mod manifest;
 mod message;
 pub mod mutate;
 pub mod nbd;
+pub mod read;
 pub mod superblock;
 pub mod table;
 
@@ -23,9 +24,10 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
     Target { name: "nbd", run: nbd::run, seeds: nbd::seeds },
+    Target { name: "read", run: read::run, seeds: read::seeds },
 ];
