@@ -1,6 +1,7 @@
-//! What must hold for every input of the parsers, as functions that panic when it does not.
+//! What must hold for every input of the parsers and of the verified reader, as functions that panic when it
+//! does not.
 //!
-//! One module a parser, each with `run` (the invariants) and `seeds` (valid inputs, made by our own writers).
+//! One module for each, with `run` (the invariants) and `seeds` (valid inputs, made by our own writers).
 //! `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on seeds, mutations of them and old
 //! findings as an ordinary test. How to fuzz: README.md.
 
@@ -12,7 +13,7 @@ pub mod read;
 pub mod superblock;
 pub mod table;
 
-/// A parser under test.
+/// What is under test.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// The name of the target and of its corpus.
