@@ -33,7 +33,7 @@ readonly BUGS=(
     "read|verity/src/read/data.rs|s/if expected == actual {/if !(expected != actual \&\& !(index > 0 \&\& block + 1 == row.blocks.end)) {/|the last block of a run is not compared"
     "read|verity/src/read/data.rs|s/right = index;/right = index + 1;/|a repaired block is left out of the bytes"
     "read|verity/src/read/mod.rs|s/Err(ReadError { verified, error })/Err(ReadError { verified: verified + 1, error })/|one byte too many is called verified"
-    "read|verity/src/read/path.rs|s/self\.checker\.check_one(name, read,/self.cache.insert(self.index(level, block), bytes); \&/|a hash block is cached before it is compared"
+    "read|verity/src/read/path.rs|s/self\.checker\.check_one(name, read,/self.cache.insert(self.index(level, block), bytes); &/|a hash block is cached before it is compared"
     "read|verity/src/read/path.rs|s/Some(Corruption::SpareBytes { offset })/Some(Corruption::SpareBytes { offset }).and(None)/|spare bytes are not looked at"
     "read|verity/src/read/check.rs|s/\&\& self\.corruption(expected, bytes, &also)\.is_none()//|what a repair offers is not hashed"
 )

@@ -4,6 +4,7 @@ mod changes;
 mod faults;
 mod flips;
 mod paths;
+mod repairs;
 mod threads;
 mod trust;
 
