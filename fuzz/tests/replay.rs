@@ -23,7 +23,7 @@ fn seeds_are_valid_and_differ() {
 #[test]
 fn seeds_are_accepted() {
     use verity::table::{DmModCreate, Table, TableOptions};
-    let accepts: [fn(&[u8]) -> bool; 4] = [
+    let accepts: [fn(&[u8]) -> bool; 5] = [
         |seed| verity::Superblock::parse(seed).is_ok(),
         |seed| {
             let text = std::str::from_utf8(seed).unwrap();
