@@ -38,6 +38,11 @@
 
 #![forbid(unsafe_code)]
 
+// The examples of a page that needs both libraries.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/READING.md")]
+struct Reading;
+
 mod algorithm;
 mod certificate;
 mod content;
