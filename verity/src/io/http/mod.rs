@@ -294,8 +294,15 @@ fn check_url(url: &str) -> Result<(), HttpError> {
         Some(authority) if authority.as_str().contains('@') => {
             reject("there is no place for a user name: without TLS everybody could read it")
         }
-        Some(authority) if !authority.host().is_empty() => Ok(()),
-        _ => reject("there is no host"),
+        Some(authority) if authority.host().is_empty() => reject("there is no host"),
+        // A port that cannot be read would be taken for none.
+        Some(authority)
+            if authority.as_str() != authority.host() && authority.port_u16().is_none() =>
+        {
+            reject("its port is none")
+        }
+        Some(_) => Ok(()),
+        None => reject("there is no host"),
     }
 }
 
@@ -337,9 +344,18 @@ mod tests {
         }
         assert!(refusal("https://h/x").contains("no TLS"), "{}", refusal("https://h/x"));
         assert!(refusal("http://me:secret@h/x").contains("user name"));
-        for url in
-            ["", "h", "/a", "ftp://h/x", "http://", "http:///x", "http://h/ x", "http://h:a/"]
-        {
+        for url in [
+            "",
+            "h",
+            "/a",
+            "ftp://h/x",
+            "http://",
+            "http:///x",
+            "http://h/ x",
+            "http://h:a/",
+            "http://h:/",
+            "http://h:99999/",
+        ] {
             assert!(refusal(url).starts_with("not a usable URL: "), "{url}: {}", refusal(url));
         }
         assert!(!refusal("http://me:secret@h/x").contains("secret"));
