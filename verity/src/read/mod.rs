@@ -127,7 +127,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     ///
     /// **What changes in the storage afterwards is returned as it is.** That is for storage that can only be changed
     /// while nobody reads it, and where hashing is too slow. Hash blocks are always checked. Takes one bit
-    /// for each data block; where memory has no room for that, every read is checked.
+    /// for each data block, in pieces of 4 KiB as they are needed; where memory has no room, every read is checked.
     pub fn check_at_most_once(mut self, once: bool) -> Self {
         self.checked = once.then(|| CheckedBlocks::new(self.params().data_blocks()));
         self
@@ -284,7 +284,8 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// Corruption is [`ErrorKind::InvalidData`]; a failed read has the kind that its source gave it.
+/// Corruption is [`ErrorKind::InvalidData`]; a failed read has the kind that its source gave it, but for
+/// [`ErrorKind::Interrupted`]: what is interrupted is to be tried again, and that was done.
 impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> io::Error {
         let kind = match &error.error {
@@ -292,6 +293,24 @@ impl From<ReadError> for io::Error {
             Error::Read { source, .. } | Error::Io(source) => source.kind(),
             _ => ErrorKind::Other,
         };
+        let kind = if kind == ErrorKind::Interrupted { ErrorKind::Other } else { kind };
         io::Error::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BlockRef;
+
+    /// Whoever repeats what was interrupted would repeat it for ever.
+    #[test]
+    fn c05_a_source_that_is_interrupted_for_ever_is_an_error_for_good() {
+        let kind = |source: ErrorKind| {
+            let error = Error::Read { block: BlockRef::Data { block: 0 }, source: source.into() };
+            io::Error::from(ReadError { verified: 0, error }).kind()
+        };
+        assert_eq!(kind(ErrorKind::Interrupted), ErrorKind::Other);
+        assert_eq!(kind(ErrorKind::TimedOut), ErrorKind::TimedOut);
     }
 }
