@@ -33,7 +33,7 @@ fn the_lines_of_the_readme_work_as_they_stand() {
     std::fs::rename(dir.path("rsa2048.key"), dir.path("signing.key")).expect("a key");
     std::fs::rename(dir.path("rsa2048.cert"), dir.path("signing.crt")).expect("a certificate");
     dir.write("rootfs.raw", &pattern::sha256_stream(300 * 4096));
-    let run = shell(&dir, &commands("README.md", "## Six lines"));
+    let run = shell(&dir, &commands("README.md", "## Seven lines"));
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.stdout.contains("0 2400 verity 1 /dev/vda2 /dev/vda3 4096 4096 300 1 sha256 "));
     assert_eq!(run.stdout.matches("verified: 300 data blocks").count(), 2, "{}", run.stdout);
