@@ -29,7 +29,8 @@ main() {
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
     fi
     local status=0
-    cargo test --locked --workspace --features verity/mmap,verity/http --no-fail-fast | tee target/test.log ||
+    # What ignores a signal since it was started (nohup) would go on to ignore it in what is tested.
+    env --default-signal cargo test --locked --workspace --features verity/mmap,verity/http --no-fail-fast | tee target/test.log ||
         status=$?
     testdata/arm/test.sh | tee -a target/test.log || status=$?
     summary
