@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use verity_testdata::nbd::Client;
 
@@ -86,12 +87,20 @@ impl Server {
         self.wait()
     }
 
+    /// Waits until it has ended, but not for ever.
     pub(crate) fn wait(mut self) -> Run {
+        let begun = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if begun.elapsed() < LONG => thread::sleep(Duration::from_millis(5)),
+                None => panic!("it goes on serving"),
+            }
+        };
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
         let mut stderr = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        let status = self.child.wait().unwrap();
         let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap();
         Run { code, stdout, stderr }
     }
