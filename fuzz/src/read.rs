@@ -70,7 +70,8 @@ pub fn verified_bytes(data: &[u8]) -> usize {
         block_size: image.scheme.hash_block_size,
         bad: bad(&|block| image.hash_block_name(block), hash_blocks),
     };
-    let one = u64::from(image.scheme.hash_block_size) + 128;
+    let all = VerifiedReader::<&Source<'_>, &Source<'_>>::cache_size_for(&params);
+    let one = all.checked_div(hash_blocks).unwrap_or(0);
     let mut reader = VerifiedReader::new(trusted.expect("consistent"), &data, &hash)
         .expect("long enough")
         .cache_size(options.cache_blocks.saturating_mul(one))

@@ -150,7 +150,7 @@ impl Tree {
 /// The error, unless the data changed meanwhile: that explains everything else.
 fn unless_changed(error: CommandError, data: &Input) -> CommandError {
     match (error.class(), data.check()) {
-        (Class::Io, Err(changed)) => changed.into(),
+        (Class::Io | Class::Metadata, Err(changed)) => changed.into(),
         _ => error,
     }
 }
