@@ -48,6 +48,7 @@ mod area;
 mod build;
 mod digest;
 mod error;
+mod fec;
 mod geometry;
 mod hash;
 pub mod io;
@@ -70,6 +71,7 @@ pub use self::area::{HashArea, HashAreaError};
 pub use self::build::Builder;
 pub use self::digest::{Digest, DigestError, RootHash, Salt, SaltError};
 pub use self::error::{BlockRef, Corruption, Error};
+pub use self::fec::{FecArea, FecError};
 pub use self::geometry::{Geometry, HashSlot, Level};
 pub use self::params::{BlockSize, HashType, Params, ParamsBuilder, ParamsError};
 pub use self::plan::Plan;
@@ -83,5 +85,6 @@ pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 /// For benchmarks and tests of this workspace, which choose among hash kernels: no part of the interface.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::fec::FecPlatform;
     pub use crate::hash::{BlockHasher, Platform};
 }

@@ -1,0 +1,132 @@
+//! Which kernels this CPU can run, fastest first.
+
+use std::fmt;
+
+use super::map::{self, Job};
+
+#[cfg(target_arch = "aarch64")]
+use super::aarch64::Neon;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::{Avx2, Gfni};
+
+/// A way to multiply rows by constants that this CPU has. Every one gives the same bytes.
+///
+/// The variants carry proofs that nothing outside of this library can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FecPlatform {
+    /// Tables of products, byte by byte.
+    Portable,
+    /// AVX2, tables of half bytes.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// GFNI, in vectors of AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Gfni(Gfni),
+    /// NEON, tables of half bytes.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+}
+
+impl FecPlatform {
+    /// The fastest one here.
+    pub fn detect() -> FecPlatform {
+        FecPlatform::available().next().unwrap_or(FecPlatform::Portable)
+    }
+
+    /// All that can run here, the fastest first.
+    #[cfg(target_arch = "x86_64")]
+    pub fn available() -> impl Iterator<Item = FecPlatform> {
+        let (gfni, avx2) =
+            (Gfni::detect().map(FecPlatform::Gfni), Avx2::detect().map(FecPlatform::Avx2));
+        [gfni, avx2, Some(FecPlatform::Portable)].into_iter().flatten()
+    }
+
+    /// All that can run here, the fastest first.
+    #[cfg(target_arch = "aarch64")]
+    pub fn available() -> impl Iterator<Item = FecPlatform> {
+        [Neon::detect().map(FecPlatform::Neon), Some(FecPlatform::Portable)].into_iter().flatten()
+    }
+
+    /// All that can run here.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub fn available() -> impl Iterator<Item = FecPlatform> {
+        std::iter::once(FecPlatform::Portable)
+    }
+
+    /// The one with this name, if it can run here.
+    pub fn named(name: &str) -> Option<FecPlatform> {
+        FecPlatform::available().find(|platform| platform.name() == name)
+    }
+
+    /// Its name: `portable`, `avx2` or `gfni` on x86-64; `portable` or `neon` on ARM.
+    pub fn name(self) -> &'static str {
+        match self {
+            FecPlatform::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            FecPlatform::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            FecPlatform::Gfni(_) => "gfni",
+            #[cfg(target_arch = "aarch64")]
+            FecPlatform::Neon(_) => "neon",
+        }
+    }
+
+    /// Adds the rows of a job, each times its constants.
+    pub(super) fn accumulate(self, job: Job<'_>) {
+        match self {
+            FecPlatform::Portable => map::accumulate_bytes(job),
+            #[cfg(target_arch = "x86_64")]
+            FecPlatform::Avx2(cpu) => cpu.accumulate(job),
+            #[cfg(target_arch = "x86_64")]
+            FecPlatform::Gfni(cpu) => cpu.accumulate(job),
+            #[cfg(target_arch = "aarch64")]
+            FecPlatform::Neon(cpu) => cpu.accumulate(job),
+        }
+    }
+}
+
+impl fmt::Display for FecPlatform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::map::Map;
+    use super::*;
+
+    /// Every platform, every number of outputs, sums that are not zero before.
+    #[test]
+    fn every_platform_adds_the_same() {
+        let bytes = |seed: usize, len: usize| -> Vec<u8> {
+            let mut state = u64::try_from(seed).unwrap() | 1;
+            let next = |_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state.to_le_bytes()[3]
+            };
+            (0..len).map(next).collect()
+        };
+        for (case, (outputs, inputs, row_len)) in (1..=24)
+            .flat_map(|outputs| [(outputs, 1, 512), (outputs, 7, 1024), (outputs, 231, 512)])
+            .enumerate()
+        {
+            let constants = bytes(case + 1, outputs * inputs);
+            let map = Map::new(outputs, constants.chunks_exact(outputs));
+            let (rows, sums) =
+                (bytes(case + 2, inputs * row_len), bytes(case + 3, outputs * row_len));
+            let run = |platform: FecPlatform| {
+                let mut sums = sums.clone();
+                let constants = map.inputs_from(0);
+                platform.accumulate(Job { constants, rows: &rows, sums: &mut sums, outputs });
+                sums
+            };
+            let expected = run(FecPlatform::Portable);
+            for platform in FecPlatform::available() {
+                assert!(run(platform) == expected, "{platform}: {outputs} {inputs} {row_len}");
+            }
+        }
+    }
+}
