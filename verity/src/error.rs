@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 
-use crate::{Digest, HashAreaError, ParamsError, Report, SuperblockError};
+use crate::{Digest, FecError, HashAreaError, ParamsError, Report, SuperblockError};
 
 /// A failed build or verification.
 #[derive(Debug, thiserror::Error)]
@@ -43,11 +43,22 @@ pub enum Error {
         /// The size of the partition, in bytes.
         actual: u64,
     },
+    /// Parity cannot lie there, or cover that.
+    #[error(transparent)]
+    Fec(#[from] FecError),
     /// A block could not be read.
     #[error("cannot read {block}")]
     Read {
         /// The first block that could not be read.
         block: BlockRef,
+        /// What the storage said.
+        source: io::Error,
+    },
+    /// Parity could not be read.
+    #[error("cannot read the parity of round {round}")]
+    ReadParity {
+        /// The first round of the failed read.
+        round: u64,
         /// What the storage said.
         source: io::Error,
     },
@@ -83,6 +94,14 @@ pub enum Error {
     Write {
         /// The first block of the failed write.
         block: BlockRef,
+        /// What the storage said.
+        source: io::Error,
+    },
+    /// Parity could not be written.
+    #[error("cannot write the parity of round {round}")]
+    WriteParity {
+        /// The first round of the failed write.
+        round: u64,
         /// What the storage said.
         source: io::Error,
     },

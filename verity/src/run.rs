@@ -109,8 +109,7 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
         digests: &mut [u8],
     ) -> Result<&'b [u8], Error> {
         if run.hole {
-            let zero = self.zero().as_bytes();
-            digests.chunks_exact_mut(zero.len()).for_each(|digest| digest.copy_from_slice(zero));
+            self.put_zero_digests(digests);
             return Ok(&[]);
         }
         let blocks = self.read(&mut buffer.bytes, run)?;
@@ -128,14 +127,44 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
         match self.source.run(offset, &mut buffer[..len]) {
             Ok(blocks) if blocks.len() == len => Ok(blocks),
             Ok(_) => Err(unreadable(run.blocks.start, ErrorKind::InvalidData.into())),
-            Err(error) => {
-                let mut block = vec![0; block_size.buffer_len(1)];
-                let (index, error) = first_failing(error, run.len(), |index| {
-                    self.source.run(offset + index * u64::from(block_size), &mut block).map(drop)
-                });
-                Err(unreadable(run.blocks.start + index, error))
-            }
+            Err(error) => Err(self.first_unreadable(run, error)),
         }
+    }
+
+    /// Puts a run's blocks to `bytes` and their digests to `digests`. Those of a hole are not read: they are zeros.
+    pub(crate) fn hash_into(
+        &self,
+        run: &Run,
+        bytes: &mut [u8],
+        digests: &mut [u8],
+    ) -> Result<(), Error> {
+        let block_size = self.params.data_block_size();
+        if run.hole {
+            bytes.fill(0);
+            self.put_zero_digests(digests);
+            return Ok(());
+        }
+        let offset = run.blocks.start * u64::from(block_size);
+        let read = self.source.source_read_exact_at(bytes, offset);
+        read.map_err(|error| self.first_unreadable(run, error))?;
+        self.hasher.hash_many(bytes, block_size.buffer_len(1), digests);
+        Ok(())
+    }
+
+    fn put_zero_digests(&self, digests: &mut [u8]) {
+        let zero = self.zero().as_bytes();
+        digests.chunks_exact_mut(zero.len()).for_each(|digest| digest.copy_from_slice(zero));
+    }
+
+    /// Which block of a run it was that could not be read.
+    fn first_unreadable(&self, run: &Run, error: io::Error) -> Error {
+        let block_size = self.params.data_block_size();
+        let mut block = vec![0; block_size.buffer_len(1)];
+        let (index, error) = first_failing(error, run.len(), |index| {
+            let offset = (run.blocks.start + index) * u64::from(block_size);
+            self.source.source_read_exact_at(&mut block, offset)
+        });
+        unreadable(run.blocks.start + index, error)
     }
 }
 

@@ -111,8 +111,21 @@ impl FecArea {
     }
 
     /// The bytes of the parity of some rounds on the FEC device.
-    pub(super) fn range_of(&self, rounds: &Range<u64>) -> Range<u64> {
+    pub(crate) fn range_of(&self, rounds: &Range<u64>) -> Range<u64> {
         self.offset + rounds.start * self.round_size()..self.offset + rounds.end * self.round_size()
+    }
+
+    /// Refuses an area that was made for other parameters.
+    pub(crate) fn check_belongs_to(
+        &self,
+        params: &Params,
+        hash_area: &HashArea,
+    ) -> Result<(), FecError> {
+        FecArea::new(params, hash_area, self.roots, self.blocks, self.offset).map(drop)?;
+        match self.block_size == params.data_block_size() {
+            true => Ok(()),
+            false => Err(FecError::OtherParams),
+        }
     }
 
     fn round_size(&self) -> u64 {

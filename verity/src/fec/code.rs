@@ -5,7 +5,7 @@
 //! So the parity is the message, times x^roots, modulo the generator; and as that is linear, it is a
 //! sum over the message's bytes of a constant times the byte.
 
-use super::field::{POWERS, double, multiply};
+use super::field::{POWERS, multiply};
 
 /// The bytes of a codeword.
 pub(super) const CODEWORD: usize = 255;
@@ -90,6 +90,5 @@ mod tests {
                 assert_eq!(value, 0, "{roots}");
             }
         }
-        let _ = double(1);
     }
 }

@@ -9,6 +9,7 @@
 mod aarch64;
 mod area;
 mod code;
+mod encode;
 mod field;
 mod map;
 mod platform;
@@ -19,6 +20,7 @@ mod x86_64;
 use crate::BlockSize;
 
 pub use self::area::FecArea;
+pub(crate) use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 
 /// Parity that cannot be.
@@ -43,6 +45,9 @@ pub enum FecError {
         /// How many there are.
         least: u64,
     },
+    /// The FEC area was made for blocks of another size.
+    #[error("the FEC area was made for other parameters")]
+    OtherParams,
     /// No such code.
     #[error("FEC has from 2 to 24 roots, not {roots}")]
     Roots {

@@ -143,6 +143,12 @@ pub trait Source: Send + Sync {
     /// When they cannot be had, also because the source is shorter.
     fn run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]>;
 
+    /// Fills `buf` from `offset` bytes on.
+    ///
+    /// # Errors
+    /// When the bytes cannot be had, also because the source is shorter.
+    fn source_read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
+
     /// What the bytes from `offset` on are, as [`ReadAt::extent_at`].
     fn source_extent_at(&self, offset: u64) -> Extent {
         let _ = offset;
@@ -161,6 +167,10 @@ impl<T: ReadAt + ?Sized> Source for T {
     fn run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
         self.read_exact_at(buf, offset)?;
         Ok(buf)
+    }
+
+    fn source_read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(buf, offset)
     }
 
     fn source_extent_at(&self, offset: u64) -> Extent {
@@ -183,6 +193,10 @@ impl Source for memmap2::Mmap {
         let start = usize::try_from(offset).map_err(|_| ErrorKind::UnexpectedEof)?;
         let end = start.checked_add(buf.len()).ok_or(ErrorKind::UnexpectedEof)?;
         self.get(start..end).ok_or_else(|| ErrorKind::UnexpectedEof.into())
+    }
+
+    fn source_read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        ReadAt::read_exact_at(&**self, buf, offset)
     }
 }
 
