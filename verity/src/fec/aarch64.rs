@@ -36,6 +36,12 @@ impl Vector for B16 {
     const LEN: usize = 16;
 
     #[inline(always)]
+    fn zero(cpu: Neon) -> B16 {
+        // SAFETY: `cpu` is a token.
+        B16(unsafe { vdupq_n_u8(0) }, cpu)
+    }
+
+    #[inline(always)]
     fn load(cpu: Neon, bytes: &[u8]) -> B16 {
         let bytes = &bytes[..16];
         // SAFETY: `cpu` is a token; `bytes` has 16 bytes.

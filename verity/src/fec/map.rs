@@ -97,6 +97,8 @@ pub(super) trait Vector: Copy {
     /// How many bytes a vector has.
     const LEN: usize;
 
+    /// All bytes zero.
+    fn zero(cpu: Self::Cpu) -> Self;
     /// Takes as many bytes as a vector has.
     fn load(cpu: Self::Cpu, bytes: &[u8]) -> Self;
     /// Writes as many bytes as a vector has.
@@ -150,34 +152,32 @@ fn tile<V: Vector, const N: usize>(
     place: Place,
 ) -> usize {
     let Place { column, output, row_len } = place;
-    let tile_len = TILE * V::LEN;
-    let load = |bytes: &[u8]| {
-        let mut start = 0;
-        [(); TILE].map(|()| {
-            let vector = V::load(cpu, &bytes[start..start + V::LEN]);
-            start += V::LEN;
-            vector
-        })
-    };
-    let mut index = 0;
-    let mut acc = [(); N].map(|()| {
-        let start = (output + index) * row_len + column;
-        index += 1;
-        load(&sums[start..start + tile_len])
-    });
+    // Loops of constant length over indices: then the sums are kept in registers.
+    let mut acc = [[V::zero(cpu); TILE]; N];
+    for n in 0..N {
+        let sums = &sums[(output + n) * row_len + column..];
+        for t in 0..TILE {
+            acc[n][t] = V::load(cpu, &sums[t * V::LEN..]);
+        }
+    }
     for (row, constants) in rows.chunks_exact(row_len).zip(constants.chunks_exact(outputs)) {
-        let vectors = load(&row[column..column + tile_len]);
-        for (acc, constant) in acc.iter_mut().zip(&constants[output..output + N]) {
-            let constant = V::constant(cpu, constant);
-            for (acc, vector) in acc.iter_mut().zip(vectors) {
-                *acc = acc.add(vector.times(constant));
+        let (row, constants) = (&row[column..][..TILE * V::LEN], &constants[output..][..N]);
+        let mut vectors = [V::zero(cpu); TILE];
+        for t in 0..TILE {
+            vectors[t] = V::load(cpu, &row[t * V::LEN..]);
+        }
+        for n in 0..N {
+            let constant = V::constant(cpu, &constants[n]);
+            for t in 0..TILE {
+                acc[n][t] = acc[n][t].add(vectors[t].times(constant));
             }
         }
     }
-    for (index, acc) in acc.into_iter().enumerate() {
-        let start = (output + index) * row_len + column;
-        let sums = sums[start..start + tile_len].chunks_exact_mut(V::LEN);
-        sums.zip(acc).for_each(|(bytes, vector)| vector.store(bytes));
+    for n in 0..N {
+        let sums = &mut sums[(output + n) * row_len + column..];
+        for t in 0..TILE {
+            acc[n][t].store(&mut sums[t * V::LEN..]);
+        }
     }
     N
 }

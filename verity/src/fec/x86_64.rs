@@ -58,6 +58,12 @@ impl Vector for B64 {
     const LEN: usize = 64;
 
     #[inline(always)]
+    fn zero(cpu: Gfni) -> B64 {
+        // SAFETY: `cpu` is a token.
+        B64(unsafe { _mm512_setzero_si512() }, cpu)
+    }
+
+    #[inline(always)]
     fn load(cpu: Gfni, bytes: &[u8]) -> B64 {
         let bytes = &bytes[..64];
         // SAFETY: `cpu` is a token; `bytes` has 64 bytes.
@@ -98,6 +104,12 @@ impl Vector for B32 {
     /// The products of the lower and of the higher half of a byte.
     type Constant = (__m256i, __m256i);
     const LEN: usize = 32;
+
+    #[inline(always)]
+    fn zero(cpu: Avx2) -> B32 {
+        // SAFETY: `cpu` is a token.
+        B32(unsafe { _mm256_setzero_si256() }, cpu)
+    }
 
     #[inline(always)]
     fn load(cpu: Avx2, bytes: &[u8]) -> B32 {
