@@ -19,7 +19,6 @@ use verity_testdata::vectors;
 
 struct Made {
     root_hash: RootHash,
-    hash: Vec<u8>,
     parity: Vec<u8>,
 }
 
@@ -34,7 +33,7 @@ fn build(params: &Params, data: &[u8], roots: u32, platform: FecPlatform, thread
         .threads(NonZeroUsize::new(threads).unwrap())
         .build_with_fec(data, &hash, &hash_area, &fec, &fec_area)
         .unwrap();
-    Made { root_hash, hash: hash.into_inner().unwrap(), parity: fec.into_inner().unwrap() }
+    Made { root_hash, parity: fec.into_inner().unwrap() }
 }
 
 fn params(block_size: u32, data_blocks: u64) -> Params {

@@ -124,10 +124,10 @@ pub(super) fn accumulate<V: Vector>(cpu: V::Cpu, job: Job<'_>) {
         while output < job.outputs {
             let place = Place { column, output, row_len };
             output += match job.outputs - output {
-                1 => tile::<V, 1>(cpu, &job.constants, job.rows, job.sums, job.outputs, place),
-                2 => tile::<V, 2>(cpu, &job.constants, job.rows, job.sums, job.outputs, place),
-                3 => tile::<V, 3>(cpu, &job.constants, job.rows, job.sums, job.outputs, place),
-                _ => tile::<V, 4>(cpu, &job.constants, job.rows, job.sums, job.outputs, place),
+                1 => tile::<V, 1>(cpu, job.constants, job.rows, job.sums, job.outputs, place),
+                2 => tile::<V, 2>(cpu, job.constants, job.rows, job.sums, job.outputs, place),
+                3 => tile::<V, 3>(cpu, job.constants, job.rows, job.sums, job.outputs, place),
+                _ => tile::<V, 4>(cpu, job.constants, job.rows, job.sums, job.outputs, place),
             };
         }
     }
