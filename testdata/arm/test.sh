@@ -33,6 +33,7 @@ main() {
     # The library has many other tests.
     local status=0
     arm_test --lib hash:: || status=$?
+    arm_test --lib fec:: || status=$?
     arm_test "${targets[@]:1}" --no-fail-fast || status=$?
     return "$status"
 }
