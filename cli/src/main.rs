@@ -51,7 +51,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Outcome, CommandError> {
     log::install(cli.verbose);
     let signals = Signals::install().map_err(|error| CommandError::new(Class::Io, error))?;
-    cli.command.run(&Context { signals, platform: cli.platform, json: cli.json })
+    let (platform, fec_platform) = (cli.platform, cli.fec_platform);
+    cli.command.run(&Context { signals, platform, fec_platform, json: cli.json })
 }
 
 fn report(result: Result<Outcome, CommandError>, stream: Stream, json: bool) -> ExitCode {

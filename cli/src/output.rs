@@ -222,12 +222,22 @@ fn header(facts: &Header) -> String {
     let _ = writeln!(text, "Hash blocks:     \t{}", facts.hash_blocks);
     let _ = writeln!(text, "Hash block size: \t{}", facts.hash_block_size);
     let _ = writeln!(text, "Hash algorithm:  \t{}", facts.algorithm);
+    if let Some(fec) = &facts.fec {
+        let _ = writeln!(text, "FEC RS roots:   \t{}", fec.fec_roots);
+        let _ = writeln!(text, "FEC blocks:     \t{}", fec.parity_blocks);
+    }
     let _ = writeln!(text, "Salt:            \t{}", facts.salt);
     if let Some(root_hash) = &facts.root_hash {
         let _ = writeln!(text, "Root hash:      \t{root_hash}");
     }
     if facts.hash_area_offset == 0 {
-        let _ = writeln!(text, "Hash device size: \t{} [bytes]", facts.hash_device_bytes);
+        // The tree and the parity, without what is between them.
+        let parity =
+            facts.fec.as_ref().filter(|fec| fec.with_hash).map_or(0, |fec| fec.parity_bytes);
+        let _ = writeln!(text, "Hash device size: \t{} [bytes]", facts.hash_device_bytes + parity);
+    }
+    if let Some(fec) = facts.fec.as_ref().filter(|fec| !fec.with_hash && fec.offset_bytes == 0) {
+        let _ = writeln!(text, "FEC device size: \t{} [bytes]", fec.parity_bytes);
     }
     text
 }

@@ -25,7 +25,7 @@ fn prints_what_the_superblock_states() {
         "{{\"schema\":1,\"uuid\":\"{UUID}\",\"hash_type\":0,\"data_blocks\":129,\"data_block_size\":4096,\
          \"hash_blocks\":4,\"hash_block_size\":4096,\"algorithm\":\"sha512\",\"salt\":\"00ff\",\
          \"root_hash\":null,\"superblock\":true,\"hash_area_offset\":4608,\"hash_start\":2,\"levels\":2,\
-         \"data_bytes\":528384,\"hash_device_bytes\":24576,\"uncovered_bytes\":null}}\n"
+         \"data_bytes\":528384,\"hash_device_bytes\":24576,\"uncovered_bytes\":null,\"fec\":null}}\n"
     );
     assert_eq!(dir.ok("dump hash --hash-offset 4608 --json"), json);
 }

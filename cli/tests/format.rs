@@ -43,7 +43,7 @@ fn prints_one_json_object() {
         "{{\"schema\":1,\"uuid\":\"{UUID}\",\"hash_type\":1,\"data_blocks\":300,\"data_block_size\":4096,\
          \"hash_blocks\":4,\"hash_block_size\":4096,\"algorithm\":\"sha256\",\"salt\":\"{SALT}\",\
          \"root_hash\":\"{ROOT}\",\"superblock\":true,\"hash_area_offset\":0,\"hash_start\":1,\"levels\":2,\
-         \"data_bytes\":1228800,\"hash_device_bytes\":20480,\"uncovered_bytes\":0}}\n"
+         \"data_bytes\":1228800,\"hash_device_bytes\":20480,\"uncovered_bytes\":0,\"fec\":null}}\n"
     );
     assert_eq!(stdout, expected);
 }

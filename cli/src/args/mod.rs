@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use verity::internals::Platform;
+use verity::internals::{FecPlatform, Platform};
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
@@ -50,6 +50,10 @@ pub(crate) struct Cli {
     /// Hash by these kernels instead of the fastest ones; for tests
     #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = platform)]
     pub(crate) platform: Option<Platform>,
+
+    /// Make parity by these kernels instead of the fastest ones; for tests
+    #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = fec_platform)]
+    pub(crate) fec_platform: Option<FecPlatform>,
 
     /// Print help
     #[arg(short = '?', long, global = true, action = ArgAction::Help, help_heading = "General")]
@@ -130,6 +134,36 @@ struct ThreadArgs {
     threads: Option<NonZeroUsize>,
 }
 
+/// Forward error correction
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Forward error correction")]
+struct FecArgs {
+    /// Also make parity, by which lost blocks can be recovered, and write it to this file or device; it may be
+    /// HASH or DATA
+    #[arg(long, value_name = "FILE")]
+    fec_device: Option<PathBuf>,
+
+    /// Where the parity begins on its device; takes K, M, G and T
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::bytes,
+        default_value = "0",
+        requires = "fec_device"
+    )]
+    fec_offset: u64,
+
+    /// Parity bytes in a codeword of 255, from 2 to 24: so many lost blocks of each 255 can be recovered
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = fec_roots,
+        default_value = "2",
+        requires = "fec_device"
+    )]
+    fec_roots: u32,
+}
+
 /// Which image, and what it is held against
 #[derive(Args, Debug)]
 struct ImageArgs {
@@ -193,6 +227,8 @@ pub(crate) struct FormatArgs {
     root_hash_file: Option<PathBuf>,
     #[command(flatten)]
     threads: ThreadArgs,
+    #[command(flatten)]
+    fec: FecArgs,
 }
 
 /// Check DATA and HASH against a root hash or a signed manifest
@@ -527,6 +563,19 @@ fn platform(name: &str) -> Result<Platform, anyhow::Error> {
         let names: Vec<_> = Platform::available().map(Platform::name).collect();
         anyhow::anyhow!("this machine has {}", names.join(", "))
     })
+}
+
+fn fec_platform(name: &str) -> Result<FecPlatform, anyhow::Error> {
+    FecPlatform::named(name).ok_or_else(|| {
+        let names: Vec<_> = FecPlatform::available().map(FecPlatform::name).collect();
+        anyhow::anyhow!("this machine has {}", names.join(", "))
+    })
+}
+
+fn fec_roots(text: &str) -> Result<u32, anyhow::Error> {
+    let roots = sizes::count(text)?;
+    anyhow::ensure!((2..=24).contains(&roots), "not from 2 to 24");
+    Ok(u32::try_from(roots)?)
 }
 
 /// More threads than any machine has processors are a mistake, and would only eat memory.

@@ -1,8 +1,8 @@
 //! From what the user typed to what the commands take.
 
 use super::{
-    BuildArgs, CheckArgs, DumpArgs, Emit, FormatArgs, ImageArgs, ParameterArgs, PlanArgs, ReadArgs,
-    ReadingArgs, ServeArgs, SignArgs, TableArgs, VerifyArgs,
+    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ParameterArgs, PlanArgs,
+    ReadArgs, ReadingArgs, ServeArgs, SignArgs, TableArgs, VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
 use crate::command::{build, check, dump, format, plan, read, serve, sign, table, verify};
@@ -50,6 +50,13 @@ impl From<ReadingArgs> for Reading {
     }
 }
 
+impl FecArgs {
+    fn options(self) -> Option<format::FecOptions> {
+        let FecArgs { fec_device, fec_offset: offset, fec_roots: roots } = self;
+        fec_device.map(|device| format::FecOptions { device, offset, roots })
+    }
+}
+
 impl From<FormatArgs> for format::Options {
     fn from(args: FormatArgs) -> Self {
         format::Options {
@@ -58,6 +65,7 @@ impl From<FormatArgs> for format::Options {
             parameters: args.parameters.into(),
             seed: args.seed.seed,
             root_hash_file: args.root_hash_file,
+            fec: args.fec.options(),
             threads: args.threads.threads,
         }
     }

@@ -11,7 +11,7 @@ use verity::RootHash;
 use verity::publish::{Input, Output, OutputSet, Removal};
 use verity_sign::{Image, Manifest, Signer};
 
-use super::format::{Tree, write_bytes};
+use super::format::{Job, Tree, write_bytes};
 use super::header::Header;
 use super::{Context, Outcome};
 use crate::error::{Class, CommandError, OrFail};
@@ -79,7 +79,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let outputs = Outputs::create(&cars, &inputs, signer.is_some())?;
     let uncovered = image.size() - tree.params.data_size();
     tree.warn(&image, uncovered);
-    let root_hash = tree.build_output(&image, &outputs.hash, options.threads, context)?;
+    let job = Job { tree: &tree, data: &image, threads: options.threads, context };
+    let root_hash = job.build_output(&outputs.hash)?;
     let manifest = manifest(&tree, root_hash, description, options.not_after)?;
     outputs.write(root_hash, &manifest, signer.as_ref())?;
     context.signals.check()?;

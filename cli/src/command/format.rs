@@ -2,6 +2,9 @@
 //!
 //! Everything that can be wrong with parameters and outputs is found before the first data byte is hashed.
 
+mod overlay;
+mod parity;
+
 use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -10,10 +13,13 @@ use std::path::{Path, PathBuf};
 
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::{InPlace, Input, Output, OutputSet, Rewriting};
-use verity::{Builder, HashArea, Params, RootHash, Superblock, Uuid};
+use verity::{Builder, FecArea, HashArea, Params, RootHash, Superblock, Uuid};
 
+use self::overlay::Overlay;
+pub(crate) use self::parity::FecOptions;
+use self::parity::Parity;
 use super::header::Header;
-use super::{Context, Outcome, from_library, threads_or_all, verify};
+use super::{Context, Outcome, class_of, from_library, threads_or_all, verify};
 use crate::error::{Class, CommandError, OrFail};
 use crate::parameters::{Identity, Parameters};
 use crate::progress::Meter;
@@ -29,10 +35,11 @@ pub(crate) struct Options {
     pub(crate) parameters: Parameters,
     pub(crate) seed: Option<String>,
     pub(crate) root_hash_file: Option<PathBuf>,
+    pub(crate) fec: Option<FecOptions>,
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
-/// Only the owner may read new hash files and root hash files, as veritysetup makes them.
+/// Only the owner may read new hash files, FEC files and root hash files, as veritysetup makes them.
 const MODE: u32 = 0o600;
 
 /// Makes the hash area.
@@ -42,15 +49,24 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
     let tree = Tree::new(&options.parameters, identity, &data)?;
     let target = Target::open(&options.hash, &data, &tree)?;
+    let parity = match &options.fec {
+        Some(fec) => Some(Parity::open(fec, &data, &target, &tree)?),
+        None => None,
+    };
     let root_hash_file = match &options.root_hash_file {
-        Some(path) => Some(root_hash_output(path, &options.hash, &data)?),
+        Some(path) => Some(root_hash_output(path, options, &data)?),
         None => None,
     };
     let uncovered =
         verify::uncovered_bytes(&tree.params, &tree.area, data.size(), target.relation(&data)?);
     tree.warn(&data, uncovered);
-    let root_hash = target.write(&tree, &data, root_hash_file, options.threads, context)?;
-    Ok(Outcome::Formatted(tree.header(&options.hash, uncovered).with_root_hash(root_hash)))
+    let mut header = tree.header(&options.hash, uncovered);
+    if let Some(parity) = &parity {
+        header = header.with_fec(&parity.area, parity.is_with_hash());
+    }
+    let job = Job { tree: &tree, data: &data, threads: options.threads, context };
+    let root_hash = target.write(&job, parity, root_hash_file)?;
+    Ok(Outcome::Formatted(header.with_root_hash(root_hash)))
 }
 
 /// The hash tree that is to be made.
@@ -79,6 +95,12 @@ impl Tree {
         self.area.has_superblock().then(|| superblock.to_bytes())
     }
 
+    /// Where that which parity covers ends on the hash device.
+    fn covered_end(&self, fec: &FecArea) -> u64 {
+        let on_hash_device = fec.blocks() - self.params.data_blocks();
+        self.area.tree_range().start + on_hash_device * u64::from(fec.block_size())
+    }
+
     pub(crate) fn header(&self, path: &Path, uncovered: u64) -> Header {
         let header = Header::new(path, &self.params, &self.area).with_uncovered_bytes(uncovered);
         if self.area.has_superblock() { header.with_uuid(self.uuid) } else { header }
@@ -105,46 +127,114 @@ impl Tree {
             );
         }
     }
+}
 
-    /// Hashes the data; writes the tree, not the superblock.
-    pub(crate) fn build(
+/// A hash tree to be made of some data.
+pub(crate) struct Job<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) data: &'a Input,
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) context: &'a Context,
+}
+
+impl Job<'_> {
+    /// Hashes the data; writes tree and parity, not the superblock.
+    fn build<H: ReadAt + WriteAt>(
         &self,
-        data: &Input,
-        hash: &fs::File,
+        hash: &H,
         hash_path: &Path,
-        threads: Option<NonZeroUsize>,
-        context: &Context,
+        parity: Option<&Parity>,
     ) -> Result<RootHash, CommandError> {
-        let meter = Meter::new(self.params.data_size(), &context.signals);
-        Builder::new(&self.params)
-            .threads(threads_or_all(threads))
-            .platform(context.platform(self.params.algorithm()))
-            .progress(&meter)
-            .build(data.file(), hash, &self.area)
-            .map_err(|error| from_library(error, data.path(), hash_path, context))
+        let Job { tree: Tree { params, area, .. }, data, threads, context } = self;
+        let meter = Meter::new(params.data_size(), &context.signals);
+        let builder = Builder::new(params)
+            .threads(threads_or_all(*threads))
+            .platform(context.platform(params.algorithm()))
+            .fec_platform(context.fec_platform())
+            .progress(&meter);
+        let built = match parity.map(|parity| (&parity.area, parity.file())) {
+            None => builder.build(data.file(), hash, area),
+            Some((fec, None)) => builder.build_with_fec(data.file(), hash, area, hash, fec),
+            Some((fec, Some(file))) => builder.build_with_fec(data.file(), hash, area, file, fec),
+        };
+        let fec_path = parity.map_or(hash_path, Parity::path);
+        built
+            .map_err(|error| match error {
+                verity::Error::ReadParity { .. } | verity::Error::WriteParity { .. } => {
+                    CommandError::new(class_of(&error), error).at(fec_path)
+                }
+                error => from_library(error, data.path(), hash_path, context),
+            })
             .map_err(|error| unless_changed(error, data))
     }
 
     /// Builds into a temporary file and writes the superblock there; `output` is ready to be published.
-    pub(crate) fn build_output(
+    pub(crate) fn build_output(&self, output: &Output) -> Result<RootHash, CommandError> {
+        self.build_output_with(output, None)
+    }
+
+    /// The same with parity, there or elsewhere.
+    fn build_output_with(
         &self,
-        data: &Input,
         output: &Output,
-        threads: Option<NonZeroUsize>,
-        context: &Context,
+        parity: Option<&Parity>,
     ) -> Result<RootHash, CommandError> {
-        let file = output.file();
-        let len =
-            file.metadata().or_fail(Class::Io, output.path())?.len().max(self.area.file_size());
-        WriteAt::set_len(file, len).or_fail(Class::Io, output.path())?;
-        let root_hash = self.build(data, file, output.path(), threads, context)?;
-        if let Some(superblock) = self.superblock() {
-            file.write_all_at(&superblock, self.area.offset()).or_fail(Class::Io, output.path())?;
+        let (file, tree) = (output.file(), self.tree);
+        let size = file.metadata().or_fail(Class::Io, output.path())?.len();
+        let needed = size_needed(&tree.area, parity);
+        WriteAt::set_len(file, size.max(needed)).or_fail(Class::Io, output.path())?;
+        let root_hash = self.build(file, output.path(), parity)?;
+        if let Some(superblock) = tree.superblock() {
+            file.write_all_at(&superblock, tree.area.offset()).or_fail(Class::Io, output.path())?;
         }
-        data.check_path()?;
-        context.signals.check()?;
+        self.data.check_path()?;
+        self.context.signals.check()?;
         Ok(root_hash)
     }
+
+    /// Hashes straight onto another device.
+    fn build_in_place(
+        &self,
+        device: InPlace,
+        parity: Option<&Parity>,
+    ) -> Result<(Rewriting, RootHash), CommandError> {
+        let path = device.path().to_owned();
+        let needed = size_needed(&self.tree.area, parity);
+        if !device.is_block_device() && device.size() < needed {
+            WriteAt::set_len(device.file(), needed).or_fail(Class::Io, &path)?;
+        }
+        let rewriting = device.begin(&self.tree.area)?;
+        let root_hash = self.build(rewriting.file(), &path, parity)?;
+        self.data.check()?;
+        Ok((rewriting, root_hash))
+    }
+
+    /// Hashes a file that is to hold its own hash area: into a nameless file first, since our own writes would
+    /// hide whether somebody else changed the data meanwhile.
+    fn build_in_own_data(
+        &self,
+        device: InPlace,
+        parity: Option<&Parity>,
+    ) -> Result<(Rewriting, RootHash), CommandError> {
+        let (path, area) = (device.path().to_owned(), &self.tree.area);
+        let nameless = nameless_beside(self.data)?;
+        let kept = area.end()..parity.map_or(0, |parity| self.tree.covered_end(&parity.area));
+        let overlay = Overlay { made: &nameless, below: device.file(), kept };
+        let root_hash = self.build(&overlay, &path, parity)?;
+        self.data.check()?;
+        let rewriting = device.begin(area)?;
+        copy(&nameless, rewriting.file(), area.tree_range()).or_fail(Class::Io, &path)?;
+        if let Some(parity) = parity.filter(|parity| parity.is_with_hash()) {
+            copy(&nameless, rewriting.file(), parity.area.range()).or_fail(Class::Io, &path)?;
+        }
+        Ok((rewriting, root_hash))
+    }
+}
+
+/// How long a hash file is at least, with the parity if that is on it too.
+fn size_needed(area: &HashArea, parity: Option<&Parity>) -> u64 {
+    let parity = parity.filter(|parity| parity.is_with_hash());
+    area.file_size().max(parity.map_or(0, |parity| parity.area.range().end))
 }
 
 /// The error, unless the data changed meanwhile: that explains everything else.
@@ -217,31 +307,36 @@ impl Target {
         Ok(())
     }
 
-    /// Writes the hash area and the root hash file, which appears together with it.
+    /// Writes the hash area, parity, and the root hash file, which appear together. Without the hash area parity is
+    /// worth nothing, so that comes first.
     fn write(
         self,
-        tree: &Tree,
-        data: &Input,
+        job: &Job<'_>,
+        parity: Option<Parity>,
         root_hash_file: Option<Output>,
-        threads: Option<NonZeroUsize>,
-        context: &Context,
     ) -> Result<RootHash, CommandError> {
+        let put = |parity: Option<Parity>| match parity {
+            Some(parity) => parity.finish(OutputSet::new()),
+            None => Ok(OutputSet::new()),
+        };
         match self {
             Target::File(output) => {
-                let root_hash = tree.build_output(data, &output, threads, context)?;
-                let set = OutputSet::new().output(output);
+                let root_hash = job.build_output_with(&output, parity.as_ref())?;
+                let set = put(parity)?.output(output);
                 write_root_hash(root_hash_file, set, root_hash)?.commit()?;
                 Ok(root_hash)
             }
             Target::InPlace(device) => {
+                let data = job.data;
                 let own = relate(data, device.file(), device.path())? != Relation::Distinct;
                 let (rewriting, root_hash) = if own && !data.is_block_device() {
-                    build_in_own_data(device, tree, data, threads, context)?
+                    job.build_in_own_data(device, parity.as_ref())?
                 } else {
-                    build_in_place(device, tree, data, threads, context)?
+                    job.build_in_place(device, parity.as_ref())?
                 };
                 let set = write_root_hash(root_hash_file, OutputSet::new(), root_hash)?;
-                rewriting.finish(tree.superblock().as_ref())?;
+                put(parity)?.commit()?;
+                rewriting.finish(job.tree.superblock().as_ref())?;
                 // The old root hash is worth nothing any more, so the new one must not get lost.
                 set.commit().map_err(|error| {
                     CommandError::from(error).noting(format!("the new root hash is {root_hash}"))
@@ -252,40 +347,12 @@ impl Target {
     }
 }
 
-/// Hashes straight onto another device.
-fn build_in_place(
-    device: InPlace,
-    tree: &Tree,
-    data: &Input,
-    threads: Option<NonZeroUsize>,
-    context: &Context,
-) -> Result<(Rewriting, RootHash), CommandError> {
-    let path = device.path().to_owned();
-    let rewriting = device.begin(&tree.area)?;
-    let root_hash = tree.build(data, rewriting.file(), &path, threads, context)?;
-    data.check()?;
-    Ok((rewriting, root_hash))
-}
-
-/// Hashes a file that is to hold its own hash area: into a nameless file first, since our own writes would
-/// hide whether somebody else changed the data meanwhile.
-fn build_in_own_data(
-    device: InPlace,
-    tree: &Tree,
-    data: &Input,
-    threads: Option<NonZeroUsize>,
-    context: &Context,
-) -> Result<(Rewriting, RootHash), CommandError> {
-    let path = device.path().to_owned();
+/// A file without a name near the data, for what must wait.
+fn nameless_beside(data: &Input) -> Result<fs::File, CommandError> {
     let directory = data.path().parent().filter(|parent| !parent.as_os_str().is_empty());
-    let nameless = tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
+    tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
         .or_else(|_| tempfile::tempfile())
-        .or_fail(Class::Io, &path)?;
-    let root_hash = tree.build(data, &nameless, &path, threads, context)?;
-    data.check()?;
-    let rewriting = device.begin(&tree.area)?;
-    copy(&nameless, rewriting.file(), tree.area.tree_range()).or_fail(Class::Io, &path)?;
-    Ok((rewriting, root_hash))
+        .or_fail(Class::Io, data.path())
 }
 
 /// Copies these bytes to the same place in another file.
@@ -317,15 +384,21 @@ fn relate(data: &Input, hash: &fs::File, path: &Path) -> Result<Relation, Comman
     storage::relation(data.file(), hash).or_fail(Class::Io, path)
 }
 
-/// Opens the root hash file, which must be neither the data nor the hash device.
-fn root_hash_output(path: &Path, hash: &Path, data: &Input) -> Result<Output, CommandError> {
-    if same_place(path, hash) {
-        return Err(CommandError::usage("is also the hash device").at(path));
+/// Opens the root hash file, which must be neither the data nor the hash device nor the FEC device.
+fn root_hash_output(path: &Path, options: &Options, data: &Input) -> Result<Output, CommandError> {
+    let fec = options.fec.as_ref().map(|fec| fec.device.as_path());
+    let others = [(Some(options.hash.as_path()), "hash"), (fec, "FEC")];
+    for (other, name) in others {
+        if other.is_some_and(|other| same_place(path, other)) {
+            return Err(CommandError::usage(format!("is also the {name} device")).at(path));
+        }
     }
     let output = Output::create_with_mode(path, MODE)?;
     output.check_distinct(data)?;
-    if let Ok(hash) = Input::open(hash) {
-        output.check_distinct(&hash)?;
+    for (other, _) in others {
+        if let Some(Ok(other)) = other.map(Input::open) {
+            output.check_distinct(&other)?;
+        }
     }
     Ok(output)
 }

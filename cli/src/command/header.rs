@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use verity::{HashArea, Params, RootHash, Uuid};
+use verity::{FecArea, HashArea, Params, RootHash, Uuid};
 
 /// What a superblock states, and what follows from it. The order of the fields is the order of the keys.
 #[derive(Debug, Serialize)]
@@ -29,6 +29,25 @@ pub(crate) struct Header {
     pub(crate) hash_device_bytes: u64,
     /// Bytes of the data that the tree does not cover, if there is data.
     pub(crate) uncovered_bytes: Option<u64>,
+    /// The parity that was made.
+    pub(crate) fec: Option<Fec>,
+}
+
+/// Where parity is and what it covers. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fec {
+    pub(crate) offset_bytes: u64,
+    /// The same in blocks.
+    pub(crate) fec_start: u64,
+    pub(crate) fec_roots: u32,
+    /// How many blocks are covered.
+    pub(crate) fec_blocks: u64,
+    pub(crate) rounds: u64,
+    pub(crate) parity_blocks: u64,
+    pub(crate) parity_bytes: u64,
+    /// Whether it is on the hash device.
+    #[serde(skip)]
+    pub(crate) with_hash: bool,
 }
 
 impl Header {
@@ -51,6 +70,7 @@ impl Header {
             data_bytes: params.data_size(),
             hash_device_bytes: area.end(),
             uncovered_bytes: None,
+            fec: None,
         }
     }
 
@@ -63,6 +83,21 @@ impl Header {
     /// The same with how many bytes of the data the tree leaves out.
     pub(crate) fn with_uncovered_bytes(mut self, uncovered_bytes: u64) -> Header {
         self.uncovered_bytes = Some(uncovered_bytes);
+        self
+    }
+
+    /// The same with the parity that goes with it, on the hash device or elsewhere.
+    pub(crate) fn with_fec(mut self, area: &FecArea, with_hash: bool) -> Header {
+        self.fec = Some(Fec {
+            offset_bytes: area.range().start,
+            fec_start: area.start(),
+            fec_roots: area.roots(),
+            fec_blocks: area.blocks(),
+            rounds: area.rounds(),
+            parity_blocks: area.rounds() * u64::from(area.roots()),
+            parity_bytes: area.range().end - area.range().start,
+            with_hash,
+        });
         self
     }
 

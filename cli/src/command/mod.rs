@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
-use verity::internals::Platform;
+use verity::internals::{FecPlatform, Platform};
 use verity::{Algorithm, Superblock};
 
 use crate::device::{self, Device};
@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) signals: Signals,
     /// Whose kernels hash; the fastest ones unless given.
     pub(crate) platform: Option<Platform>,
+    /// Whose kernels make parity; the fastest ones unless given.
+    pub(crate) fec_platform: Option<FecPlatform>,
     /// Whether what is said before the outcome is JSON too.
     pub(crate) json: bool,
 }
@@ -43,6 +45,11 @@ impl Context {
         let platform = self.platform.unwrap_or_else(|| Platform::detect(algorithm));
         tracing::debug!("platform: {platform}");
         platform
+    }
+
+    /// Whose kernels make parity.
+    fn fec_platform(&self) -> FecPlatform {
+        self.fec_platform.unwrap_or_else(FecPlatform::detect)
     }
 }
 
@@ -69,7 +76,8 @@ fn threads_or_all(threads: Option<NonZeroUsize>) -> NonZeroUsize {
 /// The class of a library error that is not about corruption.
 fn class_of(error: &verity::Error) -> Class {
     match error {
-        verity::Error::HashArea(_)
+        verity::Error::Fec(_)
+        | verity::Error::HashArea(_)
         | verity::Error::Params(_)
         | verity::Error::PartitionTooSmall { .. }
         | verity::Error::ShortData { .. }

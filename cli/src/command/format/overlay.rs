@@ -1,0 +1,55 @@
+//! A hash area in the making beside the file that it will lie in.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use verity::io::{ReadAt, WriteAt};
+
+/// What is written goes to a file of its own, and is read from there; only the `kept` bytes are read from the
+/// file below. Zeros follow where that file ends.
+pub(super) struct Overlay<'a> {
+    pub(super) made: &'a File,
+    pub(super) below: &'a File,
+    pub(super) kept: Range<u64>,
+}
+
+impl ReadAt for Overlay<'_> {
+    fn len(&self) -> io::Result<u64> {
+        Ok(ReadAt::len(self.made)?.max(self.kept.end))
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if self.kept.contains(&offset) {
+            let buf = up_to(buf, self.kept.end - offset);
+            return match self.below.read_at(buf, offset)? {
+                0 => {
+                    buf.fill(0);
+                    Ok(buf.len())
+                }
+                read => Ok(read),
+            };
+        }
+        let before = self.kept.start.checked_sub(offset).filter(|before| *before > 0);
+        self.made.read_at(up_to(buf, before.unwrap_or(u64::MAX)), offset)
+    }
+}
+
+impl WriteAt for Overlay<'_> {
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        WriteAt::write_at(self.made, buf, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        WriteAt::set_len(self.made, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        WriteAt::sync(self.made)
+    }
+}
+
+fn up_to(buf: &mut [u8], most: u64) -> &mut [u8] {
+    let len = usize::try_from(most).unwrap_or(usize::MAX).min(buf.len());
+    &mut buf[..len]
+}

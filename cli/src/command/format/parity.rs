@@ -1,0 +1,218 @@
+//! Where `format` puts parity: which device, what it covers there, and what it must not touch.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use verity::io::{ReadAt, WriteAt};
+use verity::publish::{InPlace, Input, Output, OutputSet};
+use verity::{FecArea, HashArea};
+
+use super::{MODE, Target, Tree, copy, nameless_beside, relate, same_place};
+use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
+use crate::storage::Relation;
+
+/// The parity that is asked for.
+#[derive(Debug)]
+pub(crate) struct FecOptions {
+    pub(crate) device: PathBuf,
+    /// Where the parity begins on it, in bytes.
+    pub(crate) offset: u64,
+    pub(crate) roots: u32,
+}
+
+/// Parity that is to be made, and its place.
+pub(super) struct Parity {
+    pub(super) area: FecArea,
+    path: PathBuf,
+    place: Place,
+}
+
+enum Place {
+    /// With the hash area, on whatever that lies.
+    WithHash,
+    /// A file of its own, replaced as a whole.
+    File(Output),
+    /// A block device.
+    InPlace(InPlace),
+    /// The file that also holds the data. As our own writes would hide whether somebody else changed the data
+    /// meanwhile, parity waits in a nameless file.
+    OwnData { device: InPlace, nameless: File },
+}
+
+impl Parity {
+    /// Opens the FEC device and refuses what cannot be there; nothing is written yet.
+    pub(super) fn open(
+        options: &FecOptions,
+        data: &Input,
+        hash: &Target,
+        tree: &Tree,
+    ) -> Result<Parity, CommandError> {
+        let path = &options.device;
+        let with_hash = hash.is_also(path)?;
+        let end = if with_hash { options.offset } else { hash.size_with(&tree.area)? };
+        let block_size = u64::from(tree.params.hash_block_size());
+        let behind = (end / block_size).saturating_sub(tree.area.hash_start());
+        let blocks = tree.params.data_blocks().saturating_add(behind.max(tree.area.hash_blocks()));
+        let area = FecArea::new(&tree.params, &tree.area, options.roots, blocks, options.offset)
+            .or_fail(Class::Metadata, path)?;
+        let place = if with_hash {
+            check_behind(&area, "hash area", tree.area.end(), path)?;
+            Place::WithHash
+        } else {
+            Place::open(path, data, tree, &area)?
+        };
+        let parity = Parity { area, path: path.clone(), place };
+        parity.check_room(hash)?;
+        parity.say_what_is_covered(tree);
+        Ok(parity)
+    }
+
+    /// Whether it lies on the hash device.
+    pub(super) fn is_with_hash(&self) -> bool {
+        matches!(self.place, Place::WithHash)
+    }
+
+    /// Where it is written while it is made, unless that is where the hash area is.
+    pub(super) fn file(&self) -> Option<&File> {
+        match &self.place {
+            Place::WithHash => None,
+            Place::File(output) => Some(output.file()),
+            Place::InPlace(device) => Some(device.file()),
+            Place::OwnData { nameless, .. } => Some(nameless),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts finished parity in its place, or adds it to what is put in place together.
+    pub(super) fn finish(self, set: OutputSet) -> Result<OutputSet, CommandError> {
+        let device = match self.place {
+            Place::WithHash => return Ok(set),
+            Place::File(output) => return Ok(set.output(output)),
+            Place::InPlace(device) => device,
+            Place::OwnData { device, nameless } => {
+                copy(&nameless, device.file(), self.area.range()).or_fail(Class::Io, &self.path)?;
+                device
+            }
+        };
+        WriteAt::sync(device.file()).or_fail(Class::Io, &self.path)?;
+        Ok(set)
+    }
+
+    /// Refuses a block device that ends before the parity does.
+    fn check_room(&self, hash: &Target) -> Result<(), CommandError> {
+        let device = match (&self.place, hash) {
+            (Place::InPlace(device), _) | (Place::WithHash, Target::InPlace(device)) => device,
+            _ => return Ok(()),
+        };
+        let (needed, size) = (self.area.range().end, device.size());
+        if device.is_block_device() && needed > size {
+            let words = format!("the parity needs {needed} bytes, the device has {size}");
+            return Err(CommandError::message(Class::Metadata, words).at(&self.path));
+        }
+        Ok(())
+    }
+
+    /// A hash device is covered to its end, as veritysetup has it: whoever changes it behind the tree later makes the
+    /// parity wrong.
+    fn say_what_is_covered(&self, tree: &Tree) {
+        let foreign = self.area.blocks() - tree.params.data_blocks() - tree.area.hash_blocks();
+        if foreign > 0 && !self.is_with_hash() {
+            tracing::warn!(
+                "{}: the parity also covers {foreign} blocks behind the hash tree: changing them makes it useless",
+                Quoted(&self.path),
+            );
+        }
+    }
+}
+
+impl Place {
+    fn open(path: &Path, data: &Input, tree: &Tree, area: &FecArea) -> Result<Place, CommandError> {
+        let Ok(metadata) = fs::metadata(path) else {
+            return Ok(Place::File(Output::create_with_mode(path, MODE)?));
+        };
+        let is_block_device = metadata.file_type().is_block_device();
+        if !is_block_device && !metadata.is_file() {
+            return Ok(Place::File(Output::update(path)?));
+        }
+        match relate(data, Input::open(path)?.file(), path)? {
+            Relation::Distinct if is_block_device => Ok(Place::InPlace(InPlace::open(path)?)),
+            Relation::Distinct => Ok(Place::File(Output::update(path)?)),
+            Relation::Same => {
+                check_behind(area, "data", tree.params.data_size(), path)?;
+                let device = InPlace::open(path)?;
+                if data.is_block_device() {
+                    return Ok(Place::InPlace(device));
+                }
+                Ok(Place::OwnData { device, nameless: nameless_beside(data)? })
+            }
+            Relation::Shifted => {
+                let words = "lies on the same storage as the data, at another offset";
+                Err(CommandError::message(Class::Metadata, words).at(path))
+            }
+        }
+    }
+}
+
+/// Refuses parity that begins before `what` ends, where both are on one device.
+fn check_behind(area: &FecArea, what: &str, end: u64, path: &Path) -> Result<(), CommandError> {
+    let start = area.range().start;
+    if start < end {
+        let words = format!(
+            "the parity at {start} bytes must lie behind the {what}, which ends at {end} bytes"
+        );
+        return Err(CommandError::message(Class::Metadata, words).at(path));
+    }
+    Ok(())
+}
+
+impl Target {
+    /// Whether the FEC device is the hash device too.
+    fn is_also(&self, fec: &Path) -> Result<bool, CommandError> {
+        if same_place(self.path(), fec) {
+            return Ok(true);
+        }
+        let Ok(metadata) = fs::metadata(fec) else { return Ok(false) };
+        if !metadata.is_file() && !metadata.file_type().is_block_device() {
+            return Ok(false);
+        }
+        let relation = match self {
+            Target::InPlace(device) => relate(&Input::open(fec)?, device.file(), fec)?,
+            Target::File(output) if output.replaces() => {
+                relate(&Input::open(fec)?, Input::open(output.path())?.file(), fec)?
+            }
+            Target::File(_) => Relation::Distinct,
+        };
+        let words = match (self, relation) {
+            (_, Relation::Distinct) => return Ok(false),
+            (Target::InPlace(_), Relation::Same) => return Ok(true),
+            (Target::File(_), Relation::Same) => "is the hash device under another name",
+            (_, Relation::Shifted) => {
+                "lies on the same storage as the hash device, at another offset"
+            }
+        };
+        Err(CommandError::message(Class::Metadata, words).at(fec))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Target::File(output) => output.path(),
+            Target::InPlace(device) => device.path(),
+        }
+    }
+
+    /// How large the hash device will be.
+    fn size_with(&self, area: &HashArea) -> Result<u64, CommandError> {
+        match self {
+            Target::File(output) => {
+                let size = ReadAt::len(output.file()).or_fail(Class::Io, output.path())?;
+                Ok(size.max(area.file_size()))
+            }
+            Target::InPlace(device) => Ok(device.size().max(area.file_size())),
+        }
+    }
+}
