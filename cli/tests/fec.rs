@@ -21,7 +21,7 @@ use common::{Dir, assert_no_leftovers, root_hash};
 use tempfile::TempDir;
 use verity::internals::FecPlatform;
 use verity_testdata::loop_device::LoopDevice;
-use verity_testdata::oracle::{Header, VeritySetup};
+use verity_testdata::oracle::{self, Header, VeritySetup};
 use verity_testdata::pattern::{self, Prng};
 use verity_testdata::{cases, files};
 
@@ -349,4 +349,48 @@ fn parity_appears_with_the_hash_area_or_not_at_all() {
     assert!(new[..16384] != old[..16384] && new[16384..] == old[16384..], "other bytes are kept");
     dir.ok(&format!("verify data hash {root}"));
     assert_no_leftovers(&dir);
+}
+
+/// Every call that changes what a file system holds; a kill strikes before the call is made.
+const CALLS: [&str; 4] = ["ftruncate", "pwrite64", "fsync", "?rename,?renameat,?renameat2"];
+
+/// Each file is the old one or the new one, and no new hash area is there without its parity.
+#[test]
+fn c01_killed_runs_leave_whole_files() {
+    let Some(strace) = oracle::require("strace") else { return };
+    let line = ["format", "data", "hash", "--salt=00ff", "--fec-device=fec", "--threads=1"];
+    let line = [&line[..], &["--uuid=a60c98d2-ae9b-4865-bfcb-b4e3ace11033"]].concat();
+    let begin = || {
+        let dir = Dir::with_data(300);
+        dir.write("hash", &pattern::painted(20480));
+        dir.write("fec", &pattern::sha256_stream(16384));
+        dir
+    };
+    let contents = |dir: &Dir| [dir.read("hash"), dir.read("fec")];
+    let dir = begin();
+    let old = contents(&dir);
+    assert_eq!(dir.run_words(&line).code, 0);
+    let new = contents(&dir);
+    let (mut kills, mut between) = (0, 0);
+    for calls in CALLS {
+        for number in 1.. {
+            let dir = begin();
+            let inject = format!("inject={calls}:signal=KILL:when={number}");
+            let mut command = dir.tool(&strace);
+            command.args(["-f", "-o", "/dev/null", "-e", &inject, env!("CARGO_BIN_EXE_verity")]);
+            let survived = command.args(&line).output().unwrap().status.success();
+            let [hash, fec] = contents(&dir);
+            assert!(hash == old[0] || hash == new[0], "call {number} of {calls}: the hash file");
+            assert!(fec == old[1] || fec == new[1], "call {number} of {calls}: the FEC file");
+            assert!(hash == old[0] || fec == new[1], "call {number} of {calls}: parity is late");
+            between += u32::from(hash == old[0] && fec == new[1]);
+            assert_eq!(dir.run_words(&line).code, 0, "call {number} of {calls}: once more");
+            assert!(contents(&dir) == new, "call {number} of {calls}: the next run mends it");
+            if survived {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    assert!(kills >= 8 && between >= 1, "only {kills} kills, {between} between the files");
 }

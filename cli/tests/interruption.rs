@@ -58,6 +58,21 @@ fn c02_signals_leave_the_old_file_and_no_temporary_one() {
 }
 
 #[test]
+fn c02_a_signal_leaves_old_parity_too() {
+    let dir = Dir::new();
+    files::dense(&dir.path("data"), LARGE);
+    dir.write("hash", b"old");
+    dir.write("fec", b"old parity");
+    let mut command = dir.command();
+    let mut child = spawn(command.args(["format", "data", "hash", "--fec-device", "fec", SLOW]));
+    wait_until_reading(&child);
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(dir.names(), ["data", "fec", "hash"]);
+    assert_eq!((dir.read("hash"), dir.read("fec")), (b"old".to_vec(), b"old parity".to_vec()));
+}
+
+#[test]
 fn ignored_signals_stay_ignored() {
     let dir = Dir::new();
     files::dense(&dir.path("data"), LARGE);
@@ -100,6 +115,25 @@ fn x06_an_image_that_changes_while_it_gets_its_own_hash_area_is_not_vouched_for(
     assert_eq!(child.wait().unwrap().code(), Some(7));
     assert_eq!(fs::metadata(dir.path("data")).unwrap().len(), 256 << 20, "nothing was written");
     dir.fails("dump data --hash-offset 256M", 3, "superblock");
+    assert_eq!(dir.names(), ["data"]);
+}
+
+/// The same for parity in the file of the data.
+#[test]
+fn x06_an_image_that_changes_while_it_gets_its_own_parity_is_not_vouched_for() {
+    let dir = Dir::new();
+    files::dense(&dir.path("data"), 256 << 20);
+    let line = "format data hash --data-blocks 65536 --fec-device data --fec-offset 256M";
+    let mut command = dir.command();
+    command.args(line.split(' ')).arg(SLOW);
+    let mut child = spawn(&mut command);
+    wait_until_reading(&child);
+    signal(&child, "STOP");
+    let file = fs::File::options().write(true).open(dir.path("data")).unwrap();
+    file.write_all_at(b"x", 12345).unwrap();
+    signal(&child, "CONT");
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    assert_eq!(fs::metadata(dir.path("data")).unwrap().len(), 256 << 20, "nothing was written");
     assert_eq!(dir.names(), ["data"]);
 }
 
