@@ -150,7 +150,7 @@ proptest! {
         let builder = builder.threads(NonZeroUsize::new(threads).unwrap());
         let root_hash = builder.build_with_fec(&data, &hash, &hash_area, fec, &fec_area).unwrap();
 
-        let plain = Mutex::new(Vec::new());
+        let plain = Mutex::new(vec![0; hash_area.end() as usize]);
         prop_assert_eq!(Builder::new(&params).build(&data, &plain, &hash_area).unwrap(), root_hash);
         let tree = hash_area.tree_range();
         let tree = tree.start as usize..tree.end as usize;
