@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use verity::internals::{FecPlatform, Platform};
-use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
+use verity::{Algorithm, BlockSize, FecArea, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
 use crate::command::{
@@ -573,9 +573,9 @@ fn fec_platform(name: &str) -> Result<FecPlatform, anyhow::Error> {
 }
 
 fn fec_roots(text: &str) -> Result<u32, anyhow::Error> {
-    let roots = sizes::count(text)?;
-    anyhow::ensure!((2..=24).contains(&roots), "not from 2 to 24");
-    Ok(u32::try_from(roots)?)
+    let roots = u32::try_from(sizes::count(text)?)?;
+    anyhow::ensure!(FecArea::ROOTS.contains(&roots), "not from 2 to 24");
+    Ok(roots)
 }
 
 /// More threads than any machine has processors are a mistake, and would only eat memory.

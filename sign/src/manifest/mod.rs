@@ -11,7 +11,7 @@ mod wire;
 use std::ops::Range;
 
 use ring::digest;
-use verity::{HashArea, Params, RootHash};
+use verity::{FecArea, FecError, HashArea, Params, RootHash};
 
 pub use self::verified::VerifiedManifest;
 
@@ -89,7 +89,7 @@ impl Fec {
     ///
     /// [`Error::Manifest`] when there are too few or too many roots.
     pub fn new(fec_roots: u32, offset_bytes: u64, fec_blocks: u64) -> Result<Fec, Error> {
-        if !(2..=24).contains(&fec_roots) {
+        if !FecArea::ROOTS.contains(&fec_roots) {
             return Err(field("fec.fec_roots", format!("{fec_roots} is not in 2 to 24")).into());
         }
         Ok(Fec { fec_roots, offset_bytes, fec_blocks })
@@ -111,21 +111,17 @@ impl Fec {
     }
 
     fn check(&self, params: &Params, hash_area: &HashArea) -> Result<(), ManifestError> {
-        let block_size = u64::from(params.data_block_size().bytes());
-        if params.data_block_size() != params.hash_block_size() {
-            return Err(field("fec", "needs equal data and hash block sizes".to_owned()));
-        }
-        if !self.offset_bytes.is_multiple_of(block_size) {
-            let reason = format!("{} is not a multiple of {block_size}", self.offset_bytes);
-            return Err(field("fec.offset_bytes", reason));
-        }
-        let protected = params.data_blocks().saturating_add(hash_area.hash_blocks());
-        if self.fec_blocks < protected {
-            let reason =
-                format!("{} is less than the {protected} blocks there are", self.fec_blocks);
-            return Err(field("fec.fec_blocks", reason));
-        }
-        Ok(())
+        let Fec { fec_roots, offset_bytes, fec_blocks } = *self;
+        let area = FecArea::new(params, hash_area, fec_roots, fec_blocks, offset_bytes);
+        area.map(drop).map_err(|error| {
+            let name = match error {
+                FecError::Roots { .. } => "fec.fec_roots",
+                FecError::Blocks { .. } => "fec.fec_blocks",
+                FecError::Unaligned { .. } | FecError::TooLarge { .. } => "fec.offset_bytes",
+                _ => "fec",
+            };
+            field(name, error.to_string())
+        })
     }
 }
 

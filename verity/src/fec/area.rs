@@ -10,12 +10,12 @@
 //!  parity           codeword (0, 0), (0, 1), ... (1, 0), ...: `roots` bytes each
 //! ```
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::{BlockSize, HashArea, Params};
 
 use super::FecError;
-use super::code::{CODEWORD, MAX_ROOTS};
+use super::code::CODEWORD;
 
 /// The place of the parity on the FEC device, and the blocks that it covers.
 ///
@@ -39,6 +39,9 @@ pub struct FecArea {
 }
 
 impl FecArea {
+    /// How many roots there may be: 2 to 24.
+    pub const ROOTS: RangeInclusive<u32> = 2..=24;
+
     /// The parity at `offset` bytes of the FEC device, `roots` bytes a codeword, over `blocks` blocks: the data, the
     /// tree, and as many blocks behind the tree as remain.
     ///
@@ -57,7 +60,7 @@ impl FecArea {
         if data_block_size != hash_block_size {
             return Err(FecError::BlockSizes { data_block_size, hash_block_size });
         }
-        if roots < 2 || usize::try_from(roots).is_ok_and(|roots| roots > MAX_ROOTS) {
+        if !FecArea::ROOTS.contains(&roots) {
             return Err(FecError::Roots { roots });
         }
         let least = params.data_blocks().saturating_add(hash_area.hash_blocks());

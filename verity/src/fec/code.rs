@@ -10,9 +10,6 @@ use super::field::{POWERS, multiply};
 /// The bytes of a codeword.
 pub(super) const CODEWORD: usize = 255;
 
-/// The most parity bytes that a codeword may have here.
-pub(super) const MAX_ROOTS: usize = 24;
-
 /// For each byte of the message, in order, its multiples in the parity: `roots` bytes, highest power first.
 pub(super) fn coefficients(roots: usize) -> Vec<Vec<u8>> {
     let generator = generator(roots);
@@ -81,7 +78,7 @@ mod tests {
 
     #[test]
     fn codewords_vanish_at_the_roots() {
-        for roots in 2..=MAX_ROOTS {
+        for roots in 2..=24 {
             let message: Vec<u8> =
                 (0..).map(|i: u32| i.to_le_bytes()[0]).take(255 - roots).collect();
             let word = [&message[..], &parity(&message, roots)].concat();

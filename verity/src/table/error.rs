@@ -2,7 +2,7 @@
 
 use super::{DmModCreate, TableOptions};
 use crate::{
-    Algorithm, AlgorithmError, BlockSize, DigestError, HashAreaError, ParamsError, SaltError,
+    Algorithm, AlgorithmError, DigestError, FecError, HashAreaError, ParamsError, SaltError,
 };
 
 /// A table that no verity device can have, or text that is none.
@@ -41,31 +41,9 @@ pub enum TableError {
         /// The option.
         name: &'static str,
     },
-    /// Parity that covers less than the data and the tree.
-    #[error("fec_blocks is {blocks}, but data and tree have {least} blocks")]
-    FecBlocks {
-        /// The blocks that are said to be covered.
-        blocks: u64,
-        /// The blocks that have to be.
-        least: u64,
-    },
-    /// Block sizes with which the kernel has no error correction.
-    #[error(
-        "error correction needs equal block sizes: data blocks have {data_block_size} bytes, hash \
-         blocks {hash_block_size}"
-    )]
-    FecBlockSizes {
-        /// The size of a data block.
-        data_block_size: BlockSize,
-        /// The size of a hash block.
-        hash_block_size: BlockSize,
-    },
-    /// A number of roots outside the kernel's limits.
-    #[error("fec_roots is {roots}; it must be from 2 to 24")]
-    FecRoots {
-        /// The number.
-        roots: u32,
-    },
+    /// Parity that cannot be.
+    #[error(transparent)]
+    Fec(#[from] FecError),
     /// Flags of `dm-mod.create=` other than `ro`.
     #[error("a verity device must be read-only (ro), not {flags:?}")]
     Flags {

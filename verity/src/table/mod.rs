@@ -92,7 +92,8 @@ impl Table {
     /// When forward error correction is among them and does not fit the tree.
     pub fn with_options(mut self, options: TableOptions) -> Result<Table, TableError> {
         if let Some(fec) = &options.fec {
-            fec.check(&self.params)?;
+            let hash_area = tree_area(&self.params, self.hash_start)?;
+            fec.check(&self.params, &hash_area)?;
         }
         self.options = options;
         Ok(self)
@@ -135,14 +136,19 @@ impl Table {
 }
 
 fn check_hash_start(params: &Params, hash_start: u64, one_device: bool) -> Result<(), TableError> {
-    let block_size = u64::from(params.hash_block_size());
-    let offset =
-        hash_start.checked_mul(block_size).ok_or(TableError::HashStartTooLarge { hash_start })?;
-    let area = HashArea::new(params, offset, false).map_err(TableError::HashArea)?;
+    let area = tree_area(params, hash_start)?;
     if one_device && area.hash_blocks() > 0 {
         area.check_behind_data(params).map_err(TableError::HashArea)?;
     }
     Ok(())
+}
+
+/// Where the tree lies that begins there.
+fn tree_area(params: &Params, hash_start: u64) -> Result<HashArea, TableError> {
+    let block_size = u64::from(params.hash_block_size());
+    let offset =
+        hash_start.checked_mul(block_size).ok_or(TableError::HashStartTooLarge { hash_start })?;
+    HashArea::new(params, offset, false).map_err(TableError::HashArea)
 }
 
 impl fmt::Display for Table {

@@ -2,7 +2,7 @@
 
 use super::word::{excerpt, number};
 use super::{DeviceName, KeyDescription, TableError};
-use crate::Params;
+use crate::{FecArea, FecError, HashArea, Params};
 
 const IGNORE_ZERO_BLOCKS: &str = "ignore_zero_blocks";
 const CHECK_AT_MOST_ONCE: &str = "check_at_most_once";
@@ -105,21 +105,11 @@ pub struct FecOptions {
 }
 
 impl FecOptions {
-    pub(super) fn check(&self, params: &Params) -> Result<(), TableError> {
-        if !(2..=24).contains(&self.roots) {
-            return Err(TableError::FecRoots { roots: self.roots });
-        }
-        if params.data_block_size() != params.hash_block_size() {
-            return Err(TableError::FecBlockSizes {
-                data_block_size: params.data_block_size(),
-                hash_block_size: params.hash_block_size(),
-            });
-        }
-        let least = params.data_blocks().saturating_add(params.geometry().hash_blocks());
-        if self.blocks < least {
-            return Err(TableError::FecBlocks { blocks: self.blocks, least });
-        }
-        Ok(())
+    pub(super) fn check(&self, params: &Params, hash_area: &HashArea) -> Result<(), FecError> {
+        let block_size = u64::from(params.hash_block_size());
+        // A start beyond 64 bits of bytes becomes the last one within, where no parity fits either.
+        let offset = self.start.min(u64::MAX / block_size) * block_size;
+        FecArea::new(params, hash_area, self.roots, self.blocks, offset).map(drop)
     }
 }
 
