@@ -17,9 +17,10 @@
 //! ```
 //!
 //! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say where
-//! everything lies; [`Builder`] makes the tree; [`Verifier`] checks an image against [`TrustedParams`], which
-//! remember where they come from; [`VerifiedReader`] reads any part of one and proves what it returns. Files, block devices, slices and your own types come in through
-//! [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are in the crate `verity-sign`.
+//! everything lies, and [`FecArea`] where parity does; [`Builder`] makes tree and parity; [`Verifier`] checks an image
+//! against [`TrustedParams`], which remember where they come from; [`VerifiedReader`] reads any part of one and proves
+//! what it returns. Files, block devices, slices and your own types come in through [`io::ReadAt`] and
+//! [`io::WriteAt`]. Root hash signatures and manifests are in the crate `verity-sign`.
 //!
 //! ```
 //! use std::sync::Mutex;

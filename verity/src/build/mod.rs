@@ -10,6 +10,8 @@
 //!             sink: each to its place in the hash area
 //! ```
 //!
+//! With parity the data is read in the order of its rounds instead (`rounds`), and feeds the same assembler.
+//!
 //! Levels are streamed: only hash blocks with empty slots are in memory, so memory does not grow with the
 //! data.
 
@@ -124,6 +126,25 @@ impl<'a> Builder<'a> {
     /// over the data. `hash` and `fec` may be one device.
     ///
     /// What is covered behind the tree is read from `hash` as it is.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use verity::{Builder, FecArea, HashArea, Params};
+    ///
+    /// let image = vec![0x5a; 1 << 20];
+    /// let params = Params::builder().data_size(1 << 20).build()?;
+    /// let hash_area = HashArea::new(&params, 0, false)?;
+    /// let covered = params.data_blocks() + hash_area.hash_blocks();
+    /// let fec_area = FecArea::new(&params, &hash_area, 2, covered, 0)?;
+    ///
+    /// let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    /// let builder = Builder::new(&params);
+    /// let root_hash = builder.build_with_fec(&image, &hash, &hash_area, &fec, &fec_area)?;
+    /// // 259 blocks in two rounds, two parity blocks each.
+    /// assert_eq!(fec.lock().unwrap().len(), 2 * 2 * 4096);
+    /// # assert_eq!(builder.build(&image, &Mutex::new(Vec::new()), &hash_area)?, root_hash);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Memory: about 1.5 MiB a thread, and some hash blocks for each of up to 253 rows; with blocks of more than 16 KiB up to
     /// 24 of them a thread.
