@@ -208,24 +208,7 @@ impl Options {
 }
 
 fn random_image(prng: &mut Prng) -> Image {
-    let sizes = [512, 512, 512, 512, 512, 1024, 2048, 4096, 4096, 8192, 65536];
-    let algorithm = match prng.one_in(2) {
-        true => "sha256",
-        false => prng.pick(ALGORITHMS),
-    };
-    let salt = match prng.below(3) {
-        0 => 0,
-        1 => 32,
-        _ => prng.range(0..=256),
-    };
-    let large = if prng.one_in(4) { sizes.len() } else { 6 };
-    let scheme = Scheme {
-        algorithm: algorithm.to_owned(),
-        hash_type: u32::from(!prng.one_in(3)),
-        data_block_size: *prng.pick(&sizes),
-        hash_block_size: *prng.pick(&sizes[..large]),
-        salt: prng.bytes(size(salt)),
-    };
+    let scheme = random_scheme(prng);
     let blocks = random_block_count(&scheme, prng);
     let mut data = prng.bytes(size(blocks * u64::from(scheme.data_block_size)));
     for _ in 0..prng.below(4) {
@@ -239,12 +222,37 @@ fn random_image(prng: &mut Prng) -> Image {
     Image { scheme, geometry, data, tree: built.tree, root_hash: built.root_hash }
 }
 
+fn random_scheme(prng: &mut Prng) -> Scheme {
+    let sizes = [512, 512, 512, 512, 512, 1024, 2048, 4096, 4096, 8192, 65536];
+    // With eight digests a hash block even a small image may have four levels.
+    let deep = prng.one_in(8);
+    let algorithm = match prng.one_in(2) {
+        _ if deep => "sha512",
+        true => "sha256",
+        false => prng.pick(ALGORITHMS),
+    };
+    let salt = match prng.below(3) {
+        0 => 0,
+        1 => 32,
+        _ => prng.range(0..=256),
+    };
+    let large = if prng.one_in(4) { sizes.len() } else { 6 };
+    Scheme {
+        algorithm: algorithm.to_owned(),
+        hash_type: u32::from(!prng.one_in(3)),
+        data_block_size: if deep { 512 } else { *prng.pick(&sizes) },
+        hash_block_size: if deep { 512 } else { *prng.pick(&sizes[..large]) },
+        salt: prng.bytes(size(salt)),
+    }
+}
+
 /// Often where the number of levels changes.
 fn random_block_count(scheme: &Scheme, prng: &mut Prng) -> u64 {
     let hashes = reference::geometry(2, scheme).hashes_per_block;
     let per_block = u64::try_from(hashes).expect("a few");
     let most = MOST_DATA / u64::from(scheme.data_block_size);
-    let kind = prng.below(8);
+    // More levels than two take some luck.
+    let kind = if per_block == 8 && prng.one_in(2) { 3 } else { prng.below(8) };
     let most = if kind == 3 { most } else { (most / 4).max(2) };
     let blocks = match kind {
         0 => prng.range(1..=3),

@@ -35,7 +35,7 @@ const CLASSES: [(&str, u64); 23] = [
     ("corrupt hash block, level 0", 1000),
     ("corrupt hash block, level 1", 1000),
     ("corrupt hash block, level 2", 1000),
-    ("corrupt hash block, level 3 or more", 10),
+    ("corrupt hash block, level 3 or more", 1000),
     ("spare bytes", 1000),
     ("unreadable data block", 1000),
     ("unreadable hash block", 1000),
