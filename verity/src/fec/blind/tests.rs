@@ -320,27 +320,34 @@ fn check_rows(image: &Image, erased: &[usize], corrected: &[Vec<u8>]) {
     assert!(changed.iter().all(|row| !(image.rows.len()..CODEWORD - image.roots).contains(row)));
 }
 
-/// Every codeword is what the judge makes of it, or as it was where that finds nothing.
-fn check_codewords(image: &Image, erased: &[usize], corrected: &[Vec<u8>]) {
+/// Every codeword is right afterwards, with no more changes than it alone has power for, or as it was read; and then
+/// there are none within its power.
+fn check_codewords(good: &Image, image: &Image, erased: &[usize], corrected: &[Vec<u8>]) {
+    let message_len = CODEWORD - image.roots;
+    let known_zeros = image.rows.len()..message_len;
+    let within = |changes: &[usize]| {
+        2 * changes.len() + erased.len() <= image.roots
+            && !changes.iter().any(|place| known_zeros.contains(place))
+    };
     let mut read = image.clone();
     erased.iter().for_each(|&row| read.rows[row].fill(0));
-    let at: Vec<u8> = erased.iter().map(|&row| row.try_into().unwrap()).collect();
-    let message_len = CODEWORD - image.roots;
     for column in 0..image.row_len() {
-        let before = read.codeword(column);
-        let theirs = Decoder::new(image.roots).correct(&before, Some(&at));
-        let ours = message(image.roots, corrected, column);
-        // They count errors beside erasures too low, and do not know where no errors can be.
-        let within = |theirs: &[u8]| {
-            let changed = |place: &usize| theirs[*place] != before[*place];
-            let changed: Vec<usize> =
-                (0..CODEWORD).filter(changed).filter(|at| !erased.contains(at)).collect();
-            2 * changed.len() + erased.len() <= image.roots
-                && changed.iter().all(|at| *at < image.rows.len() || *at >= message_len)
-        };
-        let theirs = theirs.ok().filter(|theirs| within(theirs));
-        let expected = theirs.as_ref().map_or(&before[..], |it| &it[..]);
-        assert!(ours == expected[..message_len], "column {column}, {erased:?} erased");
+        let (before, ours) = (read.codeword(column), message(image.roots, corrected, column));
+        let untouched = ours == before[..message_len];
+        assert!(untouched || within(&changes(image, erased, corrected, column)), "{column}");
+        if within(&changes(image, erased, &good.rows, column)) {
+            assert!(ours == good.codeword(column)[..message_len], "{column}: {erased:?} erased");
+        }
+        // Beside erasures the judge counts wrong.
+        if erased.is_empty() {
+            let theirs = Decoder::new(image.roots).correct(&before, None).ok();
+            let changed = |theirs: &[u8]| -> Vec<usize> {
+                (0..CODEWORD).filter(|&place| theirs[place] != before[place]).collect()
+            };
+            let theirs = theirs.filter(|theirs| within(&changed(theirs)));
+            let expected = theirs.as_ref().map_or(&before[..], |theirs| &theirs[..]);
+            assert!(ours == expected[..message_len], "{column}: not what the judge has");
+        }
     }
 }
 
@@ -349,10 +356,11 @@ fn f02_answers_are_codewords_near_what_was_read() {
     let [together, alone, none] = [const { Cell::new(0) }; 3];
     let count = |cell: &Cell<u32>| cell.set(cell.get() + 1);
     let inputs = (2_usize..=24, 1_usize..=231, 1_usize..40, any::<u64>(), damages());
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) };
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) };
     let result = TestRunner::new(config).run(&inputs, |(roots, rows, row_len, seed, damages)| {
         let mut prng = Prng::new(seed);
-        let mut image = Image::new(roots, rows, row_len, &mut prng);
+        let good = Image::new(roots, rows, row_len, &mut prng);
+        let mut image = good.clone();
         let erased = do_damage(&mut image, &damages, &mut prng);
         let answer = image.corrected(&erased);
         let residue = image.residue(&erased);
@@ -364,14 +372,13 @@ fn f02_answers_are_codewords_near_what_was_read() {
             }
             (Some(corrected), false) => {
                 count(&alone);
-                check_codewords(&image, &erased, corrected);
+                check_codewords(&good, &image, &erased, corrected);
             }
             (None, _) => {
                 count(&none);
-                // Then the judge finds nothing either.
                 let mut read = image.rows.clone();
                 erased.iter().for_each(|&row| read[row].fill(0));
-                check_codewords(&image, &erased, &read);
+                check_codewords(&good, &image, &erased, &read);
             }
         }
         Ok(())
@@ -379,5 +386,5 @@ fn f02_answers_are_codewords_near_what_was_read() {
     result.unwrap();
     let counts = [together, alone, none].map(|cell| cell.get());
     println!("together, alone, none: {counts:?}");
-    assert!(counts.iter().all(|count| *count > 100), "{counts:?}");
+    assert!(counts.iter().all(|count| *count > 40), "{counts:?}");
 }
