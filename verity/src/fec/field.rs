@@ -23,6 +23,13 @@ pub(super) fn multiply(a: u8, b: u8) -> u8 {
     PRODUCTS[usize::from(a)][usize::from(b)]
 }
 
+/// What gives 1 when multiplied by an element that is not zero.
+pub(super) fn inverse(a: u8) -> u8 {
+    // The product of 2^i and 2^(255 - i) is 2^255, which is 1.
+    let index = POWERS.iter().position(|&power| power == a).unwrap_or_default();
+    POWERS[(POWERS.len() - index) % POWERS.len()]
+}
+
 const fn powers() -> [u8; 255] {
     let mut powers = [1; 255];
     let mut index = 1;
@@ -76,6 +83,13 @@ mod tests {
                 }
                 assert_eq!(multiply(a, b), product, "{a} {b}");
             }
+        }
+    }
+
+    #[test]
+    fn inverses_give_one() {
+        for a in 1..=255 {
+            assert_eq!(multiply(a, inverse(a)), 1, "{a}");
         }
     }
 

@@ -9,6 +9,7 @@
 mod aarch64;
 mod area;
 mod code;
+mod decode;
 mod encode;
 mod field;
 mod map;
@@ -20,6 +21,7 @@ mod x86_64;
 use crate::BlockSize;
 
 pub use self::area::FecArea;
+pub(crate) use self::decode::Decoder;
 pub(crate) use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 
