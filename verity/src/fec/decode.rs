@@ -10,6 +10,7 @@
 use std::sync::OnceLock;
 
 use super::area::FecArea;
+use super::blind;
 use super::code;
 use super::encode::{ROW_SIZE, ROWS_SIZE};
 use super::field::{inverse, multiply};
@@ -104,8 +105,7 @@ impl Decoder {
         erased: &[usize],
         residue: &[u8],
     ) -> Option<Vec<(usize, Vec<u8>)>> {
-        let _ = (rows, erased, residue, self.roots);
-        None
+        blind::corrections(self.roots, rows, erased, residue)
     }
 }
 

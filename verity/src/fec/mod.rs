@@ -8,6 +8,7 @@
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
 mod aarch64;
 mod area;
+mod blind;
 mod code;
 mod decode;
 mod encode;
