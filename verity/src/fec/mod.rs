@@ -10,6 +10,7 @@ mod aarch64;
 mod area;
 mod blind;
 mod code;
+mod decode;
 mod encode;
 mod field;
 mod map;
@@ -21,6 +22,7 @@ mod x86_64;
 use crate::BlockSize;
 
 pub use self::area::FecArea;
+pub(crate) use self::decode::Decoder;
 pub use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 
