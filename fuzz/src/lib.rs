@@ -1,15 +1,17 @@
-//! What must hold for every input of the parsers and of the verified reader, as functions that panic when it
+//! What must hold for every input of the parsers, of the verified reader and of repair, as functions that panic when it
 //! does not.
 //!
 //! One module for each, with `run` (the invariants) and `seeds` (valid inputs, made by our own writers).
 //! `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on seeds, mutations of them and old
 //! findings as an ordinary test. How to fuzz: README.md.
 
+pub mod fec;
 pub mod manifest;
 mod message;
 pub mod mutate;
 pub mod nbd;
 pub mod read;
+mod source;
 pub mod superblock;
 pub mod table;
 
@@ -25,10 +27,11 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
     Target { name: "nbd", run: nbd::run, seeds: nbd::seeds },
     Target { name: "read", run: read::run, seeds: read::seeds },
+    Target { name: "fec", run: fec::run, seeds: fec::seeds },
 ];

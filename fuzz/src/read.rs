@@ -11,7 +11,6 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
-use verity::io::ReadAt;
 use verity::{
     Algorithm, BlockRef, BlockSize, Corruption, Digest, Error, HashArea, HashType, Params,
     ReadError, Repair, RootHash, Salt, TrustedParams, VerifiedReader,
@@ -19,6 +18,8 @@ use verity::{
 use verity_testdata::pattern::Prng;
 use verity_testdata::reading::{self, Finding, Readable};
 use verity_testdata::reference::{self, BadBlock, Scheme};
+
+use crate::source::{Source, index};
 
 /// The bytes before the steps.
 const HEADER: usize = 8;
@@ -59,18 +60,12 @@ pub fn verified_bytes(data: &[u8]) -> usize {
         (0..blocks).map(|block| image.unreadable.contains(&name(block))).collect()
     };
     let data_blocks = params.data_blocks();
-    let data = Source {
-        bytes: &image.data,
-        block_size: image.scheme.data_block_size,
-        bad: bad(&BadBlock::Data, data_blocks),
-    };
+    let data =
+        Source::new(&image.data, image.scheme.data_block_size, bad(&BadBlock::Data, data_blocks));
     let hash_blocks = params.geometry().hash_blocks();
-    let hash = Source {
-        bytes: &image.tree,
-        block_size: image.scheme.hash_block_size,
-        bad: bad(&|block| image.hash_block_name(block), hash_blocks),
-    };
-    let all = VerifiedReader::<&Source<'_>, &Source<'_>>::cache_size_for(&params);
+    let bad = bad(&|block| image.hash_block_name(block), hash_blocks);
+    let hash = Source::new(&image.tree, image.scheme.hash_block_size, bad);
+    let all = VerifiedReader::<&Vec<u8>, &Vec<u8>>::cache_size_for(&params);
     let one = all.checked_div(hash_blocks).unwrap_or(0);
     let mut reader = VerifiedReader::new(trusted.expect("consistent"), &data, &hash)
         .expect("long enough")
@@ -276,28 +271,6 @@ impl Image {
     }
 }
 
-/// Bytes of which some blocks cannot be read.
-struct Source<'a> {
-    bytes: &'a [u8],
-    block_size: u32,
-    bad: Vec<bool>,
-}
-
-impl ReadAt for Source<'_> {
-    fn len(&self) -> io::Result<u64> {
-        ReadAt::len(self.bytes)
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let (start, block_size) = (index(offset), index(self.block_size));
-        let touched = start / block_size..(start + buf.len()).div_ceil(block_size);
-        match self.bad[touched].iter().any(|bad| *bad) {
-            true => Err(io::Error::from_raw_os_error(5)),
-            false => self.bytes.read_at(buf, offset),
-        }
-    }
-}
-
 /// A repair that has the right bytes (1 and 2), others (3 and 4), or of every other block either.
 struct Mirror {
     good: Arc<Image>,
@@ -338,7 +311,7 @@ fn check_preload(result: Result<(), Error>, model: &Readable, has_room: bool) {
 
 /// Reads once and compares; returns how many bytes there were.
 fn check_read(
-    reader: &VerifiedReader<&Source<'_>, &Source<'_>>,
+    reader: &VerifiedReader<&Source<&Vec<u8>>, &Source<&Vec<u8>>>,
     model: &Readable,
     [_, low, high, last]: [u8; 4],
 ) -> usize {
@@ -405,9 +378,4 @@ fn named(block: BlockRef) -> BadBlock {
 
 fn number(low: u8, high: u8) -> usize {
     usize::from(u16::from_le_bytes([low, high]))
-}
-
-/// A number that counts bytes or blocks in memory.
-fn index<N: TryInto<usize>>(number: N) -> usize {
-    number.try_into().ok().expect("in memory")
 }

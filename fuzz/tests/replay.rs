@@ -23,7 +23,7 @@ fn seeds_are_valid_and_differ() {
 #[test]
 fn seeds_are_accepted() {
     use verity::table::{DmModCreate, Table, TableOptions};
-    let accepts: [fn(&[u8]) -> bool; 5] = [
+    let accepts: [fn(&[u8]) -> bool; 6] = [
         |seed| verity::Superblock::parse(seed).is_ok(),
         |seed| {
             let text = std::str::from_utf8(seed).unwrap();
@@ -40,6 +40,11 @@ fn seeds_are_accepted() {
             let (header, steps) = seed.split_at(8);
             let reads = steps.chunks(4).filter(|step| step[0] % 8 < 4).collect::<Vec<_>>().concat();
             verity_fuzz::read::verified_bytes(&[header, &reads].concat()) > 0
+        },
+        |seed| {
+            // One damage alone, to one block.
+            let (header, steps) = seed.split_at(8);
+            verity_fuzz::fec::repaired_blocks(&[header, &steps[..4]].concat()) > 0
         },
     ];
     for (target, accepts) in TARGETS.into_iter().zip(accepts) {

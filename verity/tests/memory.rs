@@ -1,14 +1,15 @@
 //! Group R: memory does not grow with the image. Each test measures itself in a process of its own, by the
 //! peak that the kernel counts (`VmHWM`).
 
+use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::process::Command;
 
 use verity::io::{ReadAt, WriteAt};
 use verity::{
-    Algorithm, BlockRef, BlockSize, Builder, Error, HashArea, Params, RootHash, TrustedParams,
-    VerifiedReader, Verifier,
+    Algorithm, BlockRef, BlockSize, Builder, Error, FecArea, HashArea, Params, Repairer, RootHash,
+    TrustedParams, VerifiedReader, Verifier,
 };
 use verity_testdata::pattern::Prng;
 
@@ -229,6 +230,80 @@ fn r01_64_gib_without_holes_take_no_more_than_any_other() {
         let (params, area) = large();
         let builder = Builder::new(&params).threads(threads());
         builder.build(&Cheap(params.data_size()), &Nowhere, &area).expect("a tree");
+    });
+}
+
+/// A sparse image with its tree and parity.
+struct Protected {
+    trusted: TrustedParams,
+    fec_area: FecArea,
+    data: File,
+    hash: File,
+    fec: File,
+}
+
+impl Protected {
+    fn new(block_size: u32, roots: u32, size: u64) -> Protected {
+        let block_size = BlockSize::new(block_size).expect("a block size");
+        let params = Params::builder().data_block_size(block_size).hash_block_size(block_size);
+        let params = params.data_size(size).build().expect("parameters");
+        let area = HashArea::new(&params, 0, false).expect("a place");
+        let blocks = params.data_blocks() + area.hash_blocks();
+        let fec_area = FecArea::new(&params, &area, roots, blocks, 0).expect("a place");
+        let file = || tempfile::tempfile().expect("a file");
+        let (data, hash, fec) = (file(), file(), file());
+        data.set_len(size).expect("a hole");
+        let builder = Builder::new(&params).threads(threads());
+        let root_hash =
+            builder.build_with_fec(&data, &hash, &area, &fec, &fec_area).expect("tree and parity");
+        let trusted = TrustedParams::pinned(params, root_hash, area).expect("consistent");
+        Protected { trusted, fec_area, data, hash, fec }
+    }
+
+    fn damage(&self, block: u64, prng: &mut Prng) {
+        let block_size = u64::from(self.fec_area.block_size());
+        let bytes = prng.bytes(usize::try_from(block_size).expect("small"));
+        self.data.write_all_at(&bytes, block * block_size).expect("a write");
+    }
+}
+
+/// Few and many roots; blocks as usual, and large ones. Tree and parity are larger than the bound together.
+const PROTECTED: [(u32, u32, u64); 4] =
+    [(4096, 2, 8 << 30), (4096, 24, 1 << 30), (65536, 2, 8 << 30), (65536, 24, 1 << 30)];
+
+#[test]
+fn r01_parity_of_sparse_images_takes_no_more_than_any_other() {
+    resident("r01_parity_of_sparse_images_takes_no_more_than_any_other", RESIDENT, || {
+        for (block_size, roots, size) in PROTECTED {
+            let made = Protected::new(block_size, roots, size);
+            let len = made.fec.metadata().expect("a file").len();
+            assert_eq!(len, made.fec_area.range().end);
+            assert!(len > 60 * MIB, "{len} bytes of parity");
+        }
+    });
+}
+
+/// As much damage in a row as there are roots, and rounds with more than can be repaired.
+#[test]
+fn r01_repair_takes_no_more_than_any_other() {
+    resident("r01_repair_takes_no_more_than_any_other", RESIDENT, || {
+        let mut prng = Prng::new(1);
+        for (block_size, roots, _) in PROTECTED {
+            let image = Protected::new(block_size, roots, 512 << 20);
+            let (rounds, roots) = (image.fec_area.rounds(), u64::from(roots));
+            let lost = rounds / 2;
+            (0..rounds * roots).for_each(|block| image.damage(block, &mut prng));
+            // One row more than there are roots, in the first rounds.
+            (0..lost.min(16)).for_each(|round| image.damage(roots * rounds + round, &mut prng));
+            let repairer = Repairer::new(image.trusted, image.fec_area).expect("its area");
+            let repaired = repairer
+                .threads(threads())
+                .repair(&image.data, &image.hash, &image.fec, &())
+                .expect("readable");
+            assert_eq!(repaired.repaired_blocks, (rounds - lost.min(16)) * roots);
+            let beyond = repaired.beyond.expect("more than the roots");
+            assert_eq!(beyond.corrupt_blocks, lost.min(16) * (roots + 1));
+        }
     });
 }
 

@@ -18,9 +18,9 @@ use self::locate::Independent;
 use self::syndromes::{selectors, sum_of_products, syndromes, vanishing, without};
 use super::code::CODEWORD;
 
-/// The most bytes of an answer. All rows of a round have as much only if blocks are larger than 128 KiB, and then
-/// nothing but scattered errors would need it.
-const MOST: usize = 32 << 20;
+/// The most bytes of an answer that was found codeword by codeword: all rows, if blocks have up to 32 KiB. More would
+/// be scattered errors in very many rows, or, more likely, what damage beyond all power looks like.
+const MOST: usize = 8 << 20;
 
 /// What must be added to rows of a round, row by row, so that its codewords are right. For an erased row that is its
 /// content, as it was taken for zeros. None if nothing within the power of the code explains the residue.
