@@ -26,7 +26,7 @@ use crate::BlockSize;
 
 pub use self::area::FecArea;
 pub(crate) use self::decode::Decoder;
-pub(crate) use self::encode::Encoder;
+pub use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 
 /// Parity that cannot be.
