@@ -84,7 +84,7 @@ fn head(root: &str, salt: &str, hash_start: u64) -> String {
 fn set_with_parity(options: &str) -> (Dir, String) {
     let dir = Dir::with_signed_set(300);
     dir.ok(&format!("{SIGNED_BUILD} {options}"));
-    let root = String::from_utf8(dir.read("image.roothash")).unwrap();
+    let root = String::from_utf8(dir.read("image.roothash")).expect("a root hash");
     (dir, root)
 }
 
