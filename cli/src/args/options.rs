@@ -114,7 +114,8 @@ impl From<PlanArgs> for plan::Options {
             (_, Some(size)) => plan::Target::Partition(size),
             (size, None) => plan::Target::Image(size.unwrap_or(0)),
         };
-        plan::Options { target, parameters: args.parameters.into() }
+        let fec_roots = args.parity.fec_roots;
+        plan::Options { target, fec_roots, parameters: args.parameters.into() }
     }
 }
 
@@ -139,6 +140,13 @@ impl From<TableArgs> for table::Options {
             origin: source,
             data_device: args.data_dev,
             hash_device: args.hash_dev,
+            fec: table::FecChoice {
+                none: args.fec.no_fec,
+                device: args.fec.fec_dev,
+                offset: args.fec.fec_offset,
+                roots: args.fec.fec_roots,
+                blocks: args.fec.fec_blocks,
+            },
             options: args.options,
             emit,
             name: args.name,
@@ -164,6 +172,7 @@ impl From<BuildArgs> for build::Options {
             usr: args.usr,
             parameters: args.parameters.into(),
             seed: args.seed.seed,
+            fec_roots: args.parity.fec_roots,
             threads: args.threads.threads,
         }
     }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use verity::io::ReadAt;
-use verity::{Error, RootHash, Superblock, TrustError, TrustedParams, Uuid, VerifiedReader};
+use verity::{
+    Error, FecArea, RootHash, Superblock, TrustError, TrustedParams, Uuid, VerifiedReader,
+};
 use verity_sign::VerifiedManifest;
 
 use super::{Context, from_library, read_superblock};
@@ -49,6 +51,7 @@ pub(crate) struct Image {
     data: Arc<Device>,
     hash: Arc<Device>,
     signer: Option<String>,
+    fec_area: Option<FecArea>,
 }
 
 impl Image {
@@ -73,7 +76,8 @@ impl Image {
         } else {
             trusted_superblock(&source.parameters, root_hash, &hash, context)?
         };
-        Ok(Image { trusted, data: Arc::new(data), hash: Arc::new(hash), signer: None })
+        let (data, hash) = (Arc::new(data), Arc::new(hash));
+        Ok(Image { trusted, data, hash, signer: None, fec_area: None })
     }
 
     fn by_manifest(
@@ -124,6 +128,7 @@ impl Image {
             data: Arc::new(data),
             hash: Arc::new(hash),
             signer: Some(trust::signer_words(verified.signer())),
+            fec_area: verified.manifest().fec_area(),
         })
     }
 
@@ -143,6 +148,11 @@ impl Image {
     /// Who signed the manifest, if there is one.
     pub(crate) fn signer(&self) -> Option<&str> {
         self.signer.as_deref()
+    }
+
+    /// Where the manifest says that there is parity.
+    pub(crate) fn fec_area(&self) -> Option<&FecArea> {
+        self.fec_area.as_ref()
     }
 
     /// A reader of the data, every byte proved.

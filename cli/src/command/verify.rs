@@ -4,10 +4,11 @@
 //! the `geometry` of the result.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use serde::Serialize;
 use verity::io::ReadAt;
-use verity::{HashArea, Params, Verifier};
+use verity::{FecArea, Params, Verifier};
 
 use super::image::{Image, ImageSource};
 use super::{Context, Outcome, threads_or_all};
@@ -122,28 +123,27 @@ fn warn_of_padding(image: &Image) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// How many of `data_size` bytes no hash covers; a hash area among them does not count.
-pub(crate) fn uncovered_bytes(
-    params: &Params,
-    area: &HashArea,
-    data_size: u64,
-    relation: Relation,
-) -> u64 {
-    let own = match relation {
-        Relation::Same => {
-            let behind = area.offset().max(params.data_size());
-            area.end().min(data_size).saturating_sub(behind)
-        }
-        _ => 0,
+/// How many of `data_size` bytes no hash covers; those of hash area and parity, if they are `own` bytes of the same
+/// device, do not count.
+pub(crate) fn uncovered_bytes(params: &Params, data_size: u64, own: &[Range<u64>]) -> u64 {
+    let behind = |range: &Range<u64>| {
+        range.end.min(data_size).saturating_sub(range.start.max(params.data_size()))
     };
+    let own = own.iter().map(behind).fold(0, u64::saturating_add);
     data_size.saturating_sub(params.data_size()).saturating_sub(own)
 }
 
 /// Warns of bytes of the data that no hash covers.
 fn uncovered(image: &Image) -> Result<u64, CommandError> {
     let (trusted, data) = (image.trusted(), image.data());
-    let relation = data.relation(image.hash()).or_fail(Class::Io, data.path())?;
-    let uncovered = uncovered_bytes(trusted.params(), &trusted.hash_area(), data.size(), relation);
+    let mut own = Vec::new();
+    if data.relation(image.hash()).or_fail(Class::Io, data.path())? == Relation::Same {
+        let area = trusted.hash_area();
+        let apart = |fec: &&FecArea| fec.check_behind_hash_area(trusted.params(), &area).is_ok();
+        own.push(area.range());
+        own.extend(image.fec_area().filter(apart).map(FecArea::range));
+    }
+    let uncovered = uncovered_bytes(trusted.params(), data.size(), &own);
     if uncovered > 0 {
         tracing::warn!(
             "{}: {uncovered} bytes are not covered by the hash tree, so that nothing is known of them",
