@@ -164,6 +164,24 @@ struct FecArgs {
     fec_roots: u32,
 }
 
+/// The parity of an image
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Forward error correction")]
+struct ParityArgs {
+    /// The parity of the image is in this file or device, which may be HASH or DATA [with a manifest that states
+    /// parity: HASH]
+    #[arg(long, value_name = "FILE")]
+    fec_device: Option<PathBuf>,
+
+    /// Where the parity begins on its device; takes K, M, G and T [default: 0, or what the manifest states]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    fec_offset: Option<u64>,
+
+    /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2, or what the manifest states]
+    #[arg(long, value_name = "N", value_parser = fec_roots)]
+    fec_roots: Option<u32>,
+}
+
 /// Which image, and what it is held against
 #[derive(Args, Debug)]
 struct ImageArgs {
@@ -189,6 +207,8 @@ struct ImageArgs {
     certificate: Vec<PathBuf>,
     #[command(flatten)]
     parameters: ParameterArgs,
+    #[command(flatten)]
+    parity: ParityArgs,
 }
 
 /// How verified bytes are read

@@ -1,11 +1,12 @@
 //! From what the user typed to what the commands take.
 
 use super::{
-    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ParameterArgs, PlanArgs,
+    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ParameterArgs, ParityArgs, PlanArgs,
     ReadArgs, ReadingArgs, ServeArgs, SignArgs, TableArgs, VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
 use crate::command::{build, check, dump, format, plan, read, serve, sign, table, verify};
+use crate::fec::FecSource;
 use crate::parameters::Parameters;
 use crate::server::{Address, Limits};
 use crate::trust::RootSource;
@@ -35,7 +36,14 @@ impl From<ImageArgs> for ImageSource {
             manifest: args.manifest,
             certificates: args.certificate,
             parameters: args.parameters.into(),
+            fec: args.parity.into(),
         }
+    }
+}
+
+impl From<ParityArgs> for FecSource {
+    fn from(args: ParityArgs) -> FecSource {
+        FecSource { device: args.fec_device, offset: args.fec_offset, roots: args.fec_roots }
     }
 }
 
