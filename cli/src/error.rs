@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use verity::{BlockRange, Origin, ParityReport, Report};
+use verity::{BlockRange, Origin, ParityReport, Repaired, Report};
 
 use crate::places::Places;
 
@@ -91,6 +91,17 @@ pub(crate) struct Recovery {
     pub(crate) truncated: bool,
     /// Whether they were written.
     pub(crate) written: bool,
+}
+
+impl Recovery {
+    pub(crate) fn of(repaired: &Repaired, written: bool) -> Recovery {
+        Recovery {
+            ranges: repaired.repaired.clone(),
+            blocks: repaired.repaired_blocks,
+            truncated: repaired.truncated,
+            written,
+        }
+    }
 }
 
 impl CommandError {

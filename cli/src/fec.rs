@@ -50,7 +50,7 @@ impl FecSource {
             (None, None) => return self.check_nothing_is_given().map(|()| None),
         };
         let path = device.path();
-        let with_hash = relation(&device, hash, "hash device")? == Relation::Same;
+        let with_hash = is_with_hash(&device, hash)?;
         let area = match stated {
             Some(stated) => self.stated_area(stated, params, hash_area),
             None => {
@@ -62,7 +62,7 @@ impl FecSource {
         if with_hash {
             check_behind(&area, "hash area", hash_area.end(), path)?;
         }
-        if relation(&device, data, "data")? == Relation::Same {
+        if device.relation(data).or_fail(Class::Io, path)? == Relation::Same {
             check_behind(&area, "data", params.data_size(), path)?;
         }
         check_length(&area, &device)?;
@@ -162,14 +162,14 @@ fn check_length(area: &FecArea, device: &Device) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// How the FEC device and another one relate; shifted bytes are refused.
-fn relation(fec: &Device, other: &Device, name: &str) -> Result<Relation, CommandError> {
-    match fec.relation(other).or_fail(Class::Io, fec.path())? {
+/// Whether the FEC device is the hash device. In between it cannot be told what is covered.
+fn is_with_hash(fec: &Device, hash: &Device) -> Result<bool, CommandError> {
+    match fec.relation(hash).or_fail(Class::Io, fec.path())? {
         Relation::Shifted => {
-            let words = format!("lies on the same storage as the {name}, at another offset");
+            let words = "lies on the same storage as the hash device, at another offset";
             Err(CommandError::message(Class::Metadata, words).at(fec.path()))
         }
-        relation => Ok(relation),
+        relation => Ok(relation == Relation::Same),
     }
 }
 

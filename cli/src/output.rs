@@ -174,7 +174,8 @@ fn failure_document(error: &CommandError) -> io::Result<String> {
     let findings = error.findings();
     let recovery = |written| {
         findings.and_then(|findings| {
-            let recovery = findings.recovery.as_ref().filter(|recovery| recovery.written == written);
+            let recovery =
+                findings.recovery.as_ref().filter(|recovery| recovery.written == written);
             recovery.map(|recovery| (recovery.blocks, recovery.facts(&findings.places)))
         })
     };
@@ -258,7 +259,8 @@ struct RoundsFacts {
 }
 
 fn rounds_facts(parity: &ParityReport) -> Vec<RoundsFacts> {
-    let facts = |range: &Range<u64>| RoundsFacts { round: range.start, rounds: range.end - range.start };
+    let facts =
+        |range: &Range<u64>| RoundsFacts { round: range.start, rounds: range.end - range.start };
     parity.ranges.iter().map(facts).collect()
 }
 
@@ -478,7 +480,7 @@ fn corruptions(findings: &Findings) -> String {
         let range = RangeFacts::new(places, *first, *blocks);
         let _ = writeln!(text, "{}: {corruption}", range.words());
     }
-    for recovery in recovery {
+    if let Some(recovery) = recovery {
         let word = if recovery.written { "repaired" } else { "repairable" };
         for range in recovery.facts(places) {
             let _ = writeln!(text, "{word}: {}", range.words());

@@ -140,8 +140,7 @@ impl Image {
             return Err(CommandError::message(Class::Metadata, words).at(data.path()));
         }
         let stated = verified.manifest();
-        let fec =
-            fec.open(stated.fec(), stated.params(), &stated.hash_area(), [&data, &hash])?;
+        let fec = fec.open(stated.fec(), stated.params(), &stated.hash_area(), [&data, &hash])?;
         Ok(Image {
             superblock: check_superblock(verified, &hash),
             trusted: verified.trusted_params().clone(),
@@ -170,10 +169,11 @@ impl Image {
         self.fec.as_ref()
     }
 
-    /// The devices that it lies on.
+    /// The devices that it lies on, each once unless it was opened twice.
     pub(crate) fn devices(&self) -> impl Iterator<Item = &Device> {
-        let fec = self.fec.as_ref().map(|fec| &**fec.device());
-        [self.data(), self.hash()].into_iter().chain(fec)
+        let fec = self.fec.as_ref().map(FecDevice::device);
+        let fec = fec.filter(|device| !Arc::ptr_eq(device, &self.hash));
+        [&self.data, &self.hash].into_iter().chain(fec).map(|device| &**device)
     }
 
     /// The same image, unless its superblock is not what the manifest states.
@@ -225,7 +225,7 @@ impl Image {
         let parity = Arc::clone(fec.device());
         FecRepair::new(self.trusted.clone(), *fec.area(), data, hash, parity)
             .map(Some)
-            .map_err(|error| self.error(error.into(), context))
+            .map_err(|error| self.error(error, context))
     }
 
     /// What came of reading the image, unless it changed meanwhile: that explains everything else.

@@ -171,8 +171,7 @@ impl Incomplete<'_> {
 fn facts(options: &Options, range: &Range<u64>, image: &Image, reader: &ImageReader) -> Copied {
     let trusted = image.trusted();
     let counters = reader.counters();
-    let fetched: Vec<_> =
-        image.devices().filter_map(Device::fetched).collect();
+    let fetched: Vec<_> = image.devices().filter_map(Device::fetched).collect();
     let sum = |part: fn(&crate::device::Fetched) -> u64| {
         (!fetched.is_empty()).then(|| fetched.iter().map(part).sum())
     };
