@@ -12,18 +12,38 @@
 //!  FecRepair  one block of a verified read ──> the hash blocks above it, from the root down ──> its round
 //! ```
 
+mod blocks;
+mod covered;
+mod overlay;
+mod parity;
+mod passes;
 mod reader;
 mod report;
+mod rounds;
+mod scan;
+mod state;
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicU64;
 
-use crate::fec::FecPlatform;
-use crate::hash::Platform;
+use crate::fec::{Decoder, Encoder, FecPlatform};
+use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
-use crate::{Error, FecArea, FecError, Progress, TrustedParams, Verifier};
+use crate::read::{CACHE_SIZE, Tree};
+use crate::run::Reader;
+use crate::{Error, FecArea, FecError, Progress, TrustedParams, parallel};
 
 pub use self::reader::FecRepair;
 pub use self::report::{BlockRange, ParityReport, RepairSink, Repaired};
+
+use self::blocks::Numbers;
+use self::covered::Covered;
+use self::overlay::Overlay;
+use self::parity::Parity;
+use self::passes::Passes;
+use self::rounds::Rounds;
+use self::scan::Scan;
+use self::state::State;
 
 /// Finds the corrupt blocks of an image and recovers them from the parity.
 #[derive(Clone)]
@@ -113,19 +133,23 @@ impl<'a> Repairer<'a> {
         F: ReadAt + ?Sized,
         S: RepairSink + ?Sized,
     {
-        let _ = (fec, sink);
-        let verifier = Verifier::new(self.trusted.clone()).limit(self.limit);
-        let verifier = verifier.platform(self.platform).progress(self.progress);
-        let verifier = match self.threads {
-            Some(threads) => verifier.threads(threads),
-            None => verifier,
-        };
-        let beyond = match verifier.verify_all(data, hash) {
-            Ok(_) => None,
-            Err(Error::Corrupt(report)) => Some(report),
-            Err(error) => return Err(error),
-        };
-        Ok(Repaired { repaired: Vec::new(), repaired_blocks: 0, truncated: false, beyond })
+        self.trusted.check_lengths(data, hash)?;
+        self.fec_area.check_length(fec)?;
+        data.expect_sequential();
+        let params = self.trusted.params();
+        let hasher = &BlockHasher::with_platform(params, self.platform);
+        let mut tree = Tree::new(&self.trusted, Overlay::new(hash), CACHE_SIZE);
+        tree.set_hasher(BlockHasher::with_platform(params, self.platform));
+        let decoder = &Decoder::new(self.fec_area, self.fec_platform);
+        let state = &State::new(Numbers::new(params), &tree, decoder, sink);
+        let covered = Covered::new(&self.trusted, self.fec_area, data, &tree.hash);
+        let rounds = Rounds { covered, fec, decoder, hasher };
+        let reader = Reader::new(data, params, hasher);
+        let (progress, limit) = (self.progress, self.limit);
+        parallel::install(self.threads, |crew| {
+            let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
+            Passes { scan, rounds, limit }.run()
+        })
     }
 
     /// Compares the stored parity with that of the covered blocks, of an image that was verified: parity that differs
@@ -140,7 +164,15 @@ impl<'a> Repairer<'a> {
         H: ReadAt + ?Sized,
         F: ReadAt + ?Sized,
     {
-        let _ = (data, hash, fec, self.fec_platform);
-        Ok(ParityReport { ranges: Vec::new(), rounds: self.fec_area.rounds(), truncated: true })
+        self.trusted.check_lengths(data, hash)?;
+        self.fec_area.check_length(fec)?;
+        let parity = Parity {
+            covered: Covered::new(&self.trusted, self.fec_area, data, hash),
+            numbers: Numbers::new(self.trusted.params()),
+            encoder: &Encoder::new(self.fec_area, self.fec_platform),
+            fec,
+            progress: self.progress,
+        };
+        parallel::install(self.threads, |crew| parity.verify(crew, self.limit))
     }
 }
