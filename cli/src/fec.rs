@@ -1,14 +1,12 @@
-//! Parity of an image: where it lies, and what it covers there. One rule for `format`, which makes it, and for all
-//! commands that use it.
+//! The parity of an image, for the commands that use it: on which device, where there, and what it covers.
 //!
-//! Nothing on a device says how many roots there are or where the covered blocks end: that follows from what the
-//! caller, or a manifest, states and from the sizes. docs/FORMAT.md has the rule, which is veritysetup's.
+//! Nothing on a device says how many roots there are or where the covered blocks end: a manifest does, or it follows
+//! from what the caller states and from the sizes, by the rule of [`FecArea::covering`], as in `format`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use verity::{FecArea, FecError, HashArea, Params};
-use verity_sign::Fec;
+use verity::{FecArea, HashArea, Params};
 
 use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
@@ -38,7 +36,7 @@ impl FecSource {
     /// what is given beside it must agree; unless given, the FEC device is the hash device then.
     pub(crate) fn open(
         &self,
-        stated: Option<&Fec>,
+        stated: Option<FecArea>,
         params: &Params,
         hash_area: &HashArea,
         [data, hash]: [&Arc<Device>; 2],
@@ -52,18 +50,19 @@ impl FecSource {
         let path = device.path();
         let with_hash = is_with_hash(&device, hash)?;
         let area = match stated {
-            Some(stated) => self.stated_area(stated, params, hash_area),
+            Some(area) => self.pin(&area).map(|()| area),
             None => {
-                let end = if with_hash { HashEnd::Parity } else { HashEnd::Device(hash.size()) };
                 let (roots, offset) = (self.roots.unwrap_or(ROOTS), self.offset.unwrap_or(0));
-                area(params, hash_area, roots, offset, end).or_fail(Class::Metadata, path)
+                let end = if with_hash { offset } else { hash.size().max(hash_area.end()) };
+                FecArea::covering(params, hash_area, roots, end, offset)
+                    .or_fail(Class::Metadata, path)
             }
         }?;
         if with_hash {
-            check_behind(&area, "hash area", hash_area.end(), path)?;
+            area.check_behind_hash_area(params, hash_area).or_fail(Class::Metadata, path)?;
         }
         if device.relation(data).or_fail(Class::Io, path)? == Relation::Same {
-            check_behind(&area, "data", params.data_size(), path)?;
+            area.check_behind_data(params).or_fail(Class::Metadata, path)?;
         }
         check_length(&area, &device)?;
         Ok(Some(FecDevice { area, device }))
@@ -78,18 +77,10 @@ impl FecSource {
         }
     }
 
-    /// The parity that a manifest states, if it is what was given.
-    fn stated_area(
-        &self,
-        stated: &Fec,
-        params: &Params,
-        hash_area: &HashArea,
-    ) -> Result<FecArea, CommandError> {
-        let (roots, offset) = (stated.fec_roots(), stated.offset_bytes());
-        pin("fec roots", self.roots.map(u64::from), roots.into())?;
-        pin("fec offset", self.offset, offset)?;
-        FecArea::new(params, hash_area, roots, stated.fec_blocks(), offset)
-            .map_err(|error| CommandError::new(Class::Metadata, error))
+    /// Refuses what is given beside a manifest that states something else.
+    fn pin(&self, stated: &FecArea) -> Result<(), CommandError> {
+        pin("fec roots", self.roots.map(u64::from), stated.roots().into())?;
+        pin("fec offset", self.offset, stated.range().start)
     }
 }
 
@@ -102,50 +93,6 @@ impl FecDevice {
     pub(crate) fn device(&self) -> &Arc<Device> {
         &self.device
     }
-}
-
-/// Where the blocks that parity covers end on the hash device.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum HashEnd {
-    /// Where the parity begins, which lies on it too.
-    Parity,
-    /// Where the device ends, at so many bytes.
-    Device(u64),
-}
-
-/// The FEC area of an image: all of the hash device from the tree on is covered, up to its end or the parity.
-pub(crate) fn area(
-    params: &Params,
-    hash_area: &HashArea,
-    roots: u32,
-    offset: u64,
-    end: HashEnd,
-) -> Result<FecArea, FecError> {
-    let end = match end {
-        HashEnd::Parity => offset,
-        HashEnd::Device(size) => size,
-    };
-    let behind = end / u64::from(params.hash_block_size());
-    let on_hash_device = behind.saturating_sub(hash_area.hash_start()).max(hash_area.hash_blocks());
-    let blocks = params.data_blocks().saturating_add(on_hash_device);
-    FecArea::new(params, hash_area, roots, blocks, offset)
-}
-
-/// Refuses parity that begins before `what` ends, where both are on one device.
-pub(crate) fn check_behind(
-    area: &FecArea,
-    what: &str,
-    end: u64,
-    path: &Path,
-) -> Result<(), CommandError> {
-    let start = area.range().start;
-    if start < end {
-        let words = format!(
-            "the parity at {start} bytes must lie behind the {what}, which ends at {end} bytes"
-        );
-        return Err(CommandError::message(Class::Metadata, words).at(path));
-    }
-    Ok(())
 }
 
 /// Refuses a FEC device that ends before the parity does.

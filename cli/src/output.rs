@@ -311,7 +311,7 @@ fn header(facts: &Header) -> String {
         // The tree and the parity, without what is between them.
         let parity =
             facts.fec.as_ref().filter(|fec| fec.with_hash).map_or(0, |fec| fec.parity_bytes);
-        let _ = writeln!(text, "Hash device size: \t{} [bytes]", facts.hash_device_bytes + parity);
+        let _ = writeln!(text, "Hash device size: \t{} [bytes]", facts.hash_area_end + parity);
     }
     if let Some(fec) = facts.fec.as_ref().filter(|fec| !fec.with_hash && fec.offset_bytes == 0) {
         let _ = writeln!(text, "FEC device size: \t{} [bytes]", fec.parity_bytes);
@@ -383,6 +383,13 @@ fn checked(facts: &Checked) -> String {
     let mut text = format!("image: {} version {}\n", Plain(&facts.image_name), facts.image_version);
     let _ = writeln!(text, "root hash: signed by {}", Plain(&facts.root_hash_signer));
     text.push_str(&verification(&facts.verification));
+    if let Some(fec) = &facts.fec {
+        let _ = writeln!(
+            text,
+            "parity: {} roots over {} blocks, {} bytes at {} of the hash file, not compared",
+            fec.fec_roots, fec.fec_blocks, fec.parity_bytes, fec.offset_bytes,
+        );
+    }
     text
 }
 
@@ -431,6 +438,15 @@ fn sizes(facts: &Sizes) -> String {
         ("Hash start", facts.hash_start.to_string()),
         ("Hash device size", format!("{} [bytes]", facts.hash_device_bytes)),
     ];
+    if let Some(fec) = &facts.fec {
+        lines.extend([
+            ("FEC RS roots", fec.fec_roots.to_string()),
+            ("FEC blocks", fec.parity_blocks.to_string()),
+            ("FEC covers", format!("{} [blocks]", fec.fec_blocks)),
+            ("FEC offset", format!("{} [bytes]", fec.offset_bytes)),
+            ("FEC size", format!("{} [bytes]", fec.parity_bytes)),
+        ]);
+    }
     if let Some(uuid) = &facts.uuid {
         lines.push(("UUID", uuid.clone()));
     }

@@ -7,7 +7,7 @@ mod common;
 
 use common::{NAMES, OpenSsl, certificate, path, signer};
 use proptest::prelude::*;
-use verity::{Algorithm, BlockSize, HashArea, HashType, Origin, Params, RootHash, Salt};
+use verity::{Algorithm, BlockSize, FecArea, HashArea, HashType, Origin, Params, RootHash, Salt};
 use verity_sign::{
     Class, Error, Fec, Image, MAX_MANIFEST_BYTES, Manifest, ManifestError, VerifiedManifest,
 };
@@ -23,6 +23,10 @@ fn manifest() -> Manifest {
     let image = Image::new("rootfs", 7, "a \"label\" \\ ü", 300 * 4096).unwrap();
     let area = HashArea::new(&params(), 0, true).unwrap();
     Manifest::new(image, params(), ROOT.parse().unwrap(), area, Some(&REGION)).unwrap()
+}
+
+fn with_fec() -> Manifest {
+    manifest().with_fec(Fec::new(2, 5 * 4096, 304).unwrap()).unwrap()
 }
 
 fn without_superblock() -> Manifest {
@@ -86,11 +90,14 @@ fn every_part_is_read_back() {
     assert_eq!(read.superblock_region(), Some(0..4096));
     let fec = read.fec().unwrap();
     assert_eq!((fec.fec_roots(), fec.offset_bytes(), fec.fec_blocks()), (24, 4_096_000, 304));
+    let area = FecArea::new(&params(), &read.hash_area(), 24, 304, 4_096_000).unwrap();
+    assert_eq!((read.fec_area(), Fec::from(&area)), (Some(area), *fec));
     assert_eq!(read.not_after(), Some(u64::MAX));
 
     let bare = without_superblock();
     assert_eq!(Manifest::parse(&bare.to_bytes()).unwrap(), bare);
     assert_eq!((bare.superblock_sha256(), bare.superblock_region()), (None, None));
+    assert_eq!((bare.fec(), bare.fec_area()), (None, None));
 }
 
 /// P33: other spellings of the same values.
@@ -234,6 +241,9 @@ fn p33_values_that_contradict() {
         (fec(25, 8192, 304), "fec.fec_roots"),
         (fec(2, 8193, 304), "fec.offset_bytes"),
         (fec(2, 8192, 303), "fec.fec_blocks"),
+        (fec(2, u64::MAX - 4095, 304), "fec.offset_bytes"),
+        (fec(2, 8192, u64::MAX), "fec.offset_bytes"),
+        (fec(u32::MAX, 8192, 304), "fec.fec_roots"),
     ] {
         match refused(&bad) {
             ManifestError::Field { field, reason } => {
@@ -341,13 +351,49 @@ fn signed_nonsense_is_still_nonsense() {
 
 #[test]
 fn p01_no_bit_of_a_manifest_can_change() {
-    let bytes = manifest().to_bytes();
-    let signature = signer("p256").sign_manifest(&manifest()).unwrap();
+    for manifest in [manifest(), with_fec()] {
+        let bytes = manifest.to_bytes();
+        let signature = signer("p256").sign_manifest(&manifest).unwrap();
+        let trusted = [certificate("p256")];
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Manifest::verify(&flipped, &signature, &trusted).is_err(), "bit {bit}");
+        }
+    }
+}
+
+/// Nobody can take the parity of one manifest away, or add some to another.
+#[test]
+fn p30_manifests_with_and_without_parity_are_two() {
     let trusted = [certificate("p256")];
-    for bit in 0..bytes.len() * 8 {
-        let mut flipped = bytes.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(Manifest::verify(&flipped, &signature, &trusted).is_err(), "bit {bit}");
+    for (signed, shown) in [(manifest(), with_fec()), (with_fec(), manifest())] {
+        let signature = signer("p256").sign_manifest(&signed).unwrap();
+        let error = Manifest::verify(&shown.to_bytes(), &signature, &trusted).unwrap_err();
+        assert_eq!(error.class(), Class::Signature, "{error}");
+    }
+}
+
+/// P33: other spellings of the same parity, and parts of it alone.
+#[test]
+fn p33_parity_has_one_spelling() {
+    let fec = r#""fec":{"fec_roots":2,"offset_bytes":20480,"fec_blocks":304}"#;
+    let text = String::from_utf8(with_fec().to_bytes()).unwrap();
+    assert_eq!(text, with(r#""fec":null"#, fec));
+    for other in [
+        r#""fec":{"offset_bytes":20480,"fec_roots":2,"fec_blocks":304}"#,
+        r#""fec":{"fec_roots":2,"offset_bytes":20480,"fec_blocks":304,"device":null}"#,
+        r#""fec":{"fec_roots":2,"offset_bytes":20480}"#,
+        r#""fec":{"fec_roots":02,"offset_bytes":20480,"fec_blocks":304}"#,
+        r#""fec":{"fec_roots":2.0,"offset_bytes":20480,"fec_blocks":304}"#,
+        r#""fec":{"fec_roots":2,"offset_bytes":"20480","fec_blocks":304}"#,
+        r#""fec":{"fec_roots":2,"fec_roots":2,"offset_bytes":20480,"fec_blocks":304}"#,
+        r#""fec":{"fec_roots":2, "offset_bytes":20480,"fec_blocks":304}"#,
+        r#""fec":[2,20480,304]"#,
+        r#""fec":{}"#,
+        r#""fec":false"#,
+    ] {
+        refused(&with(r#""fec":null"#, other));
     }
 }
 
@@ -422,7 +468,7 @@ prop_compose! {
         algorithm in prop::sample::select(Algorithm::ALL),
         hash_type in prop::sample::select(vec![HashType::ChromeOs, HashType::Normal]),
         data_block in 9u32..=19,
-        hash_block in 9u32..=19,
+        hash_block in proptest::option::of(9u32..=19),
         data_blocks in 1u64..1 << 40,
         salt in prop::collection::vec(any::<u8>(), 0..=256),
     ) -> Params {
@@ -430,7 +476,7 @@ prop_compose! {
             .algorithm(algorithm)
             .hash_type(hash_type)
             .data_block_size(BlockSize::new(1 << data_block).unwrap())
-            .hash_block_size(BlockSize::new(1 << hash_block).unwrap())
+            .hash_block_size(BlockSize::new(1 << hash_block.unwrap_or(data_block)).unwrap())
             .data_blocks(data_blocks)
             .salt(Salt::new(&salt).unwrap())
             .build()
@@ -457,6 +503,7 @@ proptest! {
         offset in 0u64..1 << 20,
         superblock: bool,
         not_after: Option<u64>,
+        fec in proptest::option::of((2_u32..=24, 0_u64..1 << 20, 0_u64..1 << 20)),
     ) {
         let grid = if superblock { 512 } else { u64::from(params.hash_block_size().bytes()) };
         let area = HashArea::new(&params, offset * grid, superblock).unwrap();
@@ -466,11 +513,23 @@ proptest! {
         let size = params.algorithm().digest_size();
         let root: RootHash = "5a".repeat(usize::try_from(size).unwrap()).parse().unwrap();
         let image = Image::new(name, version, label, params.data_size() + tail).unwrap();
-        let made = Manifest::new(image, params, root, area, region.as_deref()).unwrap();
+        let made = Manifest::new(image, params.clone(), root, area, region.as_deref()).unwrap();
         let made = match not_after {
             Some(not_after) => made.with_not_after(not_after),
             None => made,
         };
+        let made = match fec {
+            Some((roots, start, behind)) => {
+                let offset = start * u64::from(params.data_block_size());
+                let blocks = params.data_blocks() + area.hash_blocks() + behind;
+                let with_fec = made.clone().with_fec(Fec::new(roots, offset, blocks).unwrap());
+                let equal = params.data_block_size() == params.hash_block_size();
+                prop_assert_eq!(with_fec.is_ok(), equal);
+                with_fec.unwrap_or(made)
+            }
+            None => made,
+        };
+        prop_assert_eq!(made.fec_area().as_ref().map(Fec::from).as_ref(), made.fec());
         let bytes = made.to_bytes();
         prop_assert!(bytes.len() < 4096);
         prop_assert_eq!(&Manifest::parse(&bytes).unwrap(), &made);

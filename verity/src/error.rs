@@ -35,8 +35,8 @@ pub enum Error {
     /// Parameters that no hash tree can have.
     #[error(transparent)]
     Params(#[from] ParamsError),
-    /// Not even one data block and its hash area fit.
-    #[error("one data block and its hash area take {needed} bytes, the partition has {actual}")]
+    /// Not even one data block fits together with its hash area, and its parity if there is to be any.
+    #[error("one data block and what goes with it take {needed} bytes, the partition has {actual}")]
     PartitionTooSmall {
         /// What the smallest image takes, in bytes.
         needed: u64,

@@ -7,7 +7,7 @@ use verity::table::{
     DeviceName, DmModCreate, FecOptions, KeyDescription, OnCorruption, OnError, Table, TableError,
     TableOptions, grub_set,
 };
-use verity::{Algorithm, BlockSize, FecError, HashArea, HashType, Params, RootHash, Salt};
+use verity::{Algorithm, BlockSize, FecArea, FecError, HashArea, HashType, Params, RootHash, Salt};
 
 const ROOT: &str = "9de18652fe74edfb9b805aaed72ae2aa48f94333f1ba5c452ac33b1c39325174";
 const SALT: &str = "b6b8dc1c9ea57b1a1c2e7d3a7ae8ad33c9b7f4b8e3f4be2ae51ffb1fd1db8a3b";
@@ -215,6 +215,41 @@ fn a_tree_in_the_data_of_one_device_is_refused() {
     };
     one("300").parse::<Table>().unwrap();
     assert!(matches!(refused(&one("299")), TableError::HashArea(_)));
+}
+
+#[test]
+fn g04_parity_in_what_it_covers_on_one_device_is_refused() {
+    let fec = |device: &str, start: u64, blocks: u64| {
+        line(&format!(
+            " 8 use_fec_from_device {device} fec_start {start} fec_blocks {blocks} fec_roots 2"
+        ))
+    };
+    // The tree has the hash blocks 1 to 4.
+    fec("/dev/vda2", 5, 304).parse::<Table>().unwrap();
+    fec("/dev/vda2", 9, 308).parse::<Table>().unwrap();
+    fec("/dev/vda1", 300, 304).parse::<Table>().unwrap();
+    fec("/dev/vda3", 0, 308).parse::<Table>().unwrap();
+    for start in [0, 1, 4] {
+        let error = refused(&fec("/dev/vda2", start, 304));
+        assert!(matches!(error, TableError::Fec(FecError::OverlapsHashArea { .. })), "{error}");
+    }
+    let error = refused(&fec("/dev/vda2", 8, 308));
+    assert!(matches!(error, TableError::Fec(FecError::CoversItself { .. })), "{error}");
+    for start in [0, 299] {
+        let error = refused(&fec("/dev/vda1", start, 304));
+        assert!(matches!(error, TableError::Fec(FecError::OverlapsData { .. })), "{error}");
+    }
+}
+
+#[test]
+fn parity_of_an_area_becomes_its_words() {
+    let table: Table = line("").parse().unwrap();
+    let hash_area = HashArea::new(table.params(), 0, true).unwrap();
+    let fec_area = FecArea::behind_hash_area(table.params(), &hash_area, 24).unwrap();
+    let fec = Some(FecOptions::new(DeviceName::new("/dev/vda2").unwrap(), &fec_area));
+    let table = table.with_options(TableOptions { fec, ..TableOptions::default() }).unwrap();
+    let words = " 8 use_fec_from_device /dev/vda2 fec_start 5 fec_blocks 304 fec_roots 24";
+    assert_eq!(table.to_string(), line(words));
 }
 
 #[test]

@@ -136,6 +136,46 @@ proptest! {
             Err(_) => prop_assert!(end(1).is_none_or(|end| end > size)),
         }
     }
+
+    /// The same with parity; where it ends is computed from the slow twin's tree.
+    #[test]
+    fn the_planned_image_with_parity_is_the_largest_that_fits(
+        scheme in scheme(any_size()),
+        size in prop_oneof![0_u64..1 << 24, any::<u64>()],
+        superblock in any::<bool>(),
+        roots in 2_u32..=24,
+    ) {
+        let scheme = Scheme { hash_block_size: scheme.data_block_size, ..scheme };
+        let builder = Params::builder()
+            .algorithm(scheme.algorithm.parse().unwrap())
+            .hash_type(HashType::try_from(scheme.hash_type).unwrap())
+            .data_block_size(BlockSize::new(scheme.data_block_size).unwrap())
+            .hash_block_size(BlockSize::new(scheme.hash_block_size).unwrap());
+        let end = |data_blocks: u64| {
+            let covered = u128::from(data_blocks)
+                + reference::geometry(data_blocks.into(), &scheme).hash_blocks;
+            let parity = covered.div_ceil(u128::from(255 - roots)) * u128::from(roots);
+            (covered + u128::from(superblock) + parity) * u128::from(scheme.data_block_size)
+        };
+        match Plan::for_partition_with_fec(builder, size, superblock, roots) {
+            Ok(plan) => {
+                let data_blocks = plan.params().data_blocks();
+                prop_assert_eq!(u128::from(plan.end()), end(data_blocks));
+                prop_assert!(plan.end() <= size);
+                prop_assert!(end(data_blocks + 1) > u128::from(size));
+                let fec_area = plan.fec_area().unwrap();
+                prop_assert_eq!(fec_area.roots(), roots);
+                prop_assert_eq!(fec_area.range().start, plan.hash_area().end());
+                fec_area.check_behind_hash_area(plan.params(), &plan.hash_area()).unwrap();
+                fec_area.check_behind_data(plan.params()).unwrap();
+            }
+            Err(Error::PartitionTooSmall { needed, .. }) => {
+                prop_assert_eq!(u128::from(needed), end(1));
+                prop_assert!(needed > size);
+            }
+            Err(error) => prop_assert!(false, "{}", error),
+        }
+    }
 }
 
 proptest! {

@@ -168,7 +168,7 @@ struct FecArgs {
 /// The parity of an image
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Forward error correction")]
-struct ParityArgs {
+struct ImageParityArgs {
     /// The parity of the image is in this file or device, which may be HASH or DATA [with a manifest that states
     /// parity: HASH]
     #[arg(long, value_name = "FILE")]
@@ -181,6 +181,51 @@ struct ParityArgs {
     /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2, or what the manifest states]
     #[arg(long, value_name = "N", value_parser = fec_roots)]
     fec_roots: Option<u32>,
+}
+
+/// Parity in the file or on the device of the hash area
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Forward error correction")]
+struct ParityArgs {
+    /// Parity right behind the hash area, by which so many lost blocks of each 255 can be recovered: from 2 to 24
+    /// [default: none]
+    #[arg(long, value_name = "N", value_parser = fec_roots)]
+    fec_roots: Option<u32>,
+}
+
+/// Parity as a table shall name it
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Forward error correction")]
+struct TableFecArgs {
+    /// The device with the parity as the table shall name it [default: the hash device if the manifest states parity,
+    /// else none]
+    #[arg(long, value_name = "DEVICE", alias = "fec-device")]
+    fec_dev: Option<String>,
+    /// Where the parity begins on that device; takes K, M, G and T [default: where the manifest says; without one 0]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, requires = "fec_dev")]
+    fec_offset: Option<u64>,
+    /// Parity bytes in a codeword of 255, from 2 to 24 [default: as in the manifest; without one 2]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = fec_roots,
+        requires = "fec_dev",
+        conflicts_with = "manifest"
+    )]
+    fec_roots: Option<u32>,
+    /// How many blocks the parity covers [default: as in the manifest; without one, as with veritysetup: the data, and
+    /// the hash device from the tree to its end, or to the parity on it]
+    #[arg(
+        long,
+        value_name = "BLOCKS",
+        value_parser = sizes::count,
+        requires = "fec_dev",
+        conflicts_with = "manifest"
+    )]
+    fec_blocks: Option<u64>,
+    /// Leave out the parity of the manifest, for a kernel without CONFIG_DM_VERITY_FEC, which would refuse the table
+    #[arg(long, requires = "manifest", conflicts_with_all = ["fec_dev", "hash"])]
+    no_fec: bool,
 }
 
 /// Which image, and what it is held against
@@ -209,7 +254,7 @@ struct ImageArgs {
     #[command(flatten)]
     parameters: ParameterArgs,
     #[command(flatten)]
-    parity: ParityArgs,
+    parity: ImageParityArgs,
 }
 
 /// How verified bytes are read
@@ -346,10 +391,10 @@ pub(crate) struct DumpArgs {
 #[command(after_help = exit::HELP)]
 #[group(id = "what", required = true, multiple = false, args = ["image", "partition"])]
 pub(crate) struct PlanArgs {
-    /// The hash area of an image of this size, in a file of its own
+    /// The hash area of an image of this size, in a file of its own, and the parity with it
     #[arg(long, value_name = "SIZE", value_parser = sizes::bytes)]
     image: Option<u64>,
-    /// The largest image that fits a partition of this size together with its hash area behind it
+    /// The largest image that fits a partition of this size together with its hash area, and its parity, behind it
     #[arg(
         long,
         value_name = "SIZE",
@@ -359,12 +404,15 @@ pub(crate) struct PlanArgs {
     partition: Option<u64>,
     #[command(flatten)]
     parameters: ParameterArgs,
+    #[command(flatten)]
+    parity: ParityArgs,
 }
 
 /// Print the device-mapper table that activates an image
 ///
 /// The parameters come from a manifest, or from the superblock of HASH for the root hash ROOT. A manifest
-/// without --certificate is not authenticated: it is accepted here alone, with a warning.
+/// without --certificate is not authenticated: it is accepted here alone, with a warning. Parity that the manifest
+/// states goes into the table.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct TableArgs {
@@ -409,6 +457,8 @@ pub(crate) struct TableArgs {
     /// Name of the device, for dm-mod-create and grub [default: root]
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    fec: TableFecArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -422,7 +472,8 @@ enum Emit {
 ///
 /// Beside IMAGE, or in --output-dir, named as IMAGE less a trailing .raw: the hash area (.verity), the root hash
 /// (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its signature
-/// (.manifest.json.p7s). Without a key nothing is signed. IMAGE is read once.
+/// (.manifest.json.p7s). Without a key nothing is signed. With --fec-roots parity goes behind the hash tree, into the
+/// same file. IMAGE is read once.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct BuildArgs {
@@ -461,6 +512,8 @@ pub(crate) struct BuildArgs {
     seed: SeedArgs,
     #[command(flatten)]
     threads: ThreadArgs,
+    #[command(flatten)]
+    parity: ParityArgs,
 }
 
 /// Check everything that build has made: both signatures, the manifest, the whole image

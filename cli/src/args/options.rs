@@ -1,8 +1,8 @@
 //! From what the user typed to what the commands take.
 
 use super::{
-    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ParameterArgs,
-    ParityArgs, PlanArgs, ReadArgs, ReadingArgs, RepairArgs, ServeArgs, SignArgs, TableArgs,
+    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ImageParityArgs,
+    ParameterArgs, PlanArgs, ReadArgs, ReadingArgs, RepairArgs, ServeArgs, SignArgs, TableArgs,
     VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
@@ -42,8 +42,8 @@ impl From<ImageArgs> for ImageSource {
     }
 }
 
-impl From<ParityArgs> for FecSource {
-    fn from(args: ParityArgs) -> FecSource {
+impl From<ImageParityArgs> for FecSource {
+    fn from(args: ImageParityArgs) -> FecSource {
         FecSource { device: args.fec_device, offset: args.fec_offset, roots: args.fec_roots }
     }
 }
@@ -134,7 +134,8 @@ impl From<PlanArgs> for plan::Options {
             (_, Some(size)) => plan::Target::Partition(size),
             (size, None) => plan::Target::Image(size.unwrap_or(0)),
         };
-        plan::Options { target, parameters: args.parameters.into() }
+        let fec_roots = args.parity.fec_roots;
+        plan::Options { target, fec_roots, parameters: args.parameters.into() }
     }
 }
 
@@ -159,6 +160,13 @@ impl From<TableArgs> for table::Options {
             origin: source,
             data_device: args.data_dev,
             hash_device: args.hash_dev,
+            fec: table::FecChoice {
+                none: args.fec.no_fec,
+                device: args.fec.fec_dev,
+                offset: args.fec.fec_offset,
+                roots: args.fec.fec_roots,
+                blocks: args.fec.fec_blocks,
+            },
             options: args.options,
             emit,
             name: args.name,
@@ -184,6 +192,7 @@ impl From<BuildArgs> for build::Options {
             usr: args.usr,
             parameters: args.parameters.into(),
             seed: args.seed.seed,
+            fec_roots: args.parity.fec_roots,
             threads: args.threads.threads,
         }
     }

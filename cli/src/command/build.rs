@@ -1,17 +1,18 @@
 //! `verity build`: everything a verified boot of an image needs, made in one pass and published as a set.
 //!
-//! The manifest's signature appears last; until then `check` refuses the set. What an earlier set had and this
+//! Parity goes behind the tree, into the same file: whatever carries the hash area carries it too, and it covers
+//! data and tree and nothing foreign. The manifest's signature appears last; until then `check` refuses the set. What an earlier set had and this
 //! one has not, such as signatures, is taken away.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use verity::RootHash;
 use verity::publish::{Input, Output, OutputSet, Removal};
+use verity::{FecArea, RootHash};
 use verity_sign::{Image, Manifest, Signer};
 
-use super::format::{Job, Tree, write_bytes};
+use super::format::{Job, Parity, Tree, write_bytes};
 use super::header::Header;
 use super::{Context, Outcome};
 use crate::error::{Class, CommandError, OrFail};
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) usr: bool,
     pub(crate) parameters: Parameters,
     pub(crate) seed: Option<String>,
+    /// How many roots the parity has that is made too.
+    pub(crate) fec_roots: Option<u32>,
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
@@ -71,6 +74,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
     let tree = Tree::new(&options.parameters, identity, &image)?;
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
+    let parity = match options.fec_roots {
+        Some(roots) => Some(Parity::behind_hash_area(&tree, roots, &cars.hash)?),
+        None => None,
+    };
     let description = describe(options, &cars, &image)?;
     let mut inputs = vec![trust::open(&options.image)?];
     if let Some(Signing { key, certificate, .. }) = &options.signing {
@@ -80,13 +87,18 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let uncovered = image.size() - tree.params.data_size();
     tree.warn(&image, uncovered);
     let job = Job { tree: &tree, data: &image, threads: options.threads, context };
-    let root_hash = job.build_output(&outputs.hash)?;
-    let manifest = manifest(&tree, root_hash, description, options.not_after)?;
+    let root_hash = job.build_output(&outputs.hash, parity.as_ref())?;
+    let fec_area = parity.map(|parity| parity.area);
+    let manifest = manifest(&tree, root_hash, fec_area.as_ref(), description, options.not_after)?;
     outputs.write(root_hash, &manifest, signer.as_ref())?;
     context.signals.check()?;
     let files = outputs.publish()?;
+    let mut header = tree.header(&cars.hash, uncovered).with_root_hash(root_hash);
+    if let Some(fec_area) = &fec_area {
+        header = header.with_fec(fec_area, true);
+    }
     Ok(Outcome::Built(Built {
-        header: tree.header(&cars.hash, uncovered).with_root_hash(root_hash),
+        header,
         image_name: manifest.image().name().to_owned(),
         image_version: options.image_version,
         signed: signer.is_some(),
@@ -110,12 +122,17 @@ fn describe(options: &Options, cars: &SideCars, image: &Input) -> Result<Image, 
 fn manifest(
     tree: &Tree,
     root_hash: RootHash,
+    fec_area: Option<&FecArea>,
     image: Image,
     not_after: Option<u64>,
 ) -> Result<Manifest, CommandError> {
     let region = superblock_region(tree)?;
     let (params, area) = (tree.params.clone(), tree.area);
     let manifest = Manifest::new(image, params, root_hash, area, region.as_deref())
+        .and_then(|manifest| match fec_area {
+            Some(fec_area) => manifest.with_fec(fec_area.into()),
+            None => Ok(manifest),
+        })
         .map_err(|error| CommandError::new(Class::Metadata, error))?;
     Ok(match not_after {
         Some(seconds) => manifest.with_not_after(seconds),

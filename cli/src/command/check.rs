@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use verity_sign::{Certificate, MAX_SIGNATURE_BYTES, VerifiedManifest, root_hash_content};
+use verity_sign::{
+    Certificate, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest, root_hash_content,
+};
 
+use super::header::Fec;
 use super::image::Image;
 use super::verify::{self, Effort, Verification};
 use super::{Context, Outcome};
@@ -38,6 +41,8 @@ pub(crate) struct Checked {
     pub(crate) label: String,
     pub(crate) not_after: Option<u64>,
     pub(crate) root_hash_signer: String,
+    /// The parity in the hash file; its bytes were not compared.
+    pub(crate) fec: Option<Fec>,
 }
 
 /// Checks the set.
@@ -49,12 +54,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
     let data = Arc::new(Device::open(&options.image)?);
     let hash = Arc::new(Device::open(&cars.hash)?);
-    let stated = verified.manifest().hash_area().file_size();
-    if hash.size() != stated {
-        let words =
-            format!("the hash file has {} bytes, its manifest states {stated}", hash.size());
-        return Err(CommandError::message(Class::Metadata, words).at(&cars.hash));
-    }
+    hash_file(verified.manifest(), &hash)?;
     let effort = Effort { all: false, ignore_zero_blocks: false, threads: options.threads };
     let image =
         Image::of_manifest(&verified, data, hash, &FecSource::default())?.with_its_superblock()?;
@@ -67,7 +67,27 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         label: image.label().to_owned(),
         not_after: verified.manifest().not_after(),
         root_hash_signer,
+        fec: verified.manifest().fec_area().as_ref().map(Fec::from),
     }))
+}
+
+/// The hash file ends with the tree, or with the parity if there is any: no byte is there that nothing is about.
+fn hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandError> {
+    let area = manifest.hash_area();
+    let stated = match manifest.fec_area() {
+        Some(fec) => {
+            fec.check_behind_hash_area(manifest.params(), &area)
+                .or_fail(Class::Metadata, hash.path())?;
+            fec.range().end
+        }
+        None => area.file_size(),
+    };
+    if hash.size() != stated {
+        let words =
+            format!("the hash file has {} bytes, its manifest states {stated}", hash.size());
+        return Err(CommandError::message(Class::Metadata, words).at(hash.path()));
+    }
+    Ok(())
 }
 
 fn missing_manifest(error: CommandError, path: &Path) -> CommandError {

@@ -13,11 +13,10 @@ use std::path::{Path, PathBuf};
 
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::{InPlace, Input, Output, OutputSet, Rewriting};
-use verity::{Builder, FecArea, HashArea, Params, RootHash, Superblock, Uuid};
+use verity::{Builder, HashArea, Params, RootHash, Superblock, Uuid};
 
 use self::overlay::Overlay;
-pub(crate) use self::parity::FecOptions;
-use self::parity::Parity;
+pub(crate) use self::parity::{FecOptions, Parity};
 use super::header::Header;
 use super::{Context, Outcome, class_of, from_library, threads_or_all, verify};
 use crate::error::{Class, CommandError, OrFail};
@@ -57,8 +56,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         Some(path) => Some(root_hash_output(path, options, &data)?),
         None => None,
     };
-    let uncovered =
-        verify::uncovered_bytes(&tree.params, &tree.area, data.size(), target.relation(&data)?);
+    let uncovered = uncovered(&tree, &data, target.relation(&data)?, parity.as_ref())?;
     tree.warn(&data, uncovered);
     let mut header = tree.header(&options.hash, uncovered);
     if let Some(parity) = &parity {
@@ -67,6 +65,25 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let job = Job { tree: &tree, data: &data, threads: options.threads, context };
     let root_hash = target.write(&job, parity, root_hash_file)?;
     Ok(Outcome::Formatted(header.with_root_hash(root_hash)))
+}
+
+/// How many bytes of the data stay out of the tree and are not what is made here either.
+fn uncovered(
+    tree: &Tree,
+    data: &Input,
+    hash: Relation,
+    parity: Option<&Parity>,
+) -> Result<u64, CommandError> {
+    let mut own = Vec::new();
+    if hash == Relation::Same {
+        own.push(tree.area.range());
+    }
+    if let Some(parity) = parity
+        && parity.is_with_data(data, hash)?
+    {
+        own.push(parity.area.range());
+    }
+    Ok(verify::uncovered_bytes(&tree.params, data.size(), &own))
 }
 
 /// The hash tree that is to be made.
@@ -93,12 +110,6 @@ impl Tree {
     pub(crate) fn superblock(&self) -> Option<[u8; 512]> {
         let superblock = Superblock::new(self.params.clone(), self.uuid);
         self.area.has_superblock().then(|| superblock.to_bytes())
-    }
-
-    /// Where that which parity covers ends on the hash device.
-    fn covered_end(&self, fec: &FecArea) -> u64 {
-        let on_hash_device = fec.blocks() - self.params.data_blocks();
-        self.area.tree_range().start + on_hash_device * u64::from(fec.block_size())
     }
 
     pub(crate) fn header(&self, path: &Path, uncovered: u64) -> Header {
@@ -168,13 +179,9 @@ impl Job<'_> {
             .map_err(|error| unless_changed(error, data))
     }
 
-    /// Builds into a temporary file and writes the superblock there; `output` is ready to be published.
-    pub(crate) fn build_output(&self, output: &Output) -> Result<RootHash, CommandError> {
-        self.build_output_with(output, None)
-    }
-
-    /// The same with parity, there or elsewhere.
-    fn build_output_with(
+    /// Builds into a temporary file and writes the superblock there; `output` is ready to be published. Parity goes
+    /// there or elsewhere.
+    pub(crate) fn build_output(
         &self,
         output: &Output,
         parity: Option<&Parity>,
@@ -218,7 +225,8 @@ impl Job<'_> {
     ) -> Result<(Rewriting, RootHash), CommandError> {
         let (path, area) = (device.path().to_owned(), &self.tree.area);
         let nameless = nameless_beside(self.data)?;
-        let kept = area.end()..parity.map_or(0, |parity| self.tree.covered_end(&parity.area));
+        let kept =
+            area.end()..parity.map_or(0, |parity| parity.area.covered_end(&self.tree.params, area));
         let overlay = Overlay { made: &nameless, below: device.file(), kept };
         let root_hash = self.build(&overlay, &path, parity)?;
         self.data.check()?;
@@ -321,7 +329,7 @@ impl Target {
         };
         match self {
             Target::File(output) => {
-                let root_hash = job.build_output_with(&output, parity.as_ref())?;
+                let root_hash = job.build_output(&output, parity.as_ref())?;
                 let set = put(parity)?.output(output);
                 write_root_hash(root_hash_file, set, root_hash)?.commit()?;
                 Ok(root_hash)

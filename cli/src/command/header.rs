@@ -25,8 +25,11 @@ pub(crate) struct Header {
     pub(crate) hash_start: u64,
     pub(crate) levels: usize,
     pub(crate) data_bytes: u64,
-    /// From the start of the hash device to the end of the tree.
+    /// From the start of the hash device to the end of the hash area, or of the parity behind it.
     pub(crate) hash_device_bytes: u64,
+    /// Where the hash area ends.
+    #[serde(skip)]
+    pub(crate) hash_area_end: u64,
     /// Bytes of the data that the tree does not cover, if there is data.
     pub(crate) uncovered_bytes: Option<u64>,
     /// The parity that was made.
@@ -69,6 +72,7 @@ impl Header {
             levels: params.geometry().levels().len(),
             data_bytes: params.data_size(),
             hash_device_bytes: area.end(),
+            hash_area_end: area.end(),
             uncovered_bytes: None,
             fec: None,
         }
@@ -88,16 +92,10 @@ impl Header {
 
     /// The same with the parity that goes with it, on the hash device or elsewhere.
     pub(crate) fn with_fec(mut self, area: &FecArea, with_hash: bool) -> Header {
-        self.fec = Some(Fec {
-            offset_bytes: area.range().start,
-            fec_start: area.start(),
-            fec_roots: area.roots(),
-            fec_blocks: area.blocks(),
-            rounds: area.rounds(),
-            parity_blocks: area.rounds() * u64::from(area.roots()),
-            parity_bytes: area.range().end - area.range().start,
-            with_hash,
-        });
+        if with_hash {
+            self.hash_device_bytes = area.range().end;
+        }
+        self.fec = Some(Fec { with_hash, ..Fec::from(area) });
         self
     }
 
@@ -105,5 +103,20 @@ impl Header {
     pub(crate) fn with_root_hash(mut self, root_hash: RootHash) -> Header {
         self.root_hash = Some(root_hash.to_string());
         self
+    }
+}
+
+impl From<&FecArea> for Fec {
+    fn from(area: &FecArea) -> Fec {
+        Fec {
+            offset_bytes: area.range().start,
+            fec_start: area.start(),
+            fec_roots: area.roots(),
+            fec_blocks: area.blocks(),
+            rounds: area.rounds(),
+            parity_blocks: area.rounds() * u64::from(area.roots()),
+            parity_bytes: area.size(),
+            with_hash: false,
+        }
     }
 }

@@ -140,7 +140,8 @@ impl Image {
             return Err(CommandError::message(Class::Metadata, words).at(data.path()));
         }
         let stated = verified.manifest();
-        let fec = fec.open(stated.fec(), stated.params(), &stated.hash_area(), [&data, &hash])?;
+        let area = stated.hash_area();
+        let fec = fec.open(stated.fec_area(), stated.params(), &area, [&data, &hash])?;
         Ok(Image {
             superblock: check_superblock(verified, &hash),
             trusted: verified.trusted_params().clone(),

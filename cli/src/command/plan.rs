@@ -1,25 +1,28 @@
 //! `verity plan`: every size before anything is written.
 
 use serde::Serialize;
-use verity::{HashArea, Params, Plan};
+use verity::{FecArea, HashArea, Params, Plan};
 
+use super::header::Fec;
 use super::{Context, Outcome, class_of};
-use crate::error::CommandError;
+use crate::error::{Class, CommandError};
 use crate::parameters::Parameters;
 
 /// What to plan for.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) target: Target,
+    /// How many roots the parity has that goes behind the hash area.
+    pub(crate) fec_roots: Option<u32>,
     pub(crate) parameters: Parameters,
 }
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// Data of this size; the hash area has a device of its own.
+    /// Data of this size; the hash area, and the parity with it, has a device of its own.
     Image(u64),
-    /// One partition that shall hold data and hash area.
+    /// One partition that shall hold data and hash area, and the parity.
     Partition(u64),
 }
 
@@ -41,10 +44,12 @@ pub(crate) struct Sizes {
     pub(crate) hash_start: u64,
     /// Superblock, padding and tree.
     pub(crate) hash_area_bytes: u64,
-    /// From the start of the device to the end of the hash area.
+    /// From the start of the device to the end of the hash area, or of the parity behind it.
     pub(crate) hash_device_bytes: u64,
     /// What remains of the partition.
     pub(crate) unused_bytes: Option<u64>,
+    /// The parity.
+    pub(crate) fec: Option<Fec>,
 }
 
 /// Computes the sizes.
@@ -55,21 +60,33 @@ pub(crate) fn run(options: &Options, _context: &Context) -> Result<Outcome, Comm
         Target::Image(size) => {
             let params = parameters.params(size)?;
             let area = parameters.hash_area(&params)?;
-            Sizes::new(parameters, &params, &area)
+            let fec =
+                options.fec_roots.map(|roots| FecArea::behind_hash_area(&params, &area, roots));
+            let fec = fec.transpose().map_err(|error| CommandError::new(Class::Metadata, error))?;
+            Sizes::new(parameters, &params, &area, fec.as_ref())
         }
         Target::Partition(size) => {
-            let plan = Plan::for_partition(parameters.builder(), size, !parameters.no_superblock)
-                .map_err(|error| CommandError::new(class_of(&error), error))?;
-            let sizes = Sizes::new(parameters, plan.params(), &plan.hash_area());
-            let unused = size.saturating_sub(sizes.hash_device_bytes);
-            Sizes { unused_bytes: Some(unused), ..sizes }
+            let (builder, superblock) = (parameters.builder(), !parameters.no_superblock);
+            let plan = match options.fec_roots {
+                Some(roots) => Plan::for_partition_with_fec(builder, size, superblock, roots),
+                None => Plan::for_partition(builder, size, superblock),
+            };
+            let plan = plan.map_err(|error| CommandError::new(class_of(&error), error))?;
+            let (area, fec) = (plan.hash_area(), plan.fec_area());
+            let sizes = Sizes::new(parameters, plan.params(), &area, fec.as_ref());
+            Sizes { unused_bytes: Some(size.saturating_sub(plan.end())), ..sizes }
         }
     };
     Ok(Outcome::Planned(sizes))
 }
 
 impl Sizes {
-    fn new(parameters: &Parameters, params: &Params, area: &HashArea) -> Sizes {
+    fn new(
+        parameters: &Parameters,
+        params: &Params,
+        area: &HashArea,
+        fec: Option<&FecArea>,
+    ) -> Sizes {
         let range = area.range();
         Sizes {
             algorithm: params.algorithm().name(),
@@ -86,8 +103,9 @@ impl Sizes {
             hash_area_offset: area.offset(),
             hash_start: area.hash_start(),
             hash_area_bytes: range.end - range.start,
-            hash_device_bytes: range.end,
+            hash_device_bytes: fec.map_or(range.end, |fec| fec.range().end),
             unused_bytes: None,
+            fec: fec.map(Fec::from),
         }
     }
 }

@@ -75,6 +75,17 @@ impl<'a> Recovering<'a> {
     }
 }
 
+/// Where recovered blocks went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recovered {
+    /// Nowhere: it was only asked.
+    Nowhere,
+    /// Into a copy, which is worth nothing unless all of it is right.
+    Copy,
+    /// To where they lie.
+    InPlace,
+}
+
 /// Whether a failed verification is about blocks that parity could give. A server that does not answer is none of
 /// those: it would not answer for the other blocks either.
 pub(super) fn is_about_blocks(error: &Error, image: &Image) -> bool {
@@ -89,11 +100,16 @@ pub(super) fn is_about_blocks(error: &Error, image: &Image) -> bool {
 }
 
 /// The failure that tells of corrupt blocks which were recovered, or could be: none, if there were not any.
-pub(super) fn verdict(image: &Image, repaired: &Repaired, written: bool) -> Option<CommandError> {
+pub(super) fn verdict(
+    image: &Image,
+    repaired: &Repaired,
+    target: Recovered,
+) -> Option<CommandError> {
+    let written = target == Recovered::InPlace;
     let recovery = Recovery::of(repaired, written);
     let (places, blocks) = (image.places(), recovery.blocks);
     let (class, words, first) = match &repaired.beyond {
-        None if written || blocks == 0 => return None,
+        None if target != Recovered::Nowhere || blocks == 0 => return None,
         None => {
             let words = match blocks {
                 1 => "1 corrupt block, which can be repaired".to_owned(),

@@ -19,7 +19,7 @@ use verity::publish::{Output, OutputSet};
 use verity::{BlockRef, RepairSink};
 
 use super::image::{Image, ImageSource};
-use super::recovery::{Recovering, verdict};
+use super::recovery::{Recovered, Recovering, verdict};
 use super::{Context, Outcome};
 use crate::device::Device;
 use crate::error::{Class, CommandError, Findings, OrFail, Recovery};
@@ -92,17 +92,17 @@ struct Job<'a> {
 impl Job<'_> {
     fn ask(&self) -> Result<verity::Repaired, CommandError> {
         let repaired = self.image.unless_changed(self.recovering.ask())?;
-        self.judge(repaired, false)
+        self.judge(repaired, Recovered::Nowhere)
     }
 
     /// The verdict on what was recovered: an error unless the image is whole, superblock and all.
     fn judge(
         &self,
         repaired: verity::Repaired,
-        written: bool,
+        target: Recovered,
     ) -> Result<verity::Repaired, CommandError> {
         let fault = self.image.superblock_fault();
-        let failure = match (verdict(self.image, &repaired, written), fault) {
+        let failure = match (verdict(self.image, &repaired, target), fault) {
             (None, None) => return Ok(repaired),
             (Some(failure), None) => failure,
             (Some(failure), Some(fault)) if repaired.beyond.is_some() => {
@@ -111,7 +111,7 @@ impl Job<'_> {
             (_, Some(fault)) => {
                 let words =
                     format!("{}; parity does not cover it, all else is right", fault.words());
-                let recovery = Some(Recovery::of(&repaired, written));
+                let recovery = Some(Recovery::of(&repaired, target == Recovered::InPlace));
                 CommandError::message(Class::NotVerified, words)
                     .at(self.image.hash().path())
                     .with_findings(Findings { recovery, ..self.image.findings() })
@@ -155,7 +155,7 @@ impl Job<'_> {
             .run(data_copy.file(), hash_source, &sink)
             .map_err(|error| sink.explain(error, image, self.context));
         let repaired = image.unless_changed(repaired)?;
-        let repaired = self.judge(repaired, false).map_err(not_written)?;
+        let repaired = self.judge(repaired, Recovered::Copy).map_err(not_written)?;
         self.check_nothing_is_lost(&sink, &repaired)?;
         self.context.signals.check()?;
         let set = hash_copy.into_iter().fold(OutputSet::new(), OutputSet::output);

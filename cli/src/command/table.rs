@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use verity::table::{DeviceName, DmModCreate, Table, TableError, TableOptions, grub_set};
-use verity::{HashArea, Params, RootHash};
+use verity::table::{
+    DeviceName, DmModCreate, FecOptions, Table, TableError, TableOptions, grub_set,
+};
+use verity::{FecArea, HashArea, Params, RootHash};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use super::{Context, Outcome, read_superblock};
@@ -22,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) origin: Origin,
     pub(crate) data_device: String,
     pub(crate) hash_device: String,
+    pub(crate) fec: FecChoice,
     /// `NAME` or `NAME=VALUE`.
     pub(crate) options: Vec<String>,
     pub(crate) emit: Emit,
@@ -33,6 +36,20 @@ pub(crate) struct Options {
 pub(crate) enum Origin {
     Manifest { manifest: PathBuf, certificates: Vec<PathBuf> },
     Superblock { hash: PathBuf, hash_offset: u64, root: RootSource },
+}
+
+/// What was said about parity, which a manifest may state and a superblock cannot.
+#[derive(Debug, Default)]
+pub(crate) struct FecChoice {
+    /// Leave out what the manifest states.
+    pub(crate) none: bool,
+    /// The device that holds it, if it is not the hash device; without a manifest there is none otherwise.
+    pub(crate) device: Option<String>,
+    /// Where it begins there, in bytes.
+    pub(crate) offset: Option<u64>,
+    pub(crate) roots: Option<u32>,
+    /// How many blocks it covers.
+    pub(crate) blocks: Option<u64>,
 }
 
 /// Which text.
@@ -52,6 +69,16 @@ pub(crate) struct Line {
     pub(crate) geometry: String,
     pub(crate) root_hash: String,
     pub(crate) text: String,
+    pub(crate) fec: Option<LineFec>,
+}
+
+/// The parity that the text names. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct LineFec {
+    pub(crate) device: String,
+    pub(crate) fec_start: u64,
+    pub(crate) fec_blocks: u64,
+    pub(crate) fec_roots: u32,
 }
 
 /// The device's name unless another is given: the root file system is what this is mostly for.
@@ -64,8 +91,9 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
             "--name has no effect with --emit dm: a table has no name",
         ));
     }
-    let stated = Stated::read(&options.origin, context)?;
-    let device = |name: &str| DeviceName::new(name).map_err(unusable);
+    let stated = Stated::read(options, context)?;
+    let table_options = table_options(options, stated.fec_area.as_ref())?;
+    let fec = table_options.fec.as_ref().map(LineFec::from);
     let table = Table::new(
         stated.params,
         stated.root_hash,
@@ -73,22 +101,49 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         device(&options.hash_device)?,
         stated.area.hash_start(),
     );
-    let table = table.and_then(|table| table.with_options(table_options(&options.options)?));
-    let text = emit(options, table.map_err(unusable)?)?;
+    let table = table.and_then(|table| table.with_options(table_options)).map_err(unusable)?;
+    let text = emit(options, table)?;
     let root_hash = stated.root_hash.to_string();
-    Ok(Outcome::Table(Line { geometry: stated.geometry, root_hash, text }))
+    Ok(Outcome::Table(Line { geometry: stated.geometry, root_hash, text, fec }))
 }
 
-fn unusable(error: TableError) -> CommandError {
-    CommandError::new(Class::Usage, error)
+fn unusable(error: impl Into<TableError>) -> CommandError {
+    CommandError::new(Class::Usage, error.into())
 }
 
-fn table_options(options: &[String]) -> Result<TableOptions, TableError> {
-    let words = options.iter().flat_map(|option| match option.split_once('=') {
+fn device(name: &str) -> Result<DeviceName, CommandError> {
+    DeviceName::new(name).map_err(unusable)
+}
+
+/// The options that were given, and the parity.
+fn table_options(
+    options: &Options,
+    fec_area: Option<&FecArea>,
+) -> Result<TableOptions, CommandError> {
+    let words = options.options.iter().flat_map(|option| match option.split_once('=') {
         Some((name, value)) => vec![name, value],
         None => vec![option.as_str()],
     });
-    TableOptions::from_words(words)
+    let given = TableOptions::from_words(words).map_err(unusable)?;
+    let Some(fec_area) = fec_area else { return Ok(given) };
+    if given.fec.is_some() {
+        return Err(CommandError::usage(
+            "--option use_fec_from_device, where there is parity already: --no-fec leaves that of the manifest out",
+        ));
+    }
+    let name = options.fec.device.as_ref().unwrap_or(&options.hash_device);
+    Ok(TableOptions { fec: Some(FecOptions::new(device(name)?, fec_area)), ..given })
+}
+
+impl From<&FecOptions> for LineFec {
+    fn from(fec: &FecOptions) -> LineFec {
+        LineFec {
+            device: fec.device.to_string(),
+            fec_start: fec.start,
+            fec_blocks: fec.blocks,
+            fec_roots: fec.roots,
+        }
+    }
 }
 
 fn emit(options: &Options, table: Table) -> Result<String, CommandError> {
@@ -115,45 +170,49 @@ struct Stated {
     root_hash: RootHash,
     area: HashArea,
     geometry: String,
+    fec_area: Option<FecArea>,
 }
 
 impl Stated {
-    fn read(origin: &Origin, context: &Context) -> Result<Stated, CommandError> {
-        match origin {
+    fn read(options: &Options, context: &Context) -> Result<Stated, CommandError> {
+        match &options.origin {
             Origin::Manifest { manifest, certificates } if certificates.is_empty() => {
-                Self::unsigned_manifest(manifest)
+                Self::unsigned_manifest(manifest, &options.fec)
             }
             Origin::Manifest { manifest, certificates } => {
                 let verified = trust::manifest(manifest, &trust::certificates(certificates)?)?;
-                Ok(Self::of_manifest(verified.manifest(), verity::Origin::Manifest.to_string()))
+                let geometry = verity::Origin::Manifest.to_string();
+                Self::of_manifest(verified.manifest(), geometry, &options.fec)
             }
             Origin::Superblock { hash, hash_offset, root } => {
-                Self::superblock(hash, *hash_offset, root.require()?, context)
+                Self::superblock(hash, *hash_offset, root.require()?, options, context)
             }
         }
     }
 
-    fn unsigned_manifest(path: &Path) -> Result<Stated, CommandError> {
+    fn unsigned_manifest(path: &Path, fec: &FecChoice) -> Result<Stated, CommandError> {
         let bytes = trust::read_small(path, MAX_MANIFEST_BYTES)?;
         let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
         let geometry = "not authenticated (manifest without --certificate)";
         warn_of(geometry, path);
-        Ok(Self::of_manifest(&manifest, geometry.to_owned()))
+        Self::of_manifest(&manifest, geometry.to_owned(), fec)
     }
 
-    fn of_manifest(manifest: &Manifest, geometry: String) -> Stated {
-        Stated {
-            params: manifest.params().clone(),
-            root_hash: manifest.root_hash(),
-            area: manifest.hash_area(),
-            geometry,
-        }
+    fn of_manifest(
+        manifest: &Manifest,
+        geometry: String,
+        fec: &FecChoice,
+    ) -> Result<Stated, CommandError> {
+        let (params, area) = (manifest.params().clone(), manifest.hash_area());
+        let fec_area = fec.of_manifest(manifest)?;
+        Ok(Stated { params, root_hash: manifest.root_hash(), area, geometry, fec_area })
     }
 
     fn superblock(
         path: &Path,
         hash_offset: u64,
         root_hash: RootHash,
+        options: &Options,
         context: &Context,
     ) -> Result<Stated, CommandError> {
         let hash = Device::open(path)?;
@@ -162,7 +221,62 @@ impl Stated {
         let area = HashArea::new(&params, hash_offset, true).or_fail(Class::Metadata, path)?;
         let geometry = verity::Origin::Superblock.to_string();
         warn_of(&geometry, path);
-        Ok(Stated { params, root_hash, area, geometry })
+        let fec_area = options.fec.beside(&params, &area, &hash, &options.hash_device)?;
+        Ok(Stated { params, root_hash, area, geometry, fec_area })
+    }
+}
+
+/// As veritysetup has it where nothing states the roots.
+const DEFAULT_ROOTS: u32 = 2;
+
+impl FecChoice {
+    /// The parity that a manifest states, on the device and at the place that were named.
+    fn of_manifest(&self, manifest: &Manifest) -> Result<Option<FecArea>, CommandError> {
+        let fec_area = match manifest.fec_area() {
+            None if self.device.is_some() => {
+                return Err(CommandError::usage("the manifest states no parity for --fec-dev"));
+            }
+            None if self.none => {
+                return Err(CommandError::usage(
+                    "--no-fec has no effect: the manifest states no parity",
+                ));
+            }
+            None => return Ok(None),
+            Some(_) if self.none => return Ok(None),
+            Some(fec_area) => fec_area,
+        };
+        let offset = self.offset.unwrap_or(fec_area.range().start);
+        let (params, area) = (manifest.params(), manifest.hash_area());
+        FecArea::new(params, &area, fec_area.roots(), fec_area.blocks(), offset)
+            .map(Some)
+            .map_err(unusable)
+    }
+
+    /// The parity that was described; what it covers follows, as with veritysetup, from the size of the hash device.
+    fn beside(
+        &self,
+        params: &Params,
+        area: &HashArea,
+        hash: &Device,
+        hash_device: &str,
+    ) -> Result<Option<FecArea>, CommandError> {
+        let Some(device) = &self.device else { return Ok(None) };
+        let with_hash = device == hash_device;
+        let (offset, roots) = (self.offset.unwrap_or(0), self.roots.unwrap_or(DEFAULT_ROOTS));
+        let fec_area = match self.blocks {
+            Some(blocks) => FecArea::new(params, area, roots, blocks, offset),
+            None if with_hash => {
+                FecArea::covering(params, area, roots, offset.max(area.end()), offset)
+            }
+            None => FecArea::covering(params, area, roots, hash.size(), offset),
+        };
+        let fec_area = fec_area.map_err(unusable)?;
+        let (needed, size) = (fec_area.range().end, hash.size());
+        if with_hash && needed > size {
+            let words = format!("the parity ends at {needed} bytes, the hash device at {size}");
+            return Err(CommandError::message(Class::Metadata, words).at(hash.path()));
+        }
+        Ok(Some(fec_area))
     }
 }
 

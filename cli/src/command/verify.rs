@@ -4,13 +4,14 @@
 //! the `geometry` of the result.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use serde::Serialize;
 use verity::io::ReadAt;
-use verity::{Error, HashArea, Params, Verifier};
+use verity::{Error, Params, Verifier};
 
 use super::image::{Image, ImageSource};
-use super::recovery::{Recovering, is_about_blocks, verdict};
+use super::recovery::{Recovered, Recovering, is_about_blocks, verdict};
 use super::{Context, Outcome, threads_or_all};
 use crate::error::{Class, CommandError, Findings, OrFail};
 use crate::progress::Meter;
@@ -124,9 +125,8 @@ fn explain(
     };
     match recovering.ask() {
         // Whatever is right now, it was not a moment ago.
-        Ok(repaired) => {
-            verdict(image, &repaired, false).unwrap_or_else(|| image.error(error, context))
-        }
+        Ok(repaired) => verdict(image, &repaired, Recovered::Nowhere)
+            .unwrap_or_else(|| image.error(error, context)),
         Err(failure) => failure,
     }
 }
@@ -169,29 +169,28 @@ fn warn_of_padding(image: &Image) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// How many of `data_size` bytes no hash covers; a hash area among them does not count.
-pub(crate) fn uncovered_bytes(
-    params: &Params,
-    area: &HashArea,
-    data_size: u64,
-    relation: Relation,
-) -> u64 {
-    let own = match relation {
-        Relation::Same => {
-            let behind = area.offset().max(params.data_size());
-            area.end().min(data_size).saturating_sub(behind)
-        }
-        _ => 0,
+/// How many of `data_size` bytes no hash covers; those of hash area and parity, if they are `own` bytes of the same
+/// device, do not count.
+pub(crate) fn uncovered_bytes(params: &Params, data_size: u64, own: &[Range<u64>]) -> u64 {
+    let behind = |range: &Range<u64>| {
+        range.end.min(data_size).saturating_sub(range.start.max(params.data_size()))
     };
+    let own = own.iter().map(behind).fold(0, u64::saturating_add);
     data_size.saturating_sub(params.data_size()).saturating_sub(own)
 }
 
 /// Warns of bytes of the data that no hash covers.
 fn uncovered(image: &Image) -> Result<u64, CommandError> {
     let (trusted, data) = (image.trusted(), image.data());
-    let relation = data.relation(image.hash()).or_fail(Class::Io, data.path())?;
-    let uncovered = uncovered_bytes(trusted.params(), &trusted.hash_area(), data.size(), relation);
-    let uncovered = uncovered.saturating_sub(parity_bytes(image)?);
+    let mut own = Vec::new();
+    if data.relation(image.hash()).or_fail(Class::Io, data.path())? == Relation::Same {
+        own.push(trusted.hash_area().range());
+    }
+    if let Some(fec) = image.fec() {
+        let relation = data.relation(fec.device()).or_fail(Class::Io, data.path())?;
+        own.extend((relation == Relation::Same).then(|| fec.area().range()));
+    }
+    let uncovered = uncovered_bytes(trusted.params(), data.size(), &own);
     if uncovered > 0 {
         tracing::warn!(
             "{}: {uncovered} bytes are not covered by the hash tree, so that nothing is known of them",
@@ -199,12 +198,4 @@ fn uncovered(image: &Image) -> Result<u64, CommandError> {
         );
     }
     Ok(uncovered)
-}
-
-/// How many bytes of the data are parity.
-fn parity_bytes(image: &Image) -> Result<u64, CommandError> {
-    let Some(fec) = image.fec() else { return Ok(0) };
-    let relation = fec.device().relation(image.data()).or_fail(Class::Io, fec.device().path())?;
-    let range = fec.area().range();
-    Ok(if relation == Relation::Same { range.end - range.start } else { 0 })
 }

@@ -73,7 +73,8 @@ impl Image {
     }
 }
 
-/// Where an image's error correction lies.
+/// Where an image's parity for forward error correction lies: on the hash device, unless whoever uses the manifest
+/// knows that it was put elsewhere.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Fec {
     fec_roots: u32,
@@ -110,10 +111,12 @@ impl Fec {
         self.fec_blocks
     }
 
+    fn area(&self, params: &Params, hash_area: &HashArea) -> Result<FecArea, FecError> {
+        FecArea::new(params, hash_area, self.fec_roots, self.fec_blocks, self.offset_bytes)
+    }
+
     fn check(&self, params: &Params, hash_area: &HashArea) -> Result<(), ManifestError> {
-        let Fec { fec_roots, offset_bytes, fec_blocks } = *self;
-        let area = FecArea::new(params, hash_area, fec_roots, fec_blocks, offset_bytes);
-        area.map(drop).map_err(|error| {
+        self.area(params, hash_area).map(drop).map_err(|error| {
             let name = match error {
                 FecError::Roots { .. } => "fec.fec_roots",
                 FecError::Blocks { .. } => "fec.fec_blocks",
@@ -122,6 +125,12 @@ impl Fec {
             };
             field(name, error.to_string())
         })
+    }
+}
+
+impl From<&FecArea> for Fec {
+    fn from(area: &FecArea) -> Fec {
+        Fec { fec_roots: area.roots(), offset_bytes: area.range().start, fec_blocks: area.blocks() }
     }
 }
 
@@ -254,6 +263,12 @@ impl Manifest {
     /// Error correction, if there is any.
     pub fn fec(&self) -> Option<&Fec> {
         self.fec.as_ref()
+    }
+
+    /// The same as what the library takes.
+    pub fn fec_area(&self) -> Option<FecArea> {
+        // Checked when the manifest was made or read.
+        self.fec.and_then(|fec| fec.area(&self.params, &self.hash_area).ok())
     }
 
     /// Last second at which it counts, in unix seconds.

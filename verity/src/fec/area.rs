@@ -80,6 +80,49 @@ impl FecArea {
         end.map(|_| area).ok_or(FecError::TooLarge { offset })
     }
 
+    /// The parity right behind the hash area, on the hash device: it covers data and tree, and nothing else.
+    ///
+    /// ```
+    /// use verity::{FecArea, HashArea, Params};
+    ///
+    /// let params = Params::builder().data_blocks(300).build()?;
+    /// let hash_area = HashArea::new(&params, 0, true)?;
+    /// let fec_area = FecArea::behind_hash_area(&params, &hash_area, 2)?;
+    /// assert_eq!((fec_area.blocks(), fec_area.range()), (304, 20480..36864));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`FecArea::new`].
+    pub fn behind_hash_area(
+        params: &Params,
+        hash_area: &HashArea,
+        roots: u32,
+    ) -> Result<FecArea, FecError> {
+        let blocks = params.data_blocks().saturating_add(hash_area.hash_blocks());
+        FecArea::new(params, hash_area, roots, blocks, hash_area.end())
+    }
+
+    /// The parity at `offset` bytes of the FEC device over the data and everything from the first block of the tree up
+    /// to `end` bytes of the hash device, a block that is not whole left out.
+    ///
+    /// That is what veritysetup has parity cover: on the hash device up to the parity (`end` is `offset`), on another
+    /// one up to the end of the hash device (`end` is its size).
+    ///
+    /// # Errors
+    /// As [`FecArea::new`]; the blocks are too few if the tree ends behind `end`.
+    pub fn covering(
+        params: &Params,
+        hash_area: &HashArea,
+        roots: u32,
+        end: u64,
+        offset: u64,
+    ) -> Result<FecArea, FecError> {
+        let on_hash_device = end / u64::from(params.hash_block_size());
+        let behind = on_hash_device.saturating_sub(hash_area.hash_start());
+        FecArea::new(params, hash_area, roots, params.data_blocks().saturating_add(behind), offset)
+    }
+
     /// Parity bytes a codeword, `fec_roots`.
     pub fn roots(&self) -> u32 {
         self.roots
@@ -112,12 +155,58 @@ impl FecArea {
 
     /// The bytes of the parity on the FEC device.
     pub fn range(&self) -> Range<u64> {
-        self.offset..self.offset + self.rounds * self.round_size()
+        self.offset..self.offset + self.size()
     }
 
     /// The bytes of the parity of some rounds on the FEC device.
     pub(crate) fn range_of(&self, rounds: &Range<u64>) -> Range<u64> {
         self.offset + rounds.start * self.round_size()..self.offset + rounds.end * self.round_size()
+    }
+
+    /// How many bytes the parity has.
+    pub fn size(&self) -> u64 {
+        self.rounds * self.round_size()
+    }
+
+    /// Where that which is covered ends on the hash device, in bytes.
+    pub fn covered_end(&self, params: &Params, hash_area: &HashArea) -> u64 {
+        let on_hash_device = self.blocks.saturating_sub(params.data_blocks());
+        on_hash_device
+            .checked_mul(u64::from(self.block_size))
+            .and_then(|size| hash_area.tree_range().start.checked_add(size))
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Refuses parity that lies in the data, where both are on one device.
+    ///
+    /// # Errors
+    /// When any byte of the parity lies before the end of the data.
+    pub fn check_behind_data(&self, params: &Params) -> Result<(), FecError> {
+        let (offset, data_size) = (self.offset, params.data_size());
+        match offset < data_size {
+            true => Err(FecError::OverlapsData { offset, data_size }),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses parity that lies in the hash area, or in what else it covers behind it, where both are on one device.
+    ///
+    /// # Errors
+    /// When any byte of the parity lies before the end of the hash area, or before that of the covered blocks.
+    pub fn check_behind_hash_area(
+        &self,
+        params: &Params,
+        hash_area: &HashArea,
+    ) -> Result<(), FecError> {
+        let (offset, end) = (self.offset, hash_area.end());
+        if offset < end {
+            return Err(FecError::OverlapsHashArea { offset, end });
+        }
+        let end = self.covered_end(params, hash_area);
+        match offset < end {
+            true => Err(FecError::CoversItself { offset, end }),
+            false => Ok(()),
+        }
     }
 
     /// Refuses an area that was made for other parameters.
@@ -182,6 +271,47 @@ mod tests {
         assert!(matches!(area(2, u64::MAX, 0), Err(FecError::TooLarge { .. })));
         let offset = u64::MAX - 4095;
         assert_eq!(area(2, 304, offset), Err(FecError::TooLarge { offset }));
+    }
+
+    /// veritysetup 2.6.1 accepts parity in the last block of the tree, as it forgets the superblock.
+    #[test]
+    fn g04_adjacent_is_allowed_and_one_block_less_is_not() {
+        let params = Params::builder().data_blocks(300).build().unwrap();
+        let hash_area = HashArea::new(&params, 300 * 4096, true).unwrap();
+        let at = |block: u64, blocks| {
+            FecArea::new(&params, &hash_area, 2, blocks, block * 4096).unwrap()
+        };
+        let check = |block, blocks| at(block, blocks).check_behind_hash_area(&params, &hash_area);
+        check(305, 304).unwrap();
+        let (offset, end) = (304 * 4096, 305 * 4096);
+        assert_eq!(check(304, 304), Err(FecError::OverlapsHashArea { offset, end }));
+        assert!(check(0, 304).is_err());
+        check(306, 305).unwrap();
+        let (offset, end) = (305 * 4096, 306 * 4096);
+        assert_eq!(check(305, 305), Err(FecError::CoversItself { offset, end }));
+        at(300, 304).check_behind_data(&params).unwrap();
+        let (offset, data_size) = (299 * 4096, 300 * 4096);
+        let overlaps = Err(FecError::OverlapsData { offset, data_size });
+        assert_eq!(at(299, 304).check_behind_data(&params), overlaps);
+    }
+
+    #[test]
+    fn what_is_covered_follows_from_where_the_hash_device_ends() {
+        let params = Params::builder().data_blocks(300).build().unwrap();
+        let hash_area = HashArea::new(&params, 0, true).unwrap();
+        let covering = |end| FecArea::covering(&params, &hash_area, 2, end, 0);
+        for (end, blocks) in [(20480, 304), (24575, 304), (24576, 305), (409_600, 399)] {
+            let area = covering(end).unwrap();
+            assert_eq!(area.blocks(), blocks);
+            assert_eq!(area.covered_end(&params, &hash_area), end / 4096 * 4096);
+        }
+        for end in [0, 4096, 20479] {
+            assert!(matches!(covering(end), Err(FecError::Blocks { least: 304, .. })));
+        }
+        assert!(matches!(covering(u64::MAX), Ok(area) if area.blocks() == (1 << 52) + 298));
+        let behind = FecArea::behind_hash_area(&params, &hash_area, 24).unwrap();
+        assert_eq!(behind, FecArea::covering(&params, &hash_area, 24, 20480, 20480).unwrap());
+        behind.check_behind_hash_area(&params, &hash_area).unwrap();
     }
 
     #[test]

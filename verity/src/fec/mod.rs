@@ -48,9 +48,37 @@ pub enum FecError {
         /// How many there are.
         least: u64,
     },
+    /// The parity would overwrite what it is made of, or be made of itself.
+    #[error("the parity at {offset} bytes lies in what it covers, which ends at {end} bytes")]
+    CoversItself {
+        /// Where the parity begins, in bytes.
+        offset: u64,
+        /// Where the covered blocks end on the same device, in bytes.
+        end: u64,
+    },
     /// The FEC area was made for blocks of another size.
     #[error("the FEC area was made for other parameters")]
     OtherParams,
+    /// The parity would overwrite data.
+    #[error(
+        "the parity at {offset} bytes must lie behind the data, which ends at {data_size} bytes"
+    )]
+    OverlapsData {
+        /// Where the parity begins, in bytes.
+        offset: u64,
+        /// Where the data ends, in bytes.
+        data_size: u64,
+    },
+    /// The parity would overwrite superblock or tree.
+    #[error(
+        "the parity at {offset} bytes must lie behind the hash area, which ends at {end} bytes"
+    )]
+    OverlapsHashArea {
+        /// Where the parity begins, in bytes.
+        offset: u64,
+        /// Where the hash area ends, in bytes.
+        end: u64,
+    },
     /// No such code.
     #[error("FEC has from 2 to 24 roots, not {roots}")]
     Roots {

@@ -89,14 +89,26 @@ impl Table {
     /// The same table with these options instead of its own.
     ///
     /// # Errors
-    /// When forward error correction is among them and does not fit the tree.
+    /// When forward error correction is among them and does not fit the tree, or lies on a device of the same name
+    /// as data or tree and within them.
     pub fn with_options(mut self, options: TableOptions) -> Result<Table, TableError> {
         if let Some(fec) = &options.fec {
-            let hash_area = tree_area(&self.params, self.hash_start)?;
-            fec.check(&self.params, &hash_area)?;
+            self.check_fec(fec)?;
         }
         self.options = options;
         Ok(self)
+    }
+
+    fn check_fec(&self, fec: &FecOptions) -> Result<(), TableError> {
+        let hash_area = tree_area(&self.params, self.hash_start)?;
+        let fec_area = fec.area(&self.params, &hash_area)?;
+        if fec.device == self.data_device {
+            fec_area.check_behind_data(&self.params)?;
+        }
+        if fec.device == self.hash_device {
+            fec_area.check_behind_hash_area(&self.params, &hash_area)?;
+        }
+        Ok(())
     }
 
     /// The parameters of the tree.

@@ -105,11 +105,18 @@ pub struct FecOptions {
 }
 
 impl FecOptions {
-    pub(super) fn check(&self, params: &Params, hash_area: &HashArea) -> Result<(), FecError> {
+    /// The parity of this area, which `device` holds.
+    pub fn new(device: DeviceName, fec_area: &FecArea) -> FecOptions {
+        let (start, blocks, roots) = (fec_area.start(), fec_area.blocks(), fec_area.roots());
+        FecOptions { device, start, blocks, roots }
+    }
+
+    /// What the parity is and covers beside this tree.
+    pub(super) fn area(&self, params: &Params, hash_area: &HashArea) -> Result<FecArea, FecError> {
         let block_size = u64::from(params.hash_block_size());
         // A start beyond 64 bits of bytes becomes the last one within, where no parity fits either.
         let offset = self.start.min(u64::MAX / block_size) * block_size;
-        FecArea::new(params, hash_area, self.roots, self.blocks, offset).map(drop)
+        FecArea::new(params, hash_area, self.roots, self.blocks, offset)
     }
 }
 

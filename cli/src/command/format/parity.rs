@@ -1,4 +1,4 @@
-//! Where `format` puts parity: which device, what it covers there, and what it must not touch.
+//! Where `format` and `build` put parity: which device, what it covers there, and what it must not touch.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
@@ -10,7 +10,6 @@ use verity::{FecArea, HashArea};
 
 use super::{MODE, Target, Tree, copy, nameless_beside, relate, same_place};
 use crate::error::{Class, CommandError, OrFail};
-use crate::fec::{self, HashEnd, check_behind};
 use crate::quoted::Quoted;
 use crate::storage::Relation;
 
@@ -24,8 +23,8 @@ pub(crate) struct FecOptions {
 }
 
 /// Parity that is to be made, and its place.
-pub(super) struct Parity {
-    pub(super) area: FecArea,
+pub(crate) struct Parity {
+    pub(crate) area: FecArea,
     path: PathBuf,
     place: Place,
 }
@@ -52,14 +51,12 @@ impl Parity {
     ) -> Result<Parity, CommandError> {
         let path = &options.device;
         let with_hash = hash.is_also(path)?;
-        let end = match with_hash {
-            true => HashEnd::Parity,
-            false => HashEnd::Device(hash.size_with(&tree.area)?),
-        };
-        let area = fec::area(&tree.params, &tree.area, options.roots, options.offset, end)
+        let end = if with_hash { options.offset } else { hash.size_with(&tree.area)? };
+        let end = end.max(tree.area.end());
+        let area = FecArea::covering(&tree.params, &tree.area, options.roots, end, options.offset)
             .or_fail(Class::Metadata, path)?;
         let place = if with_hash {
-            check_behind(&area, "hash area", tree.area.end(), path)?;
+            area.check_behind_hash_area(&tree.params, &tree.area).or_fail(Class::Metadata, path)?;
             Place::WithHash
         } else {
             Place::open(path, data, tree, &area)?
@@ -70,9 +67,30 @@ impl Parity {
         Ok(parity)
     }
 
+    /// Right behind the hash area of a new hash file: nothing else is covered.
+    pub(crate) fn behind_hash_area(
+        tree: &Tree,
+        roots: u32,
+        hash: &Path,
+    ) -> Result<Parity, CommandError> {
+        let area = FecArea::behind_hash_area(&tree.params, &tree.area, roots)
+            .map_err(|error| CommandError::new(Class::Metadata, error))?;
+        Ok(Parity { area, path: hash.to_owned(), place: Place::WithHash })
+    }
+
     /// Whether it lies on the hash device.
     pub(super) fn is_with_hash(&self) -> bool {
         matches!(self.place, Place::WithHash)
+    }
+
+    /// Whether it lies on the data device, when the hash area does or does not.
+    pub(super) fn is_with_data(&self, data: &Input, hash: Relation) -> Result<bool, CommandError> {
+        Ok(match &self.place {
+            Place::WithHash => hash == Relation::Same,
+            Place::File(_) => false,
+            Place::OwnData { .. } => true,
+            Place::InPlace(device) => relate(data, device.file(), device.path())? == Relation::Same,
+        })
     }
 
     /// Where it is written while it is made, unless that is where the hash area is.
@@ -144,7 +162,7 @@ impl Place {
             Relation::Distinct if is_block_device => Ok(Place::InPlace(InPlace::open(path)?)),
             Relation::Distinct => Ok(Place::File(Output::update(path)?)),
             Relation::Same => {
-                check_behind(area, "data", tree.params.data_size(), path)?;
+                area.check_behind_data(&tree.params).or_fail(Class::Metadata, path)?;
                 let device = InPlace::open(path)?;
                 if data.is_block_device() {
                     return Ok(Place::InPlace(device));

@@ -14,6 +14,7 @@ use verity::{BlockRef, RepairSink};
 
 use super::Job;
 use crate::command::image::Image;
+use crate::command::recovery::Recovered;
 use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
 use crate::places::Places;
@@ -47,7 +48,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<verity::Repaired, CommandError> {
         Some(unchanged) => unchanged?,
         None => image.devices().try_for_each(Device::check)?,
     }
-    job.judge(repaired?, true)
+    job.judge(repaired?, Recovered::InPlace)
 }
 
 /// Opens a device for writing, which must be what is read.
