@@ -11,9 +11,10 @@ use verity::internals::Platform;
 #[test]
 fn help_and_version_exit_with_0() {
     let dir = Dir::new();
-    for command in
-        ["", "format", "verify", "dump", "plan", "table", "build", "check", "sign", "read", "serve"]
-    {
+    for command in [
+        "", "format", "verify", "dump", "plan", "table", "build", "check", "sign", "read",
+        "repair", "serve",
+    ] {
         let help = dir.ok(&format!("{command} --help"));
         assert!(help.contains("Exit codes:") && help.contains("128+n"), "{command}: {help}");
         assert_eq!(dir.run(&format!("{command} -?")).code, 0);

@@ -33,7 +33,7 @@ fn success_says_what_was_checked_in_one_line() {
     let expected = format!(
         "{{\"schema\":1,\"verified\":true,\"geometry\":\"not authenticated (superblock)\",\"root_hash\":\"{root}\",\
          \"algorithm\":\"sha256\",\"hash_type\":1,\"data_blocks\":300,\"checked_data_blocks\":300,\"data_block_size\":4096,\"hash_blocks\":4,\
-         \"hash_block_size\":4096,\"salt\":\"-\",\"zero_blocks\":0,\"uncovered_bytes\":0,\"signer\":null}}\n"
+         \"hash_block_size\":4096,\"salt\":\"-\",\"zero_blocks\":0,\"uncovered_bytes\":0,\"parity_rounds\":null,\"signer\":null}}\n"
     );
     assert_eq!(json, expected);
 }

@@ -8,11 +8,12 @@ use std::ops::Range;
 
 use serde::Serialize;
 use verity::io::ReadAt;
-use verity::{FecArea, Params, Verifier};
+use verity::{Error, Params, Verifier};
 
 use super::image::{Image, ImageSource};
+use super::recovery::{Recovered, Recovering, is_about_blocks, verdict};
 use super::{Context, Outcome, threads_or_all};
-use crate::error::{Class, CommandError, OrFail};
+use crate::error::{Class, CommandError, Findings, OrFail};
 use crate::progress::Meter;
 use crate::quoted::Quoted;
 use crate::storage::Relation;
@@ -52,6 +53,8 @@ pub(crate) struct Verification {
     pub(crate) zero_blocks: u64,
     /// Bytes of the data that the tree does not cover.
     pub(crate) uncovered_bytes: u64,
+    /// The rounds whose parity was compared too.
+    pub(crate) parity_rounds: Option<u64>,
     /// Who signed the manifest.
     pub(crate) signer: Option<String>,
 }
@@ -85,7 +88,9 @@ pub(crate) fn blocks(
             verifier.verify(image.data(), image.hash())
         }
     };
-    let checked = image.unless_changed(checked.map_err(|error| image.error(error, context)))?;
+    let checked = checked.map_err(|error| explain(error, image, effort.threads, context));
+    let checked = image.unless_changed(checked)?;
+    let parity_rounds = if effort.all { parity(image, effort.threads, context)? } else { None };
     warn_of_padding(image)?;
     let uncovered_bytes = uncovered(image)?;
     Ok(Verification {
@@ -102,8 +107,49 @@ pub(crate) fn blocks(
         salt: params.salt().to_string(),
         zero_blocks: checked.zero_blocks,
         uncovered_bytes,
+        parity_rounds,
         signer: image.signer().map(str::to_owned),
     })
+}
+
+/// Why an image was not verified: where there is parity, with what that could give back.
+fn explain(
+    error: Error,
+    image: &Image,
+    threads: Option<NonZeroUsize>,
+    context: &Context,
+) -> CommandError {
+    let recovering = Recovering::new(image, threads, context);
+    let Some(recovering) = recovering.filter(|_| is_about_blocks(&error, image)) else {
+        return image.error(error, context);
+    };
+    match recovering.ask() {
+        // Whatever is right now, it was not a moment ago.
+        Ok(repaired) => verdict(image, &repaired, Recovered::Nowhere)
+            .unwrap_or_else(|| image.error(error, context)),
+        Err(failure) => failure,
+    }
+}
+
+/// Compares the parity of an intact image, if there is any; returns how many rounds it has.
+fn parity(
+    image: &Image,
+    threads: Option<NonZeroUsize>,
+    context: &Context,
+) -> Result<Option<u64>, CommandError> {
+    let Some(fec) = image.fec() else { return Ok(None) };
+    let Some(recovering) = Recovering::new(image, threads, context) else { return Ok(None) };
+    let report = image.unless_changed(recovering.verify_parity())?;
+    if report.is_intact() {
+        return Ok(Some(fec.area().rounds()));
+    }
+    let words = format!(
+        "data and hash tree are right, but the parity of {} rounds of {} is not theirs, and could not repair them",
+        report.rounds,
+        fec.area().rounds(),
+    );
+    let findings = Findings { parity: Some(report), ..image.findings() };
+    Err(CommandError::message(Class::Parity, words).at(fec.device().path()).with_findings(findings))
 }
 
 /// Bytes between superblock and tree are hashed by nobody; veritysetup leaves old ones there.
@@ -138,10 +184,11 @@ fn uncovered(image: &Image) -> Result<u64, CommandError> {
     let (trusted, data) = (image.trusted(), image.data());
     let mut own = Vec::new();
     if data.relation(image.hash()).or_fail(Class::Io, data.path())? == Relation::Same {
-        let area = trusted.hash_area();
-        let apart = |fec: &&FecArea| fec.check_behind_hash_area(trusted.params(), &area).is_ok();
-        own.push(area.range());
-        own.extend(image.fec_area().filter(apart).map(FecArea::range));
+        own.push(trusted.hash_area().range());
+    }
+    if let Some(fec) = image.fec() {
+        let relation = data.relation(fec.device()).or_fail(Class::Io, data.path())?;
+        own.extend((relation == Relation::Same).then(|| fec.area().range()));
     }
     let uncovered = uncovered_bytes(trusted.params(), data.size(), &own);
     if uncovered > 0 {
