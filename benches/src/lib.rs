@@ -3,6 +3,7 @@
 //! How to measure, and what was measured: `docs/PERFORMANCE.md`.
 
 pub mod chart;
+pub mod fec;
 pub mod fixture;
 pub mod kernels;
 pub mod machine;

@@ -20,7 +20,7 @@ mod x86_64;
 use crate::BlockSize;
 
 pub use self::area::FecArea;
-pub(crate) use self::encode::Encoder;
+pub use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 
 /// Parity that cannot be.
