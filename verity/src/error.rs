@@ -89,7 +89,7 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
-    /// A hash block could not be written.
+    /// A hash block, or a recovered block, could not be written.
     #[error("cannot write {block}")]
     Write {
         /// The first block of the failed write.
@@ -181,6 +181,11 @@ pub enum Corruption {
         /// The first such byte, counted from the start of the block.
         offset: u64,
     },
+    /// It cannot be read. Only a repair counts such a block as corrupt; elsewhere it is an error of the storage.
+    Unreadable {
+        /// What the storage said.
+        kind: io::ErrorKind,
+    },
 }
 
 impl fmt::Display for Corruption {
@@ -192,6 +197,7 @@ impl fmt::Display for Corruption {
             Corruption::SpareBytes { offset } => {
                 write!(f, "unused byte at {offset} in the block is not zero")
             }
+            Corruption::Unreadable { kind } => write!(f, "it cannot be read: {kind}"),
         }
     }
 }

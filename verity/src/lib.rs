@@ -60,6 +60,7 @@ mod plan;
 mod progress;
 pub mod publish;
 mod read;
+mod repair;
 mod run;
 mod seed;
 mod superblock;
@@ -78,6 +79,7 @@ pub use self::params::{BlockSize, HashType, Params, ParamsBuilder, ParamsError};
 pub use self::plan::Plan;
 pub use self::progress::Progress;
 pub use self::read::{Counters, ReadError, Repair, VerifiedReader};
+pub use self::repair::{BlockRange, FecRepair, ParityReport, RepairSink, Repaired, Repairer};
 pub use self::seed::uuid_from_seed;
 pub use self::superblock::{Superblock, SuperblockError, Uuid};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
@@ -86,6 +88,6 @@ pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 /// For benchmarks and tests of this workspace, which choose among kernels: no part of the interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::fec::{Encoder, FecPlatform};
+    pub use crate::fec::{Decoder, Encoder, FecPlatform};
     pub use crate::hash::{BlockHasher, Platform};
 }

@@ -62,6 +62,10 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
         Reader { source, params, hasher, zero: OnceLock::new() }
     }
 
+    pub(crate) fn source(&self) -> &'a S {
+        self.source
+    }
+
     pub(crate) fn params(&self) -> &'a Params {
         self.params
     }

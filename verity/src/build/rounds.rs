@@ -45,7 +45,7 @@ where
     /// Reads every data block once: its digest goes to the assembler, its multiples to the sums.
     pub(super) fn data(&self, crew: Crew) -> Result<(), Error> {
         progress::advance(self.progress, 0)?;
-        self.for_each_unit(crew, |buffer, rounds| {
+        self.encoder.for_each_unit(crew, Buffer::default, |buffer, rounds| {
             buffer.sums.clear();
             buffer.sums.resize(self.encoder.sums_len(len(&rounds)), 0);
             self.data_rows(buffer, &rounds)?;
@@ -55,25 +55,13 @@ where
 
     /// Adds the tree, and what is covered behind it, and puts the parity into its order.
     pub(super) fn tree(&self, crew: Crew) -> Result<(), Error> {
-        self.for_each_unit(crew, |buffer, rounds| {
+        self.encoder.for_each_unit(crew, Buffer::default, |buffer, rounds| {
             buffer.sums.resize(self.encoder.sums_len(len(&rounds)), 0);
             self.read(&rounds, &mut buffer.sums)?;
             self.tree_rows(buffer, &rounds)?;
             buffer.parity.resize(buffer.sums.len(), 0);
             self.encoder.interleave(&buffer.sums, &mut buffer.parity);
             self.write(&rounds, &buffer.parity)
-        })
-    }
-
-    fn for_each_unit(
-        &self,
-        crew: Crew,
-        work: impl Fn(&mut Buffer, Range<u64>) -> Result<(), Error> + Sync,
-    ) -> Result<(), Error> {
-        let (all, most) = (self.encoder.area().rounds(), self.encoder.unit_rounds());
-        crew.in_order(all.div_ceil(most), 1, Buffer::default, |buffer, units| {
-            let end = units.end.saturating_mul(most).min(all);
-            work(buffer, units.start * most..end)
         })
     }
 

@@ -10,9 +10,11 @@
 //!  parity           codeword (0, 0), (0, 1), ... (1, 0), ...: `roots` bytes each
 //! ```
 
+use std::io::ErrorKind;
 use std::ops::{Range, RangeInclusive};
 
-use crate::{BlockSize, HashArea, Params};
+use crate::io::ReadAt;
+use crate::{BlockSize, Error, HashArea, Params};
 
 use super::FecError;
 use super::code::CODEWORD;
@@ -129,6 +131,16 @@ impl FecArea {
             true => Ok(()),
             false => Err(FecError::OtherParams),
         }
+    }
+
+    /// Refuses a FEC device that ends before the parity does.
+    pub(crate) fn check_length(&self, fec: &(impl ReadAt + ?Sized)) -> Result<(), Error> {
+        let (end, actual) = (self.range().end, fec.len()?);
+        if actual < end {
+            let round = actual.saturating_sub(self.offset) / self.round_size();
+            return Err(Error::ReadParity { round, source: ErrorKind::UnexpectedEof.into() });
+        }
+        Ok(())
     }
 
     fn round_size(&self) -> u64 {

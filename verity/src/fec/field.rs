@@ -23,6 +23,21 @@ pub(super) fn multiply(a: u8, b: u8) -> u8 {
     PRODUCTS[usize::from(a)][usize::from(b)]
 }
 
+/// The element whose product with this one is 1. Zero has none, and gives zero.
+pub(super) fn inverse(a: u8) -> u8 {
+    INVERSES[usize::from(a)]
+}
+
+const INVERSES: [u8; 256] = {
+    let mut inverses = [0; 256];
+    let mut index = 0;
+    while index < POWERS.len() {
+        inverses[POWERS[index] as usize] = POWERS[(POWERS.len() - index) % POWERS.len()];
+        index += 1;
+    }
+    inverses
+};
+
 const fn powers() -> [u8; 255] {
     let mut powers = [1; 255];
     let mut index = 1;
@@ -77,6 +92,14 @@ mod tests {
                 assert_eq!(multiply(a, b), product, "{a} {b}");
             }
         }
+    }
+
+    #[test]
+    fn every_element_but_zero_has_an_inverse() {
+        for a in 1..=255 {
+            assert_eq!(multiply(a, inverse(a)), 1, "{a}");
+        }
+        assert_eq!(inverse(0), 0);
     }
 
     #[test]

@@ -8,7 +8,9 @@
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
 mod aarch64;
 mod area;
+mod blind;
 mod code;
+mod decode;
 mod encode;
 mod field;
 mod map;
@@ -20,6 +22,7 @@ mod x86_64;
 use crate::BlockSize;
 
 pub use self::area::FecArea;
+pub use self::decode::Decoder;
 pub use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 

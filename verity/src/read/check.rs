@@ -69,7 +69,7 @@ impl Checker {
         })
     }
 
-    fn corruption(
+    pub(super) fn corruption(
         &self,
         expected: &[u8],
         bytes: &[u8],

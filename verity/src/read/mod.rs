@@ -31,17 +31,17 @@ use crate::io::ReadAt;
 use crate::{Digest, Error, Params, TrustedParams};
 
 pub use self::counters::Counters;
+pub(crate) use self::path::Tree;
 pub use self::repair::Repair;
 
 use self::cache::HashCache;
 use self::checked::CheckedBlocks;
 use self::counters::Line;
-use self::path::Tree;
 use self::scratch::Scratch;
 
 /// The bound of the cache unless another one is asked for, in bytes: all hash blocks of 8 GB at the usual
 /// parameters.
-const CACHE_SIZE: u64 = 64 * 1024 * 1024;
+pub(crate) const CACHE_SIZE: u64 = 64 * 1024 * 1024;
 
 /// Reads data of which every byte is proved against a root hash at the time it is read.
 ///
@@ -150,7 +150,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.tree.checker.hasher = BlockHasher::with_platform(self.params(), platform);
+        self.tree.set_hasher(BlockHasher::with_platform(self.params(), platform));
         self
     }
 

@@ -19,8 +19,8 @@ use super::scratch::{Scratch, room};
 const MAX_LEVELS: usize = 64;
 
 /// The hash tree of a reader.
-pub(super) struct Tree<H> {
-    pub(super) hash: H,
+pub(crate) struct Tree<H> {
+    pub(crate) hash: H,
     pub(super) cache: HashCache,
     pub(super) checker: Checker,
     block_size: BlockSize,
@@ -31,7 +31,7 @@ pub(super) struct Tree<H> {
 }
 
 impl<H: ReadAt> Tree<H> {
-    pub(super) fn new(trusted: &TrustedParams, hash: H, cache_size: u64) -> Tree<H> {
+    pub(crate) fn new(trusted: &TrustedParams, hash: H, cache_size: u64) -> Tree<H> {
         let params = trusted.params();
         Tree {
             hash,
@@ -44,9 +44,18 @@ impl<H: ReadAt> Tree<H> {
         }
     }
 
+    pub(crate) fn hasher(&self) -> &BlockHasher {
+        &self.checker.hasher
+    }
+
+    /// Hashes by another hasher of the same parameters.
+    pub(crate) fn set_hasher(&mut self, hasher: BlockHasher) {
+        self.checker.hasher = hasher;
+    }
+
     /// Puts the digests that `blocks` must have into `digests`, back to back: blocks of the data (`level` 0), or of
     /// the hash level below `level`. If some cannot be had, those before them are there, and why is said.
-    pub(super) fn digests(
+    pub(crate) fn digests(
         &self,
         level: usize,
         blocks: Range<u64>,
@@ -117,7 +126,7 @@ impl<H: ReadAt> Tree<H> {
     }
 
     /// Reads a hash block, compares it, and puts it into the cache.
-    fn verified<'b>(
+    pub(crate) fn verified<'b>(
         &self,
         level: usize,
         block: u64,
@@ -129,16 +138,40 @@ impl<H: ReadAt> Tree<H> {
         let line = self.checker.counting.line();
         line.hash_blocks_read.add(1);
         let read = self.hash.read_exact_at(bytes, self.offset(level, block));
-        let spare = |bytes: &[u8]| {
-            let offset = self.geometry.spare_byte(number(level), block, bytes)?;
-            Some(Corruption::SpareBytes { offset })
-        };
+        let spare = |bytes: &[u8]| self.spare_byte(name, bytes);
         self.checker.check_one(name, read, expected.as_bytes(), bytes, spare)?;
-        self.cache.insert(self.index(level, block), bytes);
+        self.insert(level, block, bytes);
         Ok(bytes)
     }
 
-    fn cached<R>(&self, level: usize, block: u64, copy: impl FnOnce(&[u8]) -> R) -> Option<R> {
+    /// What is wrong with a block that must have this digest.
+    pub(crate) fn corruption(
+        &self,
+        block: BlockRef,
+        expected: &[u8],
+        bytes: &[u8],
+    ) -> Option<Corruption> {
+        self.checker.corruption(expected, bytes, |bytes| self.spare_byte(block, bytes))
+    }
+
+    /// What else may be wrong with a hash block of the right digest; nothing with a data block.
+    pub(crate) fn spare_byte(&self, block: BlockRef, bytes: &[u8]) -> Option<Corruption> {
+        let BlockRef::Hash { level, block } = block else { return None };
+        let offset = self.geometry.spare_byte(level, block, bytes)?;
+        Some(Corruption::SpareBytes { offset })
+    }
+
+    /// Keeps a copy of a hash block that was verified elsewhere.
+    pub(crate) fn insert(&self, level: usize, block: u64, bytes: &[u8]) {
+        self.cache.insert(self.index(level, block), bytes);
+    }
+
+    pub(crate) fn cached<R>(
+        &self,
+        level: usize,
+        block: u64,
+        copy: impl FnOnce(&[u8]) -> R,
+    ) -> Option<R> {
         let result = self.cache.get(self.index(level, block), copy)?;
         self.checker.counting.line().cache_hits.add(1);
         Some(result)
@@ -195,13 +228,14 @@ impl<H: ReadAt> Tree<H> {
         self.geometry.levels()[level].start + block
     }
 
-    fn offset(&self, level: usize, block: u64) -> u64 {
+    /// Where a hash block begins on the hash device, in bytes.
+    pub(crate) fn offset(&self, level: usize, block: u64) -> u64 {
         // `HashArea` has checked that the end of the tree is below 2^64.
         self.start + self.index(level, block) * u64::from(self.block_size)
     }
 
     /// The digest of block `position` below, in the hash block of `level` that holds it.
-    fn slot<'b>(&self, level: usize, position: u64, hash_block: &'b [u8]) -> &'b [u8] {
+    pub(crate) fn slot<'b>(&self, level: usize, position: u64, hash_block: &'b [u8]) -> &'b [u8] {
         let slot = self.geometry.locate(number(level), position);
         self.geometry.digest_at(slot, hash_block)
     }

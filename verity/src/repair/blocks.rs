@@ -1,0 +1,233 @@
+//! Covered blocks by number, and sets of them.
+//!
+//! Blocks are numbered as parity covers them: the data from 0 on, then the tree from its highest level down.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+
+use crate::{BlockRef, Geometry, Params};
+
+use super::BlockRange;
+
+/// Which number is which block.
+pub(super) struct Numbers<'a> {
+    data_blocks: u64,
+    geometry: &'a Geometry,
+}
+
+impl<'a> Numbers<'a> {
+    pub(super) fn new(params: &'a Params) -> Numbers<'a> {
+        Numbers { data_blocks: params.data_blocks(), geometry: params.geometry() }
+    }
+
+    /// The data blocks.
+    pub(super) fn data(&self) -> Range<u64> {
+        0..self.data_blocks
+    }
+
+    /// The hash blocks of one level.
+    pub(super) fn level(&self, level: usize) -> Range<u64> {
+        let shape = self.geometry.levels()[level];
+        let start = self.data_blocks + shape.start;
+        start..start + shape.blocks
+    }
+
+    /// The blocks of all levels and of the data, in the order in which they are reported.
+    fn areas(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let levels = (0..self.geometry.levels().len()).rev();
+        levels.map(|level| self.level(level)).chain([self.data()])
+    }
+
+    /// The number of a block, if there is one of this name.
+    pub(super) fn number(&self, block: BlockRef) -> Option<u64> {
+        let (area, block) = match block {
+            BlockRef::Data { block } => (self.data(), block),
+            BlockRef::Hash { level, block } => {
+                self.geometry.levels().get(usize::from(level))?;
+                (self.level(usize::from(level)), block)
+            }
+        };
+        area.start.checked_add(block).filter(|number| area.contains(number))
+    }
+
+    /// The name of a block of data or tree; others have none.
+    pub(super) fn name(&self, number: u64) -> Option<BlockRef> {
+        if number < self.data_blocks {
+            return Some(BlockRef::Data { block: number });
+        }
+        let level = (0..self.geometry.levels().len()).find(|&l| self.level(l).contains(&number))?;
+        let block = number - self.level(level).start;
+        Some(BlockRef::Hash { level: u8::try_from(level).unwrap_or(u8::MAX), block })
+    }
+
+    /// The blocks of a set as ranges of one area each, in the order in which they are reported.
+    pub(super) fn ranges<'s>(&'s self, set: &'s BlockSet) -> impl Iterator<Item = BlockRange> + 's {
+        let ranges = self.areas().flat_map(|area| set.ranges_in(area));
+        ranges.filter_map(|range| {
+            let first = self.name(range.start)?;
+            Some(BlockRange { first, blocks: range.end - range.start })
+        })
+    }
+}
+
+/// A set of numbers: a bit for each, where there are any.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BlockSet {
+    /// Which of 64 numbers are in it, by the first of them over 64; never none.
+    words: BTreeMap<u64, u64>,
+}
+
+impl BlockSet {
+    pub(super) fn insert(&mut self, blocks: Range<u64>) {
+        for (word, bits) in words(blocks) {
+            *self.words.entry(word).or_default() |= bits;
+        }
+    }
+
+    pub(super) fn remove(&mut self, blocks: Range<u64>) {
+        for (word, bits) in words(blocks) {
+            if let Entry::Occupied(mut entry) = self.words.entry(word) {
+                *entry.get_mut() &= !bits;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
+        }
+    }
+
+    /// Takes out everything that is in another set.
+    pub(super) fn subtract(&mut self, other: &BlockSet) {
+        self.words.retain(|word, bits| {
+            *bits &= !other.words.get(word).copied().unwrap_or_default();
+            *bits != 0
+        });
+    }
+
+    pub(super) fn contains(&self, block: u64) -> bool {
+        self.words.get(&(block / 64)).is_some_and(|bits| bits >> (block % 64) & 1 == 1)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// How many of these numbers are in it.
+    pub(super) fn count_in(&self, blocks: Range<u64>) -> u64 {
+        self.ranges_in(blocks).map(|range| range.end - range.start).sum()
+    }
+
+    /// What of these numbers is in it, as ranges in order that do not touch.
+    pub(super) fn ranges_in(&self, blocks: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        let words = blocks.start / 64..blocks.end.div_ceil(64).max(blocks.start / 64);
+        let pieces = self.words.range(words).flat_map(|(word, bits)| pieces(*word, *bits));
+        let mut pieces = pieces
+            .map(move |piece| piece.start.max(blocks.start)..piece.end.min(blocks.end))
+            .filter(|piece| !piece.is_empty())
+            .peekable();
+        std::iter::from_fn(move || {
+            let mut range = pieces.next()?;
+            while let Some(next) = pieces.next_if(|next| next.start == range.end) {
+                range.end = next.end;
+            }
+            Some(range)
+        })
+    }
+}
+
+/// The words of a range, and its bits in each.
+fn words(blocks: Range<u64>) -> impl Iterator<Item = (u64, u64)> {
+    let words = if blocks.is_empty() { 0..0 } else { blocks.start / 64..(blocks.end - 1) / 64 + 1 };
+    words.map(move |word| {
+        let first = word * 64;
+        let (start, end) = (blocks.start.max(first) - first, (blocks.end - first).min(64));
+        let below = |bit: u64| if bit == 64 { u64::MAX } else { (1 << bit) - 1 };
+        (word, below(end) & !below(start))
+    })
+}
+
+/// The ranges of the bits of one word.
+fn pieces(word: u64, mut bits: u64) -> impl Iterator<Item = Range<u64>> {
+    std::iter::from_fn(move || {
+        if bits == 0 {
+            return None;
+        }
+        let start = bits.trailing_zeros();
+        let len = (bits >> start).trailing_ones();
+        let end = start + len;
+        bits = if end == 64 { 0 } else { bits >> end << end };
+        Some(word * 64 + u64::from(start)..word * 64 + u64::from(end))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn sets_are_those_of_the_standard_library() {
+        let mut state = 7_u64;
+        let mut random = move |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 20) % below
+        };
+        for _ in 0..300 {
+            let (mut set, mut model) = (BlockSet::default(), BTreeSet::new());
+            for _ in 0..random(20) {
+                let (start, len) =
+                    (random(400), [0, 1, 3, 64, 130][usize::try_from(random(5)).unwrap()]);
+                set.insert(start..start + len);
+                model.extend(start..start + len);
+                let (gone, len) = (random(500), random(3) * 40);
+                set.remove(gone..gone + len);
+                model.retain(|block| !(gone..gone + len).contains(block));
+            }
+            let mut other = BlockSet::default();
+            let start = random(500);
+            other.insert(start..start + 20);
+            set.subtract(&other);
+            model.retain(|block| !(start..start + 20).contains(block));
+            let window = random(300)..300 + random(300);
+            let ranges: Vec<_> = set.ranges_in(window.clone()).collect();
+            assert!(ranges.windows(2).all(|two| two[0].end < two[1].start), "{ranges:?}");
+            let listed: Vec<u64> = ranges.into_iter().flatten().collect();
+            let expected: Vec<u64> = model.range(window.clone()).copied().collect();
+            assert_eq!(listed, expected);
+            assert_eq!(set.count_in(window), u64::try_from(expected.len()).unwrap());
+            assert!((0..700).all(|block| set.contains(block) == model.contains(&block)));
+            assert_eq!(set.is_empty(), model.is_empty());
+        }
+    }
+
+    #[test]
+    fn numbers_and_names_belong_together() {
+        let params = Params::builder().data_blocks(16_500).build().unwrap();
+        let numbers = Numbers::new(&params);
+        for number in 0..16_500 + 133 {
+            let name = numbers.name(number);
+            assert_eq!(name.and_then(|name| numbers.number(name)), name.map(|_| number));
+            assert_eq!(name.is_some(), number < 16_500 + 132);
+        }
+        assert_eq!(numbers.name(16_500), Some(BlockRef::Hash { level: 2, block: 0 }));
+        assert_eq!(numbers.number(BlockRef::Hash { level: 3, block: 0 }), None);
+        assert_eq!(numbers.number(BlockRef::Hash { level: 0, block: 129 }), None);
+        assert_eq!(numbers.number(BlockRef::Hash { level: 0, block: u64::MAX }), None);
+        assert_eq!(numbers.number(BlockRef::Data { block: 16_500 }), None);
+        let mut set = BlockSet::default();
+        set.insert(16_499..16_502);
+        let ranges: Vec<_> = numbers.ranges(&set).collect();
+        let range = |first| BlockRange { first, blocks: 1 };
+        assert_eq!(
+            ranges,
+            [
+                range(BlockRef::Hash { level: 2, block: 0 }),
+                range(BlockRef::Hash { level: 1, block: 0 }),
+                range(BlockRef::Data { block: 16_499 }),
+            ]
+        );
+    }
+}

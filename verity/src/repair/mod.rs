@@ -1,0 +1,178 @@
+//! Recovery of corrupt blocks from the parity of forward error correction.
+//!
+//! The tree says which blocks are corrupt, so all of them are erasures: up to `roots` blocks a round are
+//! recovered, twice what the code could do alone. What is recovered counts only if it then hashes as its verified
+//! parent says, so neither the parity nor where it lies need be trusted.
+//!
+//! ```text
+//!  Repairer   tree, from the root down ──> corrupt hash blocks ──> their rounds ─┐
+//!              ^                                                                │ recovered, and hashed right
+//!              └────── hash blocks recovered so far (`overlay`) <───────────────┤
+//!             data, under all verified hash blocks ──> corrupt ──> their rounds ─┴──> sink
+//!  FecRepair  one block of a verified read ──> the hash blocks above it, from the root down ──> its round
+//! ```
+
+mod blocks;
+mod covered;
+mod overlay;
+mod parity;
+mod passes;
+mod reader;
+mod report;
+mod rounds;
+mod scan;
+mod state;
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicU64;
+
+use crate::fec::{Decoder, Encoder, FecPlatform};
+use crate::hash::{BlockHasher, Platform};
+use crate::io::ReadAt;
+use crate::read::{CACHE_SIZE, Tree};
+use crate::run::Reader;
+use crate::{Error, FecArea, FecError, Progress, TrustedParams, parallel};
+
+pub use self::reader::FecRepair;
+pub use self::report::{BlockRange, ParityReport, RepairSink, Repaired};
+
+use self::blocks::Numbers;
+use self::covered::Covered;
+use self::overlay::Overlay;
+use self::parity::Parity;
+use self::passes::Passes;
+use self::rounds::Rounds;
+use self::scan::Scan;
+use self::state::State;
+
+/// Finds the corrupt blocks of an image and recovers them from the parity.
+#[derive(Clone)]
+pub struct Repairer<'a> {
+    trusted: TrustedParams,
+    fec_area: FecArea,
+    threads: Option<NonZeroUsize>,
+    platform: Platform,
+    fec_platform: FecPlatform,
+    progress: &'a dyn Progress,
+    limit: usize,
+}
+
+impl<'a> Repairer<'a> {
+    /// A repairer that works in the caller's rayon pool and reports to nobody.
+    ///
+    /// The FEC area need not be trusted: a wrong one costs work and recovers nothing.
+    ///
+    /// # Errors
+    /// When the FEC area is that of other parameters.
+    pub fn new(trusted: TrustedParams, fec_area: FecArea) -> Result<Repairer<'a>, FecError> {
+        fec_area.check_belongs_to(trusted.params(), &trusted.hash_area())?;
+        let platform = Platform::detect(trusted.params().algorithm());
+        Ok(Repairer {
+            trusted,
+            fec_area,
+            threads: None,
+            platform,
+            fec_platform: FecPlatform::detect(),
+            progress: &(),
+            limit: 1000,
+        })
+    }
+
+    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
+    /// does not depend on it.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.platform = platform;
+        self
+    }
+
+    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
+        self.fec_platform = platform;
+        self
+    }
+
+    /// Reports every buffer that is looked at: [`Repairer::repair`] all in all the bytes of tree and data,
+    /// [`Repairer::verify_parity`] those of all covered blocks; 0 for every further one.
+    pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// How many ranges are listed at the most, of recovered blocks, of those beyond repair, and of rounds; 1000
+    /// unless said, at least 1.
+    pub fn limit(mut self, ranges: usize) -> Self {
+        self.limit = ranges.max(1);
+        self
+    }
+
+    /// Looks for every corrupt or unreadable block, from the root down, and gives those to `sink` that the parity gives
+    /// back and that then hash right.
+    ///
+    /// # Errors
+    /// When data, hash device or parity are shorter than they must be ([`Error::ReadParity`] for the parity), the sink
+    /// fails ([`Error::Write`]), threads cannot be started, or the work is cancelled. Blocks that are beyond repair
+    /// are no error, but in the result.
+    pub fn repair<D, H, F, S>(
+        &self,
+        data: &D,
+        hash: &H,
+        fec: &F,
+        sink: &S,
+    ) -> Result<Repaired, Error>
+    where
+        D: ReadAt + ?Sized,
+        H: ReadAt + ?Sized,
+        F: ReadAt + ?Sized,
+        S: RepairSink + ?Sized,
+    {
+        self.trusted.check_lengths(data, hash)?;
+        self.fec_area.check_length(fec)?;
+        data.expect_sequential();
+        let params = self.trusted.params();
+        let hasher = &BlockHasher::with_platform(params, self.platform);
+        let mut tree = Tree::new(&self.trusted, Overlay::new(hash), CACHE_SIZE);
+        tree.set_hasher(BlockHasher::with_platform(params, self.platform));
+        let decoder = &Decoder::new(self.fec_area, self.fec_platform);
+        let state = &State::new(Numbers::new(params), &tree, decoder, sink);
+        let covered = Covered::new(&self.trusted, self.fec_area, data, &tree.hash);
+        let rounds = Rounds { covered, fec, decoder, hasher };
+        let reader = Reader::new(data, params, hasher);
+        let (progress, limit) = (self.progress, self.limit);
+        parallel::install(self.threads, |crew| {
+            let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
+            Passes { scan, rounds, limit }.run()
+        })
+    }
+
+    /// Compares the stored parity with that of the covered blocks, of an image that was verified: parity that differs
+    /// could not repair it.
+    ///
+    /// # Errors
+    /// When data, hash device or parity are shorter than they must be or cannot be read ([`Error::ReadParity`] for
+    /// the parity), threads cannot be started, or the work is cancelled.
+    pub fn verify_parity<D, H, F>(&self, data: &D, hash: &H, fec: &F) -> Result<ParityReport, Error>
+    where
+        D: ReadAt + ?Sized,
+        H: ReadAt + ?Sized,
+        F: ReadAt + ?Sized,
+    {
+        self.trusted.check_lengths(data, hash)?;
+        self.fec_area.check_length(fec)?;
+        let parity = Parity {
+            covered: Covered::new(&self.trusted, self.fec_area, data, hash),
+            numbers: Numbers::new(self.trusted.params()),
+            encoder: &Encoder::new(self.fec_area, self.fec_platform),
+            fec,
+            progress: self.progress,
+        };
+        parallel::install(self.threads, |crew| parity.verify(crew, self.limit))
+    }
+}

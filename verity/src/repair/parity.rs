@@ -1,0 +1,121 @@
+//! Stored parity beside that of the blocks it covers.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use crate::fec::Encoder;
+use crate::io::{ReadAt, first_failing};
+use crate::parallel::Crew;
+use crate::{Error, Progress, progress};
+
+use super::blocks::{BlockSet, Numbers};
+use super::covered::Covered;
+use super::report::ParityReport;
+
+/// A check under way.
+pub(super) struct Parity<'a, D: ?Sized, H: ?Sized, F: ?Sized> {
+    pub(super) covered: Covered<'a, D, H>,
+    pub(super) numbers: Numbers<'a>,
+    pub(super) encoder: &'a Encoder,
+    pub(super) fec: &'a F,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// What a thread reuses from unit to unit.
+#[derive(Default)]
+struct Buffer {
+    rows: Vec<u8>,
+    sums: Vec<u8>,
+    parity: Vec<u8>,
+    stored: Vec<u8>,
+}
+
+impl<D, H, F> Parity<'_, D, H, F>
+where
+    D: ReadAt + ?Sized,
+    H: ReadAt + ?Sized,
+    F: ReadAt + ?Sized,
+{
+    /// Makes all parity anew and compares; lists up to `limit` ranges.
+    pub(super) fn verify(&self, crew: Crew, limit: usize) -> Result<ParityReport, Error> {
+        progress::advance(self.progress, 0)?;
+        let different = Mutex::new(BlockSet::default());
+        self.encoder.for_each_unit(crew, Buffer::default, |buffer, rounds| {
+            self.encode(buffer, &rounds)?;
+            self.read_stored(buffer, &rounds)?;
+            let round_len = self.encoder.sums_len(1);
+            let pairs = buffer.parity.chunks_exact(round_len);
+            for (round, (made, stored)) in rounds.zip(pairs.zip(buffer.stored.chunks(round_len))) {
+                if made != stored {
+                    let mut different = different.lock().unwrap_or_else(PoisonError::into_inner);
+                    different.insert(round..round + 1);
+                }
+            }
+            Ok(())
+        })?;
+        let different = different.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let all = 0..self.encoder.area().rounds();
+        let mut ranges = different.ranges_in(all.clone());
+        Ok(ParityReport {
+            ranges: ranges.by_ref().take(limit).collect(),
+            rounds: different.count_in(all),
+            truncated: ranges.next().is_some(),
+        })
+    }
+
+    fn encode(&self, buffer: &mut Buffer, rounds: &Range<u64>) -> Result<(), Error> {
+        let count = rounds.end - rounds.start;
+        buffer.sums.clear();
+        buffer.sums.resize(self.encoder.sums_len(count), 0);
+        let row_len = self.encoder.row_len(count);
+        let (rows, at_once) = (self.covered.rows(rounds.start), self.encoder.rows_at_once(count));
+        let mut first = 0;
+        while first < rows {
+            let some = at_once.min(rows - first);
+            buffer.rows.resize(usize::try_from(some).unwrap_or(usize::MAX) * row_len, 0);
+            for (row, bytes) in (first..).zip(buffer.rows.chunks_exact_mut(row_len)) {
+                let start = self.covered.block(rounds.start, row);
+                self.read_covered(start..start + count, bytes)?;
+            }
+            self.encoder.add_rows(first, &buffer.rows, &mut buffer.sums);
+            first += some;
+        }
+        buffer.parity.resize(buffer.sums.len(), 0);
+        self.encoder.interleave(&buffer.sums, &mut buffer.parity);
+        Ok(())
+    }
+
+    fn read_covered(&self, blocks: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+        let covered = blocks.end.min(self.encoder.area().blocks()).saturating_sub(blocks.start);
+        let mut failure = None;
+        self.covered.read_each(blocks, bytes, |block, error| {
+            failure.get_or_insert((block, error));
+        });
+        match failure {
+            None => progress::advance(
+                self.progress,
+                covered * u64::from(self.encoder.area().block_size()),
+            ),
+            Some((block, source)) => Err(match self.numbers.name(block) {
+                Some(block) => Error::Read { block, source },
+                // Behind the tree.
+                None => Error::Io(source),
+            }),
+        }
+    }
+
+    fn read_stored(&self, buffer: &mut Buffer, rounds: &Range<u64>) -> Result<(), Error> {
+        buffer.stored.resize(buffer.parity.len(), 0);
+        let range = self.encoder.area().range_of(rounds);
+        let Err(error) = self.fec.read_exact_at(&mut buffer.stored, range.start) else {
+            return Ok(());
+        };
+        let (index, source) = first_failing(error, rounds.end - rounds.start, |index| {
+            let round = rounds.start + index;
+            let range = self.encoder.area().range_of(&(round..round + 1));
+            let bytes = &mut buffer.stored[..self.encoder.sums_len(1)];
+            self.fec.read_exact_at(bytes, range.start)
+        });
+        Err(Error::ReadParity { round: rounds.start + index, source })
+    }
+}

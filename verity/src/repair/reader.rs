@@ -1,0 +1,221 @@
+//! Recovery of single blocks while a verified reader meets them.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use crate::fec::{Decoder, FecPlatform};
+use crate::io::ReadAt;
+use crate::read::Tree;
+use crate::{BlockRef, Digest, Error, FecArea, Repair, TrustedParams};
+
+use super::blocks::Numbers;
+use super::covered::Covered;
+use super::rounds::{Book, Buffer, Lookup, Rounds, Verdict};
+
+/// The bound of the cache of hash blocks, recovered ones among them, in bytes.
+const CACHE_SIZE: u64 = 16 * 1024 * 1024;
+
+/// Recovers corrupt blocks from the parity while they are read: a [`Repair`] for
+/// [`VerifiedReader::repair`](crate::VerifiedReader::repair).
+///
+/// Reads the storage itself; share it by reference or [`Arc`](std::sync::Arc) with the reader. What it recovers was
+/// hashed, and the reader hashes it again. Nothing is written: whoever reads the same block again lets it
+/// be recovered again.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use verity::{Builder, FecArea, FecRepair, HashArea, Params, TrustedParams, VerifiedReader};
+///
+/// let mut image: Vec<u8> = (0..1 << 20).map(|index: u32| index.to_le_bytes()[1]).collect();
+/// let params = Params::builder().data_size(1 << 20).build()?;
+/// let hash_area = HashArea::new(&params, 0, false)?;
+/// let covered = params.data_blocks() + hash_area.hash_blocks();
+/// let fec_area = FecArea::new(&params, &hash_area, 2, covered, 0)?;
+/// let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+/// let root_hash = Builder::new(&params).build_with_fec(&image, &hash, &hash_area, &fec, &fec_area)?;
+///
+/// let right = image[300_000..300_100].to_vec();
+/// image[290_000..310_000].fill(0xee);
+/// // Readers and repairs share what they read.
+/// let (image, hash) = (Arc::new(image), Arc::new(hash));
+/// let trusted = TrustedParams::pinned(params, root_hash, hash_area)?;
+/// let repair = FecRepair::new(trusted.clone(), fec_area, image.clone(), hash.clone(), fec)?;
+/// let reader = VerifiedReader::new(trusted, image, hash)?.repair(Arc::new(repair));
+/// let mut bytes = [0; 100];
+/// reader.read_at(&mut bytes, 300_000)?;
+/// assert_eq!(bytes, right[..]);
+/// assert_eq!(reader.counters().repairs, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A block costs at most two reads of its round, 255 blocks less the roots, and of the hash blocks that are above those;
+/// as much again for every corrupt hash block above it. Memory: 16 MiB of hash blocks that were verified, and for each
+/// block that is being recovered about 1 MiB, with blocks of more than 16 KiB up to 60 of them.
+pub struct FecRepair<D, H, F> {
+    trusted: TrustedParams,
+    data: D,
+    fec: F,
+    tree: Tree<H>,
+    decoder: Decoder,
+}
+
+impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
+    /// A repair of `data` and its tree on `hash` by the parity on `fec`. Reads none of them yet.
+    ///
+    /// The FEC area need not be trusted: a wrong one costs work and recovers nothing.
+    ///
+    /// # Errors
+    /// When the FEC area is that of other parameters, data, hash device or parity are shorter than they must be
+    /// ([`Error::ReadParity`] for the parity), or a length cannot be told.
+    pub fn new(
+        trusted: TrustedParams,
+        fec_area: FecArea,
+        data: D,
+        hash: H,
+        fec: F,
+    ) -> Result<FecRepair<D, H, F>, Error> {
+        fec_area.check_belongs_to(trusted.params(), &trusted.hash_area())?;
+        trusted.check_lengths(&data, &hash)?;
+        fec_area.check_length(&fec)?;
+        let tree = Tree::new(&trusted, hash, CACHE_SIZE);
+        let decoder = Decoder::new(fec_area, FecPlatform::detect());
+        Ok(FecRepair { trusted, data, fec, tree, decoder })
+    }
+
+    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
+        self.decoder = Decoder::new(*self.decoder.area(), platform);
+        self
+    }
+
+    /// The right bytes of a block, if they can be had.
+    fn recovered(&self, block: BlockRef) -> Option<Vec<u8>> {
+        let numbers = Numbers::new(self.trusted.params());
+        let number = numbers.number(block)?;
+        let mut buffer = Buffer::default();
+        let expected = match buffer.lookup.digest(&self.tree, block) {
+            Some(expected) => expected,
+            None => self.expected(&mut buffer, &numbers, block)?,
+        };
+        self.recover(&mut buffer, &numbers, number, expected)
+    }
+
+    /// The digest of a block from the root down, through hash blocks that have to be recovered on the way.
+    fn expected(
+        &self,
+        buffer: &mut Buffer,
+        numbers: &Numbers<'_>,
+        block: BlockRef,
+    ) -> Option<Digest> {
+        let geometry = self.trusted.params().geometry();
+        // What each level from that of the block's digest up has above it, by position.
+        let lowest = block.level().map_or(0, |level| usize::from(level) + 1);
+        let mut positions = vec![block.block()];
+        for _ in lowest..geometry.levels().len() {
+            let position = positions.last()? / geometry.hashes_per_block();
+            positions.push(position);
+        }
+        let mut expected = self.trusted.root_hash().digest();
+        for level in (lowest..geometry.levels().len()).rev() {
+            let (above, position) = (positions[level - lowest + 1], positions[level - lowest]);
+            let hash_block = self.hash_block(buffer, numbers, level, above, expected)?;
+            expected = Digest::new(self.tree.slot(level, position, &hash_block)).ok()?;
+        }
+        Some(expected)
+    }
+
+    /// A hash block that has this digest: from the cache, the storage, or the parity.
+    fn hash_block(
+        &self,
+        buffer: &mut Buffer,
+        numbers: &Numbers<'_>,
+        level: usize,
+        block: u64,
+        expected: Digest,
+    ) -> Option<Vec<u8>> {
+        if let Some(bytes) = self.tree.cached(level, block, <[u8]>::to_vec) {
+            return Some(bytes);
+        }
+        let Lookup { hash_block, .. } = &mut buffer.lookup;
+        if let Ok(bytes) = self.tree.verified(level, block, &expected, hash_block) {
+            return Some(bytes.to_vec());
+        }
+        let name = BlockRef::Hash { level: u8::try_from(level).ok()?, block };
+        let bytes = self.recover(buffer, numbers, numbers.number(name)?, expected)?;
+        self.tree.insert(level, block, &bytes);
+        Some(bytes)
+    }
+
+    fn recover(
+        &self,
+        buffer: &mut Buffer,
+        numbers: &Numbers<'_>,
+        number: u64,
+        expected: Digest,
+    ) -> Option<Vec<u8>> {
+        let area = *self.decoder.area();
+        let rounds = Rounds {
+            covered: Covered::new(&self.trusted, area, &self.data, &self.tree.hash),
+            fec: &self.fec,
+            decoder: &self.decoder,
+            hasher: self.tree.hasher(),
+        };
+        let found = Mutex::default();
+        let one = One { numbers, tree: &self.tree, area, number, expected, found };
+        let round = number % area.rounds();
+        rounds.recover(buffer, round..round + 1, &one).ok()?;
+        one.found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: ReadAt, H: ReadAt, F: ReadAt> Repair for FecRepair<D, H, F> {
+    fn repair(&self, block: BlockRef, bytes: &mut [u8]) -> io::Result<bool> {
+        let Some(recovered) = self.recovered(block) else { return Ok(false) };
+        if recovered.len() != bytes.len() {
+            return Ok(false);
+        }
+        bytes.copy_from_slice(&recovered);
+        Ok(true)
+    }
+}
+
+/// One block that is to be recovered.
+struct One<'a, H> {
+    numbers: &'a Numbers<'a>,
+    tree: &'a Tree<H>,
+    area: FecArea,
+    number: u64,
+    expected: Digest,
+    found: Mutex<Option<Vec<u8>>>,
+}
+
+impl<H: ReadAt> Book for One<'_, H> {
+    fn corrupt_rows(&self, round: u64) -> Vec<usize> {
+        let row = self.number / self.area.rounds();
+        let is_its_round = self.number % self.area.rounds() == round;
+        is_its_round.then_some(usize::try_from(row).unwrap_or(usize::MAX)).into_iter().collect()
+    }
+
+    fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {
+        if number == self.number {
+            return Some(self.expected);
+        }
+        lookup.digest(self.tree, self.numbers.name(number)?)
+    }
+
+    fn learn(&self, _number: u64) {}
+
+    fn offer(&self, _lookup: &mut Lookup, number: u64, bytes: &[u8]) -> Result<Verdict, Error> {
+        // The others are not asked for.
+        if number != self.number {
+            return Ok(Verdict::Unknown);
+        }
+        let Some(block) = self.numbers.name(number) else { return Ok(Verdict::Unknown) };
+        if self.tree.corruption(block, self.expected.as_bytes(), bytes).is_some() {
+            return Ok(Verdict::Wrong);
+        }
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.to_vec());
+        Ok(Verdict::Right)
+    }
+}

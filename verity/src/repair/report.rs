@@ -1,0 +1,103 @@
+//! What a repair or a check of parity came to.
+
+use std::io;
+use std::ops::Range;
+
+use crate::{BlockRef, Report};
+
+/// Where repaired blocks go. `()` drops them: a dry run.
+///
+/// Each block comes once, whole, and hashes as the root hash says. Called from many threads, in no promised order;
+/// while blocks come, the image is still being read, so a sink may write into it, each block to its own place.
+///
+/// ```
+/// use std::io;
+/// use verity::{BlockRef, HashArea, Params, RepairSink, io::WriteAt};
+///
+/// /// Files that are repaired in place, or copies of them.
+/// struct Files<D, H> {
+///     data: D,
+///     hash: H,
+///     params: Params,
+///     hash_area: HashArea,
+/// }
+///
+/// impl<D: WriteAt, H: WriteAt> RepairSink for Files<D, H> {
+///     fn put(&self, block: BlockRef, bytes: &[u8]) -> io::Result<()> {
+///         match block {
+///             BlockRef::Data { block } => {
+///                 let block_size = u64::from(self.params.data_block_size());
+///                 self.data.write_all_at(bytes, block * block_size)
+///             }
+///             BlockRef::Hash { level, block } => {
+///                 let block_size = u64::from(self.params.hash_block_size());
+///                 let level = self.params.geometry().levels()[usize::from(level)];
+///                 let offset = self.hash_area.tree_range().start;
+///                 self.hash.write_all_at(bytes, offset + (level.start + block) * block_size)
+///             }
+///         }
+///     }
+/// }
+/// ```
+pub trait RepairSink: Sync {
+    /// Takes the right bytes of a block that was corrupt or could not be read.
+    ///
+    /// # Errors
+    /// When it cannot keep them. The repair ends with [`Error::Write`](crate::Error::Write).
+    fn put(&self, block: BlockRef, bytes: &[u8]) -> io::Result<()>;
+}
+
+impl RepairSink for () {
+    fn put(&self, _block: BlockRef, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: RepairSink + ?Sized> RepairSink for &S {
+    fn put(&self, block: BlockRef, bytes: &[u8]) -> io::Result<()> {
+        (**self).put(block, bytes)
+    }
+}
+
+/// What a repair came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// The blocks that were recovered, up to the limit: higher hash levels first, then lower ones, then data, each by
+    /// position.
+    pub repaired: Vec<BlockRange>,
+    /// How many blocks were recovered, listed or not.
+    pub repaired_blocks: u64,
+    /// Whether there are more recovered ranges than listed.
+    pub truncated: bool,
+    /// What is still corrupt, up to the limit. `None`: with the recovered blocks the image is whole.
+    pub beyond: Option<Report>,
+}
+
+/// Blocks in a row, all data or all of one hash level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockRange {
+    /// The first of them.
+    pub first: BlockRef,
+    /// How many there are.
+    pub blocks: u64,
+}
+
+/// Parity that is not that of the blocks it covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParityReport {
+    /// The rounds whose parity differs, in order, up to the limit.
+    pub ranges: Vec<Range<u64>>,
+    /// How many rounds those are, listed or not.
+    pub rounds: u64,
+    /// Whether there are more ranges than listed.
+    pub truncated: bool,
+}
+
+impl ParityReport {
+    /// Whether all parity is as it should be.
+    pub fn is_intact(&self) -> bool {
+        self.rounds == 0
+    }
+}

@@ -1,0 +1,336 @@
+//! Recovery of the corrupt blocks of some rounds.
+//!
+//! *First look*: the blocks known to be corrupt are the erasures; only as many equations as there are of them are
+//! made, for adjacent rounds at once. If something then does not hash right, a *second look* at that one round: every
+//! row whose digest is known is hashed, all wrong ones are erasures, and all equations are made. Last, corrections at
+//! places that nothing names: in rows whose digests are not known, and in the parity itself.
+//!
+//! A round costs at most two reads of each of its blocks, and two more of those that are corrupt. No block is
+//! looked for in another round on the way.
+
+use std::ops::Range;
+
+use crate::fec::Decoder;
+use crate::hash::BlockHasher;
+use crate::io::ReadAt;
+use crate::read::Tree;
+use crate::{BlockRef, Digest, Error};
+
+use super::covered::Covered;
+
+/// What is known of blocks, and where recovered ones go. Blocks are numbered as parity covers them.
+pub(super) trait Book {
+    /// The rows of a round whose blocks are known to be corrupt, in order.
+    fn corrupt_rows(&self, round: u64) -> Vec<usize>;
+
+    /// The digest that a block must have, if the way up to the root hash is verified.
+    fn expected(&self, lookup: &mut Lookup, block: u64) -> Option<Digest>;
+
+    /// Hears of a block that does not have that digest.
+    fn learn(&self, block: u64);
+
+    /// Hashes what a block may be, and keeps it if that is right.
+    fn offer(&self, lookup: &mut Lookup, block: u64, bytes: &[u8]) -> Result<Verdict, Error>;
+}
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Right,
+    Wrong,
+    /// Nothing says which digest it must have.
+    Unknown,
+}
+
+/// The buffers for asking the tree.
+#[derive(Default)]
+pub(super) struct Lookup {
+    pub(super) hash_block: Vec<u8>,
+    pub(super) digests: Vec<u8>,
+}
+
+impl Lookup {
+    /// The digest that a block must have, if the tree can tell.
+    pub(super) fn digest(&mut self, tree: &Tree<impl ReadAt>, block: BlockRef) -> Option<Digest> {
+        let level = block.level().map_or(0, |level| usize::from(level) + 1);
+        let blocks = block.block()..block.block() + 1;
+        tree.digests(level, blocks, &mut self.hash_block, &mut self.digests).ok()?;
+        Digest::new(&self.digests).ok()
+    }
+}
+
+/// What a thread reuses from unit to unit.
+#[derive(Default)]
+pub(super) struct Buffer {
+    pub(super) lookup: Lookup,
+    rows: Vec<u8>,
+    sums: Vec<u8>,
+    parity: Vec<u8>,
+    residue: Vec<u8>,
+    digests: Vec<u8>,
+}
+
+/// The rounds of an image and their parity.
+pub(super) struct Rounds<'a, D: ?Sized, H: ?Sized, F: ?Sized> {
+    pub(super) covered: Covered<'a, D, H>,
+    pub(super) fec: &'a F,
+    pub(super) decoder: &'a Decoder,
+    pub(super) hasher: &'a BlockHasher,
+}
+
+/// Rows of some adjacent rounds that were read at once.
+struct Batch<'b> {
+    /// The first of the rows.
+    first: usize,
+    bytes: &'b mut [u8],
+    /// The blocks that could not be read, by round and row.
+    failed: Vec<(usize, usize)>,
+}
+
+impl<D, H, F> Rounds<'_, D, H, F>
+where
+    D: ReadAt + ?Sized,
+    H: ReadAt + ?Sized,
+    F: ReadAt + ?Sized,
+{
+    /// Recovers what can be recovered of adjacent rounds, no more than a unit has.
+    pub(super) fn recover(
+        &self,
+        buffer: &mut Buffer,
+        rounds: Range<u64>,
+        book: &impl Book,
+    ) -> Result<(), Error> {
+        let erased: Vec<_> = rounds.clone().map(|round| book.corrupt_rows(round)).collect();
+        let done = self.first_look(buffer, &rounds, &erased, book)?;
+        for (round, done) in rounds.zip(done) {
+            if !done {
+                self.second_look(buffer, round, book)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Recovers the rows that are known to be corrupt as if all others were right. Says of each round whether that was
+    /// all there is to do.
+    fn first_look(
+        &self,
+        buffer: &mut Buffer,
+        rounds: &Range<u64>,
+        erased: &[Vec<usize>],
+        book: &impl Book,
+    ) -> Result<Vec<bool>, Error> {
+        let solvable = 1..=self.decoder.roots();
+        let mut done: Vec<bool> = erased.iter().map(Vec::is_empty).collect();
+        let counts = erased.iter().map(Vec::len);
+        let Some(equations) = counts.filter(|count| solvable.contains(count)).max() else {
+            return Ok(done);
+        };
+        let mut disturbed = vec![false; erased.len()];
+        self.add_rows(buffer, rounds, erased, equations, |_, batch| {
+            batch.failed.iter().for_each(|&(index, _)| disturbed[index] = true);
+        });
+        self.read_parity(rounds, &mut buffer.parity);
+        for (index, rows) in erased.iter().enumerate() {
+            if solvable.contains(&rows.len()) && !disturbed[index] {
+                self.take_residue(buffer, index, erased.len(), equations, rows.len());
+                let round = rounds.start + u64::try_from(index).unwrap_or(u64::MAX);
+                done[index] = self.solve(buffer, round, rows, book)?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Finds out which rows of a round are wrong, and recovers them.
+    fn second_look(&self, buffer: &mut Buffer, round: u64, book: &impl Book) -> Result<(), Error> {
+        let roots = self.decoder.roots();
+        let known = book.corrupt_rows(round);
+        let mut erased = known.clone();
+        let rounds = round..round + 1;
+        self.add_rows(buffer, &rounds, std::slice::from_ref(&known), roots, |buffer, batch| {
+            erased.extend(batch.failed.iter().map(|&(_, row)| row));
+            self.erase_wrong(buffer, round, batch, &mut erased, book);
+        });
+        erased.sort_unstable();
+        self.read_parity(&rounds, &mut buffer.parity);
+        self.take_residue(buffer, 0, 1, roots, roots);
+        if (1..=roots).contains(&erased.len()) && self.solve(buffer, round, &erased, book)? {
+            return Ok(());
+        }
+        if self.correct(buffer, round, &erased, &erased, book)? {
+            return Ok(());
+        }
+        // The wrong rows may be wrong in few places each: more of them than erasures can be.
+        for &row in &erased {
+            let number = u64::try_from(row).unwrap_or(u64::MAX);
+            let block = self.covered.block(round, number);
+            buffer.rows.resize(self.decoder.block_len(), 0);
+            self.covered.read_each(block..block + 1, &mut buffer.rows, |_, _| ());
+            self.decoder.add_rows(roots, row, &buffer.rows, &mut buffer.residue);
+        }
+        self.correct(buffer, round, &[], &erased, book).map(drop)
+    }
+
+    /// Goes through the rows of adjacent rounds and adds them to the first `equations` sums. Erased blocks are not read,
+    /// but zeros, and so are those that cannot be read. `look` sees rows before they are added.
+    fn add_rows(
+        &self,
+        buffer: &mut Buffer,
+        rounds: &Range<u64>,
+        erased: &[Vec<usize>],
+        equations: usize,
+        mut look: impl FnMut(&mut Buffer, &mut Batch<'_>),
+    ) {
+        let count = rounds.end - rounds.start;
+        let row_len = self.decoder.block_len() * erased.len();
+        buffer.sums.clear();
+        buffer.sums.resize(equations * row_len, 0);
+        let all = usize::try_from(self.covered.rows(rounds.start)).unwrap_or(usize::MAX);
+        let at_once = usize::try_from(self.decoder.rows_at_once(count)).unwrap_or(usize::MAX);
+        for first in (0..all).step_by(at_once) {
+            let mut rows = std::mem::take(&mut buffer.rows);
+            rows.resize(at_once.min(all - first) * row_len, 0);
+            let mut batch = Batch { first, bytes: &mut rows, failed: Vec::new() };
+            self.read_rows(rounds, erased, &mut batch);
+            look(buffer, &mut batch);
+            self.decoder.add_rows(equations, first, &rows, &mut buffer.sums);
+            buffer.rows = rows;
+        }
+    }
+
+    fn read_rows(&self, rounds: &Range<u64>, erased: &[Vec<usize>], batch: &mut Batch<'_>) {
+        let block_len = self.decoder.block_len();
+        let Batch { first, bytes, failed } = batch;
+        for (row, bytes) in (*first..).zip(bytes.chunks_exact_mut(block_len * erased.len())) {
+            let number = u64::try_from(row).unwrap_or(u64::MAX);
+            let is_erased = |index: usize| erased[index].binary_search(&row).is_ok();
+            let mut start = 0;
+            while start < erased.len() {
+                let gap = is_erased(start);
+                let alike = (start..erased.len()).take_while(|&index| is_erased(index) == gap);
+                let end = start + alike.count();
+                let bytes = &mut bytes[start * block_len..end * block_len];
+                let begin = self.covered.block(rounds.start, number);
+                let at = |index: usize| begin + u64::try_from(index).unwrap_or(u64::MAX);
+                if gap {
+                    bytes.fill(0);
+                } else {
+                    self.covered.read_each(at(start)..at(end), bytes, |block, _| {
+                        failed.push((usize::try_from(block - begin).unwrap_or(usize::MAX), row));
+                    });
+                }
+                start = end;
+            }
+        }
+    }
+
+    /// Hashes rows of one round; those that are wrong become zeros and are erased.
+    fn erase_wrong(
+        &self,
+        buffer: &mut Buffer,
+        round: u64,
+        batch: &mut Batch<'_>,
+        erased: &mut Vec<usize>,
+        book: &impl Book,
+    ) {
+        let (block_len, digest_size) = (self.decoder.block_len(), self.hasher.digest_size());
+        buffer.digests.resize(batch.bytes.len() / block_len * digest_size, 0);
+        self.hasher.hash_many(batch.bytes, block_len, &mut buffer.digests);
+        let digests = buffer.digests.chunks_exact(digest_size);
+        let rows = batch.bytes.chunks_exact_mut(block_len).zip(digests);
+        for (row, (bytes, actual)) in (batch.first..).zip(rows) {
+            if erased.contains(&row) {
+                continue;
+            }
+            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
+            let expected = book.expected(&mut buffer.lookup, block);
+            if expected.is_some_and(|expected| expected.as_bytes() != actual) {
+                book.learn(block);
+                erased.push(row);
+                bytes.fill(0);
+            }
+        }
+    }
+
+    /// Reads parity; what cannot be read is zeros, and will not lead to anything that hashes right.
+    fn read_parity(&self, rounds: &Range<u64>, parity: &mut Vec<u8>) {
+        let range = self.decoder.area().range_of(rounds);
+        let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        parity.resize(len, 0);
+        if self.fec.read_exact_at(parity, range.start).is_ok() {
+            return;
+        }
+        let block_len = self.decoder.block_len();
+        let offsets = range.step_by(block_len);
+        for (offset, bytes) in offsets.zip(parity.chunks_exact_mut(block_len)) {
+            if self.fec.read_exact_at(bytes, offset).is_err() {
+                bytes.fill(0);
+            }
+        }
+    }
+
+    /// The residue of one of the rounds whose sums and parity are there: its first `wanted` equations.
+    fn take_residue(
+        &self,
+        buffer: &mut Buffer,
+        index: usize,
+        rounds: usize,
+        equations: usize,
+        wanted: usize,
+    ) {
+        let block_len = self.decoder.block_len();
+        buffer.residue.clear();
+        for sums in buffer.sums.chunks_exact(block_len * rounds).take(wanted.min(equations)) {
+            buffer.residue.extend_from_slice(&sums[index * block_len..][..block_len]);
+        }
+        let parity_len = self.decoder.roots() * block_len;
+        let parity = &buffer.parity[index * parity_len..][..parity_len];
+        self.decoder.subtract_parity(parity, &mut buffer.residue);
+    }
+
+    /// Recovers erased rows from the residue. Says whether none of them is still wrong.
+    fn solve(
+        &self,
+        buffer: &mut Buffer,
+        round: u64,
+        erased: &[usize],
+        book: &impl Book,
+    ) -> Result<bool, Error> {
+        let lost = self.decoder.solve(erased, &buffer.residue);
+        let mut is_right = true;
+        for (&row, bytes) in erased.iter().zip(lost.chunks_exact(self.decoder.block_len())) {
+            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
+            is_right &= book.offer(&mut buffer.lookup, block, bytes)? != Verdict::Wrong;
+        }
+        Ok(is_right)
+    }
+
+    /// Corrects rows at unknown places, beside those that are erased, from the residue. Says whether none of the `wrong`
+    /// rows is still wrong.
+    fn correct(
+        &self,
+        buffer: &mut Buffer,
+        round: u64,
+        erased: &[usize],
+        wrong: &[usize],
+        book: &impl Book,
+    ) -> Result<bool, Error> {
+        let rows = usize::try_from(self.covered.rows(round)).unwrap_or(usize::MAX);
+        let Some(corrections) = self.decoder.corrections(rows, erased, &buffer.residue) else {
+            return Ok(false);
+        };
+        let mut is_right = true;
+        for &row in wrong {
+            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
+            let mut bytes = vec![0; self.decoder.block_len()];
+            if !erased.contains(&row) {
+                self.covered.read_each(block..block + 1, &mut bytes, |_, _| ());
+            }
+            let correction = corrections.iter().find(|(corrected, _)| *corrected == row);
+            if let Some((_, xor)) = correction {
+                bytes.iter_mut().zip(xor).for_each(|(byte, xor)| *byte ^= xor);
+            }
+            is_right &= book.offer(&mut buffer.lookup, block, &bytes)? != Verdict::Wrong;
+        }
+        Ok(is_right)
+    }
+}

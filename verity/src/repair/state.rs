@@ -1,0 +1,124 @@
+//! What a repair knows so far.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::fec::Decoder;
+use crate::io::ReadAt;
+use crate::read::Tree;
+use crate::{BlockRef, Digest, Error};
+
+use super::RepairSink;
+use super::blocks::{BlockSet, Numbers};
+use super::overlay::Overlay;
+use super::rounds::{Book, Lookup, Verdict};
+
+/// What is known of the blocks of an image, shared by all threads.
+pub(super) struct State<'a, H: ?Sized, S: ?Sized> {
+    pub(super) numbers: Numbers<'a>,
+    pub(super) tree: &'a Tree<Overlay<'a, H>>,
+    pub(super) decoder: &'a Decoder,
+    pub(super) sink: &'a S,
+    sets: RwLock<Sets>,
+}
+
+/// Blocks of data and tree, by number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sets {
+    /// Those that are wrong, or cannot be read, where they lie. Recovered hash blocks are not among them: they are
+    /// read from where they are kept.
+    pub(super) corrupt: BlockSet,
+    /// Those whose right bytes the sink has.
+    pub(super) repaired: BlockSet,
+    /// Those under hash blocks that are not verified.
+    pub(super) unchecked: BlockSet,
+}
+
+impl Sets {
+    /// The blocks that are still to be recovered.
+    pub(super) fn wanted(&self) -> BlockSet {
+        let mut wanted = self.corrupt.clone();
+        wanted.subtract(&self.repaired);
+        wanted
+    }
+}
+
+impl<'a, H: ReadAt + ?Sized, S: RepairSink + ?Sized> State<'a, H, S> {
+    pub(super) fn new(
+        numbers: Numbers<'a>,
+        tree: &'a Tree<Overlay<'a, H>>,
+        decoder: &'a Decoder,
+        sink: &'a S,
+    ) -> State<'a, H, S> {
+        State { numbers, tree, decoder, sink, sets: RwLock::default() }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Sets> {
+        self.sets.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Sets> {
+        self.sets.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns which block it was that ended the way down the tree.
+    pub(super) fn blame(&self, error: &Error) {
+        let block = match error {
+            Error::Corrupt(report) => report.corruptions.first().map(|range| range.first),
+            Error::Read { block, .. } => Some(*block),
+            _ => None,
+        };
+        if let Some(number) = block.and_then(|block| self.numbers.number(block)) {
+            self.learn(number);
+        }
+    }
+
+    /// Keeps the right bytes of a block, unless that was done.
+    pub(super) fn keep(&self, block: BlockRef, bytes: &[u8]) -> Result<(), Error> {
+        let Some(number) = self.numbers.number(block) else { return Ok(()) };
+        if let BlockRef::Hash { level, block } = block {
+            let offset = self.tree.offset(usize::from(level), block);
+            self.tree.hash.insert(offset, bytes);
+        }
+        {
+            let mut sets = self.write();
+            if sets.repaired.contains(number) {
+                return Ok(());
+            }
+            sets.repaired.insert(number..number + 1);
+            if block.level().is_some() {
+                sets.corrupt.remove(number..number + 1);
+            }
+        }
+        self.sink.put(block, bytes).map_err(|source| Error::Write { block, source })
+    }
+}
+
+impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Book for State<'_, H, S> {
+    fn corrupt_rows(&self, round: u64) -> Vec<usize> {
+        let area = self.decoder.area();
+        let sets = self.read();
+        let rows = usize::try_from(area.rows()).unwrap_or_default();
+        let mut blocks = (0..).map(|row| row * area.rounds() + round);
+        (0..rows)
+            .filter(|_| blocks.next().is_some_and(|block| sets.corrupt.contains(block)))
+            .collect()
+    }
+
+    fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {
+        lookup.digest(self.tree, self.numbers.name(number)?)
+    }
+
+    fn learn(&self, number: u64) {
+        self.write().corrupt.insert(number..number + 1);
+    }
+
+    fn offer(&self, lookup: &mut Lookup, number: u64, bytes: &[u8]) -> Result<Verdict, Error> {
+        let Some(block) = self.numbers.name(number) else { return Ok(Verdict::Unknown) };
+        let Some(expected) = lookup.digest(self.tree, block) else { return Ok(Verdict::Unknown) };
+        if self.tree.corruption(block, expected.as_bytes(), bytes).is_some() {
+            return Ok(Verdict::Wrong);
+        }
+        self.keep(block, bytes)?;
+        Ok(Verdict::Right)
+    }
+}
