@@ -30,9 +30,8 @@ pub fn outcomes(record: &Record) -> Vec<Outcome> {
         beside_veritysetup(record, Task::FormatFec24, FORMAT_24),
         encoder(record),
     ];
-    let with = THREADS.map(|threads| {
-        time(record, Task::FormatFec2, WITHOUT_PARITY, threads, WITH_TO_WITHOUT)
-    });
+    let with = THREADS
+        .map(|threads| time(record, Task::FormatFec2, WITHOUT_PARITY, threads, WITH_TO_WITHOUT));
     let repair = [Task::RepairFec2, Task::RepairFec24].into_iter().flat_map(|task| {
         THREADS.map(|threads| time(record, task, VERIFY_INTACT, threads, REPAIR_TO_VERIFY))
     });
@@ -101,11 +100,11 @@ mod tests {
         assert_eq!(
             told(&Record::load(&crate::sample_record()).unwrap()),
             [
-                "format with parity, 2 roots, 2 threads, speed to veritysetup: 60.00 (40.00-60.00), at least 30.00, stretch 50.00: stretch",
+                "format with parity, 2 roots, 2 threads, speed to veritysetup: 53.33 (40.00-53.33), at least 30.00, stretch 50.00: stretch",
                 "format with parity, 24 roots, 2 threads, speed to veritysetup: 40.00 (40.00-40.00), at least 45.00, stretch 80.00: missed",
                 "parity of blocks in memory, 2 roots, verity gfni, speed to reading memory: 0.25 (0.20-0.25), at least 0.25, stretch 0.35: reached",
                 "format with parity, 2 roots, 1 thread, time to verity without parity: 2.00 (2.00-2.00), at most 1.90, stretch 1.60: missed",
-                "format with parity, 2 roots, 2 threads, time to verity without parity: 1.60 (1.60-2.00), at most 1.90, stretch 1.60: stretch",
+                "format with parity, 2 roots, 2 threads, time to verity without parity: 1.50 (1.50-2.00), at most 1.90, stretch 1.60: stretch",
                 "repair of 0.1 % of all blocks, 2 roots, 1 thread, time to verity verify, intact: 2.50 (2.50-2.50), at most 3.00, stretch 2.00: reached",
                 "repair of 0.1 % of all blocks, 2 roots, 2 threads, time to verity verify, intact: 4.00 (4.00-4.00), at most 3.00, stretch 2.00: missed",
             ]

@@ -179,6 +179,10 @@ pub enum Task {
     EncodeFec2,
     /// The same with 24 roots.
     EncodeFec24,
+    /// Lost blocks out of the others and the parity in memory, 2 of each round, 2 roots.
+    RecoverFec2,
+    /// The same with 24 of each round, and 24 roots.
+    RecoverFec24,
 }
 
 /// Tasks of one kind are drawn together.
@@ -192,7 +196,7 @@ pub enum Kind {
     Read,
     /// Whole commands that make or use parity, on some threads.
     Parity,
-    /// Making parity on one thread.
+    /// Making parity, or recovering lost blocks, on one thread.
     ParityKernel,
 }
 
@@ -215,6 +219,8 @@ impl Task {
             Task::RepairFec24 => "repair of 1 % of all blocks, 24 roots",
             Task::EncodeFec2 => "parity of blocks in memory, 2 roots",
             Task::EncodeFec24 => "parity of blocks in memory, 24 roots",
+            Task::RecoverFec2 => "2 lost blocks of each round out of memory, 2 roots",
+            Task::RecoverFec24 => "24 lost blocks of each round out of memory, 24 roots",
         }
     }
 
@@ -229,7 +235,9 @@ impl Task {
             Task::FormatFec2 | Task::FormatFec24 | Task::RepairFec2 | Task::RepairFec24 => {
                 Kind::Parity
             }
-            Task::EncodeFec2 | Task::EncodeFec24 => Kind::ParityKernel,
+            Task::EncodeFec2 | Task::EncodeFec24 | Task::RecoverFec2 | Task::RecoverFec24 => {
+                Kind::ParityKernel
+            }
         }
     }
 }

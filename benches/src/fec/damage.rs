@@ -89,10 +89,9 @@ mod tests {
     /// Scarce and as many as there can be.
     #[test]
     fn no_round_loses_more_blocks_than_there_are_roots() {
-        for (data_blocks, roots, seed) in
-            [(1, 2), (200, 2), (1000, 2), (1000, 24), (70_000, 2)].into_iter().flat_map(
-                |(data_blocks, roots)| [0, 1, 77].map(|seed| (data_blocks, roots, seed)),
-            )
+        for (data_blocks, roots, seed) in [(1, 2), (200, 2), (1000, 2), (1000, 24), (70_000, 2)]
+            .into_iter()
+            .flat_map(|(data_blocks, roots)| [0, 1, 77].map(|seed| (data_blocks, roots, seed)))
         {
             let (params, hash_area, area) = areas(data_blocks, roots);
             for asked in [1, 10, count(area.blocks())] {

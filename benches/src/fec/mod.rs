@@ -1,16 +1,21 @@
-//! Forward error correction: who makes parity of what lies in memory, and damage that parity can repair.
+//! Forward error correction: who makes parity of what lies in memory and recovers lost blocks, and damage that
+//! parity can repair.
 //!
-//! `message` is what is encoded, with the parity that everyone must get; `encoders` are those who do it, `reading` what
-//! no encoder can be faster than; `damage` spoils blocks of an image.
+//! `message` is what is encoded, with the parity that everyone must get, and what is lost of it; `encoders` and `decoders` are
+//! those who do it, `reading` what nobody can be faster than; `damage` spoils blocks of an image.
 
+mod contender;
 mod damage;
+mod decoders;
 mod encoders;
 mod message;
 mod reading;
 
+pub use self::contender::Contender;
 pub use self::damage::Damage;
-pub use self::encoders::{Contender, contenders};
-pub use self::message::Message;
+pub use self::decoders::decoders;
+pub use self::encoders::encoders;
+pub use self::message::{Loss, Message};
 
 /// One codeword after the other by the crate `reed-solomon`.
 pub const REED_SOLOMON: &str = "reed-solomon";
@@ -24,6 +29,9 @@ pub const ROOTS: [u32; 2] = [2, 24];
 
 /// The bytes of a codeword.
 const CODEWORD: usize = 255;
+
+/// A codeword.
+type Word = [u8; CODEWORD];
 
 /// A number of things in memory.
 fn count(number: u64) -> usize {
