@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use verity::{BlockRef, Origin, Report};
+use verity::{BlockRange, Origin, ParityReport, Repaired, Report};
+
+use crate::places::Places;
 
 /// A failed command.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub(crate) enum Class {
     Metadata,
     /// Data, tree or root hash are not what they should be.
     NotVerified,
+    /// Data, tree and root hash are as they should be, but parity is not.
+    Parity,
+    /// Data or tree are not what they should be, but parity can make them so.
+    Repairable,
     /// A signature, a key, a certificate or a policy says no.
     Trust,
     /// The caller asked for something that makes no sense.
@@ -46,42 +52,54 @@ impl Class {
             Class::Io => "io",
             Class::Metadata => "metadata",
             Class::NotVerified => "not-verified",
+            Class::Parity => "parity",
+            Class::Repairable => "repairable",
             Class::Trust => "trust",
             Class::Usage => "usage",
         }
     }
 }
 
-/// The corrupt blocks of an image, and what they were checked with.
+/// What is wrong with an image, and what it was checked with.
 #[derive(Debug)]
 pub(crate) struct Findings {
-    pub(crate) report: Report,
+    /// The corrupt blocks; where parity was asked, those that it cannot make whole.
+    pub(crate) report: Option<Report>,
+    /// What parity can make whole, or has.
+    pub(crate) recovery: Option<Recovery>,
+    /// Parity that is not that of the image.
+    pub(crate) parity: Option<ParityReport>,
     pub(crate) origin: Origin,
-    pub(crate) data_block_size: u64,
-    pub(crate) hash_block_size: u64,
-    /// Where each level begins on the hash device, in bytes; lowest level first.
-    pub(crate) level_offsets: Vec<u64>,
-    pub(crate) data: PathBuf,
-    pub(crate) hash: PathBuf,
+    pub(crate) places: Places,
 }
 
 impl Findings {
-    /// The first byte of a block on its device, and the device.
-    pub(crate) fn place(&self, block: BlockRef) -> (u64, &Path) {
-        match block {
-            BlockRef::Data { block } => (block * self.data_block_size, &self.data),
-            BlockRef::Hash { level, block } => {
-                let start = self.level_offsets.get(usize::from(level)).copied().unwrap_or(0);
-                (start + block * self.hash_block_size, &self.hash)
-            }
-        }
+    /// Whether there may be more than is listed.
+    pub(crate) fn truncated(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.truncated)
+            || self.recovery.as_ref().is_some_and(|recovery| recovery.truncated)
+            || self.parity.as_ref().is_some_and(|parity| parity.truncated)
     }
+}
 
-    /// The size of a block of that kind, in bytes.
-    pub(crate) fn block_size(&self, block: BlockRef) -> u64 {
-        match block {
-            BlockRef::Data { .. } => self.data_block_size,
-            BlockRef::Hash { .. } => self.hash_block_size,
+/// Blocks that are right again, or could be.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovery {
+    pub(crate) ranges: Vec<BlockRange>,
+    /// All of them, listed or not.
+    pub(crate) blocks: u64,
+    pub(crate) truncated: bool,
+    /// Whether they were written.
+    pub(crate) written: bool,
+}
+
+impl Recovery {
+    pub(crate) fn of(repaired: &Repaired, written: bool) -> Recovery {
+        Recovery {
+            ranges: repaired.repaired.clone(),
+            blocks: repaired.repaired_blocks,
+            truncated: repaired.truncated,
+            written,
         }
     }
 }

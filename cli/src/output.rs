@@ -6,10 +6,11 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::os::fd::AsFd;
 
 use serde::Serialize;
-use verity::{CorruptRange, Corruption};
+use verity::{BlockRange, BlockRef, CorruptRange, Corruption, ParityReport};
 
 use crate::command::Outcome;
 use crate::command::build::Built;
@@ -17,10 +18,12 @@ use crate::command::check::Checked;
 use crate::command::header::Header;
 use crate::command::plan::Sizes;
 use crate::command::read::Copied;
+use crate::command::repair::Repaired;
 use crate::command::serve::{Ready, Served};
 use crate::command::sign::Signed;
 use crate::command::verify::Verification;
-use crate::error::{Class, CommandError, Findings};
+use crate::error::{Class, CommandError, Findings, Recovery};
+use crate::places::Places;
 use crate::quoted::{Plain, Quoted};
 
 /// The version of the JSON objects.
@@ -43,6 +46,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
             Outcome::Planned(facts) => document(facts),
             Outcome::Read(facts) => document(facts),
+            Outcome::Repaired(facts) => document(facts),
             Outcome::Served(facts) => document(facts),
             Outcome::Signed(facts) => document(facts),
             Outcome::Table(facts) => document(facts),
@@ -56,6 +60,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
             Outcome::Planned(facts) => sizes(facts),
             Outcome::Read(facts) => copied(facts),
+            Outcome::Repaired(facts) => repaired(facts),
             Outcome::Served(facts) => served(facts),
             Outcome::Signed(facts) => signed(facts),
             Outcome::Table(facts) => format!("{}\n", facts.text),
@@ -154,26 +159,52 @@ struct Failure {
     corruptions: Vec<CorruptionFacts>,
     truncated: bool,
     geometry: Option<String>,
+    /// What parity can make right.
+    repairable_blocks: u64,
+    repairable: Vec<RangeFacts>,
+    /// What it has made right, where it lies.
+    repaired_blocks: u64,
+    repaired: Vec<RangeFacts>,
+    /// Rounds whose parity is not that of the image.
+    parity_rounds: u64,
+    parity: Vec<RoundsFacts>,
 }
 
 fn failure_document(error: &CommandError) -> io::Result<String> {
     let findings = error.findings();
+    let recovery = |written| {
+        findings.and_then(|findings| {
+            let recovery =
+                findings.recovery.as_ref().filter(|recovery| recovery.written == written);
+            recovery.map(|recovery| (recovery.blocks, recovery.facts(&findings.places)))
+        })
+    };
+    let (repairable_blocks, repairable) = recovery(false).unwrap_or_default();
+    let (repaired_blocks, repaired) = recovery(true).unwrap_or_default();
+    let parity = findings.and_then(|findings| findings.parity.as_ref());
     document(&Failure {
         class: error.class().name(),
         message: words(error),
         corruptions: findings.map(corruption_list).unwrap_or_default(),
-        truncated: findings.is_some_and(|findings| findings.report.truncated),
+        truncated: findings.is_some_and(Findings::truncated),
         geometry: findings.map(|findings| findings.origin.to_string()),
+        repairable_blocks,
+        repairable,
+        repaired_blocks,
+        repaired,
+        parity_rounds: parity.map_or(0, |parity| parity.rounds),
+        parity: parity.map(rounds_facts).unwrap_or_default(),
     })
 }
 
 fn corruption_list(findings: &Findings) -> Vec<CorruptionFacts> {
-    findings.report.corruptions.iter().map(|range| corruption_facts(findings, range)).collect()
+    let report = findings.report.iter().flat_map(|report| &report.corruptions);
+    report.map(|range| corruption_facts(&findings.places, range)).collect()
 }
 
-/// Corrupt blocks in a row. The order of the fields is the order of the keys.
-#[derive(Serialize)]
-struct CorruptionFacts {
+/// Blocks in a row. The order of the fields is the order of the keys.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RangeFacts {
     /// `data` or `hash`.
     kind: &'static str,
     level: Option<u8>,
@@ -182,33 +213,79 @@ struct CorruptionFacts {
     path: String,
     offset_bytes: u64,
     size_bytes: u64,
-    /// `digest` or `spare-bytes`.
+}
+
+impl RangeFacts {
+    fn new(places: &Places, first: BlockRef, blocks: u64) -> RangeFacts {
+        RangeFacts {
+            kind: if first.level().is_none() { "data" } else { "hash" },
+            level: first.level(),
+            block: first.block(),
+            blocks,
+            path: Quoted(places.path(first)).to_string(),
+            offset_bytes: places.offset(first),
+            size_bytes: blocks * places.block_size(first),
+        }
+    }
+
+    /// Which blocks they are, and which bytes of what.
+    fn words(&self) -> String {
+        let RangeFacts { level, block, blocks, path, offset_bytes, size_bytes, .. } = self;
+        let first = match *level {
+            None => BlockRef::Data { block: *block },
+            Some(level) => BlockRef::Hash { level, block: *block },
+        };
+        let more = match blocks {
+            1 => String::new(),
+            _ => format!(" to {}", block + (blocks - 1)),
+        };
+        format!("{first}{more} (bytes {offset_bytes}..{} of {path})", offset_bytes + size_bytes)
+    }
+}
+
+impl Recovery {
+    /// The blocks and where they lie.
+    pub(crate) fn facts(&self, places: &Places) -> Vec<RangeFacts> {
+        let facts = |range: &BlockRange| RangeFacts::new(places, range.first, range.blocks);
+        self.ranges.iter().map(facts).collect()
+    }
+}
+
+/// Rounds in a row.
+#[derive(Serialize)]
+struct RoundsFacts {
+    round: u64,
+    rounds: u64,
+}
+
+fn rounds_facts(parity: &ParityReport) -> Vec<RoundsFacts> {
+    let facts =
+        |range: &Range<u64>| RoundsFacts { round: range.start, rounds: range.end - range.start };
+    parity.ranges.iter().map(facts).collect()
+}
+
+/// Corrupt blocks in a row. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct CorruptionFacts {
+    #[serde(flatten)]
+    range: RangeFacts,
+    /// `digest`, `spare-bytes` or `unreadable`.
     reason: &'static str,
     /// Of the first block.
     expected: Option<String>,
     actual: Option<String>,
 }
 
-fn corruption_facts(findings: &Findings, range: &CorruptRange) -> CorruptionFacts {
-    let (offset, path) = findings.place(range.first);
+fn corruption_facts(places: &Places, range: &CorruptRange) -> CorruptionFacts {
     let (reason, expected, actual) = match &range.corruption {
         Corruption::Digest { expected, actual } => {
             ("digest", Some(expected.to_string()), Some(actual.to_string()))
         }
+        Corruption::Unreadable { .. } => ("unreadable", None, None),
         _ => ("spare-bytes", None, None),
     };
-    CorruptionFacts {
-        kind: if range.first.level().is_none() { "data" } else { "hash" },
-        level: range.first.level(),
-        block: range.first.block(),
-        blocks: range.blocks,
-        path: Quoted(path).to_string(),
-        offset_bytes: offset,
-        size_bytes: range.blocks * findings.block_size(range.first),
-        reason,
-        expected,
-        actual,
-    }
+    let range = RangeFacts::new(places, range.first, range.blocks);
+    CorruptionFacts { range, reason, expected, actual }
 }
 
 /// The lines of veritysetup 2.6.1, byte for byte: scripts take them apart.
@@ -269,6 +346,9 @@ fn verification(facts: &Verification) -> String {
     if facts.zero_blocks > 0 {
         let _ = write!(text, "; {} zero blocks not checked", facts.zero_blocks);
     }
+    if let Some(rounds) = facts.parity_rounds {
+        let _ = write!(text, "; the parity of {rounds} rounds is right");
+    }
     text.push('\n');
     text
 }
@@ -285,6 +365,9 @@ fn copied(facts: &Copied) -> String {
     );
     if facts.zero_blocks > 0 {
         let _ = write!(text, "; {} zero blocks not read", facts.zero_blocks);
+    }
+    if facts.repairs > 0 {
+        let _ = write!(text, "; {} times a block was repaired", facts.repairs);
     }
     if let (Some(requests), Some(bytes)) = (facts.requests, facts.fetched_bytes) {
         let _ = write!(text, "; fetched {bytes} bytes in {requests} requests");
@@ -318,7 +401,7 @@ fn served(facts: &Served) -> String {
     format!(
         "served: {} clients, {} requests, {} bytes; {} requests failed, {} clients refused\n\
          read: {} data blocks and {} hash blocks ({} more from the cache); {} times one was corrupt, \
-         {} times unreadable\n",
+         {} times unreadable, {} times repaired\n",
         facts.clients,
         facts.requests,
         facts.bytes_sent,
@@ -329,6 +412,7 @@ fn served(facts: &Served) -> String {
         facts.cache_hits,
         facts.corruptions,
         facts.read_errors,
+        facts.repairs,
     )
 }
 
@@ -362,24 +446,55 @@ fn sizes(facts: &Sizes) -> String {
     })
 }
 
-fn corruptions(findings: &Findings) -> String {
-    let mut text = format!("geometry: {}\n", findings.origin);
-    for range in &findings.report.corruptions {
-        let CorruptRange { first, blocks, corruption } = range;
-        let (offset, path) = findings.place(*first);
-        let end = offset + blocks * findings.block_size(*first);
-        let more = match blocks {
-            1 => String::new(),
-            _ => format!(" to {}", first.block() + (blocks - 1)),
-        };
-        let _ = writeln!(
-            text,
-            "{first}{more} (bytes {offset}..{end} of {}): {corruption}",
-            Quoted(path)
-        );
+fn repaired(facts: &Repaired) -> String {
+    let mut text = format!("geometry: {}\n", facts.geometry);
+    if let Some(signer) = &facts.signer {
+        let _ = writeln!(text, "manifest: signed by {}", Plain(signer));
     }
-    if findings.report.truncated {
-        text.push_str("there may be more corrupt blocks\n");
+    for range in &facts.repaired {
+        let _ = writeln!(text, "repaired: {}", range.words());
+    }
+    if facts.truncated {
+        text.push_str("more blocks were repaired than are listed\n");
+    }
+    let Repaired { data_blocks, hash_blocks, algorithm, root_hash, .. } = facts;
+    let _ = write!(
+        text,
+        "whole: {data_blocks} data blocks and {hash_blocks} hash blocks ({algorithm}) against root hash {root_hash}; ",
+    );
+    let _ = match facts.repaired_blocks {
+        0 => write!(text, "nothing was corrupt"),
+        blocks => write!(text, "{blocks} blocks were repaired"),
+    };
+    for output in facts.output.iter().chain(&facts.hash_output) {
+        let _ = write!(text, "; written to {output}");
+    }
+    text.push('\n');
+    text
+}
+
+fn corruptions(findings: &Findings) -> String {
+    let Findings { report, recovery, parity, origin, places } = findings;
+    let mut text = format!("geometry: {origin}\n");
+    for CorruptRange { first, blocks, corruption } in report.iter().flat_map(|r| &r.corruptions) {
+        let range = RangeFacts::new(places, *first, *blocks);
+        let _ = writeln!(text, "{}: {corruption}", range.words());
+    }
+    if let Some(recovery) = recovery {
+        let word = if recovery.written { "repaired" } else { "repairable" };
+        for range in recovery.facts(places) {
+            let _ = writeln!(text, "{word}: {}", range.words());
+        }
+    }
+    for Range { start, end } in parity.iter().flat_map(|parity| &parity.ranges) {
+        let more = if end - start == 1 { String::new() } else { format!(" to {}", end - 1) };
+        let _ = writeln!(text, "parity of round {start}{more}: not that of the image");
+    }
+    if findings.truncated() {
+        text.push_str(match (recovery, parity) {
+            (None, None) => "there may be more corrupt blocks\n",
+            _ => "there is more than is listed\n",
+        });
     }
     text
 }

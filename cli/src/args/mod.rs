@@ -18,7 +18,7 @@ use verity::{Algorithm, BlockSize, FecArea, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
 use crate::command::{
-    Context, Outcome, build, check, dump, format, plan, read, serve, sign, table, verify,
+    Context, Outcome, build, check, dump, format, plan, read, repair, serve, sign, table, verify,
 };
 use crate::error::CommandError;
 use crate::{exit, sizes};
@@ -71,6 +71,7 @@ pub(crate) enum Command {
     Dump(DumpArgs),
     Plan(PlanArgs),
     Read(ReadArgs),
+    Repair(RepairArgs),
     Table(TableArgs),
     Build(BuildArgs),
     Check(CheckArgs),
@@ -164,6 +165,24 @@ struct FecArgs {
     fec_roots: u32,
 }
 
+/// The parity of an image
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Forward error correction")]
+struct ParityArgs {
+    /// The parity of the image is in this file or device, which may be HASH or DATA [with a manifest that states
+    /// parity: HASH]
+    #[arg(long, value_name = "FILE")]
+    fec_device: Option<PathBuf>,
+
+    /// Where the parity begins on its device; takes K, M, G and T [default: 0, or what the manifest states]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    fec_offset: Option<u64>,
+
+    /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2, or what the manifest states]
+    #[arg(long, value_name = "N", value_parser = fec_roots)]
+    fec_roots: Option<u32>,
+}
+
 /// Which image, and what it is held against
 #[derive(Args, Debug)]
 struct ImageArgs {
@@ -189,6 +208,8 @@ struct ImageArgs {
     certificate: Vec<PathBuf>,
     #[command(flatten)]
     parameters: ParameterArgs,
+    #[command(flatten)]
+    parity: ParityArgs,
 }
 
 /// How verified bytes are read
@@ -242,12 +263,41 @@ pub(crate) struct FormatArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     image: ImageArgs,
-    /// List every corrupt block, not only the first
+    /// List every corrupt block, not only the first; with --fec-device, compare the parity of an intact image too
     #[arg(long)]
     all: bool,
     /// Do not read blocks that the tree says are all zeros, as the kernel's option of this name
     #[arg(long)]
     ignore_zero_blocks: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+/// Make a corrupt image right again by its parity, in place or in a copy
+///
+/// Every corrupt block of DATA and of the hash tree is looked for, from the root hash down, and those that the
+/// parity gives back are written once they hash right. Nothing else is written. The parity was made by format
+/// --fec-device, or by veritysetup; DATA, HASH, ROOT and the parameters are as for verify.
+///
+/// In place, a run that was ended can be begun again. A copy appears as a whole, and only if all of it is right.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+#[group(id = "target", required = true, multiple = true, args = ["in_place", "output", "dry_run"])]
+pub(crate) struct RepairArgs {
+    #[command(flatten)]
+    image: ImageArgs,
+    /// Write repaired blocks to where they lie on DATA and HASH
+    #[arg(long, conflicts_with = "output")]
+    in_place: bool,
+    /// Write a repaired copy of DATA to this file
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Also write a repaired copy of HASH to this file
+    #[arg(long, value_name = "FILE", requires = "output")]
+    hash_output: Option<PathBuf>,
+    /// Write nothing, and tell what would be repaired
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     threads: ThreadArgs,
 }
@@ -513,6 +563,7 @@ impl Command {
             Command::Dump(args) => dump::run(&args.into(), context),
             Command::Plan(args) => plan::run(&args.into(), context),
             Command::Read(args) => read::run(&args.into(), context),
+            Command::Repair(args) => repair::run(&args.into(), context),
             Command::Table(args) => table::run(&args.into(), context),
             Command::Build(args) => build::run(&args.into(), context),
             Command::Check(args) => check::run(&args.into(), context),

@@ -1,11 +1,13 @@
 //! From what the user typed to what the commands take.
 
 use super::{
-    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ParameterArgs, PlanArgs,
-    ReadArgs, ReadingArgs, ServeArgs, SignArgs, TableArgs, VerifyArgs,
+    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ParameterArgs,
+    ParityArgs, PlanArgs, ReadArgs, ReadingArgs, RepairArgs, ServeArgs, SignArgs, TableArgs,
+    VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
-use crate::command::{build, check, dump, format, plan, read, serve, sign, table, verify};
+use crate::command::{build, check, dump, format, plan, read, repair, serve, sign, table, verify};
+use crate::fec::FecSource;
 use crate::parameters::Parameters;
 use crate::server::{Address, Limits};
 use crate::trust::RootSource;
@@ -35,7 +37,14 @@ impl From<ImageArgs> for ImageSource {
             manifest: args.manifest,
             certificates: args.certificate,
             parameters: args.parameters.into(),
+            fec: args.parity.into(),
         }
+    }
+}
+
+impl From<ParityArgs> for FecSource {
+    fn from(args: ParityArgs) -> FecSource {
+        FecSource { device: args.fec_device, offset: args.fec_offset, roots: args.fec_roots }
     }
 }
 
@@ -81,6 +90,17 @@ impl From<VerifyArgs> for verify::Options {
                 threads: args.threads.threads,
             },
         }
+    }
+}
+
+impl From<RepairArgs> for repair::Options {
+    fn from(args: RepairArgs) -> Self {
+        let target = match (args.dry_run, args.output) {
+            (true, _) => repair::Target::Nowhere,
+            (false, None) => repair::Target::InPlace,
+            (false, Some(data)) => repair::Target::Copy { data, hash: args.hash_output },
+        };
+        repair::Options { image: args.image.into(), target, threads: args.threads.threads }
     }
 }
 

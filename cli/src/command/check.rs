@@ -4,6 +4,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use verity_sign::{Certificate, MAX_SIGNATURE_BYTES, VerifiedManifest, root_hash_content};
@@ -13,6 +14,7 @@ use super::verify::{self, Effort, Verification};
 use super::{Context, Outcome};
 use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
+use crate::fec::FecSource;
 use crate::sidecars::SideCars;
 use crate::trust;
 
@@ -45,7 +47,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let verified = trust::manifest(&cars.manifest, &trusted)
         .map_err(|error| missing_manifest(error, &cars.manifest))?;
     let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
-    let (data, hash) = (Device::open(&options.image)?, Device::open(&cars.hash)?);
+    let data = Arc::new(Device::open(&options.image)?);
+    let hash = Arc::new(Device::open(&cars.hash)?);
     let stated = verified.manifest().hash_area().file_size();
     if hash.size() != stated {
         let words =
@@ -53,7 +56,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         return Err(CommandError::message(Class::Metadata, words).at(&cars.hash));
     }
     let effort = Effort { all: false, ignore_zero_blocks: false, threads: options.threads };
-    let image = Image::of_manifest(&verified, data, hash)?;
+    let image =
+        Image::of_manifest(&verified, data, hash, &FecSource::default())?.with_its_superblock()?;
     let verification = verify::blocks(&image, effort, context)?;
     let image = verified.manifest().image();
     Ok(Outcome::Checked(Checked {

@@ -3,17 +3,22 @@
 //! A root hash, a manifest, pins and a superblock become [`TrustedParams`] here, with every check that they allow;
 //! where they come from decides how much a success means.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use verity::io::ReadAt;
-use verity::{Error, RootHash, Superblock, TrustError, TrustedParams, Uuid, VerifiedReader};
+use verity::{
+    Error, FecRepair, Report, RootHash, Superblock, TrustError, TrustedParams, Uuid, VerifiedReader,
+};
 use verity_sign::VerifiedManifest;
 
-use super::{Context, from_library, read_superblock};
+use super::{Context, class_of, from_library, read_superblock};
 use crate::device::Device;
 use crate::error::{Class, CommandError, Findings, OrFail};
+use crate::fec::{FecDevice, FecSource};
 use crate::parameters::Parameters;
+use crate::places::Places;
 use crate::trust::{self, RootSource};
 
 /// Which image, and what it is held against.
@@ -25,6 +30,7 @@ pub(crate) struct ImageSource {
     pub(crate) manifest: Option<PathBuf>,
     pub(crate) certificates: Vec<PathBuf>,
     pub(crate) parameters: Parameters,
+    pub(crate) fec: FecSource,
 }
 
 /// How a verified reader goes about it.
@@ -42,18 +48,30 @@ pub(crate) struct Reading {
 /// A reader that serves any number of threads.
 pub(crate) type ImageReader = VerifiedReader<Arc<Device>, Arc<Device>>;
 
+type ImageRepair = FecRepair<Arc<Device>, Arc<Device>, Arc<Device>>;
+
 /// An opened image, read-only, and what vouches for it.
 #[derive(Debug)]
 pub(crate) struct Image {
     trusted: TrustedParams,
     data: Arc<Device>,
     hash: Arc<Device>,
+    fec: Option<FecDevice>,
     signer: Option<String>,
+    superblock: Result<(), CommandError>,
 }
 
 impl Image {
-    /// Opens both devices; the parameters are checked, no block is.
+    /// Opens its devices; the parameters are checked, no block is.
     pub(crate) fn open(source: &ImageSource, context: &Context) -> Result<Image, CommandError> {
+        Image::open_for_repair(source, context)?.with_its_superblock()
+    }
+
+    /// Does the same, also where the superblock is not what the manifest states: [`Image::superblock_fault`] says so.
+    pub(crate) fn open_for_repair(
+        source: &ImageSource,
+        context: &Context,
+    ) -> Result<Image, CommandError> {
         source.parameters.check_uuid_has_a_place()?;
         let root_hash = source.root.read()?;
         match &source.manifest {
@@ -67,13 +85,15 @@ impl Image {
         root_hash: RootHash,
         context: &Context,
     ) -> Result<Image, CommandError> {
-        let (data, hash) = (Device::open(&source.data)?, Device::open(&source.hash)?);
+        let (data, hash) = source.devices()?;
         let trusted = if source.parameters.no_superblock {
             trusted_parameters(&source.parameters, root_hash, &data)?
         } else {
             trusted_superblock(&source.parameters, root_hash, &hash, context)?
         };
-        Ok(Image { trusted, data: Arc::new(data), hash: Arc::new(hash), signer: None })
+        let (params, area) = (trusted.params(), trusted.hash_area());
+        let fec = source.fec.open(None, params, &area, [&data, &hash])?;
+        Ok(Image { trusted, data, hash, fec, signer: None, superblock: Ok(()) })
     }
 
     fn by_manifest(
@@ -95,20 +115,21 @@ impl Image {
             .at(path));
         }
         source.parameters.pins().check(stated.params()).or_fail(Class::Metadata, path)?;
-        let (data, hash) = (Device::open(&source.data)?, Device::open(&source.hash)?);
+        let (data, hash) = source.devices()?;
         if let Some(uuid) = source.parameters.uuid {
             let offset = stated.hash_area().offset();
             let superblock = read_superblock(&hash, offset, context)?;
             check_uuid(Some(uuid), &superblock, hash.path())?;
         }
-        Image::of_manifest(&verified, data, hash)
+        Image::of_manifest(&verified, data, hash, &source.fec)
     }
 
-    /// The image that a manifest is about, if its size and its superblock are those that the manifest states.
+    /// The image that a manifest is about, if its size and where its parity lies are what the manifest states.
     pub(crate) fn of_manifest(
         verified: &VerifiedManifest,
-        data: Device,
-        hash: Device,
+        data: Arc<Device>,
+        hash: Arc<Device>,
+        fec: &FecSource,
     ) -> Result<Image, CommandError> {
         let stated = verified.manifest().image().size_bytes();
         // A partition may be larger than the image in it.
@@ -118,11 +139,14 @@ impl Image {
                 format!("the image has {} bytes, its manifest states {stated}", data.size());
             return Err(CommandError::message(Class::Metadata, words).at(data.path()));
         }
-        check_superblock(verified, &hash)?;
+        let stated = verified.manifest();
+        let fec = fec.open(stated.fec(), stated.params(), &stated.hash_area(), [&data, &hash])?;
         Ok(Image {
+            superblock: check_superblock(verified, &hash),
             trusted: verified.trusted_params().clone(),
-            data: Arc::new(data),
-            hash: Arc::new(hash),
+            data,
+            hash,
+            fec,
             signer: Some(trust::signer_words(verified.signer())),
         })
     }
@@ -138,6 +162,29 @@ impl Image {
 
     pub(crate) fn hash(&self) -> &Device {
         &self.hash
+    }
+
+    /// The device with its parity, if there is one.
+    pub(crate) fn fec(&self) -> Option<&FecDevice> {
+        self.fec.as_ref()
+    }
+
+    /// The devices that it lies on, each once unless it was opened twice.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &Device> {
+        let fec = self.fec.as_ref().map(FecDevice::device);
+        let fec = fec.filter(|device| !Arc::ptr_eq(device, &self.hash));
+        [&self.data, &self.hash].into_iter().chain(fec).map(|device| &**device)
+    }
+
+    /// The same image, unless its superblock is not what the manifest states.
+    pub(crate) fn with_its_superblock(mut self) -> Result<Image, CommandError> {
+        mem::replace(&mut self.superblock, Ok(()))?;
+        Ok(self)
+    }
+
+    /// Why the superblock is not what the manifest states, if that is so.
+    pub(crate) fn superblock_fault(&self) -> Option<&CommandError> {
+        self.superblock.as_ref().err()
     }
 
     /// Who signed the manifest, if there is one.
@@ -158,6 +205,9 @@ impl Image {
             .platform(context.platform(params.algorithm()))
             .ignore_zero_blocks(reading.ignore_zero_blocks)
             .check_at_most_once(reading.check_at_most_once);
+        if let Some(repair) = self.repair(context)? {
+            reader = reader.repair(Arc::new(repair));
+        }
         let whole_tree = reading.preload.then(|| ImageReader::cache_size_for(params));
         if let Some(bytes) = reading.cache_size.or(whole_tree) {
             reader = reader.cache_size(bytes);
@@ -168,38 +218,56 @@ impl Image {
         Ok(reader)
     }
 
+    /// Other bytes for corrupt blocks, if there is parity.
+    fn repair(&self, context: &Context) -> Result<Option<ImageRepair>, CommandError> {
+        let Some(fec) = &self.fec else { return Ok(None) };
+        let (data, hash) = (Arc::clone(&self.data), Arc::clone(&self.hash));
+        let parity = Arc::clone(fec.device());
+        FecRepair::new(self.trusted.clone(), *fec.area(), data, hash, parity)
+            .map(Some)
+            .map_err(|error| self.error(error, context))
+    }
+
     /// What came of reading the image, unless it changed meanwhile: that explains everything else.
     pub(crate) fn unless_changed<T>(
         &self,
         result: Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        self.data.check()?;
-        self.hash.check()?;
+        self.devices().try_for_each(Device::check)?;
         result
     }
 
     /// A library error about this image.
     pub(crate) fn error(&self, error: Error, context: &Context) -> CommandError {
-        match error {
-            Error::Corrupt(report) => corrupt(self.findings(report)),
-            error => from_library(error, self.data.path(), self.hash.path(), context),
+        match (error, &self.fec) {
+            (Error::Corrupt(report), _) => corrupt(report, self),
+            (error @ (Error::ReadParity { .. } | Error::Fec(_)), Some(fec)) => {
+                CommandError::new(class_of(&error), error).at(fec.device().path())
+            }
+            (error, _) => from_library(error, self.data.path(), self.hash.path(), context),
         }
     }
 
-    fn findings(&self, report: verity::Report) -> Findings {
-        let params = self.trusted.params();
-        let hash_block_size = u64::from(params.hash_block_size());
-        let tree_start = self.trusted.hash_area().tree_range().start;
-        let levels = params.geometry().levels().iter();
+    /// What is known of it, for findings to be added to.
+    pub(crate) fn findings(&self) -> Findings {
         Findings {
-            report,
+            report: None,
+            recovery: None,
+            parity: None,
             origin: self.trusted.origin(),
-            data_block_size: u64::from(params.data_block_size()),
-            hash_block_size,
-            level_offsets: levels.map(|level| tree_start + level.start * hash_block_size).collect(),
-            data: self.data.path().to_owned(),
-            hash: self.hash.path().to_owned(),
+            places: self.places(),
         }
+    }
+
+    /// Where its blocks lie.
+    pub(crate) fn places(&self) -> Places {
+        Places::new(&self.trusted, self.data.path(), self.hash.path())
+    }
+}
+
+impl ImageSource {
+    fn devices(&self) -> Result<(Arc<Device>, Arc<Device>), CommandError> {
+        Ok((Arc::new(Device::open(&self.data)?), Arc::new(Device::open(&self.hash)?)))
     }
 }
 
@@ -284,16 +352,15 @@ fn check_superblock(verified: &VerifiedManifest, hash: &Device) -> Result<(), Co
     verified.check_superblock(&bytes).or_fail(Class::NotVerified, hash.path())
 }
 
-fn corrupt(findings: Findings) -> CommandError {
-    let first = findings.report.corruptions.first().map(|range| range.first);
-    let path = first.map(|block| findings.place(block).1.to_owned());
-    let top = findings.level_offsets.len().checked_sub(1);
-    let is_top = first.is_some_and(|block| block.level().map(usize::from) == top);
+fn corrupt(report: Report, image: &Image) -> CommandError {
+    let places = image.places();
+    let first = report.corruptions.first().map(|range| range.first);
+    let is_top = first.is_some_and(|block| places.is_top(block));
     let or = if is_top { " (or the root hash is that of another image)" } else { "" };
-    let error = CommandError::message(Class::NotVerified, format!("{}{or}", findings.report));
-    let error = match path {
-        Some(path) => error.at(&path),
+    let error = CommandError::message(Class::NotVerified, format!("{report}{or}"));
+    let error = match first {
+        Some(block) => error.at(places.path(block)),
         None => error,
     };
-    error.with_findings(findings)
+    error.with_findings(Findings { report: Some(report), ..image.findings() })
 }

@@ -11,6 +11,8 @@ pub(crate) mod header;
 pub(crate) mod image;
 pub(crate) mod plan;
 pub(crate) mod read;
+mod recovery;
+pub(crate) mod repair;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod table;
@@ -62,6 +64,7 @@ pub(crate) enum Outcome {
     Formatted(header::Header),
     Planned(plan::Sizes),
     Read(read::Copied),
+    Repaired(repair::Repaired),
     Served(serve::Served),
     Signed(sign::Signed),
     Table(table::Line),
@@ -85,7 +88,9 @@ fn class_of(error: &verity::Error) -> Class {
         | verity::Error::Superblock(_) => Class::Metadata,
         verity::Error::CacheTooSmall { .. } => Class::Usage,
         verity::Error::Corrupt(_) => Class::NotVerified,
-        verity::Error::Read { source, .. } | verity::Error::Io(source)
+        verity::Error::Read { source, .. }
+        | verity::Error::ReadParity { source, .. }
+        | verity::Error::Io(source)
             if device::is_change(source) =>
         {
             Class::Changed

@@ -13,6 +13,7 @@ use verity::publish::Output;
 
 use super::image::{Image, ImageReader, ImageSource, Reading};
 use super::{Context, Outcome, threads_or_all};
+use crate::device::Device;
 use crate::error::{Class, CommandError};
 use crate::output;
 use crate::pieces::{Failure, Pieces};
@@ -52,6 +53,8 @@ pub(crate) struct Copied {
     pub(crate) cache_hits: u64,
     /// Blocks that the tree says are zeros and that were not read.
     pub(crate) zero_blocks: u64,
+    /// How often parity gave a block that was corrupt or unreadable.
+    pub(crate) repairs: u64,
     /// What servers were asked for, and the bytes they sent.
     pub(crate) requests: Option<u64>,
     pub(crate) fetched_bytes: Option<u64>,
@@ -104,10 +107,10 @@ fn range(options: &Options, image: &Image) -> Result<Range<u64>, CommandError> {
     }
 }
 
-/// Begins the file, which must be neither of the devices.
+/// Begins the file, which must be none of the devices.
 fn new_output(path: &Path, image: &Image) -> Result<Output, CommandError> {
     let output = Output::create(path)?;
-    for input in [image.data(), image.hash()].into_iter().filter_map(|device| device.input()) {
+    for input in image.devices().filter_map(Device::input) {
         output.check_distinct(input)?;
     }
     Ok(output)
@@ -168,8 +171,7 @@ impl Incomplete<'_> {
 fn facts(options: &Options, range: &Range<u64>, image: &Image, reader: &ImageReader) -> Copied {
     let trusted = image.trusted();
     let counters = reader.counters();
-    let fetched: Vec<_> =
-        [image.data(), image.hash()].iter().filter_map(|device| device.fetched()).collect();
+    let fetched: Vec<_> = image.devices().filter_map(Device::fetched).collect();
     let sum = |part: fn(&crate::device::Fetched) -> u64| {
         (!fetched.is_empty()).then(|| fetched.iter().map(part).sum())
     };
@@ -187,6 +189,7 @@ fn facts(options: &Options, range: &Range<u64>, image: &Image, reader: &ImageRea
         hash_blocks_read: counters.hash_blocks_read,
         cache_hits: counters.cache_hits,
         zero_blocks: counters.zero_blocks,
+        repairs: counters.repairs,
         requests: sum(|fetched| fetched.requests),
         fetched_bytes: sum(|fetched| fetched.bytes),
         signer: image.signer().map(str::to_owned),

@@ -49,6 +49,7 @@ pub(crate) struct Served {
     pub(crate) cache_hits: u64,
     pub(crate) corruptions: u64,
     pub(crate) read_errors: u64,
+    pub(crate) repairs: u64,
 }
 
 /// Serves until a signal comes.
@@ -103,5 +104,6 @@ fn served(totals: Totals, counters: Counters) -> Served {
         cache_hits: counters.cache_hits,
         corruptions: counters.corruptions,
         read_errors: counters.read_errors,
+        repairs: counters.repairs,
     }
 }

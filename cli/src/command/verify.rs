@@ -7,11 +7,12 @@ use std::num::NonZeroUsize;
 
 use serde::Serialize;
 use verity::io::ReadAt;
-use verity::{HashArea, Params, Verifier};
+use verity::{Error, HashArea, Params, Verifier};
 
 use super::image::{Image, ImageSource};
+use super::recovery::{Recovering, is_about_blocks, verdict};
 use super::{Context, Outcome, threads_or_all};
-use crate::error::{Class, CommandError, OrFail};
+use crate::error::{Class, CommandError, Findings, OrFail};
 use crate::progress::Meter;
 use crate::quoted::Quoted;
 use crate::storage::Relation;
@@ -51,6 +52,8 @@ pub(crate) struct Verification {
     pub(crate) zero_blocks: u64,
     /// Bytes of the data that the tree does not cover.
     pub(crate) uncovered_bytes: u64,
+    /// The rounds whose parity was compared too.
+    pub(crate) parity_rounds: Option<u64>,
     /// Who signed the manifest.
     pub(crate) signer: Option<String>,
 }
@@ -84,7 +87,9 @@ pub(crate) fn blocks(
             verifier.verify(image.data(), image.hash())
         }
     };
-    let checked = image.unless_changed(checked.map_err(|error| image.error(error, context)))?;
+    let checked = checked.map_err(|error| explain(error, image, effort.threads, context));
+    let checked = image.unless_changed(checked)?;
+    let parity_rounds = if effort.all { parity(image, effort.threads, context)? } else { None };
     warn_of_padding(image)?;
     let uncovered_bytes = uncovered(image)?;
     Ok(Verification {
@@ -101,8 +106,50 @@ pub(crate) fn blocks(
         salt: params.salt().to_string(),
         zero_blocks: checked.zero_blocks,
         uncovered_bytes,
+        parity_rounds,
         signer: image.signer().map(str::to_owned),
     })
+}
+
+/// Why an image was not verified: where there is parity, with what that could give back.
+fn explain(
+    error: Error,
+    image: &Image,
+    threads: Option<NonZeroUsize>,
+    context: &Context,
+) -> CommandError {
+    let recovering = Recovering::new(image, threads, context);
+    let Some(recovering) = recovering.filter(|_| is_about_blocks(&error, image)) else {
+        return image.error(error, context);
+    };
+    match recovering.ask() {
+        // Whatever is right now, it was not a moment ago.
+        Ok(repaired) => {
+            verdict(image, &repaired, false).unwrap_or_else(|| image.error(error, context))
+        }
+        Err(failure) => failure,
+    }
+}
+
+/// Compares the parity of an intact image, if there is any; returns how many rounds it has.
+fn parity(
+    image: &Image,
+    threads: Option<NonZeroUsize>,
+    context: &Context,
+) -> Result<Option<u64>, CommandError> {
+    let Some(fec) = image.fec() else { return Ok(None) };
+    let Some(recovering) = Recovering::new(image, threads, context) else { return Ok(None) };
+    let report = image.unless_changed(recovering.verify_parity())?;
+    if report.is_intact() {
+        return Ok(Some(fec.area().rounds()));
+    }
+    let words = format!(
+        "data and hash tree are right, but the parity of {} rounds of {} is not theirs, and could not repair them",
+        report.rounds,
+        fec.area().rounds(),
+    );
+    let findings = Findings { parity: Some(report), ..image.findings() };
+    Err(CommandError::message(Class::Parity, words).at(fec.device().path()).with_findings(findings))
 }
 
 /// Bytes between superblock and tree are hashed by nobody; veritysetup leaves old ones there.
@@ -144,6 +191,7 @@ fn uncovered(image: &Image) -> Result<u64, CommandError> {
     let (trusted, data) = (image.trusted(), image.data());
     let relation = data.relation(image.hash()).or_fail(Class::Io, data.path())?;
     let uncovered = uncovered_bytes(trusted.params(), &trusted.hash_area(), data.size(), relation);
+    let uncovered = uncovered.saturating_sub(parity_bytes(image)?);
     if uncovered > 0 {
         tracing::warn!(
             "{}: {uncovered} bytes are not covered by the hash tree, so that nothing is known of them",
@@ -151,4 +199,12 @@ fn uncovered(image: &Image) -> Result<u64, CommandError> {
         );
     }
     Ok(uncovered)
+}
+
+/// How many bytes of the data are parity.
+fn parity_bytes(image: &Image) -> Result<u64, CommandError> {
+    let Some(fec) = image.fec() else { return Ok(0) };
+    let relation = fec.device().relation(image.data()).or_fail(Class::Io, fec.device().path())?;
+    let range = fec.area().range();
+    Ok(if relation == Relation::Same { range.end - range.start } else { 0 })
 }

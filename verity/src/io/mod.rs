@@ -4,6 +4,7 @@
 //! implemented for [`File`] (regular files and block devices), for byte slices and vectors, and for anything
 //! that a caller writes. [`Cursor`] adds a position where one is wanted. [`Source`] is what the builder reads; with feature `mmap` it is also a mapped file.
 
+mod copy;
 mod cursor;
 mod extents;
 #[cfg(feature = "http")]
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::Advice;
 
+pub use self::copy::copy_file;
 pub use self::cursor::Cursor;
 pub use self::extents::Extent;
 pub(crate) use self::extents::KnownExtent;

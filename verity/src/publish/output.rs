@@ -1,8 +1,7 @@
 //! One output file: made beside its target, put in its place in one step.
 
 use std::fs::{File, Metadata, Permissions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use super::input::{Snapshot, changed};
 use super::lock::Locked;
 use super::temporary::Temporary;
 use super::{Change, Input, PublishError};
-use crate::io::{Extent, ReadAt, WriteAt};
+use crate::io::{WriteAt, copy_file};
 
 /// Owner may read and write.
 const PRIVATE: u32 = 0o600;
@@ -213,7 +212,8 @@ impl Output {
         };
         let before = Snapshot::of_regular(&existing.metadata);
         before.compare(&Snapshot::of(source, self.path())?, self.path())?;
-        copy(source, self.file(), before.size()).map_err(self.io("copy the old contents of"))?;
+        let copied = copy_file(source, self.file(), before.size(), &mut |_, copied| copied);
+        copied.map_err(self.io("copy the old contents of"))?;
         before.compare(&Snapshot::of(source, self.path())?, self.path())
     }
 
@@ -251,33 +251,4 @@ pub fn write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), PublishError> {
 fn without_group(mode: u32) -> u32 {
     let others = mode & 0o007;
     mode & 0o707 | others << 3
-}
-
-/// Copies `size` bytes to an empty file: shared extents if the file system has them, else runs of data, so
-/// that holes stay holes.
-fn copy(source: &File, target: &File, size: u64) -> io::Result<()> {
-    if rustix::fs::ioctl_ficlone(target, source).is_err() {
-        target.set_len(size)?;
-        let mut offset = 0;
-        while offset < size {
-            let extent = source.extent_at(offset);
-            let end = extent.end().min(size);
-            if matches!(extent, Extent::Data { .. }) {
-                copy_data(source, target, offset..end)?;
-            }
-            offset = end;
-        }
-    }
-    let mut cursor = target;
-    cursor.rewind()
-}
-
-fn copy_data(mut source: &File, mut target: &File, bytes: Range<u64>) -> io::Result<()> {
-    source.seek(SeekFrom::Start(bytes.start))?;
-    target.seek(SeekFrom::Start(bytes.start))?;
-    let copied = io::copy(&mut source.take(bytes.end - bytes.start), &mut target)?;
-    if copied < bytes.end - bytes.start {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(())
 }

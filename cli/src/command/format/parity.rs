@@ -10,6 +10,7 @@ use verity::{FecArea, HashArea};
 
 use super::{MODE, Target, Tree, copy, nameless_beside, relate, same_place};
 use crate::error::{Class, CommandError, OrFail};
+use crate::fec::{self, HashEnd, check_behind};
 use crate::quoted::Quoted;
 use crate::storage::Relation;
 
@@ -51,11 +52,11 @@ impl Parity {
     ) -> Result<Parity, CommandError> {
         let path = &options.device;
         let with_hash = hash.is_also(path)?;
-        let end = if with_hash { options.offset } else { hash.size_with(&tree.area)? };
-        let block_size = u64::from(tree.params.hash_block_size());
-        let behind = (end / block_size).saturating_sub(tree.area.hash_start());
-        let blocks = tree.params.data_blocks().saturating_add(behind.max(tree.area.hash_blocks()));
-        let area = FecArea::new(&tree.params, &tree.area, options.roots, blocks, options.offset)
+        let end = match with_hash {
+            true => HashEnd::Parity,
+            false => HashEnd::Device(hash.size_with(&tree.area)?),
+        };
+        let area = fec::area(&tree.params, &tree.area, options.roots, options.offset, end)
             .or_fail(Class::Metadata, path)?;
         let place = if with_hash {
             check_behind(&area, "hash area", tree.area.end(), path)?;
@@ -156,18 +157,6 @@ impl Place {
             }
         }
     }
-}
-
-/// Refuses parity that begins before `what` ends, where both are on one device.
-fn check_behind(area: &FecArea, what: &str, end: u64, path: &Path) -> Result<(), CommandError> {
-    let start = area.range().start;
-    if start < end {
-        let words = format!(
-            "the parity at {start} bytes must lie behind the {what}, which ends at {end} bytes"
-        );
-        return Err(CommandError::message(Class::Metadata, words).at(path));
-    }
-    Ok(())
 }
 
 impl Target {

@@ -1,0 +1,105 @@
+//! The copy that is repaired: all bytes that can be read, and zeros for blocks that cannot.
+
+use std::io;
+use std::ops::Range;
+
+use verity::Progress;
+use verity::io::{ReadAt, WriteAt, copy_file};
+use verity::publish::Output;
+
+use crate::device::Device;
+use crate::error::{Class, CommandError};
+use crate::progress::Meter;
+use crate::quoted::Quoted;
+use crate::signals::Signals;
+
+/// What is fetched at a time, in bytes.
+const PIECE: u64 = 1 << 20;
+
+/// Copies a device to an output. Only blocks that lie in `covered` may be unreadable.
+pub(super) fn fill(
+    output: &Output,
+    device: &Device,
+    covered: &[Range<u64>],
+    block_size: u64,
+    signals: &Signals,
+) -> Result<(), CommandError> {
+    let meter = Meter::new(device.size(), signals);
+    let copy = Copy { output, device, covered, block_size, meter: &meter };
+    let copied = match device.input() {
+        Some(input) => copy_file(input.file(), output.file(), device.size(), &mut |run, copied| {
+            copied.or_else(|_| copy.salvage(run.clone()))?;
+            copy.advance(run.end - run.start)
+        }),
+        None => copy.fetch(),
+    };
+    // A server's file, or a file, that has changed explains everything else.
+    device.check()?;
+    match copied {
+        Ok(()) => Ok(()),
+        Err(_) if signals.raised() => Err(signals.error()),
+        Err(error) => {
+            let class = if crate::device::is_change(&error) { Class::Changed } else { Class::Io };
+            let note = format!("cannot copy it to {}", Quoted(output.path()));
+            Err(CommandError::new(class, error).at(device.path()).noting(note))
+        }
+    }
+}
+
+struct Copy<'a> {
+    output: &'a Output,
+    device: &'a Device,
+    covered: &'a [Range<u64>],
+    block_size: u64,
+    meter: &'a Meter,
+}
+
+impl Copy<'_> {
+    /// Copies a run block by block, and leaves those out that cannot be read.
+    fn salvage(&self, run: Range<u64>) -> io::Result<()> {
+        let mut start = run.start;
+        while start < run.end {
+            let end = (start - start % self.block_size + self.block_size).min(run.end);
+            self.copy(start..end).or_else(|error| self.forgive(&(start..end), error))?;
+            self.advance(0)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Copies a file from a server.
+    fn fetch(&self) -> io::Result<()> {
+        let size = self.device.size();
+        WriteAt::set_len(self.output.file(), size)?;
+        let mut start = 0;
+        while start < size {
+            let end = start.saturating_add(PIECE).min(size);
+            self.copy(start..end)?;
+            self.advance(end - start)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn copy(&self, bytes: Range<u64>) -> io::Result<()> {
+        let size = usize::try_from(bytes.end - bytes.start).map_err(io::Error::other)?;
+        let mut buffer = vec![0; size];
+        self.device.read_exact_at(&mut buffer, bytes.start)?;
+        self.output.file().write_all_at(&buffer, bytes.start)
+    }
+
+    /// Takes a failure to read a block that may be recovered. The copy has zeros there, as nothing was written.
+    fn forgive(&self, bytes: &Range<u64>, error: io::Error) -> io::Result<()> {
+        let is_covered =
+            self.covered.iter().any(|range| range.start <= bytes.start && bytes.end <= range.end);
+        let unreadable = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+        if is_covered && unreadable { Ok(()) } else { Err(error) }
+    }
+
+    fn advance(&self, bytes: u64) -> io::Result<()> {
+        match self.meter.advance(bytes).is_break() {
+            true => Err(io::Error::other("stopped")),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Repair where the blocks lie.
+//!
+//! Nothing is prepared and nothing is left to be finished: each write replaces one corrupt block by the right one, so
+//! that the image is never worse than it was, wherever the run ends.
+
+use std::fs::File;
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use verity::io::WriteAt;
+use verity::publish::{Change, InPlace, PublishError};
+use verity::{BlockRef, RepairSink};
+
+use super::Job;
+use crate::command::image::Image;
+use crate::device::Device;
+use crate::error::{Class, CommandError, OrFail};
+use crate::places::Places;
+
+/// Repairs where the blocks lie, and syncs.
+pub(super) fn run(job: &Job<'_>) -> Result<verity::Repaired, CommandError> {
+    let image = job.image;
+    let data = open(image.data())?;
+    let hash = match image.hash().input() {
+        Some(input) if data.is(input) => None,
+        _ => Some(open(image.hash())?),
+    };
+    let sink = Devices {
+        image,
+        places: image.places(),
+        data: data.file(),
+        hash: hash.as_ref().map_or(data.file(), InPlace::file),
+        unchanged: OnceLock::new(),
+        written: AtomicBool::new(false),
+    };
+    let repaired = job.recovering.run(image.data(), image.hash(), &sink);
+    let repaired = repaired.map_err(|error| image.error(error, job.context));
+    let written = sink.written.into_inner();
+    if written {
+        // Also after a failure: what was written is right.
+        for device in hash.iter().chain([&data]) {
+            WriteAt::sync(device.file()).or_fail(Class::Io, device.path())?;
+        }
+    }
+    match sink.unchanged.into_inner() {
+        Some(unchanged) => unchanged?,
+        None => image.devices().try_for_each(Device::check)?,
+    }
+    job.judge(repaired?, true)
+}
+
+/// Opens a device for writing, which must be what is read.
+fn open(device: &Device) -> Result<InPlace, CommandError> {
+    let Some(input) = device.input() else {
+        let words = "a file on a server cannot be repaired in place";
+        return Err(CommandError::usage(words).at(device.path()));
+    };
+    let in_place = InPlace::open(device.path())?;
+    if !in_place.is(input) {
+        let path = device.path().to_owned();
+        return Err(PublishError::Changed { path, what: Change::Replaced }.into());
+    }
+    Ok(in_place)
+}
+
+/// The devices of an image, open for writing.
+struct Devices<'a> {
+    image: &'a Image,
+    places: Places,
+    data: &'a File,
+    hash: &'a File,
+    /// Whether nobody else had written to them before the first block was. Afterwards our own writes hide that.
+    unchanged: OnceLock<Result<(), CommandError>>,
+    written: AtomicBool,
+}
+
+impl RepairSink for Devices<'_> {
+    fn put(&self, block: BlockRef, bytes: &[u8]) -> io::Result<()> {
+        let unchanged =
+            self.unchanged.get_or_init(|| self.image.devices().try_for_each(Device::check));
+        if unchanged.is_err() {
+            return Err(io::Error::other("changed"));
+        }
+        self.written.store(true, Ordering::Relaxed);
+        let file = if block.level().is_none() { self.data } else { self.hash };
+        file.write_all_at(bytes, self.places.offset(block))
+    }
+}

@@ -1,0 +1,65 @@
+//! Where the blocks of an image lie: on which device, and at which byte there.
+
+use std::path::{Path, PathBuf};
+
+use verity::{BlockRef, TrustedParams};
+
+/// The devices of an image and the blocks on them.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    data_block_size: u64,
+    hash_block_size: u64,
+    /// Where each level begins on the hash device, in bytes; lowest level first.
+    level_offsets: Vec<u64>,
+    data: PathBuf,
+    hash: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn new(trusted: &TrustedParams, data: &Path, hash: &Path) -> Places {
+        let params = trusted.params();
+        let hash_block_size = u64::from(params.hash_block_size());
+        let tree_start = trusted.hash_area().tree_range().start;
+        let levels = params.geometry().levels().iter();
+        Places {
+            data_block_size: u64::from(params.data_block_size()),
+            hash_block_size,
+            level_offsets: levels.map(|level| tree_start + level.start * hash_block_size).collect(),
+            data: data.to_owned(),
+            hash: hash.to_owned(),
+        }
+    }
+
+    /// The first byte of a block on its device.
+    pub(crate) fn offset(&self, block: BlockRef) -> u64 {
+        match block {
+            BlockRef::Data { block } => block * self.data_block_size,
+            BlockRef::Hash { level, block } => {
+                let start = self.level_offsets.get(usize::from(level)).copied().unwrap_or(0);
+                start + block * self.hash_block_size
+            }
+        }
+    }
+
+    /// The device of a block.
+    pub(crate) fn path(&self, block: BlockRef) -> &Path {
+        match block {
+            BlockRef::Data { .. } => &self.data,
+            BlockRef::Hash { .. } => &self.hash,
+        }
+    }
+
+    /// The size of a block of that kind, in bytes.
+    pub(crate) fn block_size(&self, block: BlockRef) -> u64 {
+        match block {
+            BlockRef::Data { .. } => self.data_block_size,
+            BlockRef::Hash { .. } => self.hash_block_size,
+        }
+    }
+
+    /// Whether it is the only block of the highest level, which the root hash alone vouches for.
+    pub(crate) fn is_top(&self, block: BlockRef) -> bool {
+        let top = self.level_offsets.len().checked_sub(1);
+        block.level().map(usize::from) == top
+    }
+}
