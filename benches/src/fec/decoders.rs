@@ -143,12 +143,12 @@ mod tests {
     use super::*;
     use crate::fec::Message;
 
-    /// Fewer rows than roots, whole rounds, one block more and one less, and more than a unit of ours.
+    /// Fewer rows than roots, a round that lacks a row, and more than a unit of ours.
     #[test]
     fn everyone_recovers_what_is_lost() {
         for roots in ROOTS {
             let rows = u64::from(255 - roots);
-            for blocks in [1, rows, rows * 2 - 1, rows * 2 + 1, rows * 17 + 100] {
+            for blocks in [1, rows * 2 - 1, rows * 16 + 1] {
                 let loss = Loss::new(Message::new(blocks, roots, blocks), 3);
                 assert!(loss.rows.iter().all(|rows| rows.len() <= count(roots.into())));
                 for contender in decoders(loss.message.area) {
