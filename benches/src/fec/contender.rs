@@ -8,9 +8,12 @@ pub struct Contender<I> {
     pub name: &'static str,
     /// The kernel, where there is a choice.
     pub platform: Option<&'static str>,
-    run: Box<dyn Fn(&I, &mut [u8])>,
+    run: Run<I>,
     is_right: fn(&I, &[u8]) -> bool,
 }
+
+/// From the input to the output.
+type Run<I> = Box<dyn Fn(&I, &mut [u8])>;
 
 impl<I: AsRef<[u8]> + 'static> Contender<I> {
     /// From the input to the output, which has the length that the input asks for.
