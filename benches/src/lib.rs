@@ -3,9 +3,12 @@
 //! How to measure, and what was measured: `docs/PERFORMANCE.md`.
 
 pub mod chart;
+pub mod fec;
+pub mod fec_targets;
 pub mod fixture;
 pub mod kernels;
 pub mod machine;
+pub mod outcome;
 pub mod read_targets;
 pub mod reads;
 pub mod record;

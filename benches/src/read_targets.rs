@@ -1,48 +1,11 @@
 //! What verified reads are to reach, beside what a record shows.
 
-use std::fmt;
-
 use crate::kernels::VERITY;
+use crate::outcome::{Asked, Outcome, Unit};
 use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
 use crate::record::{FirstRead, Memory, Record, Task};
 use crate::report;
 use crate::statistics::{self, Summary};
-
-/// A target whose sides were measured.
-pub struct Outcome {
-    /// In words.
-    pub what: String,
-    /// The figure.
-    pub measured: Summary,
-    /// What it is to be.
-    pub asked: Asked,
-    /// What both are given in.
-    pub unit: Unit,
-    /// On how many threads.
-    pub threads: usize,
-}
-
-/// What a figure is to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Asked {
-    /// Its median that much or less.
-    AtMost(f64),
-    /// Its median that much or more.
-    AtLeast(f64),
-    /// In every single case.
-    Always(f64),
-}
-
-/// What figures are given in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A ratio.
-    Times,
-    /// Bytes.
-    Bytes,
-    /// 2^20 bytes.
-    Mebibytes,
-}
 
 /// The time of random reads, in those of ring's.
 const RANDOM_TO_RING: f64 = 1.10;
@@ -76,6 +39,7 @@ fn random(record: &Record) -> Option<Outcome> {
         what: format!("{}, time to {PREAD_RING}", Task::ReadRandom.title()),
         measured: statistics::times_as_fast(&ours.seconds, &ring.seconds)?,
         asked: Asked::AtMost(RANDOM_TO_RING),
+        stretch: None,
         unit: Unit::Times,
         threads: 1,
     })
@@ -88,6 +52,7 @@ fn sequential(record: &Record, contender: &str) -> Option<Outcome> {
         what: format!("{}, {contender}, speed to {HASHING}", Task::ReadSequential.title()),
         measured: statistics::times_as_fast(&hashing.seconds, &ours.seconds)?,
         asked: Asked::AtLeast(SEQUENTIAL_TO_HASHING),
+        stretch: None,
         unit: Unit::Times,
         threads: 1,
     })
@@ -99,6 +64,7 @@ fn two_threads(record: &Record, task: Task) -> Option<Outcome> {
         what: format!("{}, 2 threads to 1", task.title()),
         measured: statistics::times_as_fast(&one.seconds, &two.seconds)?,
         asked: Asked::AtLeast(TWO_TO_ONE),
+        stretch: None,
         unit: Unit::Times,
         threads: 2,
     })
@@ -110,6 +76,7 @@ fn first_read(first: &FirstRead) -> Outcome {
         what: "first read of a reader, bytes to those of the path".to_owned(),
         measured: Summary { median: f64::midpoint(least, most), least, most },
         asked: Asked::Always(first.path as f64),
+        stretch: None,
         unit: Unit::Bytes,
         threads: 1,
     }
@@ -123,58 +90,9 @@ fn memory(memory: &Memory) -> Outcome {
         what: format!("memory, {threads_word}, bound of the cache {cache_size} MiB"),
         measured: Summary { median: peak, least: peak, most: peak },
         asked: Asked::AtMost((cache + BESIDE_CACHE) as f64),
+        stretch: None,
         unit: Unit::Mebibytes,
         threads: 1,
-    }
-}
-
-impl Outcome {
-    /// In a word.
-    pub fn verdict(&self) -> &'static str {
-        let Summary { median, least, most } = self.measured;
-        let is_reached = match self.asked {
-            Asked::AtMost(bound) => median <= bound,
-            Asked::AtLeast(bound) => median >= bound,
-            // Both are counts.
-            Asked::Always(value) => [least, most].iter().all(|it| it.total_cmp(&value).is_eq()),
-        };
-        if is_reached { "reached" } else { "missed" }
-    }
-
-    /// What was asked for, in words.
-    pub fn asked(&self) -> String {
-        match self.asked {
-            Asked::AtMost(bound) => format!("at most {}", self.unit.format(bound)),
-            Asked::AtLeast(bound) => format!("at least {}", self.unit.format(bound)),
-            Asked::Always(value) => self.unit.format(value),
-        }
-    }
-
-    /// What was measured, in words: the median and, of what varied, the spread.
-    pub fn measured(&self) -> String {
-        let Summary { median, least, most } = self.measured;
-        let [median, least, most] = [median, least, most].map(|value| self.unit.format(value));
-        match self.unit {
-            Unit::Times => format!("{median} ({least}-{most})"),
-            _ if least == most => median,
-            _ => format!("{least}-{most}"),
-        }
-    }
-}
-
-impl Unit {
-    fn format(self, value: f64) -> String {
-        match self {
-            Unit::Times => format!("{value:.2}"),
-            Unit::Bytes => format!("{value:.0} bytes"),
-            Unit::Mebibytes => report::mebibytes(value) + " MiB",
-        }
-    }
-}
-
-impl fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}, {}: {}", self.what, self.measured(), self.asked(), self.verdict())
     }
 }
 

@@ -19,6 +19,10 @@ pub const SCHEMA: u32 = 1;
 pub const VERITYSETUP: &str = "veritysetup";
 /// The name of the builder of `compare` itself, after the way of the strongest peer.
 pub const RING_BUILDER: &str = "rayon + ring";
+/// Our command beside itself with parity.
+pub const WITHOUT_PARITY: &str = "verity without parity";
+/// Our command beside repair: the same image, before it was damaged.
+pub const VERIFY_INTACT: &str = "verity verify, intact";
 
 /// Everything about one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +48,9 @@ pub struct Record {
     /// What reads were measured on, and what they took but time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Reads>,
+    /// What parity was made of and damage repaired in, for each number of roots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parity: Vec<Parity>,
     /// The times.
     pub rows: Vec<Row>,
 }
@@ -105,6 +112,21 @@ pub struct Memory {
     pub peak: u64,
 }
 
+/// An image with parity, and its damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parity {
+    /// Parity bytes a codeword.
+    pub roots: u32,
+    /// The size of the image in bytes.
+    pub image: u64,
+    /// How many blocks are covered, of data and tree.
+    pub blocks: u64,
+    /// In how many rounds.
+    pub rounds: u64,
+    /// How many of the blocks were overwritten before each repair, at most as many of a round as there are roots.
+    pub corrupt: usize,
+}
+
 /// The times of one contender at one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -117,7 +139,7 @@ pub struct Row {
     pub platform: Option<String>,
     /// On how many threads.
     pub threads: usize,
-    /// How many bytes of data were hashed or read each round.
+    /// How many bytes of data were hashed, read, encoded or checked each round.
     pub bytes: u64,
     /// How long each round took.
     pub seconds: Vec<f64>,
@@ -145,6 +167,22 @@ pub enum Task {
     ReadRandom,
     /// Reads of 128 KiB, one after the other.
     ReadSequential,
+    /// As [`Task::Format`], with parity of 2 roots.
+    FormatFec2,
+    /// As [`Task::Format`], with parity of 24 roots.
+    FormatFec24,
+    /// A command repairs an image in place, 2 roots; everything is in the page cache.
+    RepairFec2,
+    /// The same with 24 roots.
+    RepairFec24,
+    /// Blocks in memory to parity, 2 roots.
+    EncodeFec2,
+    /// The same with 24 roots.
+    EncodeFec24,
+    /// Lost blocks out of the others and the parity in memory, 2 of each round, 2 roots.
+    RecoverFec2,
+    /// The same with 24 of each round, and 24 roots.
+    RecoverFec24,
 }
 
 /// Tasks of one kind are drawn together.
@@ -156,6 +194,10 @@ pub enum Kind {
     Kernel,
     /// Reads in this process, on some threads, the image in the page cache.
     Read,
+    /// Whole commands that make or use parity, on some threads.
+    Parity,
+    /// Making parity, or recovering lost blocks, on one thread.
+    ParityKernel,
 }
 
 impl Task {
@@ -171,6 +213,14 @@ impl Task {
             Task::Sha512Memory => "sha512, blocks in memory",
             Task::ReadRandom => "reads of 4 KiB at random",
             Task::ReadSequential => "reads of 128 KiB in order",
+            Task::FormatFec2 => "format with parity, 2 roots",
+            Task::FormatFec24 => "format with parity, 24 roots",
+            Task::RepairFec2 => "repair of 0.1 % of all blocks, 2 roots",
+            Task::RepairFec24 => "repair of 1 % of all blocks, 24 roots",
+            Task::EncodeFec2 => "parity of blocks in memory, 2 roots",
+            Task::EncodeFec24 => "parity of blocks in memory, 24 roots",
+            Task::RecoverFec2 => "2 lost blocks of each round out of memory, 2 roots",
+            Task::RecoverFec24 => "24 lost blocks of each round out of memory, 24 roots",
         }
     }
 
@@ -182,7 +232,20 @@ impl Task {
                 Kind::Kernel
             }
             Task::ReadRandom | Task::ReadSequential => Kind::Read,
+            Task::FormatFec2 | Task::FormatFec24 | Task::RepairFec2 | Task::RepairFec24 => {
+                Kind::Parity
+            }
+            Task::EncodeFec2 | Task::EncodeFec24 | Task::RecoverFec2 | Task::RecoverFec24 => {
+                Kind::ParityKernel
+            }
         }
+    }
+}
+
+impl Kind {
+    /// Whether it is about one thread alone.
+    fn is_of_one_thread(self) -> bool {
+        matches!(self, Kind::Kernel | Kind::ParityKernel)
     }
 }
 
@@ -194,7 +257,7 @@ impl Row {
             label = label + " " + platform;
         }
         match self.threads {
-            _ if self.task.kind() == Kind::Kernel || self.contender == VERITYSETUP => label,
+            _ if self.task.kind().is_of_one_thread() || self.contender == VERITYSETUP => label,
             threads => format!("{label}, {}", report::threads(threads)),
         }
     }

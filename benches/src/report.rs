@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use crate::kernels::RING;
-use crate::read_targets;
-use crate::record::{RING_BUILDER, Record, Row, Task};
+use crate::outcome::Outcome;
+use crate::record::{Parity, RING_BUILDER, Record, Row, Task};
 use crate::statistics::{self, Summary};
 use crate::targets::TARGETS;
+use crate::{fec_targets, read_targets};
 
 /// The whole text.
 pub fn text(record: &Record) -> String {
@@ -20,9 +21,11 @@ pub fn text(record: &Record) -> String {
     if !efficiencies.is_empty() {
         let _ = write!(text, "\n{efficiencies}");
     }
-    for (title, lines) in
-        [("targets (given for Zen 5)", targets(record)), ("targets of reads", read_targets(record))]
-    {
+    for (title, lines) in [
+        ("targets (given for Zen 5)", targets(record)),
+        ("targets of reads", outcomes(record, read_targets::outcomes(record))),
+        ("targets of parity", outcomes(record, fec_targets::outcomes(record))),
+    ] {
         if lines.len() > 1 {
             let _ = write!(text, "\n## {title}\n\n{}", table(&lines));
         }
@@ -59,6 +62,7 @@ fn facts(record: &Record) -> String {
             ),
         ),
         ("reads", reads(record)),
+        ("parity", parity(record)),
         ("register loop", register_loop(record)),
     ];
     facts.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
@@ -73,6 +77,16 @@ fn reads(record: &Record) -> String {
         sequential >> 20,
         reads.first_read.readers
     )
+}
+
+fn parity(record: &Record) -> String {
+    let words = record.parity.iter().map(|parity| {
+        let Parity { roots, image, blocks, rounds, corrupt } = parity;
+        let image = image >> 20;
+        format!("{roots} roots: {image} MiB, {blocks} blocks in {rounds} rounds, {corrupt} corrupt")
+    });
+    let words: Vec<_> = words.collect();
+    if words.is_empty() { "no commands measured".to_owned() } else { words.join("; ") }
 }
 
 fn register_loop(record: &Record) -> String {
@@ -179,9 +193,9 @@ fn targets(record: &Record) -> Vec<Vec<String>> {
     std::iter::once(head.to_vec()).chain(lines).collect()
 }
 
-fn read_targets(record: &Record) -> Vec<Vec<String>> {
+fn outcomes(record: &Record, outcomes: Vec<Outcome>) -> Vec<Vec<String>> {
     let head = ["what", "measured", "asked for", ""].map(str::to_owned);
-    let lines = read_targets::outcomes(record).into_iter().map(|outcome| {
+    let lines = outcomes.into_iter().map(|outcome| {
         let counts = counts(record, outcome.threads);
         let verdict = if counts { outcome.verdict() } else { "does not count" };
         vec![outcome.what.clone(), outcome.measured(), outcome.asked(), verdict.to_owned()]

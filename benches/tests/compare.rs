@@ -29,6 +29,24 @@ fn kernels_are_measured_beside_their_peers() {
 }
 
 #[test]
+fn parity_is_made_and_used_beside_peers_and_reading() {
+    let directory = files::tempdir();
+    let mut command = compare();
+    command.args(["--parts=fec-kernels", "--size=1", "--rounds=1", "--dir"]).arg(directory.path());
+    let text = squeezed(&oracle::run_ok(&mut command));
+    for expected in [
+        "## parity of blocks in memory, 24 roots\n\n| contender",
+        "## 24 lost blocks of each round out of memory, 24 roots\n\n| contender",
+        "| verity portable |",
+        "| x reed-solomon | x gf256 | x reading memory |",
+        "parity of blocks in memory, 2 roots, verity ",
+        "| at least 0.25, stretch 0.35 |",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
+    }
+}
+
+#[test]
 fn reads_are_measured_beside_their_peers() {
     let directory = files::tempdir();
     let mut command = compare();

@@ -85,9 +85,9 @@ pub use self::superblock::{Superblock, SuperblockError, Uuid};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
 pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 
-/// For benchmarks and tests of this workspace, which choose among hash kernels: no part of the interface.
+/// For benchmarks and tests of this workspace, which choose among kernels: no part of the interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::fec::{Encoder, FecPlatform};
+    pub use crate::fec::{Decoder, Encoder, FecPlatform};
     pub use crate::hash::{BlockHasher, Platform};
 }

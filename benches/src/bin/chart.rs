@@ -4,8 +4,8 @@
 //! chart [RECORD.json] [--out DIR]
 //! ```
 //!
-//! Without a record it takes the newest. `docs/charts` gets `commands.svg`, `kernels.svg` and `reads.svg` of it, and,
-//! once there are records of two machines, `machines.svg` of the newest of each.
+//! Without a record it takes the newest. `docs/charts` gets `commands.svg`, `kernels.svg`, `reads.svg`, `fec.svg` and `fec-kernels.svg`
+//! of what it has, and, once there are records of two machines, `machines.svg` of the newest of each.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,6 +51,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     write(&out.join("commands.svg"), chart::commands(&record))?;
     write(&out.join("kernels.svg"), chart::kernels(&record))?;
     write(&out.join("reads.svg"), chart::reads(&record))?;
+    write(&out.join("fec.svg"), chart::fec(&record))?;
+    write(&out.join("fec-kernels.svg"), chart::fec_kernels(&record))?;
     write(&out.join("machines.svg"), chart::machines(&newest))
 }
 

@@ -3,9 +3,12 @@
 mod bars;
 mod canvas;
 
+use crate::fec::{GF256, READING, REED_SOLOMON};
 use crate::kernels::{RING, SHA2, TAPE, VERITY};
 use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
-use crate::record::{Kind, RING_BUILDER, Record, Row, Task, VERITYSETUP};
+use crate::record::{
+    Kind, RING_BUILDER, Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
+};
 use crate::statistics::{self, Summary};
 use crate::{report, targets};
 
@@ -25,7 +28,7 @@ pub fn commands(record: &Record) -> Option<Result<String, String>> {
         ),
         axis: "times as fast as veritysetup".to_owned(),
         groups: groups(record, Kind::Command, multiple_of_veritysetup),
-        caption: caption_of_threads(record),
+        caption: caption_of_threads(record, Kind::Command),
     };
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
@@ -43,7 +46,7 @@ pub fn kernels(record: &Record) -> Option<Result<String, String>> {
         ),
         axis: "GB/s".to_owned(),
         groups: groups(record, Kind::Kernel, gigabytes_beside_ring),
-        caption: caption(record),
+        caption: caption(record, Kind::Kernel),
     };
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
@@ -61,7 +64,50 @@ pub fn reads(record: &Record) -> Option<Result<String, String>> {
         ),
         axis: "GB/s, all threads together".to_owned(),
         groups: groups(record, Kind::Read, gigabytes_of_reads),
-        caption: caption_of_threads(record),
+        caption: caption_of_threads(record, Kind::Read),
+    };
+    (!chart.groups.is_empty()).then(|| chart.svg())
+}
+
+/// Commands that make and use parity, beside veritysetup and verification alone, in GB/s; none if the record has
+/// none of them.
+///
+/// # Errors
+/// If it cannot be drawn.
+pub fn fec(record: &Record) -> Option<Result<String, String>> {
+    let images = record.parity.iter().map(|parity| {
+        format!(
+            "{} with {} roots, {} blocks corrupt",
+            size(parity.image),
+            parity.roots,
+            parity.corrupt
+        )
+    });
+    let chart = BarChart {
+        title: "Forward error correction".to_owned(),
+        subtitle: format!(
+            "Tree and parity of random bytes, and repair in place: {}; wall time with all writes and syncs",
+            images.collect::<Vec<_>>().join("; ")
+        ),
+        axis: "GB/s of the image".to_owned(),
+        groups: groups(record, Kind::Parity, gigabytes_with_parity),
+        caption: caption_of_threads(record, Kind::Parity),
+    };
+    (!chart.groups.is_empty()).then(|| chart.svg())
+}
+
+/// Making parity and recovering lost blocks on one thread, in GB/s; none if the record has no such rows.
+///
+/// # Errors
+/// If it cannot be drawn.
+pub fn fec_kernels(record: &Record) -> Option<Result<String, String>> {
+    let chart = BarChart {
+        title: "Parity on one core".to_owned(),
+        subtitle: "Blocks in memory to the bytes that dm-verity asks for, nothing hashed, beside crates that encode codewords"
+            .to_owned(),
+        axis: "GB/s of the blocks".to_owned(),
+        groups: groups(record, Kind::ParityKernel, gigabytes_beside_reading),
+        caption: caption(record, Kind::ParityKernel),
     };
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
@@ -120,6 +166,15 @@ fn gigabytes_of_reads(record: &Record, row: &Row) -> Option<Bar> {
     gigabytes_beside(record, row, if row.task == Task::ReadRandom { PREAD_RING } else { HASHING })
 }
 
+fn gigabytes_with_parity(record: &Record, row: &Row) -> Option<Bar> {
+    let is_format = [Task::FormatFec2, Task::FormatFec24].contains(&row.task);
+    gigabytes_beside(record, row, if is_format { VERITYSETUP } else { VERIFY_INTACT })
+}
+
+fn gigabytes_beside_reading(record: &Record, row: &Row) -> Option<Bar> {
+    gigabytes_beside(record, row, READING)
+}
+
 /// The peer's own bar is the one without a ratio.
 fn gigabytes_beside(record: &Record, row: &Row, peer: &str) -> Option<Bar> {
     let value = statistics::throughput(row.bytes, &row.seconds)?;
@@ -137,17 +192,17 @@ fn gigabytes_beside(record: &Record, row: &Row, peer: &str) -> Option<Bar> {
 fn colour(row: &Row) -> Colour {
     match row.contender.as_str() {
         VERITY => Colour(0, 114, 178),
-        VERITY_SLICE => Colour(86, 180, 233),
-        RING | RING_BUILDER | PREAD_RING => Colour(230, 159, 0),
-        SHA2 => Colour(204, 121, 167),
-        TAPE | HASHING => Colour(0, 158, 115),
+        VERITY_SLICE | WITHOUT_PARITY | VERIFY_INTACT => Colour(86, 180, 233),
+        RING | RING_BUILDER | PREAD_RING | REED_SOLOMON => Colour(230, 159, 0),
+        SHA2 | GF256 => Colour(204, 121, 167),
+        TAPE | HASHING | READING => Colour(0, 158, 115),
         _ => Colour(130, 130, 130),
     }
 }
 
 /// Where two threads are among the bars.
-fn caption_of_threads(record: &Record) -> Vec<String> {
-    let mut caption = caption(record);
+fn caption_of_threads(record: &Record, kind: Kind) -> Vec<String> {
+    let mut caption = caption(record, kind);
     let counts = record.register_loop.as_ref().is_some_and(|it| it.two_threads_count());
     if !counts {
         caption
@@ -156,19 +211,35 @@ fn caption_of_threads(record: &Record) -> Vec<String> {
     caption
 }
 
-fn caption(record: &Record) -> Vec<String> {
+fn caption(record: &Record, kind: Kind) -> Vec<String> {
     let Record { machine, .. } = record;
-    let rounds = record.rows.first().map_or(0, |row| row.seconds.len());
     vec![
         format!(
             "{}, {} CPUs, {}. {}, commit {}.",
             machine.cpu, machine.cpus, machine.kernel, record.date, record.commit
         ),
         format!(
-            "{}. Medians of {rounds} rounds of one run, all sides in turns; whiskers from the slowest to the fastest.",
-            record.compiler
+            "{}. Medians of {} of one run, all sides in turns; whiskers from the slowest to the fastest.",
+            record.compiler,
+            rounds(record, kind)
         ),
     ]
+}
+
+/// As in `7 rounds`, or `7 rounds (veritysetup 3)`.
+fn rounds(record: &Record, kind: Kind) -> String {
+    let rows = || record.rows.iter().filter(|row| row.task.kind() == kind);
+    let most = rows().map(|row| row.seconds.len()).max().unwrap_or_default();
+    let mut fewer: Vec<_> = rows()
+        .filter(|row| row.seconds.len() < most)
+        .map(|row| format!("{} {}", row.contender, row.seconds.len()))
+        .collect();
+    fewer.sort();
+    fewer.dedup();
+    match fewer.is_empty() {
+        true => format!("{most} rounds"),
+        false => format!("{most} rounds ({})", fewer.join(", ")),
+    }
 }
 
 fn size(bytes: u64) -> String {
@@ -229,6 +300,22 @@ mod tests {
     }
 
     #[test]
+    fn the_chart_of_parity_has_commands_beside_what_they_are_held_against() {
+        let svg = fec(&sample()).unwrap().unwrap();
+        check(&svg, &["format with parity, 24 roots", "verity without parity, 2 threads"]);
+        check(&svg, &["5.33 GB/s · 53.33 x veritysetup", "verity verify, intact, 1 thread"]);
+        check(&svg, &["1.60 GB/s · 0.25 x verity verify, intact", "GB/s of the image"]);
+        check(&svg, &["954 MiB with 2 roots, 237 blocks corrupt", "3 rounds (veritysetup 2)"]);
+    }
+
+    #[test]
+    fn the_chart_of_encoders_has_every_rung_and_peer() {
+        let svg = fec_kernels(&sample()).unwrap().unwrap();
+        check(&svg, &["verity gfni", "verity portable", "reed-solomon", "gf256"]);
+        check(&svg, &["5.00 GB/s · 0.25 x reading memory", "20.00 GB/s", "3 rounds (gf256 1"]);
+    }
+
+    #[test]
     fn machines_are_compared_from_two_on() {
         let mut other = sample();
         other.machine.cpu = "Other <CPU> & more".to_owned();
@@ -241,14 +328,16 @@ mod tests {
     fn the_same_record_gives_the_same_bytes() {
         assert_eq!(kernels(&sample()), kernels(&sample()));
         let none = Record { rows: Vec::new(), ..sample() };
-        assert!(kernels(&none).is_none() && commands(&none).is_none() && reads(&none).is_none());
+        for chart in [kernels, commands, reads, fec, fec_kernels] {
+            assert!(chart(&none).is_none());
+        }
     }
 
     #[test]
     fn two_threads_on_one_core_are_marked() {
         let mut record = sample();
         record.register_loop = None;
-        for chart in [commands, reads] {
+        for chart in [commands, reads, fec] {
             assert!(chart(&record).unwrap().unwrap().contains("do not count"));
         }
     }

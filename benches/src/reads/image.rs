@@ -1,7 +1,7 @@
 //! An image in a file of which every byte is known without keeping it.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
 use ring::digest::{Context, SHA256};
@@ -40,16 +40,23 @@ impl KnownImage {
     /// # Errors
     /// If they cannot be written.
     pub fn write(file: &mut File, bytes: u64, seed: u64) -> io::Result<()> {
-        let mut piece = vec![0; PIECE];
-        for first in (0..bytes.div_ceil(BLOCK_SIZE as u64)).step_by(PIECE / BLOCK_SIZE) {
-            let left = usize::try_from(bytes - first * BLOCK_SIZE as u64).unwrap_or(PIECE);
-            let piece = &mut piece[..left.min(PIECE)];
-            for (block, number) in piece.chunks_mut(BLOCK_SIZE).zip(first..) {
-                fill(seed, number, block);
-            }
-            file.write_all(piece)?;
-        }
-        Ok(())
+        for_each_piece(bytes, seed, |piece| file.write_all(piece))
+    }
+
+    /// Whether a file, read from where it is, has just the bytes of an image.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn is_written(file: &mut File, bytes: u64, seed: u64) -> io::Result<bool> {
+        let mut is_equal = true;
+        let mut there = vec![0; PIECE];
+        for_each_piece(bytes, seed, |piece| {
+            let there = &mut there[..piece.len()];
+            file.read_exact(there)?;
+            is_equal &= there == piece;
+            Ok(())
+        })?;
+        Ok(is_equal && file.read(&mut [0])? == 0)
     }
 
     /// The first `bytes` bytes of a file that was written with this seed, with their tree, whose level 0 ring
@@ -152,6 +159,24 @@ impl KnownImage {
     }
 }
 
+/// The bytes of an image, piece by piece.
+fn for_each_piece(
+    bytes: u64,
+    seed: u64,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    for first in (0..bytes.div_ceil(BLOCK_SIZE as u64)).step_by(PIECE / BLOCK_SIZE) {
+        let left = usize::try_from(bytes - first * BLOCK_SIZE as u64).unwrap_or(PIECE);
+        let piece = &mut piece[..left.min(PIECE)];
+        for (block, number) in piece.chunks_mut(BLOCK_SIZE).zip(first..) {
+            fill(seed, number, block);
+        }
+        take(piece)?;
+    }
+    Ok(())
+}
+
 /// The bytes of a block, or those it begins with.
 fn fill(seed: u64, number: u64, block: &mut [u8]) {
     // Seeds that follow one another would give one stream, cut up.
@@ -161,6 +186,8 @@ fn fill(seed: u64, number: u64, block: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
+    use verity::io::WriteAt;
+
     use super::*;
 
     #[test]
@@ -171,6 +198,26 @@ mod tests {
             image.file.read_exact_at(&mut bytes, offset).unwrap();
             assert!(bytes == image.bytes_at(offset, len), "{offset}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_changed_cut_or_longer_is_not_the_one_that_was_written() {
+        let mut image = KnownImage::temporary((1 << 20) + 8192);
+        let is_written = |image: &mut KnownImage| {
+            io::Seek::rewind(&mut image.file).unwrap();
+            KnownImage::is_written(&mut image.file, image.params.data_size(), 1)
+        };
+        assert!(is_written(&mut image).unwrap());
+        for place in [0, (1 << 20) - 1, (1 << 20) + 8191] {
+            let byte = image.bytes_at(place, 1);
+            image.file.write_all_at(&[!byte[0]], place).unwrap();
+            assert!(!is_written(&mut image).unwrap(), "{place}");
+            image.file.write_all_at(&byte, place).unwrap();
+        }
+        image.file.set_len((1 << 20) + 8193).unwrap();
+        assert!(!is_written(&mut image).unwrap());
+        image.file.set_len((1 << 20) + 8191).unwrap();
+        assert!(is_written(&mut image).is_err());
     }
 
     #[test]

@@ -18,7 +18,10 @@ use super::map::{Job, Map};
 use super::platform::FecPlatform;
 
 /// Recovers lost rows of one FEC area.
-pub(crate) struct Decoder {
+///
+/// Public for benchmarks alone, by `verity::internals`.
+#[derive(Debug)]
+pub struct Decoder {
     area: FecArea,
     roots: usize,
     /// For each row of a round, its multiples in the parity.
@@ -29,39 +32,41 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(area: FecArea, platform: FecPlatform) -> Decoder {
+    /// By the kernels of that platform.
+    pub fn new(area: FecArea, platform: FecPlatform) -> Decoder {
         let roots = usize::try_from(area.roots()).unwrap_or(usize::MAX);
         let coefficients = code::coefficients(roots);
         let maps = (0..roots).map(|_| OnceLock::new()).collect();
         Decoder { area, roots, coefficients, maps, platform }
     }
 
-    pub(crate) fn area(&self) -> &FecArea {
+    /// What is covered, and where the parity lies.
+    pub fn area(&self) -> &FecArea {
         &self.area
     }
 
     /// The most rows of a round that can be recovered.
-    pub(crate) fn roots(&self) -> usize {
+    pub fn roots(&self) -> usize {
         self.roots
     }
 
     /// The bytes of a block.
-    pub(crate) fn block_len(&self) -> usize {
+    pub fn block_len(&self) -> usize {
         self.area.block_size().buffer_len(1)
     }
 
     /// How many adjacent rounds are best recovered at once.
-    pub(crate) fn unit_rounds(&self) -> u64 {
+    pub fn unit_rounds(&self) -> u64 {
         self.area.block_size().blocks_in(ROW_SIZE)
     }
 
     /// How many rows are best added at once, where a row has that many blocks.
-    pub(crate) fn rows_at_once(&self, rounds: u64) -> u64 {
+    pub fn rows_at_once(&self, rounds: u64) -> u64 {
         self.area.block_size().blocks_in(ROWS_SIZE).checked_div(rounds).unwrap_or(1).max(1)
     }
 
     /// Adds rows, from number `first` on, to the first `equations` sums.
-    pub(crate) fn add_rows(&self, equations: usize, first: usize, rows: &[u8], sums: &mut [u8]) {
+    pub fn add_rows(&self, equations: usize, first: usize, rows: &[u8], sums: &mut [u8]) {
         let map = self.maps[equations - 1].get_or_init(|| {
             let first_ones = self.coefficients.iter().map(|all| &all[..equations]);
             Map::new(equations, first_ones)
@@ -71,7 +76,7 @@ impl Decoder {
     }
 
     /// Subtracts the stored parity of one round from its sums, as many as there are.
-    pub(crate) fn subtract_parity(&self, parity: &[u8], sums: &mut [u8]) {
+    pub fn subtract_parity(&self, parity: &[u8], sums: &mut [u8]) {
         for (root, sums) in sums.chunks_exact_mut(self.block_len()).enumerate() {
             for (sum, parity) in sums.iter_mut().zip(parity.chunks_exact(self.roots)) {
                 *sum ^= parity[root];
@@ -80,7 +85,7 @@ impl Decoder {
     }
 
     /// The rows `erased` of a round, back to back, out of its first equations: one for each, at least one row.
-    pub(crate) fn solve(&self, erased: &[usize], residue: &[u8]) -> Vec<u8> {
+    pub fn solve(&self, erased: &[usize], residue: &[u8]) -> Vec<u8> {
         let mut matrix: Vec<Vec<u8>> = (0..erased.len())
             .map(|equation| erased.iter().map(|&row| self.coefficients[row][equation]).collect())
             .collect();

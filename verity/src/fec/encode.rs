@@ -23,6 +23,8 @@ const SUMS_SIZE: u64 = 384 * 1024;
 pub(super) const ROWS_SIZE: u64 = 512 * 1024;
 
 /// Makes the parity of one FEC area.
+///
+/// Public for benchmarks and tests of memory alone, by `verity::internals`.
 #[derive(Debug)]
 pub struct Encoder {
     area: FecArea,
@@ -39,30 +41,31 @@ impl Encoder {
         Encoder { area, map, platform }
     }
 
-    pub(crate) fn area(&self) -> &FecArea {
+    /// What is covered, and where the parity lies.
+    pub fn area(&self) -> &FecArea {
         &self.area
     }
 
     /// How many rounds a unit has.
-    pub(crate) fn unit_rounds(&self) -> u64 {
+    pub fn unit_rounds(&self) -> u64 {
         let block_size = u64::from(self.area.block_size());
         let by_sums = SUMS_SIZE / (u64::from(self.area.roots()) * block_size);
         (ROW_SIZE / block_size).min(by_sums).clamp(1, self.area.rounds())
     }
 
     /// How many rows are best added at once, where a row has that many blocks in the unit.
-    pub(crate) fn rows_at_once(&self, rounds: u64) -> u64 {
+    pub fn rows_at_once(&self, rounds: u64) -> u64 {
         (ROWS_SIZE / (rounds * u64::from(self.area.block_size()))).clamp(1, self.area.rows())
     }
 
     /// The bytes of one row's blocks in a unit of that many rounds.
-    pub(crate) fn row_len(&self, rounds: u64) -> usize {
+    pub fn row_len(&self, rounds: u64) -> usize {
         let rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
         self.area.block_size().buffer_len(rounds)
     }
 
     /// The bytes of the sums, and of the parity, of a unit of that many rounds.
-    pub(crate) fn sums_len(&self, rounds: u64) -> usize {
+    pub fn sums_len(&self, rounds: u64) -> usize {
         self.map.outputs() * self.row_len(rounds)
     }
 
@@ -91,7 +94,7 @@ impl Encoder {
     }
 
     /// Puts the sums of a unit into the order of parity: the roots of each codeword together.
-    pub(crate) fn interleave(&self, sums: &[u8], parity: &mut [u8]) {
+    pub fn interleave(&self, sums: &[u8], parity: &mut [u8]) {
         let roots = self.map.outputs();
         let len = sums.len() / roots;
         // Some codewords at a time, so that what is written stays near.

@@ -25,7 +25,7 @@ mod x86_64;
 use crate::BlockSize;
 
 pub use self::area::FecArea;
-pub(crate) use self::decode::Decoder;
+pub use self::decode::Decoder;
 pub use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 

@@ -2,31 +2,24 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use verity_benches::fixture;
 use verity_benches::kernels::VERITY;
-use verity_benches::record::{RING_BUILDER, Row, Task, VERITYSETUP};
-use verity_testdata::oracle::{self, Header, VeritySetup};
+use verity_benches::record::{RING_BUILDER, Row, Task};
+use verity_testdata::oracle::{Header, VeritySetup};
 
 use super::image::Image;
+use super::program::{Program, parameters, timed};
 use super::rounds;
 
 /// Who runs against whom, and the answer they must all give.
 pub(crate) struct Contest<'a> {
-    contenders: Vec<Contender>,
+    contenders: Vec<Program>,
     image: &'a Image,
     root_hash: String,
     hash_file: Vec<u8>,
-}
-
-/// One program with its number of threads.
-struct Contender {
-    name: &'static str,
-    program: PathBuf,
-    threads: NonZeroUsize,
 }
 
 impl<'a> Contest<'a> {
@@ -40,12 +33,9 @@ impl<'a> Contest<'a> {
         let header = veritysetup.format(&image.path(), &image.hash(), &parameters());
         let hash_file = fs::read(image.hash()).map_err(|error| error.to_string())?;
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
-        let program = veritysetup.command().get_program().into();
-        let mut contenders =
-            vec![Contender { name: VERITYSETUP, program, threads: NonZeroUsize::MIN }];
+        let mut contenders = vec![Program::veritysetup(&veritysetup.command())];
         for (name, program) in [(VERITY, verity), (RING_BUILDER, &this)] {
-            let contender = |&threads| Contender { name, program: program.to_owned(), threads };
-            contenders.extend(threads.iter().map(contender));
+            contenders.extend(Program::each(name, program, threads));
         }
         Ok(Contest { contenders, image, root_hash: header.root_hash().to_owned(), hash_file })
     }
@@ -63,13 +53,15 @@ impl<'a> Contest<'a> {
     }
 
     fn task(&self, task: Task, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
-        let contenders: Vec<_> = self.contenders.iter().filter(|it| it.can(task)).collect();
-        let seconds =
-            rounds::alternate(task.title(), rounds, contenders.len(), |_, index| match task {
-                Task::Verify => self.verify(contenders[index]),
-                _ => self.format(contenders[index], task == Task::FormatCold),
-            })?;
-        let row = |(contender, seconds): (&&Contender, _)| Row {
+        // The builder on ring only builds.
+        let can = |it: &&Program| task != Task::Verify || it.name != RING_BUILDER;
+        let contenders: Vec<_> = self.contenders.iter().filter(can).collect();
+        let each = vec![rounds; contenders.len()];
+        let seconds = rounds::alternate(task.title(), &each, |_, index| match task {
+            Task::Verify => self.verify(contenders[index]),
+            _ => self.format(contenders[index], task == Task::FormatCold),
+        })?;
+        let row = |(contender, seconds): (&&Program, _)| Row {
             task,
             contender: contender.name.to_owned(),
             platform: None,
@@ -81,12 +73,12 @@ impl<'a> Contest<'a> {
     }
 
     /// Leaves the hash file in place for `verify`; each run begins without it.
-    fn format(&self, contender: &Contender, cold: bool) -> Result<Duration, String> {
-        self.image.remove_hash().map_err(|error| error.to_string())?;
+    fn format(&self, contender: &Program, cold: bool) -> Result<Duration, String> {
+        self.image.remove_outputs().map_err(|error| error.to_string())?;
         if cold {
             self.image.cool().map_err(|error| error.to_string())?;
         }
-        let (time, stdout) = timed(&mut contender.format(self.image))?;
+        let (time, stdout) = timed(&mut self.format_command(contender))?;
         let header = Header::parse(stdout);
         if header.root_hash() != self.root_hash {
             return Err(format!("{}: another root hash:\n{}", contender.name, header.text()));
@@ -98,57 +90,18 @@ impl<'a> Contest<'a> {
         Ok(time)
     }
 
-    fn verify(&self, contender: &Contender) -> Result<Duration, String> {
-        timed(&mut contender.verify(self.image, &self.root_hash)).map(|(time, _)| time)
-    }
-}
-
-impl Contender {
-    /// The builder on ring only builds.
-    fn can(&self, task: Task) -> bool {
-        task != Task::Verify || self.name != RING_BUILDER
-    }
-
-    fn format(&self, image: &Image) -> Command {
-        let mut command = self.command("format");
-        command.arg(image.path()).arg(image.hash());
-        if self.name != RING_BUILDER {
+    fn format_command(&self, contender: &Program) -> Command {
+        let mut command = contender.command("format");
+        command.arg(self.image.path()).arg(self.image.hash());
+        if contender.name != RING_BUILDER {
             command.args(parameters());
         }
         command
     }
 
-    fn verify(&self, image: &Image, root_hash: &str) -> Command {
-        let mut command = self.command("verify");
-        command.arg(image.path()).arg(image.hash()).arg(root_hash);
-        command
+    fn verify(&self, contender: &Program) -> Result<Duration, String> {
+        let mut command = contender.command("verify");
+        command.arg(self.image.path()).arg(self.image.hash()).arg(&self.root_hash);
+        timed(&mut command).map(|(time, _)| time)
     }
-
-    fn command(&self, action: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env("LC_ALL", "C").stdin(Stdio::null());
-        command.arg(if self.name == RING_BUILDER { "ring-builder" } else { action });
-        if self.name != VERITYSETUP {
-            command.arg(format!("--threads={}", self.threads));
-        }
-        command
-    }
-}
-
-/// From before the start of the program to its end; it must succeed.
-fn timed(command: &mut Command) -> Result<(Duration, String), String> {
-    let start = Instant::now();
-    let output = oracle::run(command);
-    let time = start.elapsed();
-    if !output.status.success() {
-        return Err(oracle::failure(command, &output));
-    }
-    Ok((time, String::from_utf8_lossy(&output.stdout).into_owned()))
-}
-
-/// What verity and veritysetup take alike.
-fn parameters() -> Vec<String> {
-    let mut parameters = oracle::arguments(&fixture::scheme("sha256"));
-    parameters.push(format!("--uuid={}", fixture::UUID));
-    parameters
 }

@@ -43,6 +43,11 @@ impl Image {
         self.directory.path().join("hash")
     }
 
+    /// Where a command puts its parity.
+    pub(crate) fn fec(&self) -> PathBuf {
+        self.directory.path().join("fec")
+    }
+
     /// Brings it into the page cache.
     pub(crate) fn warm(&self) -> io::Result<()> {
         io::copy(&mut File::open(self.path())?, &mut io::sink()).map(drop)
@@ -53,12 +58,12 @@ impl Image {
         fadvise(File::open(self.path())?, 0, None, Advice::DontNeed).map_err(io::Error::from)
     }
 
-    /// Removes the last output, if there is one.
-    pub(crate) fn remove_hash(&self) -> io::Result<()> {
-        match fs::remove_file(self.hash()) {
+    /// Removes the last outputs, as far as there are any.
+    pub(crate) fn remove_outputs(&self) -> io::Result<()> {
+        [self.hash(), self.fec()].iter().try_for_each(|path| match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
-        }
+        })
     }
 
     fn fill(&self, seed: u64) -> io::Result<()> {

@@ -47,7 +47,8 @@ fn contest(
 ) -> Result<Vec<Row>, String> {
     let contenders = kernels::contenders(scheme);
     let expected = kernels::expected(scheme, blocks);
-    let seconds = super::rounds::alternate(task.title(), rounds, contenders.len(), |_, index| {
+    let each = vec![rounds; contenders.len()];
+    let seconds = super::rounds::alternate(task.title(), &each, |_, index| {
         timed(&contenders[index], blocks, passes, &expected)
     })?;
     let bytes = passes * u64::try_from(blocks.len()).map_err(|error| error.to_string())?;

@@ -1,19 +1,22 @@
 //! `verity` beside its peers, in turns within one run: whole commands against `veritysetup` and against a
-//! builder on rayon and ring, and, in this process, verified reads against others and every kernel against the
-//! crates that hash blocks.
+//! builder on rayon and ring, with parity as well and repair, and, in this process, verified reads against others and
+//! every kernel against the crates that hash blocks or make parity.
 //! Every result is checked; nothing is asserted about time.
 //!
 //! ```text
 //! compare [--size MIB] [--reads-size MIB] [--rounds N] [--threads N,N,...]
-//!         [--parts commands,reads,kernels,cold] [--dir DIR] [--verity PROGRAM] [--record]
+//!         [--parts commands,reads,kernels,fec,fec-kernels,cold] [--dir DIR] [--verity PROGRAM] [--record]
 //! ```
 //!
 //! `--record` also writes `benches/record/MACHINE/DATE.txt` and `.json`.
 
 mod commands;
+mod fec;
+mod fec_kernels;
 mod image;
 mod kernels;
 mod options;
+mod program;
 mod reader;
 mod reads;
 mod ring_builder;
@@ -69,13 +72,17 @@ fn run(options: &Options) -> Result<(), String> {
         input,
         register_loop: None,
         reads: None,
+        parity: Vec::new(),
         rows: Vec::new(),
     };
-    if [Part::Commands, Part::Cold, Part::Reads].iter().any(|part| options.has(*part)) {
+    if [Part::Commands, Part::Cold, Part::Reads, Part::Fec].iter().any(|part| options.has(*part)) {
         measure_threads(options, &mut record)?;
     }
     if options.has(Part::Kernels) {
         record.rows.extend(kernels::measure(&record.input, options.rounds)?);
+    }
+    if options.has(Part::FecKernels) {
+        record.rows.extend(fec_kernels::measure(&record.input, options.rounds)?);
     }
     record.date = machine::now();
     print!("{}", report::text(&record));
@@ -89,7 +96,7 @@ fn run(options: &Options) -> Result<(), String> {
 /// Between two samples of the register loop, which tell what several threads can be worth.
 fn measure_threads(options: &Options, record: &mut Record) -> Result<(), String> {
     let before = Sample::take();
-    if options.has(Part::Commands) || options.has(Part::Cold) {
+    if [Part::Commands, Part::Cold, Part::Fec].iter().any(|part| options.has(*part)) {
         measure_commands(options, record)?;
     }
     if options.has(Part::Reads) {
@@ -109,13 +116,20 @@ fn measure_commands(options: &Options, record: &mut Record) -> Result<(), String
         Some(program) => program.clone(),
         None => build_verity()?,
     };
-    let image = Image::write(&options.directory()?, &record.input)?;
-    let contest = commands::Contest::new(&veritysetup, &verity, &image, &options.threads)?;
-    if options.has(Part::Commands) {
-        record.rows.extend(contest.run(options.rounds)?);
+    if options.has(Part::Commands) || options.has(Part::Cold) {
+        let image = Image::write(&options.directory()?, &record.input)?;
+        let contest = commands::Contest::new(&veritysetup, &verity, &image, &options.threads)?;
+        if options.has(Part::Commands) {
+            record.rows.extend(contest.run(options.rounds)?);
+        }
+        if options.has(Part::Cold) {
+            record.rows.extend(contest.run_cold(options.rounds)?);
+        }
     }
-    if options.has(Part::Cold) {
-        record.rows.extend(contest.run_cold(options.rounds)?);
+    if options.has(Part::Fec) {
+        let measured = fec::measure(options, &record.input, &veritysetup, &verity)?;
+        record.rows.extend(measured.0);
+        record.parity = measured.1;
     }
     Ok(())
 }

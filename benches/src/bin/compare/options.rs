@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Size of the input of commands and kernels, in MiB
+    /// Size of the input of commands and kernels, in MiB; of those for 24 roots a quarter
     #[arg(long = "size", value_name = "MIB", default_value = "1024")]
     mebibytes: NonZeroU64,
 
@@ -37,12 +37,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_value = "1,2")]
     pub(crate) threads: Vec<NonZeroUsize>,
 
-    /// What to measure: cold is format with its input dropped from the page cache
+    /// What to measure: fec is commands with parity, and repair; cold is format with its input dropped from the page
+    /// cache
     #[arg(
         long,
         value_name = "PART,...",
         value_delimiter = ',',
-        default_value = "commands,reads,kernels"
+        default_value = "commands,reads,kernels,fec,fec-kernels"
     )]
     parts: Vec<Part>,
 
@@ -64,6 +65,8 @@ pub(crate) enum Part {
     Commands,
     Reads,
     Kernels,
+    Fec,
+    FecKernels,
     Cold,
 }
 

@@ -104,7 +104,8 @@ fn contest(
     for (contender, threads) in &pairs {
         walks(0, *threads).iter().try_for_each(|walk| contender.check(image, walk))?;
     }
-    let seconds = rounds::alternate(task.title(), options.rounds, pairs.len(), |round, index| {
+    let each = vec![options.rounds; pairs.len()];
+    let seconds = rounds::alternate(task.title(), &each, |round, index| {
         let (contender, threads) = pairs[index];
         run(contender, image, &walks(round as u64, threads))
     })?;

@@ -1,0 +1,259 @@
+//! Whole commands that make and use parity: an image to tree and parity, and a damaged one back to what it was.
+
+use std::cell::OnceCell;
+use std::fs::{self, File};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use verity::{FecArea, HashArea, Params};
+use verity_benches::fec::{Damage, ROOTS};
+use verity_benches::fixture;
+use verity_benches::kernels::VERITY;
+use verity_benches::reads::KnownImage;
+use verity_benches::record::{
+    Input, Parity, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
+};
+use verity_testdata::oracle::{Header, VeritySetup};
+
+use super::image::Image;
+use super::options::Options;
+use super::program::{Program, parameters, timed};
+use super::rounds;
+
+/// What is made of the input with so many roots: a quarter of it where each byte takes so much longer.
+pub(crate) fn share(input: &Input, roots: u32) -> Input {
+    let bytes = if roots == ROOTS[0] { input.bytes } else { input.bytes / 4 };
+    Input { bytes, ..input.clone() }
+}
+
+/// Everything with each number of roots.
+pub(crate) fn measure(
+    options: &Options,
+    input: &Input,
+    veritysetup: &VeritySetup,
+    verity: &Path,
+) -> Result<(Vec<Row>, Vec<Parity>), String> {
+    let mut rows = Vec::new();
+    let mut parities = Vec::new();
+    for (roots, format, repair, corrupt) in [
+        (2, Task::FormatFec2, Task::RepairFec2, 1000),
+        (24, Task::FormatFec24, Task::RepairFec24, 100),
+    ] {
+        let input = share(input, roots);
+        let image = Image::write(&options.directory()?, &input)?;
+        let shape = Shape::new(input.bytes, roots).map_err(|error| error.to_string())?;
+        let contest = Contest::new(veritysetup, verity, &image, &shape, input.seed, options);
+        rows.extend(contest.formats(format, options.rounds)?);
+        let corrupt = shape.blocks() / corrupt;
+        let corrupt = usize::try_from(corrupt.max(1)).unwrap_or(usize::MAX);
+        let (repaired, corrupt) = contest.repairs(repair, corrupt, options.rounds)?;
+        rows.extend(repaired);
+        parities.push(Parity {
+            roots,
+            image: input.bytes,
+            blocks: shape.blocks(),
+            rounds: shape.fec_area.rounds(),
+            corrupt,
+        });
+    }
+    Ok((rows, parities))
+}
+
+/// Where everything of an image lies.
+struct Shape {
+    params: Params,
+    hash_area: HashArea,
+    fec_area: FecArea,
+}
+
+impl Shape {
+    fn new(bytes: u64, roots: u32) -> Result<Shape, Box<dyn std::error::Error>> {
+        let params = fixture::params(bytes);
+        let hash_area = HashArea::new(&params, 0, true)?;
+        let blocks = params.data_blocks() + hash_area.hash_blocks();
+        let fec_area = FecArea::new(&params, &hash_area, roots, blocks, 0)?;
+        Ok(Shape { params, hash_area, fec_area })
+    }
+
+    fn blocks(&self) -> u64 {
+        self.fec_area.blocks()
+    }
+}
+
+/// Who runs against whom over one image.
+struct Contest<'a> {
+    /// veritysetup, ours, and ours without parity, with each number of threads.
+    formats: Vec<Program>,
+    /// Verification of the intact image, and repair, with each number of threads.
+    repairs: Vec<Program>,
+    image: &'a Image,
+    shape: &'a Shape,
+    seed: u64,
+    /// What veritysetup made, who is the first to run.
+    answer: OnceCell<Made>,
+}
+
+/// What a command made.
+struct Made {
+    root_hash: String,
+    hash: Vec<u8>,
+    fec: Option<Vec<u8>>,
+}
+
+impl<'a> Contest<'a> {
+    fn new(
+        veritysetup: &VeritySetup,
+        verity: &Path,
+        image: &'a Image,
+        shape: &'a Shape,
+        seed: u64,
+        options: &Options,
+    ) -> Contest<'a> {
+        let ours = |name| Program::each(name, verity, &options.threads);
+        let mut formats = vec![Program::veritysetup(&veritysetup.command())];
+        formats.extend(ours(VERITY).chain(ours(WITHOUT_PARITY)));
+        let repairs = ours(VERIFY_INTACT).chain(ours(VERITY)).collect();
+        Contest { formats, repairs, image, shape, seed, answer: OnceCell::new() }
+    }
+
+    /// Tree and parity, and the tree alone.
+    fn formats(&self, task: Task, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
+        let each = self.formats.iter().map(|it| rounds::few_if(it.name == VERITYSETUP, rounds));
+        let each: Vec<_> = each.collect();
+        let seconds =
+            rounds::alternate(task.title(), &each, |_, index| self.format(&self.formats[index]))?;
+        Ok(self.rows(task, &self.formats, seconds))
+    }
+
+    /// As whole commands with all their syncs: what veritysetup does not sync is synced for it, within the time.
+    fn format(&self, program: &Program) -> Result<Duration, String> {
+        self.image.remove_outputs().map_err(|error| error.to_string())?;
+        let has_parity = program.name != WITHOUT_PARITY;
+        let mut command = program.command("format");
+        command.arg(self.image.path()).arg(self.image.hash()).args(parameters());
+        if has_parity {
+            command.args(self.fec_options());
+        }
+        let (mut time, stdout) = timed(&mut command)?;
+        if program.name == VERITYSETUP {
+            time += self.sync_parity()?;
+        }
+        let read = |path| fs::read(path).map_err(|error| error.to_string());
+        let made = Made {
+            root_hash: Header::parse(stdout).root_hash().to_owned(),
+            hash: read(self.image.hash())?,
+            fec: has_parity.then(|| read(self.image.fec())).transpose()?,
+        };
+        self.check(program, made)?;
+        Ok(time)
+    }
+
+    fn sync_parity(&self) -> Result<Duration, String> {
+        let start = Instant::now();
+        let synced = File::open(self.image.fec()).and_then(|file| file.sync_all());
+        synced.map(|()| start.elapsed()).map_err(|error| error.to_string())
+    }
+
+    /// The first one gives the answer, and it is not ours.
+    fn check(&self, program: &Program, made: Made) -> Result<(), String> {
+        let Some(answer) = self.answer.get() else {
+            assert_eq!(program.name, VERITYSETUP, "the first to run");
+            return self.answer.set(made).map_err(|_| "two answers".to_owned());
+        };
+        let Made { root_hash, hash, fec } = made;
+        let different = [
+            ("root hash", root_hash == answer.root_hash),
+            ("hash file", hash == answer.hash),
+            ("parity", fec.is_none() || fec == answer.fec),
+        ];
+        match different.iter().find(|(_, equal)| !equal) {
+            Some((what, _)) => Err(format!("{}: another {what}", program.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns also how many blocks were corrupt each time.
+    fn repairs(
+        &self,
+        task: Task,
+        corrupt: usize,
+        rounds: NonZeroUsize,
+    ) -> Result<(Vec<Row>, usize), String> {
+        // The last to run may have made no parity.
+        let maker = self.formats.iter().find(|it| it.name == VERITY);
+        self.format(maker.ok_or("no number of threads")?)?;
+        let damage = |seed| {
+            let Shape { params, fec_area, .. } = self.shape;
+            Damage::scattered(params, fec_area, corrupt, self.seed ^ seed)
+        };
+        let each = vec![rounds; self.repairs.len()];
+        let seconds = rounds::alternate(task.title(), &each, |round, index| {
+            match &self.repairs[index] {
+                verify if verify.name == VERIFY_INTACT => self.verify(verify),
+                // Everyone has the same damage in a round.
+                repair => self.repair(repair, &damage(round as u64 + 1)),
+            }
+        })?;
+        Ok((self.rows(task, &self.repairs, seconds), damage(1).blocks.len()))
+    }
+
+    fn verify(&self, program: &Program) -> Result<Duration, String> {
+        let mut command = program.command("verify");
+        command.arg(self.image.path()).arg(self.image.hash()).arg(&self.answer()?.root_hash);
+        timed(&mut command).map(|(time, _)| time)
+    }
+
+    fn repair(&self, program: &Program, damage: &Damage) -> Result<Duration, String> {
+        let Shape { params, hash_area, .. } = self.shape;
+        let open = |path| File::options().read(true).write(true).open(path);
+        let inflict = || {
+            let (data, hash) = (open(self.image.path())?, open(self.image.hash())?);
+            damage.inflict(params, hash_area, &data, &hash)
+        };
+        inflict().map_err(|error| error.to_string())?;
+        let answer = self.answer()?;
+        let mut command = program.command("repair");
+        command.arg(self.image.path()).arg(self.image.hash()).arg(&answer.root_hash);
+        command.args(self.fec_options()).arg("--in-place");
+        let (time, _) = timed(&mut command)?;
+        self.check_repaired(answer)?;
+        Ok(time)
+    }
+
+    /// Byte by byte, and the parity as it was.
+    fn check_repaired(&self, answer: &Made) -> Result<(), String> {
+        let wrong = |error: std::io::Error| error.to_string();
+        let mut data = File::open(self.image.path()).map_err(wrong)?;
+        let is_whole = KnownImage::is_written(&mut data, self.image.bytes, self.seed);
+        let hash = fs::read(self.image.hash()).map_err(wrong)?;
+        let fec = fs::read(self.image.fec()).map_err(wrong)?;
+        match is_whole.map_err(wrong)? && hash == answer.hash && Some(fec) == answer.fec {
+            true => Ok(()),
+            false => Err("repair left other bytes than there were before".to_owned()),
+        }
+    }
+
+    fn answer(&self) -> Result<&Made, String> {
+        self.answer.get().ok_or("nothing was formatted".to_owned())
+    }
+
+    fn fec_options(&self) -> [String; 2] {
+        [
+            format!("--fec-device={}", self.image.fec().display()),
+            format!("--fec-roots={}", self.shape.fec_area.roots()),
+        ]
+    }
+
+    fn rows(&self, task: Task, programs: &[Program], seconds: Vec<Vec<f64>>) -> Vec<Row> {
+        let row = |(program, seconds): (&Program, _)| Row {
+            task,
+            contender: program.name.to_owned(),
+            platform: None,
+            threads: program.threads.get(),
+            bytes: self.image.bytes,
+            seconds,
+        };
+        programs.iter().zip(seconds).map(row).collect()
+    }
+}

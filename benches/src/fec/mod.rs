@@ -1,0 +1,39 @@
+//! Forward error correction: who makes parity of what lies in memory and recovers lost blocks, and damage that
+//! parity can repair.
+//!
+//! `message` is what is encoded, with the parity that everyone must get, and what is lost of it; `encoders` and `decoders` are
+//! those who do it, `reading` what nobody can be faster than; `damage` spoils blocks of an image.
+
+mod contender;
+mod damage;
+mod decoders;
+mod encoders;
+mod message;
+mod reading;
+
+pub use self::contender::Contender;
+pub use self::damage::Damage;
+pub use self::decoders::decoders;
+pub use self::encoders::encoders;
+pub use self::message::{Loss, Message};
+
+/// One codeword after the other by the crate `reed-solomon`.
+pub const REED_SOLOMON: &str = "reed-solomon";
+/// One codeword after the other by the crate `gf256`.
+pub const GF256: &str = "gf256";
+/// No parity: all words of the message are added up.
+pub const READING: &str = "reading memory";
+
+/// The numbers of roots that are compared: the fewest and the most that there are.
+pub const ROOTS: [u32; 2] = [2, 24];
+
+/// The bytes of a codeword.
+const CODEWORD: usize = 255;
+
+/// A codeword.
+type Word = [u8; CODEWORD];
+
+/// A number of things in memory.
+fn count(number: u64) -> usize {
+    usize::try_from(number).expect("a 64-bit machine")
+}
