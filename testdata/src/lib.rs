@@ -18,6 +18,7 @@
 pub mod cases;
 pub mod files;
 pub mod image;
+pub mod kernel;
 pub mod loop_device;
 pub mod nbd;
 pub mod nginx;
