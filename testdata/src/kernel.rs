@@ -20,6 +20,8 @@ use crate::{files, oracle};
 
 /// `ENOENT`: a hash algorithm that the kernel does not know.
 pub const ENOENT: i32 = 2;
+/// `E2BIG`: a hash device that ends before the tree does.
+pub const E2BIG: i32 = 7;
 /// `EINVAL`: a table that cannot be.
 pub const EINVAL: i32 = 22;
 /// `ENOKEY`: no signature, or one by a key that the kernel does not trust.
@@ -151,13 +153,17 @@ impl Expectation {
         }
         let size = to_index((*block_size).into());
         let mut blocks = (0_u64..).zip(verdict.data.chunks(size).zip(data.chunks(size)));
-        if let Some((block, _)) = blocks.find(|(block, (actual, expected))| {
-            actual != expected && !unreadable.contains(block)
-        }) {
+        if let Some((block, _)) = blocks
+            .find(|(block, (actual, expected))| actual != expected && !unreadable.contains(block))
+        {
             return Err(format!("other bytes than expected in block {block}"));
         }
         let (expected, actual) = (if *corrupt { "C" } else { "V" }, &verdict.status);
-        if actual == expected { Ok(()) } else { Err(format!("status {actual} instead of {expected}")) }
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(format!("status {actual} instead of {expected}"))
+        }
     }
 
     fn errno(&self) -> i32 {
@@ -405,8 +411,7 @@ impl Answers {
     fn judgement(self, cases: &[Case], disks: &Disks, output: &File) -> Judgement {
         assert_eq!(self.cases.len(), cases.len(), "as many verdicts as cases");
         let mut verdicts = Vec::new();
-        for ((case, place), (name, mut verdict)) in
-            cases.iter().zip(&disks.outputs).zip(self.cases)
+        for ((case, place), (name, mut verdict)) in cases.iter().zip(&disks.outputs).zip(self.cases)
         {
             assert_eq!(name, case.name, "the verdicts are in order");
             if verdict.table == 0 {
@@ -491,7 +496,10 @@ mod tests {
         let [(first, verdict), (_, refused)] = &answers.cases[..] else { panic!("{answers:?}") };
         assert_eq!((first.as_str(), verdict.table, refused.table), ("a b", 0, 2));
         assert_eq!(ranges(&verdict.unreadable), "3-4, 9");
-        assert_eq!((verdict.status.as_str(), &*verdict.log), ("C", &["device-mapper: x".to_owned()][..]));
+        assert_eq!(
+            (verdict.status.as_str(), &*verdict.log),
+            ("C", &["device-mapper: x".to_owned()][..])
+        );
     }
 
     #[test]
