@@ -13,6 +13,7 @@
 //! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
 //! | a web server | [`nginx`] |
 //! | an NBD client | [`nbd`] |
+//! | a Linux kernel that maps images | [`kernel`] |
 //! | root filesystem images, loop devices, temporary files | [`image`], [`loop_device`], [`files`] |
 
 pub mod cases;

@@ -229,7 +229,7 @@ fn cut(bytes: &mut [u8], range: Range<u64>) -> &mut [u8] {
 }
 
 fn device(name: &str) -> DeviceName {
-    DeviceName::new(&format!("/dev/mapper/{name}")).unwrap()
+    DeviceName::new(format!("/dev/mapper/{name}")).unwrap()
 }
 
 fn table(params: &Params, root_hash: RootHash, names: [&str; 3], hash_area: &HashArea) -> Table {

@@ -33,7 +33,7 @@ fn shape(number: usize, prng: &mut Prng) -> Shape {
     let turn = number / Algorithm::ALL.len();
     let params = params(algorithm, number + turn, prng);
     let layout = if turn.is_multiple_of(2) { Layout::Three } else { Layout::DataWithHash };
-    let superblock = (number + turn) % 3 != 0;
+    let superblock = !(number + turn).is_multiple_of(3);
     let unit = if superblock { 512 } else { u64::from(params.hash_block_size()) };
     let rest = params.data_size().next_multiple_of(unit) - params.data_size();
     let hash_gap = if layout == Layout::DataWithHash { rest } else { 0 } + prng.below(3) * unit;

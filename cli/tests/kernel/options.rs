@@ -2,7 +2,7 @@
 
 use verity::table::{OnCorruption, OnError, TableOptions};
 use verity::{BlockRef, BlockSize, Params};
-use verity_testdata::kernel::Expectation;
+use verity_testdata::kernel::{Case, Expectation};
 use verity_testdata::pattern::Prng;
 
 use crate::image::{Image, Shape, invert};
@@ -14,20 +14,36 @@ const BLOCKS: u64 = 200;
 const ZERO: u64 = 77;
 
 pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
-    let mut data = prng.bytes(usize::try_from(BLOCKS * u64::from(SIZE)).unwrap());
-    nth(&mut data, ZERO).fill(0);
-    let builder = Params::builder().data_blocks(BLOCKS);
-    let params = [builder.clone().data_block_size(BlockSize::new(SIZE).unwrap())];
-    let [params] = params
-        .map(|builder| builder.hash_block_size(BlockSize::new(SIZE).unwrap()).build().unwrap());
-    let plain = Shape::plain(params);
-    let with_parity = Shape { fec: Some((4, 0)), ..plain.clone() };
-    let image = Image::format(&plain, data.clone());
+    let data = data(prng);
+    let image = Image::format(&shape(), data.clone());
     let mut trials = intact(&image);
     trials.extend(corrupt(&image, prng));
     trials.extend(zero_blocks(&image));
+    let with_parity = Shape { fec: Some((4, 0)), ..shape() };
     trials.push(with_everything(Image::format(&with_parity, data), prng));
     trials
+}
+
+/// A corrupt block makes the kernel panic, or restart.
+pub(crate) fn ends_of_the_machine(prng: &mut Prng) -> [Case; 2] {
+    let mut image = Image::format(&shape(), data(prng));
+    invert(image.block(BlockRef::Data { block: 9 }));
+    [OnCorruption::Panic, OnCorruption::Restart].map(|mode| {
+        let options = TableOptions { on_corruption: Some(mode), ..TableOptions::default() };
+        image.case(mode.name(), &image.table_with(options))
+    })
+}
+
+fn shape() -> Shape {
+    let size = BlockSize::new(SIZE).unwrap();
+    let builder = Params::builder().data_block_size(size).hash_block_size(size);
+    Shape::plain(builder.data_blocks(BLOCKS).build().unwrap())
+}
+
+fn data(prng: &mut Prng) -> Vec<u8> {
+    let mut data = prng.bytes(usize::try_from(BLOCKS * u64::from(SIZE)).unwrap());
+    nth(&mut data, ZERO).fill(0);
+    data
 }
 
 fn nth(data: &mut [u8], block: u64) -> &mut [u8] {

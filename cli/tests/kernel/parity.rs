@@ -12,28 +12,53 @@ use verity_testdata::oracle::VeritySetup;
 use verity_testdata::pattern::Prng;
 
 use crate::common::layout::Layout;
-use crate::image::{Image, Shape, invert};
+use crate::image::{Image, Shape};
 use crate::trial::Trial;
+use Damage::*;
 
-/// Every number of roots, and some of them with large blocks.
+/// Every number of roots is there. What takes the kernel long is not there for each of them.
 pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
+    let all = [Bit, Block, Roots, Beyond, Burst, HashBlocks, HashBeyond, TopBlock, Parity];
     let mut trials = Vec::new();
     for (number, roots) in (0..).zip(FecArea::ROOTS) {
-        let block_size = if roots.is_multiple_of(2) { 512 } else { 1024 };
-        let image = Image::random(&shape(number, roots, block_size, prng), prng);
-        trials.extend(damaged("", &image, &Damage::ALL, prng));
+        let few = [Bit, Roots, HashBlock, all[5 + number % 4]];
+        let damages = if matches!(roots, 2 | 3 | 5 | 6) { &all[..] } else { &few };
+        trials.extend(damaged(&shape(number, roots, 512, prng), damages, prng));
     }
-    let few = [Damage::Bit, Damage::Roots, Damage::Beyond, Damage::HashBlock];
-    for (number, roots) in (3..).zip([2, 3, 5, 17, 24]) {
-        let image = Image::random(&shape(number, roots, 4096, prng), prng);
-        trials.extend(damaged("", &image, &few, prng));
+    for (number, roots, block_size) in [
+        (1, 2, 4096),
+        (2, 3, 4096),
+        (3, 5, 4096),
+        (4, 17, 4096),
+        (5, 24, 4096),
+        (0, 4, 1024),
+        (1, 7, 1024),
+    ] {
+        let damages = if roots > 5 { &[Bit, HashBlock][..] } else { &[Bit, HashBlock, Roots] };
+        trials.extend(damaged(&shape(number, roots, block_size, prng), damages, prng));
     }
-    if let Some(veritysetup) = VeritySetup::find() {
-        for (number, roots) in [(0, 2), (3, 24)] {
-            let shape = shape(number, roots, 512, prng);
-            let data = prng.bytes(usize::try_from(shape.params.data_size()).unwrap());
-            let image = Image::by_veritysetup(&veritysetup, &shape, data);
-            trials.extend(damaged(" by veritysetup", &image, &few, prng));
+    for (number, roots) in [(2, 17), (3, 24)] {
+        trials.extend(damaged(&shape(number, roots, 512, prng), &[Beyond], prng));
+    }
+    trials.extend(by_veritysetup(prng));
+    trials
+}
+
+fn damaged(shape: &Shape, damages: &[Damage], prng: &mut Prng) -> Vec<Trial> {
+    let image = Image::random(shape, prng);
+    damages.iter().map(|damage| trial("", &image, *damage, prng)).collect()
+}
+
+/// The same of parity that is not ours.
+fn by_veritysetup(prng: &mut Prng) -> Vec<Trial> {
+    let Some(veritysetup) = VeritySetup::find() else { return Vec::new() };
+    let mut trials = Vec::new();
+    for (number, roots) in [(0, 2), (3, 19)] {
+        let shape = shape(number, roots, 512, prng);
+        let data = prng.bytes(usize::try_from(shape.params.data_size()).unwrap());
+        let image = Image::by_veritysetup(&veritysetup, &shape, data);
+        for damage in [Bit, Roots, HashBlock] {
+            trials.push(trial(" by veritysetup", &image, damage, prng));
         }
     }
     trials
@@ -74,99 +99,108 @@ enum Damage {
     Burst,
     /// A hash block of the lowest level.
     HashBlock,
+    /// Half as many of them in one round as there are roots.
+    HashBlocks,
+    /// One more.
+    HashBeyond,
     /// The top hash block.
     TopBlock,
     /// A data block and all parity of its round.
     Parity,
 }
 
-impl Damage {
-    const ALL: [Damage; 8] = [
-        Damage::Bit,
-        Damage::Block,
-        Damage::Roots,
-        Damage::Beyond,
-        Damage::Burst,
-        Damage::HashBlock,
-        Damage::TopBlock,
-        Damage::Parity,
-    ];
-}
-
-fn damaged(by: &str, image: &Image, damages: &[Damage], prng: &mut Prng) -> Vec<Trial> {
-    damages.iter().map(|damage| trial(by, image, *damage, prng)).collect()
-}
-
 fn trial(by: &str, image: &Image, damage: Damage, prng: &mut Prng) -> Trial {
     let mut image = image.clone();
-    let area = image.fec_area.unwrap();
-    let roots = area.roots();
-    let block = prng.below(image.params.data_blocks());
-    let round = block % area.rounds();
-    let lost = BTreeSet::new();
-    let lost = match damage {
-        Damage::Bit => {
-            image.block(BlockRef::Data { block })[100] ^= 4;
-            lost
-        }
-        Damage::Block => invert_data(&mut image, [block]).and(lost),
-        Damage::Roots => {
-            let blocks = some_of(&image, round, roots, prng);
-            invert_data(&mut image, blocks).and(lost)
-        }
-        Damage::Beyond => {
-            let blocks = some_of(&image, round, roots + 1, prng);
-            invert_data(&mut image, blocks.iter().copied()).and(blocks)
-        }
-        Damage::Burst => {
-            let length = area.rounds() * u64::from(roots);
-            let start = prng.below(image.params.data_blocks() - length);
-            invert_data(&mut image, start..start + length).and(lost)
-        }
-        Damage::HashBlock => {
-            let level = image.params.geometry().levels()[0];
-            invert(image.block(BlockRef::Hash { level: 0, block: prng.below(level.blocks) }));
-            lost
-        }
-        Damage::TopBlock => {
-            let level = image.params.geometry().top_level().unwrap();
-            invert(image.block(BlockRef::Hash { level, block: 0 }));
-            lost
-        }
-        Damage::Parity => {
-            invert(image.parity(round));
-            invert_data(&mut image, [block]).and([block].into())
-        }
-    };
-    let hash_block = matches!(damage, Damage::HashBlock | Damage::TopBlock);
-    let corrupt = hash_block || !lost.is_empty();
+    let affected = damage.inflict(&mut image, prng);
+    let lost = if damage.is_beyond_repair() { affected } else { BTreeSet::new() };
+    // The kernel asks the tree for digests while it repairs a block of the tree, and so finds it corrupt once more.
+    let corrupt = damage.is_beyond_repair() || damage.is_in_tree();
     let expected = Expectation::without(&image.data, image.block_size(), lost).corrupt(corrupt);
     let class = format!("parity{by}: {damage:?}");
+    let roots = image.fec_area.unwrap().roots();
     let name = format!("{class}, {roots} roots, blocks of {} bytes", image.block_size());
     let case = image.case(&name, &image.table());
-    Trial::new(&image, &class, case, expected).also([format!("parity: {roots} roots")])
+    Trial::new(&image, &class, case, expected).also([
+        format!("parity: {roots} roots"),
+        format!("parity: blocks of {} bytes", image.block_size()),
+    ])
 }
 
-/// Some data blocks of one round.
-fn some_of(image: &Image, round: u64, count: u32, prng: &mut Prng) -> BTreeSet<u64> {
-    let rounds = image.fec_area.unwrap().rounds();
-    let rows = (image.params.data_blocks() - round).div_ceil(rounds);
-    let mut blocks = BTreeSet::new();
-    while blocks.len() < usize::try_from(count).unwrap() {
-        blocks.insert(round + prng.below(rows) * rounds);
+impl Damage {
+    fn is_in_tree(self) -> bool {
+        matches!(self, HashBlock | HashBlocks | HashBeyond | TopBlock)
     }
+
+    fn is_beyond_repair(self) -> bool {
+        matches!(self, Beyond | HashBeyond | Parity)
+    }
+
+    /// Spoils the image. Returned are the data blocks that cannot be read unless that is repaired.
+    fn inflict(self, image: &mut Image, prng: &mut Prng) -> BTreeSet<u64> {
+        let area = image.fec_area.unwrap();
+        let (rounds, roots) = (area.rounds(), u64::from(area.roots()));
+        let data_blocks = image.params.data_blocks();
+        let lowest = image.params.geometry().levels()[0];
+        let block = prng.below(data_blocks);
+        let in_round = |place: &u64| place % rounds == block % rounds;
+        let data_in_round = (0..data_blocks).filter(in_round);
+        let hashes_in_round =
+            (0..lowest.blocks).filter(|block| in_round(&(data_blocks + lowest.start + block)));
+        match self {
+            Bit => {
+                let bytes = image.block(BlockRef::Data { block });
+                bytes[usize::try_from(prng.below(512)).unwrap()] ^= 1 << prng.below(8);
+                [block].into()
+            }
+            Block => spoil_data(image, [block].into(), prng),
+            Roots => spoil_data(image, some(data_in_round, roots, prng), prng),
+            Beyond => spoil_data(image, some(data_in_round, roots + 1, prng), prng),
+            Burst => {
+                let start = prng.below(data_blocks - rounds * roots);
+                spoil_data(image, (start..start + rounds * roots).collect(), prng)
+            }
+            HashBlock => spoil_tree(image, 0, some(0..lowest.blocks, 1, prng), prng),
+            HashBlocks => spoil_tree(image, 0, some(hashes_in_round, roots / 2, prng), prng),
+            HashBeyond => spoil_tree(image, 0, some(hashes_in_round, roots / 2 + 1, prng), prng),
+            TopBlock => {
+                let level = image.params.geometry().top_level().unwrap();
+                spoil_tree(image, level, [0].into(), prng)
+            }
+            Parity => {
+                spoil(image.parity(block % rounds), prng);
+                spoil_data(image, [block].into(), prng)
+            }
+        }
+    }
+}
+
+/// That many of those.
+fn some(candidates: impl Iterator<Item = u64>, count: u64, prng: &mut Prng) -> BTreeSet<u64> {
+    let mut candidates: Vec<_> = candidates.collect();
+    let mut take = |_| {
+        let index = prng.below(u64::try_from(candidates.len()).unwrap());
+        candidates.swap_remove(usize::try_from(index).unwrap())
+    };
+    (0..count).map(&mut take).collect()
+}
+
+fn spoil_data(image: &mut Image, blocks: BTreeSet<u64>, prng: &mut Prng) -> BTreeSet<u64> {
+    blocks.iter().for_each(|&block| spoil(image.block(BlockRef::Data { block }), prng));
     blocks
 }
 
-fn invert_data(image: &mut Image, blocks: impl IntoIterator<Item = u64>) -> Done {
-    blocks.into_iter().for_each(|block| invert(image.block(BlockRef::Data { block })));
-    Done
+fn spoil_tree(
+    image: &mut Image,
+    level: u8,
+    blocks: BTreeSet<u64>,
+    prng: &mut Prng,
+) -> BTreeSet<u64> {
+    blocks.iter().for_each(|&block| spoil(image.block(BlockRef::Hash { level, block }), prng));
+    blocks.iter().flat_map(|&block| image.data_under(level, block)).collect()
 }
 
-struct Done;
-
-impl Done {
-    fn and<T>(self, value: T) -> T {
-        value
-    }
+/// Changes every byte, each in a way of its own: equal changes in several blocks of a round can look like fewer.
+fn spoil(bytes: &mut [u8], prng: &mut Prng) {
+    let changes = prng.bytes(bytes.len());
+    bytes.iter_mut().zip(changes).for_each(|(byte, change)| *byte ^= change.max(1));
 }

@@ -39,7 +39,7 @@ pub(crate) struct Judged {
 impl Judged {
     pub(crate) fn by(kernel: &Kernel, trials: Vec<Trial>) -> Judged {
         let cases: Vec<_> = trials.iter().map(|trial| trial.case.clone()).collect();
-        Judged { judgement: kernel.judge(&cases), trials }
+        Judged { judgement: kernel.judge("cases", &cases), trials }
     }
 
     pub(crate) fn release(&self) -> &str {
@@ -71,8 +71,12 @@ impl Classes {
         classes
     }
 
-    pub(crate) fn count(&self, class: &str) -> usize {
-        self.0.get(class).copied().unwrap_or(0)
+    /// Refuses a run in which there are fewer of a class.
+    pub(crate) fn expect(&self, least: &[(&str, usize)]) {
+        for (class, least) in least {
+            let count = self.0.get(*class).copied().unwrap_or(0);
+            assert!(count >= *least, "{class}: {count} cases, not {least}\n{self}");
+        }
     }
 }
 

@@ -4,30 +4,20 @@
 //! program in it (`judge.c`), which also describes the two texts that pass between the halves. What a case
 //! should come to is for the caller to say, as an [`Expectation`].
 
-use std::collections::{BTreeSet, VecDeque};
-use std::fmt::Write as _;
+mod verdict;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use self::verdict::{E2BIG, EINVAL, EKEYREJECTED, ENOENT, ENOKEY, Expectation, Verdict};
 use crate::{files, oracle};
-
-/// `ENOENT`: a hash algorithm that the kernel does not know.
-pub const ENOENT: i32 = 2;
-/// `E2BIG`: a hash device that ends before the tree does.
-pub const E2BIG: i32 = 7;
-/// `EINVAL`: a table that cannot be.
-pub const EINVAL: i32 = 22;
-/// `ENOKEY`: no signature, or one by a key that the kernel does not trust.
-pub const ENOKEY: i32 = 126;
-/// `EKEYREJECTED`: a signature of something else.
-pub const EKEYREJECTED: i32 = 129;
 
 const SECTOR: usize = 512;
 /// How long the machine may be silent: far longer than a case or a boot takes.
@@ -67,130 +57,6 @@ pub struct Judgement {
     pub verdicts: Vec<Verdict>,
 }
 
-/// What the kernel did with a case.
-#[derive(Clone, Debug, Default)]
-pub struct Verdict {
-    /// The errno with which it refused the table, 0 if it did not.
-    pub table: i32,
-    /// The blocks for which a read gave `EIO`.
-    pub unreadable: BTreeSet<u64>,
-    /// What the other blocks gave; zeros in the place of those.
-    pub data: Vec<u8>,
-    /// Its status after all reads: `V`, or `C` once something was corrupt.
-    pub status: String,
-    /// What it logged. It limits how often it does.
-    pub log: Vec<String>,
-}
-
-/// What a case should come to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expectation {
-    /// The table is refused with this errno.
-    Refused(i32),
-    /// The table is taken.
-    Activated {
-        /// What is read.
-        data: Vec<u8>,
-        /// The data block size, in bytes.
-        block_size: u32,
-        /// The blocks for which a read gives `EIO`; what `data` has in their place does not matter.
-        unreadable: BTreeSet<u64>,
-        /// Whether the status says that something was corrupt.
-        corrupt: bool,
-    },
-}
-
-impl Expectation {
-    /// A device that gives the whole of `data`, and has found nothing.
-    #[must_use]
-    pub fn intact(data: &[u8], block_size: u32) -> Expectation {
-        Expectation::without(data, block_size, [])
-    }
-
-    /// A device that gives `data` but for some blocks, and says so if there are any.
-    #[must_use]
-    pub fn without(
-        data: &[u8],
-        block_size: u32,
-        unreadable: impl IntoIterator<Item = u64>,
-    ) -> Expectation {
-        let unreadable: BTreeSet<u64> = unreadable.into_iter().collect();
-        let corrupt = !unreadable.is_empty();
-        Expectation::Activated { data: data.to_vec(), block_size, unreadable, corrupt }
-    }
-
-    /// The same with this word on the status.
-    #[must_use]
-    pub fn corrupt(mut self, says: bool) -> Expectation {
-        if let Expectation::Activated { corrupt, .. } = &mut self {
-            *corrupt = says;
-        }
-        self
-    }
-
-    /// Compares.
-    ///
-    /// # Errors
-    /// What is otherwise, in words, with what the kernel logged.
-    pub fn check(&self, verdict: &Verdict) -> Result<(), String> {
-        self.compare(verdict).map_err(|wrong| format!("{wrong}\n{}", verdict.log.join("\n")))
-    }
-
-    fn compare(&self, verdict: &Verdict) -> Result<(), String> {
-        let (expected_errno, actual_errno) = (self.errno(), verdict.table);
-        if actual_errno != expected_errno {
-            return Err(format!("errno {actual_errno} for the table instead of {expected_errno}"));
-        }
-        let Expectation::Activated { data, block_size, unreadable, corrupt } = self else {
-            return Ok(());
-        };
-        if verdict.unreadable != *unreadable {
-            let [expected, actual] = [unreadable, &verdict.unreadable].map(ranges);
-            return Err(format!("EIO for the blocks {actual} instead of {expected}"));
-        }
-        if verdict.data.len() != data.len() {
-            return Err(format!("{} bytes instead of {}", verdict.data.len(), data.len()));
-        }
-        let size = to_index((*block_size).into());
-        let mut blocks = (0_u64..).zip(verdict.data.chunks(size).zip(data.chunks(size)));
-        if let Some((block, _)) = blocks
-            .find(|(block, (actual, expected))| actual != expected && !unreadable.contains(block))
-        {
-            return Err(format!("other bytes than expected in block {block}"));
-        }
-        let (expected, actual) = (if *corrupt { "C" } else { "V" }, &verdict.status);
-        if actual == expected {
-            Ok(())
-        } else {
-            Err(format!("status {actual} instead of {expected}"))
-        }
-    }
-
-    fn errno(&self) -> i32 {
-        match self {
-            Expectation::Refused(errno) => *errno,
-            Expectation::Activated { .. } => 0,
-        }
-    }
-}
-
-/// Block numbers as text: `0-127, 130`.
-fn ranges(blocks: &BTreeSet<u64>) -> String {
-    let mut ranges: Vec<Range<u64>> = Vec::new();
-    for &block in blocks {
-        match ranges.last_mut() {
-            Some(last) if last.end == block => last.end += 1,
-            _ => ranges.push(block..block + 1),
-        }
-    }
-    let words = ranges.iter().map(|range| match range.end - range.start {
-        1 => range.start.to_string(),
-        _ => format!("{}-{}", range.start, range.end - 1),
-    });
-    let text = words.collect::<Vec<_>>().join(", ");
-    if text.is_empty() { "(none)".to_owned() } else { text }
-}
-
 impl Kernel {
     /// Finds the machine in `$VERITY_KERNEL`, else in `target/kernel`, and what runs it, by the rule of
     /// [`oracle::require`]. On other processors than x86-64 there is none, and nothing is missing.
@@ -215,15 +81,16 @@ impl Kernel {
 
     /// Boots the machine once and has it judge all cases.
     ///
-    /// With `VERITY_KERNEL_DIR` set, what the machine is given and what it writes stays there.
+    /// With `VERITY_KERNEL_DIR` set, what the machine is given and what it writes stays there, in the directory
+    /// `name`.
     ///
     /// # Panics
     /// If it does not come to an end, with the last words of its console.
     #[must_use]
-    pub fn judge(&self, cases: &[Case]) -> Judgement {
+    pub fn judge(&self, name: &str, cases: &[Case]) -> Judgement {
         let temporary = files::tempdir();
         let directory = match std::env::var_os("VERITY_KERNEL_DIR") {
-            Some(kept) => PathBuf::from(kept),
+            Some(kept) => Path::new(&kept).join(name),
             None => temporary.path().to_owned(),
         };
         std::fs::create_dir_all(&directory).expect("a directory for the machine's disks");
@@ -286,16 +153,11 @@ impl Drop for Machine {
     }
 }
 
+/// The last lines.
 fn tail(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[text.len().saturating_sub(4096)..]).replace('\r', "");
-    let mut lines = VecDeque::new();
-    for line in text.lines() {
-        lines.push_back(line.to_owned());
-        if lines.len() > 40 {
-            lines.pop_front();
-        }
-    }
-    lines.into_iter().collect::<Vec<_>>().join("\n")
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
 /// Where on the third disk the machine puts what it reads for each case, in bytes.
@@ -316,7 +178,7 @@ impl Disks {
         for case in cases {
             if case.require_signatures != required {
                 required = case.require_signatures;
-                writeln!(list, "module require_signatures={}", u8::from(required)).unwrap();
+                list += &format!("module require_signatures={}\n", u8::from(required));
             }
             let size = case.size();
             case.write(&mut list, &mut images, output / 512).expect("write the disk of images");
@@ -424,25 +286,6 @@ impl Answers {
     }
 }
 
-impl Verdict {
-    /// Takes one line about a case; none if it is not one.
-    fn note(&mut self, word: &str, rest: &str) -> Option<()> {
-        match word {
-            "table" => self.table = rest.parse().ok()?,
-            "unreadable" => {
-                let (first, count) = rest.split_once(' ')?;
-                let (first, count) = (u64::from_str(first).ok()?, u64::from_str(count).ok()?);
-                self.unreadable.extend(first..first + count);
-            }
-            "status" => rest.clone_into(&mut self.status),
-            "log" => self.log.push(rest.to_owned()),
-            "read" | "end" => {}
-            _ => return None,
-        }
-        Some(())
-    }
-}
-
 fn to_u64(size: usize) -> u64 {
     u64::try_from(size).expect("a size fits 64 bits")
 }
@@ -455,37 +298,6 @@ fn to_index(size: u64) -> usize {
 mod tests {
     use super::*;
 
-    fn verdict() -> Verdict {
-        let mut data = vec![7; 4 * SECTOR];
-        data[SECTOR..3 * SECTOR].fill(0);
-        let (unreadable, status) = (BTreeSet::from([1, 2]), "C".to_owned());
-        Verdict { table: 0, unreadable, data, status, log: vec!["a word".to_owned()] }
-    }
-
-    #[test]
-    fn an_expectation_is_met_by_that_verdict_alone() {
-        let data = vec![7; 4 * SECTOR];
-        let expected = Expectation::without(&data, 512, [1, 2]);
-        assert_eq!(expected.check(&verdict()), Ok(()));
-        let refused = |expected: &Expectation, verdict: &Verdict, word: &str| {
-            let wrong = expected.check(verdict).unwrap_err();
-            assert!(wrong.contains(word) && wrong.ends_with("a word"), "{wrong}");
-        };
-        refused(&Expectation::intact(&data, 512), &verdict(), "blocks 1-2 instead of (none)");
-        refused(&Expectation::without(&data, 512, [1]), &verdict(), "1-2 instead of 1\n");
-        refused(&expected.clone().corrupt(false), &verdict(), "status C instead of V");
-        refused(&Expectation::Refused(ENOENT), &verdict(), "errno 0 for the table instead of 2");
-        let refused_table = Verdict { table: ENOKEY, ..verdict() };
-        refused(&expected, &refused_table, "errno 126 for the table instead of 0");
-        refused(&Expectation::Refused(ENOENT), &refused_table, "errno 126 for the table instead");
-        assert_eq!(Expectation::Refused(ENOKEY).check(&refused_table), Ok(()));
-        let mut other = verdict();
-        other.data[3 * SECTOR + 9] ^= 1;
-        refused(&expected, &other, "other bytes than expected in block 3");
-        let wrong_size = Expectation::without(&data[SECTOR..], 512, [1, 2]);
-        refused(&wrong_size, &verdict(), "2048 bytes instead of 1536");
-    }
-
     #[test]
     fn the_machines_words_are_read() {
         let text = "kernel 6.12\nalgorithm sha1\ncase a b\ntable 0\nunreadable 3 2\nunreadable 9 1\nread 10\n\
@@ -495,7 +307,7 @@ mod tests {
         assert!(answers.algorithms.contains("sha1"));
         let [(first, verdict), (_, refused)] = &answers.cases[..] else { panic!("{answers:?}") };
         assert_eq!((first.as_str(), verdict.table, refused.table), ("a b", 0, 2));
-        assert_eq!(ranges(&verdict.unreadable), "3-4, 9");
+        assert_eq!(verdict.unreadable, BTreeSet::from([3, 4, 9]));
         assert_eq!(
             (verdict.status.as_str(), &*verdict.log),
             ("C", &["device-mapper: x".to_owned()][..])
