@@ -109,34 +109,46 @@ enum Damage {
     Parity,
 }
 
+/// What an image has suffered.
+struct Harm {
+    /// The data blocks that cannot be read unless that is repaired.
+    data: BTreeSet<u64>,
+    /// The spoiled hash blocks, as the parity counts the blocks that it covers.
+    tree: BTreeSet<u64>,
+}
+
+impl Harm {
+    /// Whether the kernel, while it repairs a hash block, asks that very block for the digest of another block of the
+    /// round. It gets none, goes on, and remembers that something was corrupt.
+    fn is_met_again(&self, rounds: u64) -> bool {
+        let round = |block: &u64| block % rounds;
+        self.tree.iter().any(|hash| self.data.iter().any(|data| round(data) == round(hash)))
+    }
+}
+
 fn trial(by: &str, image: &Image, damage: Damage, prng: &mut Prng) -> Trial {
     let mut image = image.clone();
-    let affected = damage.inflict(&mut image, prng);
-    let lost = if damage.is_beyond_repair() { affected } else { BTreeSet::new() };
-    // The kernel asks the tree for digests while it repairs a block of the tree, and so finds it corrupt once more.
-    let corrupt = damage.is_beyond_repair() || damage.is_in_tree();
+    let harm = damage.inflict(&mut image, prng);
+    let corrupt = damage.is_beyond_repair() || harm.is_met_again(image.fec_area.unwrap().rounds());
+    let lost = if damage.is_beyond_repair() { harm.data } else { BTreeSet::new() };
     let expected = Expectation::without(&image.data, image.block_size(), lost).corrupt(corrupt);
     let class = format!("parity{by}: {damage:?}");
     let roots = image.fec_area.unwrap().roots();
     let name = format!("{class}, {roots} roots, blocks of {} bytes", image.block_size());
     let case = image.case(&name, &image.table());
     Trial::new(&image, &class, case, expected).also([
+        format!("parity: status {}", if corrupt { 'C' } else { 'V' }),
         format!("parity: {roots} roots"),
         format!("parity: blocks of {} bytes", image.block_size()),
     ])
 }
 
 impl Damage {
-    fn is_in_tree(self) -> bool {
-        matches!(self, HashBlock | HashBlocks | HashBeyond | TopBlock)
-    }
-
     fn is_beyond_repair(self) -> bool {
         matches!(self, Beyond | HashBeyond | Parity)
     }
 
-    /// Spoils the image. Returned are the data blocks that cannot be read unless that is repaired.
-    fn inflict(self, image: &mut Image, prng: &mut Prng) -> BTreeSet<u64> {
+    fn inflict(self, image: &mut Image, prng: &mut Prng) -> Harm {
         let area = image.fec_area.unwrap();
         let (rounds, roots) = (area.rounds(), u64::from(area.roots()));
         let data_blocks = image.params.data_blocks();
@@ -150,7 +162,7 @@ impl Damage {
             Bit => {
                 let bytes = image.block(BlockRef::Data { block });
                 bytes[usize::try_from(prng.below(512)).unwrap()] ^= 1 << prng.below(8);
-                [block].into()
+                Harm { data: [block].into(), tree: BTreeSet::new() }
             }
             Block => spoil_data(image, [block].into(), prng),
             Roots => spoil_data(image, some(data_in_round, roots, prng), prng),
@@ -184,19 +196,18 @@ fn some(candidates: impl Iterator<Item = u64>, count: u64, prng: &mut Prng) -> B
     (0..count).map(&mut take).collect()
 }
 
-fn spoil_data(image: &mut Image, blocks: BTreeSet<u64>, prng: &mut Prng) -> BTreeSet<u64> {
+fn spoil_data(image: &mut Image, blocks: BTreeSet<u64>, prng: &mut Prng) -> Harm {
     blocks.iter().for_each(|&block| spoil(image.block(BlockRef::Data { block }), prng));
-    blocks
+    Harm { data: blocks, tree: BTreeSet::new() }
 }
 
-fn spoil_tree(
-    image: &mut Image,
-    level: u8,
-    blocks: BTreeSet<u64>,
-    prng: &mut Prng,
-) -> BTreeSet<u64> {
+fn spoil_tree(image: &mut Image, level: u8, blocks: BTreeSet<u64>, prng: &mut Prng) -> Harm {
     blocks.iter().for_each(|&block| spoil(image.block(BlockRef::Hash { level, block }), prng));
-    blocks.iter().flat_map(|&block| image.data_under(level, block)).collect()
+    let start = image.params.geometry().levels()[usize::from(level)].start;
+    Harm {
+        data: blocks.iter().flat_map(|&block| image.data_under(level, block)).collect(),
+        tree: blocks.iter().map(|block| image.params.data_blocks() + start + block).collect(),
+    }
 }
 
 /// Changes every byte, each in a way of its own: equal changes in several blocks of a round can look like fewer.
