@@ -4,9 +4,10 @@
 #   ./test.sh [--differential N]      N: random cases of each comparison with veritysetup
 #
 # As root on Debian it first installs the tools that results are compared with
-# (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh).
-# Otherwise it names what is missing, and the tests that need it say that they were skipped. On x86-64
-# the ARM kernels run too, emulated (testdata/arm/test.sh).
+# (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh) and the
+# virtual machine in which a Linux kernel judges images (testdata/kernel/make.sh). Otherwise it names what
+# is missing, and the tests that need it say that they were skipped. On x86-64 the ARM kernels run too,
+# emulated (testdata/arm/test.sh).
 set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
@@ -23,10 +24,12 @@ main() {
         echo "test.sh: missing Debian packages:" $(missing_packages) >&2
     elif [ "$(id -u)" -eq 0 ]; then
         testdata/images/make.sh target/images
+        [ "$(uname -m)" != x86_64 ] || testdata/kernel/make.sh target/kernel
         export VERITY_REQUIRE_ORACLES=1
     else
         # Loop devices, other users and, on some machines, the images take root.
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
+        testdata/kernel/make.sh target/kernel || echo "test.sh: no kernel that judges images" >&2
     fi
     local status=0
     # What ignores a signal since it was started (nohup) would go on to ignore it in what is tested.
@@ -72,8 +75,8 @@ missing_packages() {
 install_packages() {
     local missing
     mapfile -t missing < <(missing_packages)
-    # The images need apt's package lists too, and a fresh machine has none.
-    if [ ${#missing[@]} -gt 0 ] || [ ! -f target/images/rootfs.ext4 ]; then
+    # The images and the kernel need apt's package lists too, and a fresh machine has none.
+    if [ ${#missing[@]} -gt 0 ] || [ ! -f target/images/rootfs.ext4 ] || [ ! -d target/kernel/packages ]; then
         apt-get -qq update
     fi
     if [ ${#missing[@]} -gt 0 ]; then

@@ -15,8 +15,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use case::{Case, Layout};
+use case::Case;
 use command::{Ended, memory_tempdir, run, verity};
+use common::layout::Layout;
 use common::{Dir, assert_no_leftovers, root_hash};
 use tempfile::TempDir;
 use verity::internals::FecPlatform;

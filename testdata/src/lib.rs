@@ -13,11 +13,13 @@
 //! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
 //! | a web server | [`nginx`] |
 //! | an NBD client | [`nbd`] |
+//! | a Linux kernel that maps images | [`kernel`] |
 //! | root filesystem images, loop devices, temporary files | [`image`], [`loop_device`], [`files`] |
 
 pub mod cases;
 pub mod files;
 pub mod image;
+pub mod kernel;
 pub mod loop_device;
 pub mod nbd;
 pub mod nginx;

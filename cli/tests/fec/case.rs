@@ -4,36 +4,7 @@ use verity_testdata::oracle;
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
 
-/// Which files there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Layout {
-    Three,
-    HashWithParity,
-    DataWithHash,
-    DataWithParity,
-    One,
-}
-
-const LAYOUTS: [Layout; 5] = [
-    Layout::Three,
-    Layout::HashWithParity,
-    Layout::DataWithHash,
-    Layout::DataWithParity,
-    Layout::One,
-];
-
-impl Layout {
-    /// The files of data, hash area and parity.
-    pub(crate) fn names(self) -> [&'static str; 3] {
-        match self {
-            Layout::Three => ["data", "hash", "fec"],
-            Layout::HashWithParity => ["data", "hash", "hash"],
-            Layout::DataWithHash => ["data", "data", "fec"],
-            Layout::DataWithParity => ["data", "hash", "data"],
-            Layout::One => ["data", "data", "data"],
-        }
-    }
-}
+use crate::common::layout::Layout;
 
 /// What is formatted, and where to.
 #[derive(Clone, Debug)]
@@ -59,7 +30,7 @@ impl Case {
     pub(crate) fn random(prng: &mut Prng, number: u32, platform: &'static str) -> Case {
         // All numbers of roots, and all layouts with each in the end.
         let roots = 2 + u64::from(number) % 23;
-        let layout = LAYOUTS[number as usize % LAYOUTS.len()];
+        let layout = Layout::ALL[number as usize % Layout::ALL.len()];
         let sizes: &[u32] = if prng.one_in(12) { &LARGE_BLOCK_SIZES } else { &BLOCK_SIZES };
         let block_size = *prng.pick(sizes);
         let scheme = Scheme {

@@ -1,0 +1,185 @@
+//! What a real Linux kernel makes of our images and tables: it maps them and reads every block.
+//!
+//! One boot of a virtual machine judges all cases (`testdata/kernel/README.md`). `VERITY_TEST_SEED` repeats the random
+//! ones, `VERITY_KERNEL_CASE` leaves only the cases with this in their names, and `VERITY_KERNEL_DIR` keeps the disks and
+//! the console.
+
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+mod command;
+mod common;
+#[path = "kernel/corrupt.rs"]
+mod corrupt;
+#[path = "kernel/image.rs"]
+mod image;
+#[path = "kernel/intact.rs"]
+mod intact;
+#[path = "kernel/options.rs"]
+mod options;
+#[path = "kernel/parity.rs"]
+mod parity;
+#[path = "kernel/trial.rs"]
+mod trial;
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use verity_testdata::cases;
+use verity_testdata::kernel::{Case, ENOENT, Expectation, Kernel};
+use verity_testdata::pattern::Prng;
+
+use trial::{Classes, Judged, Trial};
+
+/// How many geometries there are.
+const GEOMETRIES: usize = 84;
+/// How many images become corrupt in each way.
+const CORRUPTIONS: usize = 4;
+
+/// All trials of one seed.
+fn trials(seed: u64) -> Vec<Trial> {
+    let mut prng = Prng::new(seed);
+    let mut trials = intact::trials(GEOMETRIES, &mut prng);
+    trials.extend(corrupt::trials(CORRUPTIONS, &mut prng));
+    trials.extend(options::trials(&mut prng));
+    trials.extend(parity::trials(&mut prng));
+    trials
+}
+
+/// An errno that no table is refused with.
+const EINTR: i32 = 4;
+
+/// What every run has at least, whatever the seed.
+const CLASSES: [(&str, usize); 36] = [
+    ("intact", GEOMETRIES),
+    ("intact: sha1", 7),
+    ("intact: sha256", 7),
+    ("intact: sha512", 7),
+    ("intact: sha3-256", 7),
+    ("intact: blake2b-512", 7),
+    ("intact: hash type 0", 20),
+    ("intact: hash type 1", 60),
+    ("intact: data blocks of 512 bytes", 20),
+    ("intact: data blocks of 1024 bytes", 10),
+    ("intact: data blocks of 4096 bytes", 20),
+    ("intact: hash blocks of 512 bytes", 10),
+    ("intact: hash blocks of 65536 bytes", 10),
+    ("intact: unequal block sizes", 40),
+    ("intact: equal block sizes", 10),
+    ("intact: salt of 0 bytes", 7),
+    ("intact: salt of 256 bytes", 7),
+    ("intact: superblock false", 20),
+    ("intact: files Three", 30),
+    ("intact: files DataWithHash", 30),
+    ("corrupt: data block", CORRUPTIONS),
+    ("corrupt: hash block of level 0", CORRUPTIONS),
+    ("corrupt: hash block of level 1", CORRUPTIONS),
+    ("corrupt: top hash block", CORRUPTIONS),
+    ("corrupt: wrong root hash", CORRUPTIONS),
+    ("corrupt: wrong salt", CORRUPTIONS),
+    ("refused: unknown algorithm", 1),
+    ("option on an intact image", 9),
+    ("option on a corrupt image", 6),
+    ("parity: Bit", 25),
+    ("parity: Roots", 25),
+    ("parity: Beyond", 6),
+    ("parity: HashBlock", 25),
+    ("parity: HashBeyond", 4),
+    ("parity: blocks of 4096 bytes", 10),
+    ("parity by veritysetup: Roots", 2),
+];
+
+/// The one boot that the tests share; none without a kernel.
+fn judged() -> Option<&'static Judged> {
+    static JUDGED: OnceLock<Option<Judged>> = OnceLock::new();
+    let judged = JUDGED.get_or_init(|| {
+        let kernel = Kernel::find()?;
+        let seed = cases::seed();
+        println!("VERITY_TEST_SEED={seed}");
+        let mut trials = trials(seed);
+        match std::env::var("VERITY_KERNEL_CASE") {
+            Ok(part) => trials.retain(|trial| trial.case.name.contains(&part)),
+            Err(_) => Classes::of(&trials).expect(&CLASSES),
+        }
+        Some(Judged::by(&kernel, trials))
+    });
+    judged.as_ref()
+}
+
+#[test]
+fn the_kernel_does_what_is_expected() {
+    let Some(judged) = judged() else { return };
+    println!("{}", Classes::of(&judged.trials));
+    println!("Linux {} judges {} cases", judged.release(), judged.trials.len());
+    let mut wrong = Vec::new();
+    for (trial, expected, verdict) in judged.results() {
+        if let Err(difference) = expected.check(verdict) {
+            wrong.push(format!("{}: {difference}\n  table: {}", trial.case.name, trial.case.table));
+        }
+    }
+    assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A judge that agrees with everything is none.
+#[test]
+fn wrong_expectations_are_not_met() {
+    let Some(judged) = judged() else { return };
+    let mut count = 0;
+    for (trial, expected, verdict) in judged.results() {
+        for (what, wrong) in wrong_ones(&expected) {
+            let name = &trial.case.name;
+            assert!(wrong.check(verdict).is_err(), "{name}: an expectation with {what} is met");
+            count += 1;
+        }
+    }
+    assert!(count >= 2 * judged.trials.len(), "only {count} wrong expectations");
+}
+
+/// What differs from an expectation in one thing.
+fn wrong_ones(expected: &Expectation) -> Vec<(&'static str, Expectation)> {
+    let Expectation::Activated { data, block_size, unreadable, corrupt } = expected else {
+        return vec![
+            ("another errno", Expectation::Refused(EINTR)),
+            ("a device", Expectation::intact(&[0; 512], 512)),
+        ];
+    };
+    let of = |data: &[u8], unreadable: &BTreeSet<u64>| {
+        let unreadable = unreadable.iter().copied();
+        Expectation::without(data, *block_size, unreadable).corrupt(*corrupt)
+    };
+    let size = usize::try_from(*block_size).unwrap();
+    let last = u64::try_from(data.len() / size).unwrap() - 1;
+    let mut other = unreadable.clone();
+    if !other.remove(&last) {
+        other.insert(last);
+    }
+    let mut wrong = vec![
+        ("an errno", Expectation::Refused(ENOENT)),
+        ("another status", expected.clone().corrupt(!corrupt)),
+        ("other unreadable blocks", of(data, &other)),
+        ("fewer blocks", of(&data[..data.len() - size], unreadable)),
+    ];
+    if !unreadable.contains(&last) {
+        let mut bytes = data.clone();
+        *bytes.last_mut().unwrap() ^= 1;
+        wrong.push(("another byte", of(&bytes, unreadable)));
+    }
+    wrong
+}
+
+/// What our options say is what the machine does; and a machine that does not come to its end is a failure.
+#[test]
+fn a_corrupt_block_can_end_the_machine() {
+    let Some(kernel) = Kernel::find() else { return };
+    let [panic, restart] = options::ends_of_the_machine(&mut Prng::new(1));
+    let words = failure(&kernel, panic);
+    assert!(words.contains("Kernel panic - not syncing: dm-verity device corrupted"), "{words}");
+    let words = failure(&kernel, restart);
+    assert!(words.contains("reboot: Restarting system with command 'dm-verity device"), "{words}");
+}
+
+/// What the judge says of a machine that it could not bring to its end.
+fn failure(kernel: &Kernel, case: Case) -> String {
+    let judge = || kernel.judge(&case.name, std::slice::from_ref(&case));
+    let payload = std::panic::catch_unwind(judge).expect_err("the machine has ended early");
+    payload.downcast_ref::<String>().expect("words").clone()
+}

@@ -1,0 +1,87 @@
+//! Cases with what they should come to, and how many there are of each class.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use verity::Algorithm;
+use verity_testdata::kernel::{Case, ENOENT, Expectation, Judgement, Kernel, Verdict};
+
+use crate::image::Image;
+
+/// A case, its classes, and what it should come to where the kernel has the hash algorithm.
+#[derive(Clone, Debug)]
+pub(crate) struct Trial {
+    pub(crate) classes: Vec<String>,
+    pub(crate) case: Case,
+    algorithm: Algorithm,
+    expected: Expectation,
+}
+
+impl Trial {
+    pub(crate) fn new(image: &Image, class: &str, case: Case, expected: Expectation) -> Trial {
+        let algorithm = image.params.algorithm();
+        Trial { classes: vec![class.to_owned()], case, algorithm, expected }
+    }
+
+    /// The same trial, counted in these classes too.
+    pub(crate) fn also(mut self, classes: impl IntoIterator<Item = String>) -> Trial {
+        self.classes.extend(classes);
+        self
+    }
+}
+
+/// Trials and what the kernel said.
+pub(crate) struct Judged {
+    pub(crate) trials: Vec<Trial>,
+    judgement: Judgement,
+}
+
+impl Judged {
+    pub(crate) fn by(kernel: &Kernel, trials: Vec<Trial>) -> Judged {
+        let cases: Vec<_> = trials.iter().map(|trial| trial.case.clone()).collect();
+        Judged { judgement: kernel.judge("cases", &cases), trials }
+    }
+
+    pub(crate) fn release(&self) -> &str {
+        &self.judgement.release
+    }
+
+    /// What each trial should have come to, and what it came to.
+    pub(crate) fn results(&self) -> impl Iterator<Item = (&Trial, Expectation, &Verdict)> {
+        let judgement = &self.judgement;
+        self.trials.iter().zip(&judgement.verdicts).map(|(trial, verdict)| {
+            let known = judgement.algorithms.contains(trial.algorithm.name());
+            let expected =
+                if known { trial.expected.clone() } else { Expectation::Refused(ENOENT) };
+            (trial, expected, verdict)
+        })
+    }
+}
+
+/// How many trials there are of each class.
+#[derive(Debug, Default)]
+pub(crate) struct Classes(BTreeMap<String, usize>);
+
+impl Classes {
+    pub(crate) fn of(trials: &[Trial]) -> Classes {
+        let mut classes = Classes::default();
+        for class in trials.iter().flat_map(|trial| &trial.classes) {
+            *classes.0.entry(class.clone()).or_default() += 1;
+        }
+        classes
+    }
+
+    /// Refuses a run in which there are fewer of a class.
+    pub(crate) fn expect(&self, least: &[(&str, usize)]) {
+        for (class, least) in least {
+            let count = self.0.get(*class).copied().unwrap_or(0);
+            assert!(count >= *least, "{class}: {count} cases, not {least}\n{self}");
+        }
+    }
+}
+
+impl fmt::Display for Classes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(class, count)| writeln!(f, "{count:5}  {class}"))
+    }
+}

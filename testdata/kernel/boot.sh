@@ -1,0 +1,29 @@
+#!/bin/bash
+# Boots the judge's virtual machine, made by make.sh.
+#
+#   testdata/kernel/boot.sh DIR [shell]
+#
+# DIR holds the case list `cases`, the disk `images` and the disk `output`, as the test leaves them there with
+# VERITY_KERNEL_DIR=DIR. The machine writes `console`, `verdicts` and `output` there; with `shell`, its console
+# is the terminal and it runs a shell first. $VERITY_KERNEL is target/kernel unless set.
+set -euo pipefail
+
+kernel=${VERITY_KERNEL:-$(dirname "$0")/../../target/kernel}
+dir=$1
+arguments="console=ttyS0 panic=-1 oops=panic quiet loglevel=5"
+console=file:$dir/console
+if [ "${2:-}" = shell ]; then
+    arguments+=" shell"
+    console=mon:stdio
+fi
+
+disk() {
+    echo "file=$dir/$1,format=raw,if=virtio,cache=unsafe"
+}
+
+# This process becomes the machine, so that whoever started it can end it. Its clock counts instructions
+# (icount): with a real one a kernel that shares its CPU with much else can find its timers broken, and hang.
+exec qemu-system-x86_64 -machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu max -smp 1 -m 512 \
+    -nodefaults -no-reboot -display none -serial "$console" -serial "file:$dir/verdicts" \
+    -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" -append "$arguments" \
+    -drive "$(disk cases)" -drive "$(disk images)" -drive "$(disk output)"
