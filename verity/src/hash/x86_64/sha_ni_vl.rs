@@ -223,6 +223,9 @@ fn rounds(_cpu: ShaNiVl, states: &mut [Wide; 4], chunks: &[&[u8; CHUNK]; 4]) {
     // 3. Every register that is written is an output or a clobber; flags and stack are left alone.
     unsafe {
         asm!(
+            // The SHA instructions know nothing of the upper halves of registers. Intel's CPUs save and restore what
+            // is there at every change between them and the others, hundreds of times a chunk, unless it is nothing.
+            "vzeroupper",
             load!("p0", 0 "xmm16" 16 "xmm17" 32 "xmm18" 48 "xmm19"),
             load!("p1", 0 "xmm20" 16 "xmm21" 32 "xmm22" 48 "xmm23"),
             load!("p2", 0 "xmm24" 16 "xmm25" 32 "xmm26" 48 "xmm27"),
@@ -243,7 +246,7 @@ fn rounds(_cpu: ShaNiVl, states: &mut [Wide; 4], chunks: &[&[u8; CHUNK]; 4]) {
             inout("xmm2") s1.abef, inout("xmm6") s1.cdgh,
             inout("xmm3") s2.abef, inout("xmm7") s2.cdgh,
             inout("xmm4") s3.abef, inout("xmm8") s3.cdgh,
-            in("xmm15") _mm_set_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203),
+            inout("xmm15") _mm_set_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203) => _,
             out("xmm0") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
             out("xmm12") _, out("xmm13") _, out("xmm14") _,
             out("xmm16") _, out("xmm17") _, out("xmm18") _, out("xmm19") _,
