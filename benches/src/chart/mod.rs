@@ -77,7 +77,7 @@ pub fn reads(record: &Record) -> Option<Result<String, String>> {
 pub fn fec(record: &Record) -> Option<Result<String, String>> {
     let images = record.parity.iter().map(|parity| {
         format!(
-            "{} with {} roots, {} blocks corrupt",
+            "{} with {} roots ({} blocks corrupt)",
             size(parity.image),
             parity.roots,
             parity.corrupt
@@ -86,10 +86,10 @@ pub fn fec(record: &Record) -> Option<Result<String, String>> {
     let chart = BarChart {
         title: "Forward error correction".to_owned(),
         subtitle: format!(
-            "Tree and parity of random bytes, and repair in place: {}; wall time with all writes and syncs",
-            images.collect::<Vec<_>>().join("; ")
+            "Random bytes to tree and parity, and repair in place: {}",
+            images.collect::<Vec<_>>().join(", ")
         ),
-        axis: "GB/s of the image".to_owned(),
+        axis: "GB/s of the image, wall time with all writes and syncs".to_owned(),
         groups: groups(record, Kind::Parity, gigabytes_with_parity),
         caption: caption_of_threads(record, Kind::Parity),
     };
@@ -305,7 +305,7 @@ mod tests {
         check(&svg, &["format with parity, 24 roots", "verity without parity, 2 threads"]);
         check(&svg, &["5.33 GB/s · 53.33 x veritysetup", "verity verify, intact, 1 thread"]);
         check(&svg, &["1.60 GB/s · 0.25 x verity verify, intact", "GB/s of the image"]);
-        check(&svg, &["954 MiB with 2 roots, 237 blocks corrupt", "3 rounds (veritysetup 2)"]);
+        check(&svg, &["954 MiB with 2 roots (237 blocks corrupt)", "3 rounds (veritysetup 2)"]);
     }
 
     #[test]
