@@ -256,7 +256,7 @@ static void do_read(uint64_t block_size, uint64_t start)
     say("read %llu\n", (unsigned long long)(size / block_size));
 }
 
-// What the kernel has said of device-mapper and signatures since the last call.
+// What the kernel has said since the last call.
 static void say_log(int is_wanted)
 {
     char record[4096];
