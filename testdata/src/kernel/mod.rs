@@ -24,7 +24,7 @@ use crate::{files, oracle};
 
 const SECTOR: usize = 512;
 /// How long the machine may be silent: far longer than a case or a boot takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The machine, as `testdata/kernel/make.sh` makes it.
 #[derive(Clone, Debug)]
