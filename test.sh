@@ -68,7 +68,7 @@ missing_packages() {
     local tool package
     while read -r tool package; do
         case $tool in '' | '#'*) continue ;; esac
-        command -v "$tool" >/dev/null || echo "$package"
+        command -v "$tool" >/dev/null || [ -f "$tool" ] || echo "$package"
     done <"$LIST" | sort -u
 }
 

@@ -18,6 +18,8 @@ mod intact;
 mod options;
 #[path = "kernel/parity.rs"]
 mod parity;
+#[path = "kernel/signed.rs"]
+mod signed;
 #[path = "kernel/trial.rs"]
 mod trial;
 
@@ -42,6 +44,7 @@ fn trials(seed: u64) -> Vec<Trial> {
     trials.extend(corrupt::trials(CORRUPTIONS, &mut prng));
     trials.extend(options::trials(&mut prng));
     trials.extend(parity::trials(&mut prng));
+    trials.extend(signed::trials(&mut prng));
     trials
 }
 
@@ -49,7 +52,7 @@ fn trials(seed: u64) -> Vec<Trial> {
 const EINTR: i32 = 4;
 
 /// What every run has at least, whatever the seed.
-const CLASSES: [(&str, usize); 36] = [
+const CLASSES: [(&str, usize); 41] = [
     ("intact", GEOMETRIES),
     ("intact: sha1", 7),
     ("intact: sha256", 7),
@@ -85,7 +88,12 @@ const CLASSES: [(&str, usize); 36] = [
     ("parity: HashBlock", 25),
     ("parity: HashBeyond", 4),
     ("parity: blocks of 4096 bytes", 10),
-    ("parity by veritysetup: Roots", 2),
+    ("signature: good", 16),
+    ("signature: of another root hash", 5),
+    ("signature: by an unknown key", 1),
+    ("signature: none", 1),
+    ("signature: cut short", 1),
+    ("signature: required", 3),
 ];
 
 /// The one boot that the tests share; none without a kernel.
@@ -100,7 +108,7 @@ fn judged() -> Option<&'static Judged> {
             Ok(part) => trials.retain(|trial| trial.case.name.contains(&part)),
             Err(_) => Classes::of(&trials).expect(&CLASSES),
         }
-        Some(Judged::by(&kernel, trials))
+        Judged::by(&kernel, trials, &signed::certificates())
     });
     judged.as_ref()
 }
@@ -179,7 +187,7 @@ fn a_corrupt_block_can_end_the_machine() {
 
 /// What the judge says of a machine that it could not bring to its end.
 fn failure(kernel: &Kernel, case: Case) -> String {
-    let judge = || kernel.judge(&case.name, std::slice::from_ref(&case));
+    let judge = || kernel.judge(&case.name, std::slice::from_ref(&case), &[]);
     let payload = std::panic::catch_unwind(judge).expect_err("the machine has ended early");
     payload.downcast_ref::<String>().expect("words").clone()
 }

@@ -17,6 +17,13 @@ if [ "${2:-}" = shell ]; then
     console=mon:stdio
 fi
 
+# With the variables of a UEFI firmware in DIR, that firmware boots the kernel.
+firmware=()
+if [ -f "$dir/variables" ]; then
+    code=${VERITY_FIRMWARE:-/usr/share/OVMF/OVMF_CODE_4M.fd}
+    firmware=(-drive "if=pflash,format=raw,readonly=on,file=$code" -drive "if=pflash,format=raw,file=$dir/variables")
+fi
+
 disk() {
     echo "file=$dir/$1,format=raw,if=virtio,cache=unsafe"
 }
@@ -25,5 +32,5 @@ disk() {
 # (icount): with a real one a kernel that shares its CPU with much else can find its timers broken, and hang.
 exec qemu-system-x86_64 -machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu max -smp 1 -m 512 \
     -nodefaults -no-reboot -display none -serial "$console" -serial "file:$dir/verdicts" \
-    -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" -append "$arguments" \
+    -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" -append "$arguments" "${firmware[@]}" \
     -drive "$(disk cases)" -drive "$(disk images)" -drive "$(disk output)"

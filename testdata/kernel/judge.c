@@ -12,7 +12,7 @@
 //   read BLOCK_SIZE START          reads all of it, and writes what there is to the third disk
 //   end                            takes the case's devices and keys away
 //
-// Answers go to the second serial port, a line each: `kernel RELEASE`, `algorithm NAME` for each hash the kernel
+// Answers go to the second serial port, where the firmware may have been before, a line each: `kernel RELEASE`, `algorithm NAME` for each hash the kernel
 // has, and for a case `case NAME`, `table ERRNO` (0: loaded), `unreadable FIRST COUNT` for blocks that gave EIO,
 // `read BLOCKS`, `status V` or `status C`, `log TEXT` for what the kernel said, `end`. `done` comes last. After
 // `failed WHAT`, which is for what should not happen, nothing follows.
@@ -256,7 +256,7 @@ static void do_read(uint64_t block_size, uint64_t start)
     say("read %llu\n", (unsigned long long)(size / block_size));
 }
 
-// What the kernel has said of device-mapper and signatures since the last call.
+// What the kernel has said since the last call.
 static void say_log(int is_wanted)
 {
     char record[4096];
@@ -314,7 +314,7 @@ static void say_kernel(void)
     char line[256], name[256] = "", kind[256];
     struct utsname system;
     uname(&system);
-    say("kernel %s\n", system.release);
+    say("\nkernel %s\n", system.release);
     FILE *list = fopen("/proc/crypto", "r");
     while (list && fgets(line, sizeof line, list)) {
         sscanf(line, "name : %255s", name);

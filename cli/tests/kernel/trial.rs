@@ -37,9 +37,13 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    pub(crate) fn by(kernel: &Kernel, trials: Vec<Trial>) -> Judged {
+    pub(crate) fn by(
+        kernel: &Kernel,
+        trials: Vec<Trial>,
+        certificates: &[Vec<u8>],
+    ) -> Option<Judged> {
         let cases: Vec<_> = trials.iter().map(|trial| trial.case.clone()).collect();
-        Judged { judgement: kernel.judge("cases", &cases), trials }
+        Some(Judged { judgement: kernel.judge("cases", &cases, certificates)?, trials })
     }
 
     pub(crate) fn release(&self) -> &str {

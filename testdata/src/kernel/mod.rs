@@ -4,6 +4,7 @@
 //! program in it (`judge.c`), which also describes the two texts that pass between the halves. What a case
 //! should come to is for the caller to say, as an [`Expectation`].
 
+mod firmware;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -16,12 +17,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use self::verdict::{E2BIG, EINVAL, EKEYREJECTED, ENOENT, ENOKEY, Expectation, Verdict};
+pub use self::verdict::{
+    E2BIG, EBADMSG, EINVAL, EKEYREJECTED, ENOENT, ENOKEY, Expectation, Verdict,
+};
 use crate::{files, oracle};
 
 const SECTOR: usize = 512;
 /// How long the machine may be silent: far longer than a case or a boot takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The machine, as `testdata/kernel/make.sh` makes it.
 #[derive(Clone, Debug)]
@@ -81,26 +84,33 @@ impl Kernel {
 
     /// Boots the machine once and has it judge all cases.
     ///
+    /// If there are `certificates` (DER), the machine boots with a UEFI firmware that has them in `db`, and the
+    /// kernel trusts signatures by their keys. `None` if that firmware is missing, by the rule of
+    /// [`oracle::require`].
+    ///
     /// With `VERITY_KERNEL_DIR` set, what the machine is given and what it writes stays there, in the directory
     /// `name`.
     ///
     /// # Panics
     /// If it does not come to an end, with the last words of its console.
     #[must_use]
-    pub fn judge(&self, name: &str, cases: &[Case]) -> Judgement {
+    pub fn judge(&self, name: &str, cases: &[Case], certificates: &[Vec<u8>]) -> Option<Judgement> {
         let temporary = files::tempdir();
         let directory = match std::env::var_os("VERITY_KERNEL_DIR") {
             Some(kept) => Path::new(&kept).join(name),
             None => temporary.path().to_owned(),
         };
         std::fs::create_dir_all(&directory).expect("a directory for the machine's disks");
+        if !certificates.is_empty() {
+            files::write(&directory.join("variables"), &firmware::variables(certificates)?);
+        }
         let disks = Disks::write(&directory, cases);
         let answers = self.boot(&directory).unwrap_or_else(|error| {
             let console = std::fs::read(directory.join("console")).unwrap_or_default();
             panic!("{error}; the end of the console:\n{}", tail(&console));
         });
         let output = File::open(directory.join("output")).expect("open the disk of what was read");
-        Answers::parse(&answers).judgement(cases, &disks, &output)
+        Some(Answers::parse(&answers).judgement(cases, &disks, &output))
     }
 
     /// Runs the machine to its end.
@@ -110,6 +120,7 @@ impl Kernel {
         let child = Command::new(crate::path("kernel/boot.sh"))
             .arg(directory)
             .env("VERITY_KERNEL", &self.directory)
+            .env("VERITY_FIRMWARE", firmware::CODE)
             .stdin(Stdio::null())
             .spawn();
         let mut machine = Machine(child.expect("start the virtual machine"));
@@ -253,7 +264,8 @@ struct Answers {
 impl Answers {
     fn parse(text: &str) -> Answers {
         let mut answers = Answers::default();
-        for line in text.lines() {
+        // The firmware speaks on this port too, before.
+        for line in text.lines().skip_while(|line| !line.starts_with("kernel ")) {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "kernel" => rest.clone_into(&mut answers.release),
@@ -300,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_machines_words_are_read() {
-        let text = "kernel 6.12\nalgorithm sha1\ncase a b\ntable 0\nunreadable 3 2\nunreadable 9 1\nread 10\n\
+        let text = "\u{1b}[2J\nkernel 6.12\nalgorithm sha1\ncase a b\ntable 0\nunreadable 3 2\nunreadable 9 1\nread 10\n\
                     status C\nlog device-mapper: x\nend\ncase c\ntable 2\nend\ndone\n";
         let answers = Answers::parse(text);
         assert_eq!(answers.release, "6.12");
@@ -317,6 +329,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "the machine says \"failed mknod")]
     fn a_machine_that_fails_is_heard() {
-        Answers::parse("case a\nfailed mknod: No space left on device\n");
+        Answers::parse("kernel 6.12\ncase a\nfailed mknod: No space left on device\n");
     }
 }

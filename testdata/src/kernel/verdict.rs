@@ -12,6 +12,8 @@ pub const ENOENT: i32 = 2;
 pub const E2BIG: i32 = 7;
 /// `EINVAL`: a table that cannot be.
 pub const EINVAL: i32 = 22;
+/// `EBADMSG`: a signature that is none.
+pub const EBADMSG: i32 = 74;
 /// `ENOKEY`: no signature, or one by a key that the kernel does not trust.
 pub const ENOKEY: i32 = 126;
 /// `EKEYREJECTED`: a signature of something else.

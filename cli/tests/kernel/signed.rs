@@ -1,0 +1,138 @@
+//! Signatures by `verity sign`, which the kernel checks with the certificates that the firmware gives it.
+
+use verity::table::{KeyDescription, TableOptions};
+use verity::{BlockRef, BlockSize, Params};
+use verity_sign::Certificate;
+use verity_testdata::files;
+use verity_testdata::kernel::{EBADMSG, EKEYREJECTED, ENOKEY, Expectation};
+use verity_testdata::pattern::Prng;
+
+use crate::common::Dir;
+use crate::image::{Image, Shape, invert};
+use crate::trial::Trial;
+
+/// The test keys whose certificates are enrolled, and the digests that they sign. `other` is not enrolled.
+const KNOWN: [(&str, &[&str]); 5] = [
+    ("rsa2048", &["sha256", "sha384", "sha512"]),
+    ("rsa3072", &["sha256", "sha384", "sha512"]),
+    ("rsa4096", &["sha256", "sha384", "sha512"]),
+    ("p256", &["sha256"]),
+    ("p384", &["sha384"]),
+];
+const DESCRIPTION: &str = "verity:root";
+
+/// What the firmware has in `db`.
+pub(crate) fn certificates() -> Vec<Vec<u8>> {
+    let der = |(name, _): (&str, _)| {
+        let path = format!("keys/TEST_KEY_DO_NOT_USE.{name}.cert.pem");
+        let certificate = Certificate::parse(&files::read(&verity_testdata::path(&path)));
+        certificate.unwrap().der().to_vec()
+    };
+    KNOWN.map(der).into()
+}
+
+pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
+    let signed = Signed::new(prng);
+    let good = Expectation::intact(&signed.image.data, signed.image.block_size());
+    let mut trials = Vec::new();
+    for (key, digests) in KNOWN {
+        for digest in digests {
+            let signature = signed.signature(&signed.root(), key, &["--digest", digest]);
+            let what = format!("good, {key} with {digest}");
+            trials.push(signed.trial(&what, Some(signature), good.clone()));
+        }
+        let embedded = signed.signature(&signed.root(), key, &["--embed-certificate"]);
+        let what = format!("good, {key} with its certificate");
+        trials.push(signed.trial(&what, Some(embedded), good.clone()));
+        let other = signed.signature(&signed.other_root(), key, &[]);
+        let what = format!("of another root hash, {key}");
+        trials.push(signed.trial(&what, Some(other), Expectation::Refused(EKEYREJECTED)));
+    }
+    let by_rsa = signed.signature(&signed.root(), "rsa2048", &[]);
+    let unknown = signed.signature(&signed.root(), "other", &[]);
+    let embedded = signed.signature(&signed.root(), "other", &["--embed-certificate"]);
+    let (no_key, no_message) = (Expectation::Refused(ENOKEY), Expectation::Refused(EBADMSG));
+    let short = by_rsa[..by_rsa.len() - 1].to_vec();
+    trials.push(signed.trial("by an unknown key", Some(unknown.clone()), no_key.clone()));
+    trials.push(signed.trial(
+        "by an unknown key with its certificate",
+        Some(embedded),
+        no_key.clone(),
+    ));
+    trials.push(signed.trial("none", None, no_key.clone()));
+    trials.push(signed.trial("cut short", Some(short), no_message));
+    trials.push(signed.corrupt(&by_rsa));
+    trials.extend(signed.required(&by_rsa, &unknown));
+    trials
+}
+
+/// An image, and a directory with all keys.
+struct Signed {
+    image: Image,
+    dir: Dir,
+}
+
+impl Signed {
+    fn new(prng: &mut Prng) -> Signed {
+        let size = BlockSize::new(512).unwrap();
+        let builder = Params::builder().data_block_size(size).hash_block_size(size);
+        let image = Image::random(&Shape::plain(builder.data_blocks(40).build().unwrap()), prng);
+        let dir = Dir::new();
+        KNOWN.iter().map(|(name, _)| *name).chain(["other"]).for_each(|name| dir.key(name));
+        Signed { image, dir }
+    }
+
+    fn root(&self) -> String {
+        self.image.root_hash.to_string()
+    }
+
+    fn other_root(&self) -> String {
+        crate::common::wrong(&self.root())
+    }
+
+    fn signature(&self, root_hash: &str, key: &str, options: &[&str]) -> Vec<u8> {
+        let line =
+            format!("sign {root_hash} --key {key}.key --certificate {key}.cert --output sig");
+        let words: Vec<_> = line.split(' ').collect();
+        let run = self.dir.run_words([&words[..], options].concat());
+        assert_eq!(run.code, 0, "{run:?}");
+        self.dir.read("sig")
+    }
+
+    /// A table that names the key, and the key if there is a signature.
+    fn trial(&self, what: &str, signature: Option<Vec<u8>>, expected: Expectation) -> Trial {
+        let options = TableOptions {
+            root_hash_sig_key_desc: Some(KeyDescription::new(DESCRIPTION).unwrap()),
+            ..TableOptions::default()
+        };
+        let class = what.split(',').next().unwrap();
+        let mut case =
+            self.image.case(&format!("signature: {what}"), &self.image.table_with(options));
+        case.key = signature.map(|signature| (DESCRIPTION.to_owned(), signature));
+        Trial::new(&self.image, &format!("signature: {class}"), case, expected)
+    }
+
+    /// A good signature makes no data right.
+    fn corrupt(&self, signature: &[u8]) -> Trial {
+        let mut image = self.image.clone();
+        invert(image.block(BlockRef::Data { block: 7 }));
+        let expected = Expectation::without(&image.data, image.block_size(), [7]);
+        let corrupt = Signed { image, dir: Dir::new() };
+        corrupt.trial("good, corrupt data", Some(signature.to_vec()), expected)
+    }
+
+    /// Where the module is loaded so that every device needs a signature.
+    fn required(&self, good: &[u8], unknown: &[u8]) -> Vec<Trial> {
+        let intact = Expectation::intact(&self.image.data, self.image.block_size());
+        let no_key = Expectation::Refused(ENOKEY);
+        let class = "signature: required";
+        let unsigned = self.image.case("signature: required, none", &self.image.table());
+        let mut trials = vec![
+            Trial::new(&self.image, class, unsigned, no_key.clone()),
+            self.trial("required, good", Some(good.to_vec()), intact),
+            self.trial("required, by an unknown key", Some(unknown.to_vec()), no_key),
+        ];
+        trials.iter_mut().for_each(|trial| trial.case.require_signatures = true);
+        trials
+    }
+}

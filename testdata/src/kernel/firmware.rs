@@ -1,0 +1,68 @@
+//! Certificates for the kernel's keyring `.platform`: it loads those in the firmware's variable `db`.
+//!
+//! The firmware is OVMF, whose variables are a file. Source: the UEFI specification (signature lists) and EDK II's
+//! `VariableFormat.h` (the store). Secure Boot stays off, as no platform key is enrolled.
+
+use std::path::Path;
+
+use crate::oracle;
+
+/// OVMF's code, by the name under which it is in the list of packages.
+pub(super) const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+/// Its variables as they come: none.
+const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+
+/// Where the header of the volume says how long it is; behind it comes that of the store.
+const VOLUME_HEADER_SIZE: usize = 48;
+const STORE_HEADER_SIZE: usize = 28;
+/// `EFI_CERT_X509_GUID`, as all identifiers here in its bytes.
+const X509: &str = "a159c0a5e494a74a87b5ab155c2bf072";
+/// `EFI_IMAGE_SECURITY_DATABASE_GUID`.
+const IMAGE_SECURITY_DATABASE: &str = "cbb219d73a3d9645a3bcdad00e67656f";
+/// Whose entries these are.
+const OWNER: [u8; 16] = [0x5a; 16];
+/// Kept, seen while booting and later, replaced only with a signed time.
+const ATTRIBUTES: u32 = 0x27;
+
+/// The firmware's variables with these certificates (DER) in `db`; none without OVMF, by the rule of
+/// [`oracle::require`].
+pub(super) fn variables(certificates: &[Vec<u8>]) -> Option<Vec<u8>> {
+    oracle::require(CODE)?;
+    let mut store = crate::files::read(Path::new(VARIABLES));
+    let header = u16::from_le_bytes([store[VOLUME_HEADER_SIZE], store[VOLUME_HEADER_SIZE + 1]]);
+    let start = usize::from(header) + STORE_HEADER_SIZE;
+    let variable =
+        variable("db", &certificates.iter().flat_map(|der| list(der)).collect::<Vec<_>>());
+    let place = &mut store[start..start + variable.len()];
+    assert!(place.iter().all(|byte| *byte == 0xff), "OVMF's variables are not empty");
+    place.copy_from_slice(&variable);
+    Some(store)
+}
+
+/// An `EFI_SIGNATURE_LIST` of one certificate.
+fn list(der: &[u8]) -> Vec<u8> {
+    let entry = OWNER.len() + der.len();
+    let sizes = [28 + entry, 0, entry].map(size);
+    [&identifier(X509), sizes.as_flattened(), &OWNER, der].concat()
+}
+
+/// A variable of the authenticated store.
+fn variable(name: &str, data: &[u8]) -> Vec<u8> {
+    let name: Vec<u8> = name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+    // A mark, the state "added", the attributes; no count, time or key.
+    let mut bytes = vec![0xaa, 0x55, 0x3f, 0];
+    bytes.extend(ATTRIBUTES.to_le_bytes());
+    bytes.extend([0; 28]);
+    bytes.extend(size(name.len()));
+    bytes.extend(size(data.len()));
+    bytes.extend(identifier(IMAGE_SECURITY_DATABASE));
+    [&bytes, &name, data].concat()
+}
+
+fn identifier(hex: &str) -> Vec<u8> {
+    hex::decode(hex).expect("hexadecimal")
+}
+
+fn size(size: usize) -> [u8; 4] {
+    u32::try_from(size).expect("a small size").to_le_bytes()
+}
