@@ -1,9 +1,10 @@
 #!/bin/bash
-# Runs the tests of the hash kernels under AddressSanitizer, on every platform that this CPU has.
+# Runs the tests of the kernels for hashing and for parity under AddressSanitizer, on every platform that this
+# CPU has.
 #
 #   fuzz/kernels.sh [TEST OPTION...]
 #
-# Needs a nightly toolchain. The tests put blocks into allocations of just their size.
+# Needs a nightly toolchain. The tests put blocks and rows into allocations of just their size.
 set -euo pipefail
 readonly FUZZ=$(cd "$(dirname "$0")" && pwd)
 . "$FUZZ/libfuzzer.sh"
@@ -13,7 +14,7 @@ main() {
     # The flags go to the code for the host only (--target), not to build scripts and macros.
     CARGO_TARGET_DIR=$BUILD RUSTFLAGS=-Zsanitizer=address CARGO_INCREMENTAL=0 CARGO_PROFILE_TEST_DEBUG=1 \
         cargo +nightly test --locked --target "$HOST" --manifest-path "$FUZZ/../verity/Cargo.toml" \
-        --lib hash:: -- "$@"
+        --lib -- hash:: fec:: "$@"
 }
 
 main "$@"

@@ -19,7 +19,7 @@
 //! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say where
 //! everything lies, and [`FecArea`] where parity does; [`Builder`] makes tree and parity; [`Verifier`] checks an image
 //! against [`TrustedParams`], which remember where they come from; [`VerifiedReader`] reads any part of one and proves
-//! what it returns. Files, block devices, slices and your own types come in through [`io::ReadAt`] and
+//! what it returns; [`Repairer`] and [`FecRepair`] recover corrupt blocks from the parity. Files, block devices, slices and your own types come in through [`io::ReadAt`] and
 //! [`io::WriteAt`]. Root hash signatures and manifests are in the crate `verity-sign`.
 //!
 //! ```
@@ -88,6 +88,6 @@ pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 /// For benchmarks and tests of this workspace, which choose among hash kernels: no part of the interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::fec::FecPlatform;
+    pub use crate::fec::{Encoder, FecPlatform};
     pub use crate::hash::{BlockHasher, Platform};
 }

@@ -10,7 +10,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use memmap2::{MmapOptions, MmapRaw};
-use verity::internals::{BlockHasher, Platform};
+use verity::internals::{BlockHasher, Encoder, FecPlatform, Platform};
+use verity::{BlockSize, FecArea, HashArea, Params};
 use verity_testdata::files;
 use verity_testdata::pattern::painted;
 use verity_testdata::reference::{self, Scheme};
@@ -47,14 +48,20 @@ impl Edge {
     }
 }
 
-#[test]
-fn no_kernel_reads_behind_the_last_block() {
+/// Bytes at whose end memory ends.
+fn edge() -> Edge {
     let directory = files::tempdir();
     let path = directory.path().join("blocks");
     files::write(&path, &painted(FILE_SIZE));
     let edge = Edge::of(&File::open(&path).unwrap());
     assert!(edge.can_be_read(FILE_SIZE - 1));
     assert!(!edge.can_be_read(FILE_SIZE), "nothing shows a byte read too many");
+    edge
+}
+
+#[test]
+fn no_kernel_reads_behind_the_last_block() {
+    let edge = edge();
     for algorithm in ["sha256", "sha512"] {
         for hash_type in [0, 1] {
             for salt in [0, 13, 32] {
@@ -86,6 +93,41 @@ fn every_count(scheme: &Scheme, bytes: &[u8]) {
             let mut actual = vec![0; expected.len()];
             hasher.hash_many(last(count), size, &mut actual);
             assert!(actual == expected, "{platform}: {scheme:?}, {count} blocks");
+        }
+    }
+}
+
+#[test]
+fn no_kernel_for_parity_reads_behind_the_last_row() {
+    let edge = edge();
+    for block_size in [512, 4096] {
+        let block_size = BlockSize::new(block_size).unwrap();
+        let params = Params::builder().data_block_size(block_size).hash_block_size(block_size);
+        let params = params.data_blocks(300).build().unwrap();
+        let hash_area = HashArea::new(&params, 0, false).unwrap();
+        for roots in FecArea::ROOTS {
+            let fec_area = FecArea::new(&params, &hash_area, roots, 1000, 0).unwrap();
+            every_count_of_rows(fec_area, edge.bytes());
+        }
+    }
+}
+
+/// Adds the last 1, 2, 3 ... rows to sums by every platform.
+fn every_count_of_rows(fec_area: FecArea, bytes: &[u8]) {
+    let row_len = usize::try_from(fec_area.block_size().bytes()).unwrap();
+    let sums_len = usize::try_from(fec_area.roots()).unwrap() * row_len;
+    let sums = |encoder: &Encoder, count: usize| {
+        let mut sums = vec![0; sums_len];
+        encoder.add_rows(0, &bytes[bytes.len() - count * row_len..], &mut sums);
+        sums
+    };
+    let counts = || [1, 2, 3, 5, 8, MOST].into_iter();
+    let portable = Encoder::new(fec_area, FecPlatform::Portable);
+    let expected: Vec<_> = counts().map(|count| sums(&portable, count)).collect();
+    for platform in FecPlatform::available() {
+        let encoder = Encoder::new(fec_area, platform);
+        for (count, expected) in counts().zip(&expected) {
+            assert!(sums(&encoder, count) == *expected, "{platform}: {fec_area:?}, {count} rows");
         }
     }
 }

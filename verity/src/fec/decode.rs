@@ -196,6 +196,38 @@ mod tests {
         }
     }
 
+    /// Another decoder, codeword by codeword.
+    #[test]
+    fn lost_rows_are_those_that_another_decoder_finds() {
+        for roots in FecArea::ROOTS {
+            let decoder = decoder(roots, FecPlatform::detect());
+            let (roots, len) = (decoder.roots(), decoder.block_len());
+            let rows = 255 - roots;
+            let round: Vec<u8> = (0..=250).cycle().take(rows * len).collect();
+            let erased: Vec<usize> = (0..roots).map(|i| (i * 37 + 11) % rows).collect();
+            let mut known = round;
+            erased.iter().for_each(|row| known[row * len..][..len].fill(0));
+            // Any parity will do: with as many lost rows as roots, each codeword has one answer.
+            let stored: Vec<u8> = (0..=246).cycle().take(roots * len).collect();
+            let mut residue = vec![0; roots * len];
+            decoder.add_rows(roots, 0, &known, &mut residue);
+            decoder.subtract_parity(&stored, &mut residue);
+            let lost = decoder.solve(&erased, &residue);
+            for column in (0..len).step_by(101) {
+                let message = (0..rows).map(|row| known[row * len + column]);
+                let parity = stored[column * roots..][..roots].iter().copied();
+                let codeword: Vec<u8> = message.chain(parity).collect();
+                let places: Vec<u8> =
+                    erased.iter().map(|&row| u8::try_from(row).unwrap()).collect();
+                let judge = reed_solomon::Decoder::new(roots);
+                let right = judge.correct(&codeword, Some(&places)).unwrap();
+                for (row, lost) in erased.iter().zip(lost.chunks_exact(len)) {
+                    assert_eq!(lost[column], right[*row], "{roots} roots, row {row}");
+                }
+            }
+        }
+    }
+
     /// The rows that lie farthest apart, and those that lie together.
     #[test]
     fn every_square_part_of_the_coefficients_can_be_inverted() {

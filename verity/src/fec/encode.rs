@@ -23,14 +23,16 @@ const SUMS_SIZE: u64 = 384 * 1024;
 pub(super) const ROWS_SIZE: u64 = 512 * 1024;
 
 /// Makes the parity of one FEC area.
-pub(crate) struct Encoder {
+#[derive(Debug)]
+pub struct Encoder {
     area: FecArea,
     map: Map,
     platform: FecPlatform,
 }
 
 impl Encoder {
-    pub(crate) fn new(area: FecArea, platform: FecPlatform) -> Encoder {
+    /// By the kernels of that platform.
+    pub fn new(area: FecArea, platform: FecPlatform) -> Encoder {
         let roots = usize::try_from(area.roots()).unwrap_or(usize::MAX);
         let coefficients = code::coefficients(roots);
         let map = Map::new(roots, coefficients.iter().map(Vec::as_slice));
@@ -65,7 +67,10 @@ impl Encoder {
     }
 
     /// Adds rows, from number `first` on, to the sums of a unit.
-    pub(crate) fn add_rows(&self, first: u64, rows: &[u8], sums: &mut [u8]) {
+    ///
+    /// # Panics
+    /// If a round has no such rows, or the sums are not `roots` times as long as a row.
+    pub fn add_rows(&self, first: u64, rows: &[u8], sums: &mut [u8]) {
         let first = usize::try_from(first).unwrap_or(usize::MAX);
         let constants = self.map.inputs_from(first);
         self.platform.accumulate(Job { constants, rows, sums, outputs: self.map.outputs() });

@@ -3,6 +3,9 @@
 //! dm-verity's code is Reed-Solomon over bytes. Blocks that lie far apart make a round (`area`); the bytes at the
 //! same place of each make a codeword (`code`). As the code is linear, parity is a sum of block times constant
 //! (`map`, with a kernel for each instruction set), whatever the order in which blocks come.
+//!
+//! Encoding is in `encode`; rows that are known to be lost are recovered in `decode`, errors at unknown places are found
+//! in `blind`. Both are bytes only: what they give is right if it hashes right, which is up to `crate::repair`.
 
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
@@ -23,7 +26,7 @@ use crate::BlockSize;
 
 pub use self::area::FecArea;
 pub(crate) use self::decode::Decoder;
-pub(crate) use self::encode::Encoder;
+pub use self::encode::Encoder;
 pub use self::platform::FecPlatform;
 
 /// Parity that cannot be.

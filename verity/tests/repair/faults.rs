@@ -1,0 +1,154 @@
+//! Storage that fails, sinks that fail, and work that is cancelled.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use verity::{BlockRef, Corruption, Error, Progress, RepairSink};
+use verity_testdata::pattern::Prng;
+
+use crate::case::{Checked, Damage, Damages, Image, Shape};
+
+fn image(seed: u64) -> (Prng, Image) {
+    let mut prng = Prng::new(seed);
+    let image = Image::new(&mut prng, Shape::small(600, 4));
+    (prng, image)
+}
+
+#[test]
+fn what_cannot_be_read_and_not_be_recovered_is_said_to_be_unreadable() {
+    let (mut prng, image) = image(1);
+    let mut disks = image.disks();
+    let blocks = image.round(0)[..5].to_vec();
+    disks.damage(&image, &mut prng, &blocks.iter().map(|b| (*b, Damage::Unreadable)).collect());
+    let repaired = disks.repair(&image.repairer(), &Checked::new(&image)).unwrap();
+    let report = repaired.beyond.unwrap();
+    assert_eq!(report.corrupt_blocks, 5);
+    assert!(matches!(report.corruptions[0].corruption, Corruption::Unreadable { .. }));
+    assert!(report.to_string().contains("cannot be read"), "{report}");
+}
+
+/// A whole round's parity is lost: its blocks are, the others come back.
+#[test]
+fn unreadable_parity_costs_its_rounds_only() {
+    let (mut prng, image) = image(2);
+    let mut disks = image.disks();
+    let lost = image.round(1)[4];
+    let damages = [image.round(0)[3], lost, image.round(2)[5]];
+    disks.damage(&image, &mut prng, &damages.map(|block| (block, Damage::Changed)).into());
+    disks.fec.broken.push(4 * 512..8 * 512);
+    let sink = Checked::new(&image);
+    let repaired = disks.repair(&image.repairer(), &sink).unwrap();
+    assert_eq!(sink.count(), 2);
+    assert_eq!(repaired.beyond.unwrap().corruptions[0].first, BlockRef::Data { block: lost });
+    let error = image.repairer().verify_parity(&disks.data, &disks.hash, &disks.fec).unwrap_err();
+    assert!(matches!(error, Error::ReadParity { round: 1, .. }), "{error:?}");
+}
+
+/// Data, tree and parity change from read to read. Whatever comes of it, no wrong byte does.
+#[test]
+fn c01_storage_that_lies_gets_no_wrong_byte_through() {
+    let (mut prng, image) = image(3);
+    let mut damages = Damages::new();
+    for round in 0..image.fec_area.rounds() {
+        damages.extend(image.round(round)[..2].iter().map(|block| (*block, Damage::Changed)));
+    }
+    let top = image.params.geometry().levels().len() - 1;
+    damages.insert(image.hash_number(top, 0), Damage::Changed);
+    for lies in [3, 10, 40, 200] {
+        for _ in 0..10 {
+            let mut disks = image.disks();
+            disks.damage(&image, &mut prng, &damages);
+            for disk in [&mut disks.data, &mut disks.hash, &mut disks.fec] {
+                disk.lies = lies;
+                disk.calls = AtomicU64::new(prng.next_u64() >> 1);
+            }
+            let sink = Checked::new(&image);
+            let repaired = disks.repair(&image.repairer(), &sink).unwrap();
+            assert_eq!(repaired.repaired_blocks, sink.count());
+            if let Some(report) = repaired.beyond {
+                assert!(report.corrupt_blocks > 0 && !report.corruptions.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sink_that_fails_ends_the_repair() {
+    struct Full;
+    impl RepairSink for Full {
+        fn put(&self, _block: BlockRef, _bytes: &[u8]) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+    let (mut prng, image) = image(4);
+    let mut disks = image.disks();
+    disks.damage(&image, &mut prng, &Damages::from([(9, Damage::Changed)]));
+    let error = disks.repair(&image.repairer(), &Full).unwrap_err();
+    let Error::Write { block, source } = error else { panic!("{error:?}") };
+    assert_eq!((block, source.kind()), (BlockRef::Data { block: 9 }, io::ErrorKind::StorageFull));
+}
+
+struct Count(AtomicU64, u64);
+
+impl Progress for Count {
+    fn advance(&self, bytes: u64) -> ControlFlow<()> {
+        match self.0.fetch_add(bytes, Ordering::Relaxed) >= self.1 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+#[test]
+fn progress_adds_up_and_cancels() {
+    let (mut prng, image) = image(5);
+    let mut disks = image.disks();
+    let damages = [9, image.hash_number(1, 0)].map(|block| (block, Damage::Changed));
+    disks.damage(&image, &mut prng, &damages.into());
+    let count = Count(AtomicU64::new(0), u64::MAX);
+    let repaired = disks.repair(&image.repairer().progress(&count), &()).unwrap();
+    assert_eq!((repaired.beyond, repaired.repaired_blocks), (None, 2));
+    assert_eq!(count.0.into_inner(), image.proved().end * 512);
+
+    for limit in [0, 512, 100 * 512] {
+        let stop = Count(AtomicU64::new(0), limit);
+        let cancelled = disks.repair(&image.repairer().progress(&stop), &());
+        assert!(matches!(cancelled, Err(Error::Cancelled)), "{cancelled:?}");
+        let stop = Count(AtomicU64::new(0), limit);
+        let repairer = image.repairer().progress(&stop);
+        let cancelled = repairer.verify_parity(&disks.data, &disks.hash, &disks.fec);
+        assert!(matches!(cancelled, Err(Error::Cancelled)), "{cancelled:?}");
+    }
+}
+
+#[test]
+fn r05_lists_end_at_the_limit_and_say_so() {
+    let (mut prng, image) = image(6);
+    let mut disks = image.disks();
+    // Three ranges that come back, three that do not.
+    let rounds = image.fec_area.rounds();
+    let beyond = (0..5).map(|row| 2 * row * rounds + 2);
+    let damages = [10 * rounds, 12 * rounds, 14 * rounds].into_iter().chain(beyond);
+    disks.damage(&image, &mut prng, &damages.map(|block| (block, Damage::Changed)).collect());
+    let repaired = disks.repair(&image.repairer().limit(2), &()).unwrap();
+    assert_eq!(
+        (repaired.repaired.len(), repaired.repaired_blocks, repaired.truncated),
+        (2, 3, true)
+    );
+    let report = repaired.beyond.unwrap();
+    assert_eq!((report.corruptions.len(), report.corrupt_blocks, report.truncated), (2, 5, true));
+    let repaired = disks.repair(&image.repairer(), &()).unwrap();
+    assert!(!repaired.truncated && !repaired.beyond.unwrap().truncated);
+}
+
+#[test]
+fn an_intact_image_needs_no_repair_and_no_parity() {
+    let (_, image) = image(7);
+    let mut disks = image.disks();
+    // Whole or not, parity is not read.
+    disks.fec.broken.push(0..image.fec.len());
+    let repaired = disks.repair(&image.repairer(), &Checked::new(&image)).unwrap();
+    assert_eq!((repaired.beyond, repaired.repaired_blocks), (None, 0));
+    assert!(repaired.repaired.is_empty());
+}

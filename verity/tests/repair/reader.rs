@@ -1,0 +1,180 @@
+//! Damaged images that are read through a repair.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use verity::internals::FecPlatform;
+use verity::{BlockRef, FecRepair, Repair, VerifiedReader};
+use verity_testdata::pattern::Prng;
+
+use crate::case::{Damage, Damages, Disk, Disks, Image, Shape, size, some_of};
+
+type Shared = (Arc<Disk>, Arc<Disk>, Arc<Disk>);
+
+fn share(disks: Disks) -> Shared {
+    (Arc::new(disks.data), Arc::new(disks.hash), Arc::new(disks.fec))
+}
+
+fn reader(
+    image: &Image,
+    (data, hash, fec): &Shared,
+    platform: FecPlatform,
+    cache_size: u64,
+) -> VerifiedReader<Arc<Disk>, Arc<Disk>> {
+    let (data, hash, fec) = (data.clone(), hash.clone(), fec.clone());
+    let repair = FecRepair::new(image.trusted(), image.fec_area, data.clone(), hash.clone(), fec);
+    let repair = repair.unwrap().fec_platform(platform);
+    let reader = VerifiedReader::new(image.trusted(), data, hash).unwrap();
+    reader.cache_size(cache_size).repair(Arc::new(repair))
+}
+
+fn read_all(image: &Image, reader: &VerifiedReader<Arc<Disk>, Arc<Disk>>) -> Vec<u8> {
+    let mut bytes = vec![0; size(image.params.data_size())];
+    assert_eq!(reader.read_at(&mut bytes, 0).unwrap(), bytes.len());
+    bytes
+}
+
+/// One block fewer than roots in each round, of data and of every level, with and without a cache.
+#[test]
+fn everything_is_read_while_each_round_has_lost_less_than_the_roots() {
+    let mut prng = Prng::new(1);
+    for (roots, data_blocks) in [(2, 300), (3, 600), (8, 600), (24, 1000)] {
+        let shape = Shape { behind: 2, ..Shape::small(data_blocks, roots) };
+        let image = Image::new(&mut prng, shape);
+        let mut damages = Damages::new();
+        for round in 0..image.fec_area.rounds() {
+            let (data, tree): (Vec<u64>, Vec<u64>) =
+                image.round(round).into_iter().partition(|block| *block < data_blocks);
+            let hash_blocks = some_of(&mut prng, &tree, 1 + size(roots - 2) / 2);
+            let blocks = some_of(&mut prng, &data, size(roots - 1) - hash_blocks.len());
+            for block in hash_blocks.into_iter().chain(blocks) {
+                let damage = *prng.pick(&[Damage::Changed, Damage::Unreadable]);
+                damages.insert(block, damage);
+            }
+        }
+        for platform in FecPlatform::available() {
+            for cache_size in [0, 1 << 20] {
+                let mut disks = image.disks();
+                disks.damage(&image, &mut prng, &damages);
+                let disks = share(disks);
+                let reader = reader(&image, &disks, platform, cache_size);
+                assert!(read_all(&image, &reader) == image.data, "{roots} roots, {platform}");
+                assert!(reader.counters().repairs > 0);
+            }
+        }
+    }
+}
+
+/// The whole path from the root to a block is corrupt, and the round of each has all it can take.
+#[test]
+fn a_block_is_read_whose_whole_path_is_corrupt() {
+    let mut prng = Prng::new(2);
+    let image = Image::new(&mut prng, Shape::small(5000, 4));
+    let levels = image.params.geometry().levels().len();
+    assert_eq!(levels, 4);
+    let mut damages = Damages::from([(0, Damage::Changed)]);
+    damages.extend((0..levels).map(|level| (image.hash_number(level, 0), Damage::Changed)));
+    let mut disks = image.disks();
+    disks.damage(&image, &mut prng, &damages);
+    let disks = share(disks);
+    // Also without anybody who asks for the hash blocks first.
+    let (data, hash, fec) = disks.clone();
+    let repair = FecRepair::new(image.trusted(), image.fec_area, data, hash, fec).unwrap();
+    let mut bytes = [0; 512];
+    assert!(repair.repair(BlockRef::Data { block: 0 }, &mut bytes).unwrap());
+    assert!(bytes == image.data[..512]);
+    for cache_size in [0, 1 << 20] {
+        let reader = reader(&image, &disks, FecPlatform::detect(), cache_size);
+        assert!(read_all(&image, &reader) == image.data);
+    }
+}
+
+/// All roots, where the tree is whole.
+#[test]
+fn f06_all_roots_are_read_and_one_more_is_an_error() {
+    let mut prng = Prng::new(3);
+    for roots in [2, 7] {
+        let image = Image::new(&mut prng, Shape::small(400, roots));
+        let data: Vec<u64> = image.round(1).into_iter().filter(|block| *block < 400).collect();
+        for (count, is_right) in [(size(roots), true), (size(roots) + 1, false)] {
+            let blocks = some_of(&mut prng, &data, count);
+            let mut disks = image.disks();
+            disks.damage(
+                &image,
+                &mut prng,
+                &blocks.iter().map(|b| (*b, Damage::Changed)).collect(),
+            );
+            let reader = reader(&image, &share(disks), FecPlatform::detect(), 1 << 20);
+            for &block in &blocks {
+                let mut bytes = [0; 512];
+                let read = reader.read_at(&mut bytes, block * 512);
+                assert_eq!(read.is_ok(), is_right);
+                let right = image.block(block);
+                assert!(if is_right { bytes == right } else { bytes == [0; 512] });
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_that_do_not_exist_have_no_other_bytes() {
+    let image = Image::new(&mut Prng::new(4), Shape::small(600, 4));
+    let disks = image.disks();
+    let repair =
+        FecRepair::new(image.trusted(), image.fec_area, &disks.data, &disks.hash, &disks.fec);
+    let repair = repair.unwrap();
+    let mut bytes = [0x11; 512];
+    for block in [
+        BlockRef::Data { block: 600 },
+        BlockRef::Data { block: u64::MAX },
+        BlockRef::Hash { level: 0, block: 38 },
+        BlockRef::Hash { level: 3, block: 0 },
+        BlockRef::Hash { level: 255, block: u64::MAX },
+    ] {
+        assert!(!repair.repair(block, &mut bytes).unwrap(), "{block}");
+    }
+    // Buffers of another length neither.
+    assert!(!repair.repair(BlockRef::Data { block: 0 }, &mut bytes[1..]).unwrap());
+    assert_eq!(bytes, [0x11; 512]);
+}
+
+/// Many threads read what lies over damage, while the storage changes its mind.
+#[test]
+fn m08_storage_that_lies_gets_no_wrong_byte_to_any_reader() {
+    let mut prng = Prng::new(5);
+    let image = Image::new(&mut prng, Shape::small(600, 4));
+    let mut damages = Damages::new();
+    for round in 0..image.fec_area.rounds() {
+        damages.extend(image.round(round)[..2].iter().map(|block| (*block, Damage::Changed)));
+    }
+    damages.insert(image.hash_number(1, 0), Damage::Changed);
+    for lies in [5, 30, 200] {
+        let mut disks = image.disks();
+        disks.damage(&image, &mut prng, &damages);
+        for disk in [&mut disks.data, &mut disks.hash, &mut disks.fec] {
+            disk.lies = lies;
+            disk.calls = AtomicU64::new(prng.next_u64() >> 1);
+        }
+        let reader = reader(&image, &share(disks), FecPlatform::detect(), 4096);
+        let right = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..3_u64 {
+                let (reader, image, right) = (&reader, &image, &right);
+                scope.spawn(move || {
+                    for index in 0..200 {
+                        let block = (index * 7 + thread * 200) % 600;
+                        let mut bytes = [0xee; 512];
+                        match reader.read_at(&mut bytes, block * 512) {
+                            Ok(_) => {
+                                assert!(bytes == image.block(block), "block {block}");
+                                right.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Err(_) => assert_eq!(bytes, [0xee; 512]),
+                        }
+                    }
+                });
+            }
+        });
+        assert!(right.into_inner() > 0);
+    }
+}
