@@ -4,7 +4,8 @@ mod common;
 
 use std::fs;
 
-use common::{CHECK, Dir, SIGNED_BUILD, assert_no_leftovers};
+use common::{CHECK, Dir, SIGNED_BUILD, UUID, assert_no_leftovers};
+use verity_testdata::oracle::VeritySetup;
 use verity_testdata::{files, oracle, pattern};
 
 const PARTS: [&str; 5] = [
@@ -228,6 +229,7 @@ fn the_image_is_read_once() {
     // One trace for each thread, so that no line is broken by another thread.
     strace.args(["-ff", "-y", "-o", "trace", "-e", "trace=pread64,read,mmap,preadv2"]);
     strace.arg(env!("CARGO_BIN_EXE_verity")).args(SIGNED_BUILD.split(' '));
+    strace.args(["--fec-roots", "2"]);
     oracle::run_ok(&mut strace);
     let traces = dir.names().into_iter().filter(|name| name.starts_with("trace"));
     let trace: String = traces.map(|name| String::from_utf8(dir.read(&name)).unwrap()).collect();
@@ -328,4 +330,147 @@ fn c14_a_hostile_manifest_cannot_steer_the_terminal() {
     let run = dir.fails(line, 3, "unknown field");
     assert!(!run.stderr.contains('\x1b') && !run.stderr.contains('\u{202e}'), "{run:?}");
     assert!(!run.stderr.lines().any(|line| line.starts_with("verity: verified")), "{run:?}");
+}
+
+/// In one pass and one file what `format` and `veritysetup` make of the same parameters.
+#[test]
+fn f04_parity_of_a_set_is_that_of_format_and_of_veritysetup() {
+    let Some(veritysetup) = VeritySetup::find() else { return };
+    for roots in 2..=24_usize {
+        let dir = Dir::new();
+        let block = if roots % 3 == 0 { 4096 } else { 512 };
+        // Around full rounds.
+        let data_blocks = (255 - roots) * (roots % 3 + 1) - 6 + roots % 5;
+        dir.write("image.raw", &pattern::sha256_stream(data_blocks * block));
+        let place = match roots % 4 {
+            0 => "--no-superblock".to_owned(),
+            1 => format!("--uuid {UUID} --hash-offset {}", 3 * block + 512),
+            _ => format!("--uuid {UUID}"),
+        };
+        let options =
+            format!("--data-block-size {block} --hash-block-size {block} --salt 00ff {place}");
+        let build = dir.run(&format!("build image.raw {options} --fec-roots {roots} --json"));
+        assert_eq!((build.code, &*build.stderr), (0, ""));
+        let json = build.json();
+        let offset = json["fec"]["offset_bytes"].as_u64().unwrap();
+        assert_eq!(json["hash_device_bytes"].as_u64(), Some(dir.read("image.verity").len() as u64));
+        let own = |hash: &str| {
+            format!("{options} --fec-device {hash} --fec-offset {offset} --fec-roots {roots}")
+        };
+        let format = dir.run(&format!("format image.raw hash {} --json", own("hash"))).json();
+        assert!(dir.read("hash") == dir.read("image.verity"), "format, {roots} roots");
+        assert_eq!((&format["fec"], &format["root_hash"]), (&json["fec"], &json["root_hash"]));
+        let run = |words: &str| {
+            let mut command = veritysetup.command();
+            oracle::run_ok(command.current_dir(dir.path("")).args(words.split(' ')))
+        };
+        run(&format!("format image.raw theirs {}", own("theirs")));
+        assert!(dir.read("theirs") == dir.read("image.verity"), "veritysetup, {roots} roots");
+        let root = json["root_hash"].as_str().unwrap();
+        run(&format!("verify image.raw image.verity {root} {}", own("image.verity")));
+        assert_no_leftovers(&dir);
+    }
+}
+
+#[test]
+fn parity_is_stated_in_the_manifest_and_checked_for() {
+    let dir = Dir::with_signed_set(300);
+    let text = dir.ok(&format!("{SIGNED_BUILD} --fec-roots 2"));
+    for line in ["FEC RS roots:   \t2", "FEC blocks:     \t4", "Hash device size: \t36864 [bytes]"]
+    {
+        assert!(text.lines().any(|said| said == line), "{text}");
+    }
+    let manifest = String::from_utf8(dir.read("image.manifest.json")).unwrap();
+    let fec = r#""fec":{"fec_roots":2,"offset_bytes":20480,"fec_blocks":304}"#;
+    assert!(manifest.contains(fec), "{manifest}");
+    let checked = dir.ok(CHECK);
+    let line =
+        "parity: 2 roots over 304 blocks, 16384 bytes at 20480 of the hash file, not compared";
+    assert_eq!(checked.lines().last(), Some(line));
+    let json = dir.run(&format!("{CHECK} --json")).json();
+    assert_eq!(json["fec"]["fec_blocks"], 304);
+    // The hash file ends with the parity.
+    let hash = dir.read("image.verity");
+    assert_eq!(hash.len(), 36864);
+    for other in [&hash[..36863], &hash[..20480], &hash[..8192], &[&hash[..], b"x"].concat()] {
+        dir.write("image.verity", other);
+        dir.fails(CHECK, 3, "its manifest states 36864");
+    }
+    dir.write("image.verity", &hash);
+    // What check accepts beside it is what it always was.
+    files::flip_bit(&dir.path("image.verity"), 9000, 0);
+    dir.fails(CHECK, 1, "image.verity");
+    // A set without parity takes it away.
+    dir.ok(SIGNED_BUILD);
+    assert_eq!(dir.read("image.verity").len(), 20480);
+    let json = dir.run(&format!("{CHECK} --json")).json();
+    assert_eq!(json["fec"], serde_json::Value::Null);
+}
+
+/// Whoever may sign can state nonsense too.
+#[test]
+fn g04_a_manifest_with_parity_in_the_tree_does_not_pass() {
+    let dir = Dir::with_signed_set(300);
+    dir.ok(&format!("{SIGNED_BUILD} --fec-roots 2"));
+    let manifest = String::from_utf8(dir.read("image.manifest.json")).unwrap();
+    for (offset, blocks, word) in [
+        (0, 304, "must lie behind the hash area, which ends at 20480"),
+        (16384, 304, "must lie behind the hash area, which ends at 20480"),
+        (20480, 305, "lies in what it covers, which ends at 24576"),
+        (24576, 304, "its manifest states 40960"),
+    ] {
+        let other = manifest
+            .replace("\"offset_bytes\":20480", &format!("\"offset_bytes\":{offset}"))
+            .replace("\"fec_blocks\":304", &format!("\"fec_blocks\":{blocks}"));
+        dir.write("image.manifest.json", other.as_bytes());
+        dir.ok("sign --manifest image.manifest.json --key rsa2048.key --certificate rsa2048.cert --output image.manifest.json.p7s");
+        dir.fails(CHECK, 3, word);
+    }
+}
+
+#[test]
+fn f04_parity_that_cannot_be_is_refused_before_any_work() {
+    let dir = Dir::new();
+    dir.write("image.raw", &pattern::sha256_stream(300 * 4096));
+    for roots in ["0", "1", "25", "4294967298", "x", ""] {
+        dir.fails(&format!("build image.raw --fec-roots={roots}"), 2, "--fec-roots");
+    }
+    dir.fails("build image.raw --fec-roots 2 --hash-block-size 1K", 3, "equal block sizes");
+    dir.fails("build image.raw --fec-device x --fec-roots 2", 2, "--fec-device");
+    assert_eq!(dir.names(), ["image.raw"]);
+}
+
+#[test]
+fn parity_of_any_set_is_checked_and_put_into_a_table() {
+    let dir = Dir::new();
+    dir.key("p256");
+    for (blocks, options) in [
+        (300, "--no-superblock"),
+        (300, "--hash-offset 4608"),
+        (300, "--hash sha512 --hash-block-size 1K --data-block-size 1K --salt -"),
+        (300, "--data-blocks 299"),
+        (300, "--format 0 --hash sha384"),
+        (1, ""),
+        (1, "--no-superblock"),
+    ] {
+        dir.write("image.raw", &pattern::sha256_stream(blocks * 4096));
+        dir.ok(&format!(
+            "build image.raw --key p256.key --certificate p256.cert --fec-roots 2 {options}"
+        ));
+        dir.ok("check image.raw --certificate p256.cert");
+        let manifest = "--manifest image.manifest.json --certificate p256.cert";
+        dir.ok(&format!("verify image.raw image.verity {manifest}"));
+        let table = dir.ok(&format!("table {manifest} --data-dev /dev/a --hash-dev /dev/b"));
+        assert!(table.contains(" use_fec_from_device /dev/b fec_start "), "{table}");
+        fs::remove_file(dir.path("image.verity")).unwrap();
+    }
+}
+
+#[test]
+fn c18_the_same_seed_gives_the_same_parity() {
+    let dir = Dir::with_signed_set(1000);
+    dir.ok(&format!("{SIGNED_BUILD} --fec-roots 24 --threads 1"));
+    let first = PARTS.map(|part| dir.read(part));
+    dir.ok(&format!("{SIGNED_BUILD} --fec-roots 24 --threads 5"));
+    assert!(first == PARTS.map(|part| dir.read(part)));
 }

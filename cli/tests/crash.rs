@@ -35,10 +35,14 @@ fn c01_a_killed_first_build() {
     Sweep::new(|_| {}).run(|set| set.build("rsa2048", "new"));
 }
 
-/// C01, M6: a build over an older set.
+/// C01, M6: a build over an older set, which has no parity.
 #[test]
 fn c01_a_killed_build_over_an_old_set() {
-    Sweep::new(build_old).run(|set| set.build("rsa2048", "new"));
+    Sweep::new(build_old).run(|set| {
+        let mut build = set.build("rsa2048", "new");
+        build.args(["--fec-roots", "2"]);
+        build
+    });
 }
 
 /// M6: a build that takes the old signatures away.

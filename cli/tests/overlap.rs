@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use common::{Dir, root_hash};
+use common::{CHECK, Dir, SIGNED_BUILD, root_hash};
 use verity_testdata::loop_device::LoopDevice;
 use verity_testdata::pattern;
 
@@ -53,6 +53,49 @@ fn data_and_hash_area_may_fill_a_file_exactly() {
     let run = dir.run(&format!("verify data data {root} --hash-offset 1228800 --json"));
     assert_eq!((run.code, run.json()["uncovered_bytes"].as_u64()), (0, Some(0)));
     assert_eq!(run.stderr, "");
+}
+
+/// Parity is neither data that nothing protects nor bytes that nobody knows.
+#[test]
+fn parity_on_the_data_device_is_not_uncovered_data() {
+    let dir = Dir::new();
+    let end = 300 * 4096;
+    // Data, hash area, parity, and one block more.
+    dir.write("disk", &pattern::painted(end + 5 * 4096 + 4 * 4096 + 4096));
+    let place = format!("--data-blocks 300 --hash-offset {end}");
+    for (hash, offset, uncovered) in
+        [("disk", end + 5 * 4096, 4096), ("hash", end, 6 * 4096), ("hash", end + 4096, 6 * 4096)]
+    {
+        let fec = format!("--fec-device disk --fec-offset {offset}");
+        let run = dir.run(&format!("format disk {hash} {place} {fec} --json"));
+        assert_eq!((run.code, run.json()["uncovered_bytes"].as_i64()), (0, Some(uncovered)));
+        assert!(run.stderr.contains(&format!("{uncovered} bytes behind")), "{run:?}");
+    }
+}
+
+/// One device with data, hash area and parity, as their manifest says.
+#[test]
+fn parity_that_a_manifest_states_is_not_warned_of() {
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    let image = pattern::sha256_stream(300 * 4096);
+    dir.write("image.raw", &image);
+    let options = format!("--hash-offset {} --fec-roots 2", image.len());
+    dir.ok(&format!("{SIGNED_BUILD} {options}"));
+    dir.ok(CHECK);
+    let manifest = "--manifest image.manifest.json --certificate rsa2048.cert";
+    let hash = dir.read("image.verity");
+    for (more, warning) in [(0, ""), (512, "512 bytes are not covered")] {
+        dir.write("disk", &[&image[..], &hash[image.len()..], &vec![7; more]].concat());
+        let Some(device) = LoopDevice::attach(&dir.path("disk"), 512) else { return };
+        let device = device.path().to_str().unwrap();
+        let run = dir.run(&format!("verify {device} {device} {manifest} --json"));
+        assert_eq!((run.code, run.json()["uncovered_bytes"].as_u64()), (0, Some(more as u64)));
+        assert!(
+            run.stderr.contains(warning) && run.stderr.is_empty() == warning.is_empty(),
+            "{run:?}"
+        );
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod common;
 
 use common::Dir;
 use verity_testdata::files;
+use verity_testdata::oracle::{self, VeritySetup};
 
 #[test]
 fn prints_every_size_of_an_image() {
@@ -29,8 +30,109 @@ fn prints_one_json_object() {
     let expected = "{\"schema\":1,\"algorithm\":\"sha512\",\"hash_type\":1,\"data_block_size\":4096,\
         \"hash_block_size\":4096,\"salt\":null,\"uuid\":null,\"superblock\":false,\"data_blocks\":117760,\
         \"data_bytes\":482344960,\"levels\":3,\"hash_blocks\":1870,\"hash_area_offset\":0,\"hash_start\":0,\
-        \"hash_area_bytes\":7659520,\"hash_device_bytes\":7659520,\"unused_bytes\":null}\n";
+        \"hash_area_bytes\":7659520,\"hash_device_bytes\":7659520,\"unused_bytes\":null,\"fec\":null}\n";
     assert_eq!(Dir::new().ok("plan --image 460M --hash sha512 --no-superblock --json"), expected);
+}
+
+#[test]
+fn prints_every_size_of_parity() {
+    let text = Dir::new().ok("plan --image 460M --fec-roots 2");
+    let expected = "\
+Hash device size:\t7659520 [bytes]
+FEC RS roots:    \t2
+FEC blocks:      \t940
+FEC covers:      \t118689 [blocks]
+FEC offset:      \t3809280 [bytes]
+FEC size:        \t3850240 [bytes]
+";
+    assert!(text.ends_with(expected), "{text}");
+    let json = Dir::new().run("plan --image 460M --fec-roots 2 --json").json();
+    let fec = serde_json::json!({
+        "offset_bytes": 3_809_280, "fec_start": 930, "fec_roots": 2, "fec_blocks": 118_689,
+        "rounds": 470, "parity_blocks": 940, "parity_bytes": 3_850_240,
+    });
+    assert_eq!((&json["fec"], &json["hash_device_bytes"]), (&fec, &7_659_520.into()));
+    assert_eq!(json["hash_area_bytes"], 3_809_280);
+}
+
+/// Hash area and parity in one file, and in two, are as long as veritysetup makes them.
+#[test]
+fn planned_parity_has_the_size_that_veritysetup_gives_it() {
+    let Some(veritysetup) = VeritySetup::find() else { return };
+    for roots in 2..=24_u64 {
+        // Data and tree fill some rounds just so, or not quite.
+        let data_blocks = (255 - roots) * (roots % 4 + 1) - 2 - roots % 3;
+        let block: u64 = if roots % 2 == 0 { 4096 } else { 512 };
+        let dir = Dir::new();
+        files::sparse(&dir.path("image"), data_blocks * block);
+        let sizes = format!("--data-block-size {block} --hash-block-size {block}");
+        let line =
+            format!("plan --image {} {sizes} --fec-roots {roots} --json", data_blocks * block);
+        let plan = dir.run(&line).json();
+        let offset = plan["fec"]["offset_bytes"].as_u64().unwrap();
+        for (fec, offset) in [("hash", offset), ("fec", 0)] {
+            let _ = std::fs::remove_file(dir.path("hash"));
+            let mut command = veritysetup.command();
+            command.current_dir(dir.path("")).args(["format", "image", "hash"]);
+            command.args(sizes.split(' ')).args(["--fec-device", fec]);
+            command.args(["--fec-offset", &offset.to_string(), "--fec-roots", &roots.to_string()]);
+            oracle::run_ok(&mut command);
+        }
+        let length = |name| std::fs::metadata(dir.path(name)).unwrap().len();
+        assert_eq!(plan["fec"]["parity_bytes"].as_u64(), Some(length("fec")), "{line}");
+        assert_eq!(length("hash"), offset, "{line}");
+        assert_eq!(plan["hash_device_bytes"].as_u64(), Some(offset + length("fec")), "{line}");
+    }
+}
+
+#[test]
+fn the_largest_image_with_parity_fills_a_partition() {
+    let dir = Dir::new();
+    for (options, size) in [
+        ("--fec-roots 2", 1_u64 << 20),
+        ("--fec-roots 24 --no-superblock", (1 << 20) + 4095),
+        ("--fec-roots 3 --data-block-size 512 --hash-block-size 512", 100_000),
+        ("--fec-roots 2", 16384),
+    ] {
+        let plan = dir.run(&format!("plan --partition {size} {options} --json")).json();
+        let number = |key: &str| plan[key].as_u64().unwrap();
+        let (data, end) = (number("data_bytes"), number("hash_device_bytes"));
+        assert_eq!(end + number("unused_bytes"), size, "{plan}");
+        // One more data block does not fit.
+        let more = data + number("data_block_size");
+        let next = format!("plan --image {more} --hash-offset {more} {options} --json");
+        assert!(dir.run(&next).json()["hash_device_bytes"].as_u64().unwrap() > size, "{plan}");
+        files::sparse(&dir.path("image"), data);
+        let place = format!(
+            "--hash-offset {} --data-blocks {} --fec-device image --fec-offset {}",
+            number("hash_area_offset"),
+            number("data_blocks"),
+            plan["fec"]["offset_bytes"],
+        );
+        let made = dir.run(&format!("format image image {options} {place} --json"));
+        assert_eq!(made.code, 0, "{made:?}");
+        assert_eq!(std::fs::metadata(dir.path("image")).unwrap().len(), end, "{plan}");
+        for key in ["fec", "hash_device_bytes", "hash_start"] {
+            assert_eq!(made.json()[key], plan[key], "{key}");
+        }
+    }
+    dir.fails("plan --partition 16383 --fec-roots 2", 3, "take 16384 bytes");
+}
+
+#[test]
+fn f04_parity_that_cannot_be_is_not_planned() {
+    let dir = Dir::new();
+    for roots in ["0", "1", "25", "4294967298", "x"] {
+        dir.fails(&format!("plan --image 1M --fec-roots {roots}"), 2, "--fec-roots");
+    }
+    for target in ["--image 1M", "--partition 1M"] {
+        let line = format!("plan {target} --fec-roots 2 --hash-block-size 512");
+        dir.fails(&line, 3, "equal block sizes");
+    }
+    // The hash area ends three blocks before.
+    let line = format!("plan --image 4096 --hash-offset {}", u64::MAX - 16383);
+    dir.ok(&format!("{line} --fec-roots 2"));
+    dir.fails(&format!("{line} --fec-roots 24"), 3, "beyond 2^64 bytes");
 }
 
 #[test]

@@ -33,10 +33,10 @@ fn f13_repairable_damage_is_never_success_and_is_listed() {
     let intact = dir.ok(&image.line("verify"));
     assert!(intact.contains("verified: 300 data blocks") && !intact.contains("parity"), "{intact}");
     image.damage_data([5, 6, 201]);
-    image.damage_hash(1, 0);
+    image.damage_hash(0, 1);
     let run = dir.fails(&image.line("verify"), 6, "4 corrupt blocks, all of which can be repaired");
     let expected = "geometry: not authenticated (superblock)\n\
-                    repairable: hash level 1 block 0 (bytes 4096..8192 of hash)\n\
+                    repairable: hash level 0 block 1 (bytes 12288..16384 of hash)\n\
                     repairable: data block 5 to 6 (bytes 20480..28672 of data)\n\
                     repairable: data block 201 (bytes 823296..827392 of data)\n";
     assert_eq!(run.stdout, expected);
@@ -53,7 +53,7 @@ fn f13_repairable_damage_is_never_success_and_is_listed() {
     assert_eq!(json["repairable"][1], range);
     assert_eq!((&json["repaired_blocks"], &json["repaired"]), (&json!(0), &json!([])));
     // Without the parity it is what it was before.
-    dir.fails(&format!("verify data hash {}", image.root), 1, "hash level 1 block 0");
+    dir.fails(&format!("verify data hash {}", image.root), 1, "hash level 0 block 1");
     image.assert_only_damaged();
 }
 

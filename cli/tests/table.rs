@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Dir, root_hash, wrong};
+use common::{Dir, SIGNED_BUILD, root_hash, wrong};
 
 const DEVICES: &str = "--data-dev /dev/vda1 --hash-dev /dev/vda2";
 
@@ -73,6 +73,173 @@ fn the_origin_of_the_geometry_is_always_said() {
     set.write("bad.json", b"{}");
     set.fails(&format!("table --manifest bad.json {DEVICES}"), 3, "bad.json");
     set.fails(&format!("table image.verity {} {DEVICES}", &wrong(&root)[2..]), 2, "root hash");
+}
+
+/// What the tables of parity say in front of it, for 300 data blocks of 4096 bytes.
+fn head(root: &str, salt: &str, hash_start: u64) -> String {
+    format!("0 2400 verity 1 /dev/vda1 /dev/vda2 4096 4096 300 {hash_start} sha256 {root} {salt}")
+}
+
+/// A directory with an image of 300 blocks, its set with parity, and the root hash.
+fn set_with_parity(options: &str) -> (Dir, String) {
+    let dir = Dir::with_signed_set(300);
+    dir.ok(&format!("{SIGNED_BUILD} {options}"));
+    let root = String::from_utf8(dir.read("image.roothash")).expect("a root hash");
+    (dir, root)
+}
+
+#[test]
+fn parity_of_a_manifest_stands_in_the_table() {
+    for (options, hash_start, start) in [
+        ("--salt 00ff", 1, 5),
+        ("--salt 00ff --no-superblock", 0, 4),
+        ("--salt 00ff --hash-offset 4608", 2, 6),
+    ] {
+        let dir = Dir::new();
+        dir.write("image.raw", &verity_testdata::pattern::sha256_stream(300 * 4096));
+        dir.ok(&format!("build image.raw --fec-roots 3 {options}"));
+        let root = String::from_utf8(dir.read("image.roothash")).unwrap();
+        let head = head(&root, "00ff", hash_start);
+        let line = format!("table --manifest image.manifest.json {DEVICES}");
+        let fec = |device: &str, start: u64| {
+            format!("use_fec_from_device {device} fec_start {start} fec_blocks 304 fec_roots 3")
+        };
+        let own = fec("/dev/vda2", start);
+        assert_eq!(dir.ok(&line), format!("{head} 8 {own}\n"));
+        let with_options = format!("{line} --option restart_on_corruption");
+        let table = format!("{head} 9 restart_on_corruption {own}");
+        assert_eq!(dir.ok(&with_options), format!("{table}\n"));
+        assert_eq!(
+            dir.ok(&format!("{with_options} --emit dm-mod-create")),
+            format!("root,,,ro,{table}\n")
+        );
+        assert_eq!(
+            dir.ok(&format!("{with_options} --emit grub --name usr")),
+            format!("set dm_verity_usr=\"usr,,,ro,{table}\"\n")
+        );
+        let other = fec("/dev/vda3", start);
+        assert_eq!(dir.ok(&format!("{line} --fec-dev /dev/vda3")), format!("{head} 8 {other}\n"));
+        let other = fec("/dev/vda3", 0);
+        assert_eq!(
+            dir.ok(&format!("{line} --fec-dev /dev/vda3 --fec-offset 0")),
+            format!("{head} 8 {other}\n")
+        );
+        assert_eq!(dir.ok(&format!("{line} --no-fec")), format!("{head}\n"));
+        let json = dir.run(&format!("{line} --json")).json();
+        let expected = serde_json::json!({
+            "device": "/dev/vda2", "fec_start": start, "fec_blocks": 304, "fec_roots": 3,
+        });
+        assert_eq!(json["fec"], expected);
+        assert_eq!(
+            dir.run(&format!("{line} --no-fec --json")).json()["fec"],
+            serde_json::Value::Null
+        );
+    }
+}
+
+/// Only a signature says where the parity is; with one, nobody changes it.
+#[test]
+fn i02_parity_of_a_signed_manifest_is_authenticated() {
+    let (dir, _) = set_with_parity("--fec-roots 2");
+    let line = format!("table --manifest image.manifest.json --certificate rsa2048.cert {DEVICES}");
+    let run = dir.run(&line);
+    assert_eq!((run.code, &*run.stderr), (0, ""));
+    assert!(run.stdout.contains("fec_start 5 fec_blocks 304 fec_roots 2"), "{run:?}");
+    let manifest = String::from_utf8(dir.read("image.manifest.json")).unwrap();
+    for (from, to) in [("\"fec_roots\":2", "\"fec_roots\":4"), ("20480", "24576"), ("304", "305")] {
+        dir.write("image.manifest.json", manifest.replace(from, to).as_bytes());
+        dir.fails(&line, 5, "image.manifest.json.p7s");
+    }
+}
+
+/// What veritysetup would tell the kernel, from the size of the hash device.
+#[test]
+fn parity_beside_a_superblock_is_what_veritysetup_computes() {
+    let (dir, root) = set_with_parity("--fec-roots 2");
+    let manifest = dir.ok(&format!("table --manifest image.manifest.json {DEVICES}"));
+    let line = format!("table image.verity {root} {DEVICES}");
+    let same = format!("{line} --fec-dev /dev/vda2 --fec-offset 20480");
+    assert_eq!(dir.ok(&same), manifest);
+    assert_eq!(dir.ok(&format!("{same} --fec-roots 2 --fec-blocks 304")), manifest);
+    assert_eq!(
+        dir.ok(&line),
+        dir.ok(&format!("table --manifest image.manifest.json --no-fec {DEVICES}"))
+    );
+
+    // On another device the parity covers the hash device to its end, as it was when the parity was made.
+    dir.write("hash", &[7; 10 * 4096 + 1]);
+    let made =
+        dir.run("format image.raw hash --salt 00ff --fec-device fec --fec-roots 5 --json").json();
+    let root = made["root_hash"].as_str().unwrap();
+    let line = format!("table hash {root} {DEVICES} --fec-dev /dev/vda3 --fec-roots 5");
+    let head = head(root, "00ff", 1);
+    let expected = |start: u64, blocks: u64| {
+        format!(
+            "{head} 8 use_fec_from_device /dev/vda3 fec_start {start} fec_blocks {blocks} fec_roots 5\n"
+        )
+    };
+    assert_eq!(made["fec"]["fec_blocks"], 309);
+    assert_eq!(dir.ok(&line), expected(0, 309));
+    assert_eq!(dir.ok(&format!("{line} --fec-offset 8K --fec-blocks 304")), expected(2, 304));
+    assert_eq!(dir.ok(&line.replace("--fec-dev ", "--fec-device ")), expected(0, 309));
+}
+
+#[test]
+fn parity_that_cannot_be_is_not_put_into_a_table() {
+    let (dir, root) = set_with_parity("--fec-roots 2");
+    let superblock = format!("table image.verity {root} {DEVICES}");
+    let manifest = format!("table --manifest image.manifest.json {DEVICES}");
+    for (line, word) in [
+        (format!("{superblock} --fec-offset 0"), "--fec-dev"),
+        (format!("{superblock} --fec-roots 2"), "--fec-dev"),
+        (format!("{superblock} --fec-blocks 304"), "--fec-dev"),
+        (format!("{superblock} --no-fec"), "cannot be used with"),
+        (format!("{superblock} --fec-dev f --fec-roots 1"), "--fec-roots"),
+        (format!("{superblock} --fec-dev f --fec-roots 25"), "--fec-roots"),
+        (format!("{superblock} --fec-dev f --fec-offset 512"), "not a multiple of 4096"),
+        (format!("{superblock} --fec-dev f --fec-blocks 303"), "have 304"),
+        (format!("{superblock} --fec-dev f --fec-blocks 18446744073709551615"), "beyond 2^64"),
+        (format!("{superblock} --fec-dev /dev/vda2"), "must lie behind the hash area"),
+        (
+            format!("{superblock} --fec-dev /dev/vda2 --fec-offset 16K"),
+            "must lie behind the hash area",
+        ),
+        (
+            format!("{superblock} --fec-dev /dev/vda2 --fec-offset 20K --fec-blocks 305"),
+            "lies in what it covers",
+        ),
+        (
+            format!("{superblock} --fec-dev /dev/vda1 --fec-offset 1196K"),
+            "must lie behind the data",
+        ),
+        (
+            format!(
+                "{superblock} --fec-dev f --option use_fec_from_device=g --option fec_start=0 --option fec_blocks=304 --option fec_roots=2"
+            ),
+            "parity already",
+        ),
+        (format!("{manifest} --fec-roots 2"), "cannot be used with"),
+        (format!("{manifest} --fec-dev f --fec-blocks 304"), "cannot be used with"),
+        (format!("{manifest} --fec-dev f --no-fec"), "cannot be used with"),
+        (format!("{manifest} --fec-offset 0"), "--fec-dev"),
+        (format!("{manifest} --fec-dev f --fec-offset 100"), "not a multiple of 4096"),
+    ] {
+        dir.fails(&line, 2, word);
+    }
+    let words = manifest.split(' ').chain(["--fec-dev", "a b"]);
+    let run = dir.run_words(words);
+    assert_eq!(run.code, 2, "{run:?}");
+    let line = format!("{superblock} --fec-dev /dev/vda2 --fec-offset 24K");
+    dir.fails(&line, 3, "the parity ends at 40960 bytes, the hash device at 36864");
+    dir.ok("build image.raw");
+    dir.fails(&format!("{manifest} --no-fec"), 2, "no effect");
+    dir.fails(&format!("{manifest} --fec-dev f"), 2, "states no parity");
+    // Still there: the four words as they are.
+    let words = "--option use_fec_from_device=f --option fec_start=0 --option fec_blocks=304 --option fec_roots=2";
+    assert!(
+        dir.ok(&format!("{manifest} {words}"))
+            .ends_with("fec_start 0 fec_blocks 304 fec_roots 2\n")
+    );
 }
 
 #[test]

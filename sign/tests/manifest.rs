@@ -529,7 +529,7 @@ proptest! {
             }
             None => made,
         };
-        prop_assert_eq!(made.fec_area().as_ref().map(Fec::from).as_ref(), made.fec());
+        prop_assert_eq!(made.fec_area().as_ref().map(Fec::from), made.fec().copied());
         let bytes = made.to_bytes();
         prop_assert!(bytes.len() < 4096);
         prop_assert_eq!(&Manifest::parse(&bytes).unwrap(), &made);

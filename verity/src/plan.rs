@@ -17,7 +17,7 @@ use crate::{Error, FecArea, FecError, HashArea, Params, ParamsBuilder};
 ///
 /// // The same with parity behind them.
 /// let plan = Plan::for_partition_with_fec(Params::builder(), 64 << 20, true, 2)?;
-/// assert_eq!((plan.params().data_blocks(), plan.end()), (16127, 64 << 20));
+/// assert_eq!((plan.params().data_blocks(), plan.end()), (16126, 64 << 20));
 /// # Ok::<(), verity::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

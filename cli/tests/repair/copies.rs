@@ -27,10 +27,10 @@ fn f11_a_copy_is_whole_and_the_inputs_stay_as_they_are() {
     assert_eq!((run.code, &*run.stderr), (0, ""), "{run:?}");
     assert!(run.stdout.ends_with("; 2 blocks were repaired; written to copy\n"), "{run:?}");
     assert!(dir.read("copy") == image.good[0]);
-    image.damage_hash(0, 0);
-    image.damage_hash(1, 0);
+    image.damage_hash(0, 1);
+    image.damage_hash(0, 2);
     let run = image.dir.fails(&image.line("repair --output copy2"), 2, "--hash-output FILE");
-    assert!(run.stdout.contains("repairable: hash level 1 block 0"), "{run:?}");
+    assert!(run.stdout.contains("repairable: hash level 0 block 1 to 2 "), "{run:?}");
     let run = image.run("repair --output copy --hash-output tree --json");
     let json = run.json();
     assert_eq!((run.code, &json["repaired_blocks"]), (0, &json!(4)), "{run:?}");
