@@ -53,7 +53,7 @@ impl FecSource {
             Some(area) => self.pin(&area).map(|()| area),
             None => {
                 let (roots, offset) = (self.roots.unwrap_or(ROOTS), self.offset.unwrap_or(0));
-                let end = if with_hash { offset } else { hash.size().max(hash_area.end()) };
+                let end = if with_hash { offset } else { hash.size() }.max(hash_area.end());
                 FecArea::covering(params, hash_area, roots, end, offset)
                     .or_fail(Class::Metadata, path)
             }

@@ -480,6 +480,7 @@ fn repaired(facts: &Repaired) -> String {
     );
     let _ = match facts.repaired_blocks {
         0 => write!(text, "nothing was corrupt"),
+        1 => write!(text, "1 block was repaired"),
         blocks => write!(text, "{blocks} blocks were repaired"),
     };
     for output in facts.output.iter().chain(&facts.hash_output) {

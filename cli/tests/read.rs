@@ -245,7 +245,7 @@ fn json_never_mixes_with_the_bytes() {
     let expected = format!(
         "{{\"schema\":1,\"geometry\":\"not authenticated (superblock)\",\"root_hash\":\"{root}\",\
          \"algorithm\":\"sha256\",\"offset_bytes\":0,\"bytes\":9000,\"output\":null,\"data_blocks_read\":3,\
-         \"hash_blocks_read\":2,\"cache_hits\":0,\"zero_blocks\":0,\"requests\":null,\"fetched_bytes\":null,\
+         \"hash_blocks_read\":2,\"cache_hits\":0,\"zero_blocks\":0,\"repairs\":0,\"requests\":null,\"fetched_bytes\":null,\
          \"signer\":null}}\n"
     );
     let counted = |text: &str| {

@@ -39,6 +39,18 @@ fn the_lines_of_the_readme_work_as_they_stand() {
     assert_eq!(run.stdout.matches("verified: 300 data blocks").count(), 2, "{}", run.stdout);
 }
 
+#[test]
+fn the_lines_of_the_repair_document_work_as_they_stand() {
+    let dir = Dir::new();
+    let good = pattern::sha256_stream(300 * 4096);
+    dir.write("rootfs.raw", &good);
+    let run = shell(&dir, &commands("docs/REPAIR.md", "## With the command"));
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(dir.read("rootfs.raw") == good && dir.read("whole.raw") == good);
+    assert_eq!(run.stdout.matches("repairable: data block 17 ").count(), 2, "{}", run.stdout);
+    assert!(run.stdout.contains("; 1 block was repaired"), "{}", run.stdout);
+}
+
 /// The line that Bottlerocket's boot loader runs.
 #[test]
 fn the_grub_line_of_the_format_document_is_bottlerockets() {

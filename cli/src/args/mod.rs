@@ -338,7 +338,7 @@ pub(crate) struct RepairArgs {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Also write a repaired copy of HASH to this file
-    #[arg(long, value_name = "FILE", requires = "output")]
+    #[arg(long, value_name = "FILE", requires = "output", conflicts_with = "in_place")]
     hash_output: Option<PathBuf>,
     /// Write nothing, and tell what would be repaired
     #[arg(long)]

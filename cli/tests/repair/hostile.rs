@@ -76,9 +76,11 @@ fn f01_a_tree_with_parity_of_its_own_is_not_verified() {
 fn f02_parity_that_gives_other_bytes_repairs_nothing() {
     let image = Image::new();
     image.damage_data([5]);
-    for byte in [4096 * 2, 4096 * 2 + 1, 16383] {
+    // Both bytes of a codeword of its round: with one of them right, the block would come from that.
+    for byte in [8192, 8192 + 100, 16382] {
         let mut fec = image.good[2].clone();
         fec[byte] ^= 1;
+        fec[byte + 1] ^= 1;
         image.dir.write("fec", &fec);
         image.dir.fails(&image.line("repair --in-place"), 1, "beyond repair: data block 5");
     }

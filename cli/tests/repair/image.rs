@@ -44,13 +44,6 @@ impl Image {
         overwrite(&self.dir.path("hash"), LEVELS[level] + block * 4096);
     }
 
-    /// Everything as it was in the beginning.
-    pub(crate) fn mend(&self) {
-        for (name, bytes) in ["data", "hash", "fec"].into_iter().zip(&self.good) {
-            self.dir.write(name, bytes);
-        }
-    }
-
     #[track_caller]
     pub(crate) fn assert_whole(&self) {
         assert!(contents(&self.dir) == self.good, "data, hash and parity are what they were");

@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(end, size);
         let read = |file: &File| {
             let mut bytes = vec![0; size.try_into().unwrap()];
-            file.read_exact_at(&mut bytes, 0).unwrap();
+            ReadAt::read_exact_at(file, &mut bytes, 0).unwrap();
             bytes
         };
         assert!(read(&source) == read(&target));
