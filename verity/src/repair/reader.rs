@@ -35,7 +35,7 @@ const CACHE_SIZE: u64 = 16 * 1024 * 1024;
 /// let root_hash = Builder::new(&params).build_with_fec(&image, &hash, &hash_area, &fec, &fec_area)?;
 ///
 /// let right = image[300_000..300_100].to_vec();
-/// image[290_000..310_000].fill(0xee);
+/// image[295_000..302_000].fill(0xee);
 /// // Readers and repairs share what they read.
 /// let (image, hash) = (Arc::new(image), Arc::new(hash));
 /// let trusted = TrustedParams::pinned(params, root_hash, hash_area)?;
