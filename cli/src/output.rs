@@ -386,7 +386,7 @@ fn checked(facts: &Checked) -> String {
     if let Some(fec) = &facts.fec {
         let _ = writeln!(
             text,
-            "parity: {} roots over {} blocks, {} bytes at {} of the hash file, not compared",
+            "parity: {} roots over {} blocks, {} bytes at {} of the hash file",
             fec.fec_roots, fec.fec_blocks, fec.parity_bytes, fec.offset_bytes,
         );
     }

@@ -384,8 +384,7 @@ fn parity_is_stated_in_the_manifest_and_checked_for() {
     let fec = r#""fec":{"fec_roots":2,"offset_bytes":20480,"fec_blocks":304}"#;
     assert!(manifest.contains(fec), "{manifest}");
     let checked = dir.ok(CHECK);
-    let line =
-        "parity: 2 roots over 304 blocks, 16384 bytes at 20480 of the hash file, not compared";
+    let line = "parity: 2 roots over 304 blocks, 16384 bytes at 20480 of the hash file";
     assert_eq!(checked.lines().last(), Some(line));
     let json = dir.run(&format!("{CHECK} --json")).json();
     assert_eq!(json["fec"]["fec_blocks"], 304);
@@ -396,6 +395,10 @@ fn parity_is_stated_in_the_manifest_and_checked_for() {
         dir.write("image.verity", other);
         dir.fails(CHECK, 3, "its manifest states 36864");
     }
+    dir.write("image.verity", &hash);
+    // Parity that could repair nothing is of no use to anyone.
+    files::flip_bit(&dir.path("image.verity"), 36000, 0);
+    dir.fails(CHECK, 1, "the parity of 1 rounds of 2 is not theirs");
     dir.write("image.verity", &hash);
     // What can be repaired is not accepted either.
     files::flip_bit(&dir.path("image.verity"), 9000, 0);

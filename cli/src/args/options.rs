@@ -86,6 +86,7 @@ impl From<VerifyArgs> for verify::Options {
             image: args.image.into(),
             effort: verify::Effort {
                 all: args.all,
+                parity: args.all,
                 ignore_zero_blocks: args.ignore_zero_blocks,
                 threads: args.threads.threads,
             },

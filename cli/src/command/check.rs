@@ -41,7 +41,7 @@ pub(crate) struct Checked {
     pub(crate) label: String,
     pub(crate) not_after: Option<u64>,
     pub(crate) root_hash_signer: String,
-    /// The parity in the hash file; its bytes were not compared.
+    /// The parity in the hash file, compared too.
     pub(crate) fec: Option<Fec>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let data = Arc::new(Device::open(&options.image)?);
     let hash = Arc::new(Device::open(&cars.hash)?);
     hash_file(verified.manifest(), &hash)?;
-    let effort = Effort { all: false, ignore_zero_blocks: false, threads: options.threads };
+    let effort = Effort { parity: true, threads: options.threads, ..Effort::default() };
     let image =
         Image::of_manifest(&verified, data, hash, &FecSource::default())?.with_its_superblock()?;
     let verification = verify::blocks(&image, effort, context)?;

@@ -30,6 +30,8 @@ pub(crate) struct Options {
 pub(crate) struct Effort {
     /// Look for every corrupt block.
     pub(crate) all: bool,
+    /// Compare the parity of an intact image too, if it has any.
+    pub(crate) parity: bool,
     pub(crate) ignore_zero_blocks: bool,
     pub(crate) threads: Option<NonZeroUsize>,
 }
@@ -90,7 +92,7 @@ pub(crate) fn blocks(
     };
     let checked = checked.map_err(|error| explain(error, image, effort.threads, context));
     let checked = image.unless_changed(checked)?;
-    let parity_rounds = if effort.all { parity(image, effort.threads, context)? } else { None };
+    let parity_rounds = if effort.parity { parity(image, effort.threads, context)? } else { None };
     warn_of_padding(image)?;
     let uncovered_bytes = uncovered(image)?;
     Ok(Verification {
