@@ -51,7 +51,23 @@ fn s01_s02_s04_what_is_no_superblock_is_refused() {
         assert_eq!(json["class"], "metadata");
         assert!(json["message"].as_str().unwrap().starts_with("hash: "), "{json}");
         let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["class", "corruptions", "geometry", "message", "schema", "truncated"]);
+        assert_eq!(
+            keys,
+            [
+                "class",
+                "corruptions",
+                "geometry",
+                "message",
+                "parity",
+                "parity_rounds",
+                "repairable",
+                "repairable_blocks",
+                "repaired",
+                "repaired_blocks",
+                "schema",
+                "truncated"
+            ]
+        );
     }
 }
 
