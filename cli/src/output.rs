@@ -16,6 +16,7 @@ use crate::command::build::Built;
 use crate::command::check::Checked;
 use crate::command::header::Header;
 use crate::command::plan::Sizes;
+use crate::command::prepare_signature::Prepared;
 use crate::command::read::Copied;
 use crate::command::serve::{Ready, Served};
 use crate::command::sign::Signed;
@@ -42,6 +43,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Checked(facts) => document(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
             Outcome::Planned(facts) => document(facts),
+            Outcome::Prepared(facts) => document(facts),
             Outcome::Read(facts) => document(facts),
             Outcome::Served(facts) => document(facts),
             Outcome::Signed(facts) => document(facts),
@@ -55,6 +57,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Checked(facts) => checked(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
             Outcome::Planned(facts) => sizes(facts),
+            Outcome::Prepared(facts) => prepared(facts),
             Outcome::Read(facts) => copied(facts),
             Outcome::Served(facts) => served(facts),
             Outcome::Signed(facts) => signed(facts),
@@ -300,6 +303,24 @@ fn checked(facts: &Checked) -> String {
     let mut text = format!("image: {} version {}\n", Plain(&facts.image_name), facts.image_version);
     let _ = writeln!(text, "root hash: signed by {}", Plain(&facts.root_hash_signer));
     text.push_str(&verification(&facts.verification));
+    text
+}
+
+fn prepared(facts: &Prepared) -> String {
+    let mut text = format!(
+        "to be signed: {} {} by the {} key of certificate sha256 {}\n\
+         {}: {} into {}\n",
+        facts.to_be_signed.replace('-', " "),
+        facts.root_hash,
+        facts.key,
+        facts.certificate_sha256,
+        facts.digest,
+        facts.digest_hex,
+        facts.digest_file,
+    );
+    if let Some(file) = &facts.content_file {
+        let _ = writeln!(text, "content: {} bytes into {file}", facts.content_bytes);
+    }
     text
 }
 
