@@ -17,6 +17,7 @@ use crate::command::build::Built;
 use crate::command::check::Checked;
 use crate::command::header::Header;
 use crate::command::plan::Sizes;
+use crate::command::prepare_signature::Prepared;
 use crate::command::read::Copied;
 use crate::command::repair::Repaired;
 use crate::command::serve::{Ready, Served};
@@ -45,6 +46,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Checked(facts) => document(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
             Outcome::Planned(facts) => document(facts),
+            Outcome::Prepared(facts) => document(facts),
             Outcome::Read(facts) => document(facts),
             Outcome::Repaired(facts) => document(facts),
             Outcome::Served(facts) => document(facts),
@@ -59,6 +61,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Checked(facts) => checked(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
             Outcome::Planned(facts) => sizes(facts),
+            Outcome::Prepared(facts) => prepared(facts),
             Outcome::Read(facts) => copied(facts),
             Outcome::Repaired(facts) => repaired(facts),
             Outcome::Served(facts) => served(facts),
@@ -389,6 +392,24 @@ fn checked(facts: &Checked) -> String {
             "parity: {} roots over {} blocks, {} bytes at {} of the hash file",
             fec.fec_roots, fec.fec_blocks, fec.parity_bytes, fec.offset_bytes,
         );
+    }
+    text
+}
+
+fn prepared(facts: &Prepared) -> String {
+    let mut text = format!(
+        "to be signed: {} {} by the {} key of certificate sha256 {}\n\
+         {}: {} into {}\n",
+        facts.to_be_signed.replace('-', " "),
+        facts.root_hash,
+        facts.key,
+        facts.certificate_sha256,
+        facts.digest,
+        facts.digest_hex,
+        facts.digest_file,
+    );
+    if let Some(file) = &facts.content_file {
+        let _ = writeln!(text, "content: {} bytes into {file}", facts.content_bytes);
     }
     text
 }

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{NAMES, OpenSsl, certificate, path, signer};
+use common::{NAMES, OpenSsl, certificate, path, signatory};
 use proptest::prelude::*;
 use verity::{Algorithm, BlockSize, FecArea, HashArea, HashType, Origin, Params, RootHash, Salt};
 use verity_sign::{
@@ -297,7 +297,7 @@ fn p23_size() {
 }
 
 fn verified(manifest: &Manifest, name: &str) -> VerifiedManifest {
-    let signature = signer(name).sign_manifest(manifest).unwrap();
+    let signature = signatory(name).sign_manifest(manifest).unwrap();
     Manifest::verify(&manifest.to_bytes(), &signature, &[certificate(name)]).unwrap()
 }
 
@@ -320,18 +320,18 @@ fn a_verified_manifest_gives_trusted_parameters() {
 fn p30_signatures_of_something_else() {
     let bytes = manifest().to_bytes();
     let trusted = [certificate("rsa2048")];
-    let other = signer("rsa2048").sign_manifest(&without_superblock()).unwrap();
-    let root = signer("rsa2048").sign_root_hash(&manifest().root_hash()).unwrap();
+    let other = signatory("rsa2048").sign_manifest(&without_superblock()).unwrap();
+    let root = signatory("rsa2048").sign_root_hash(&manifest().root_hash()).unwrap();
     for signature in [other, root] {
         let error = Manifest::verify(&bytes, &signature, &trusted).unwrap_err();
         assert_eq!(error.class(), Class::Signature, "{error}");
         assert!(error.to_string().contains("manifest"), "{error}");
     }
-    let stranger = signer("other").sign_manifest(&manifest()).unwrap();
+    let stranger = signatory("other").sign_manifest(&manifest()).unwrap();
     let error = Manifest::verify(&bytes, &stranger, &trusted).unwrap_err();
     assert_eq!(error.class(), Class::Trust);
     let newline = [bytes.as_slice(), b"\n"].concat();
-    let signature = signer("rsa2048").sign_detached(&newline).unwrap();
+    let signature = signatory("rsa2048").sign_detached(&newline).unwrap();
     let error = Manifest::verify(&bytes, &signature, &trusted).unwrap_err();
     assert!(error.to_string().contains("newline"), "{error}");
     let error = Manifest::verify(&newline, &signature, &trusted).unwrap_err();
@@ -342,7 +342,7 @@ fn p30_signatures_of_something_else() {
 #[test]
 fn signed_nonsense_is_still_nonsense() {
     for bad in ["{}".to_owned(), with("1228800", "1228799"), format!("{} ", text())] {
-        let signature = signer("p256").sign_detached(bad.as_bytes()).unwrap();
+        let signature = signatory("p256").sign_detached(bad.as_bytes()).unwrap();
         let error =
             Manifest::verify(bad.as_bytes(), &signature, &[certificate("p256")]).unwrap_err();
         assert!(matches!(error, Error::Manifest(_)), "{error}");
@@ -353,7 +353,7 @@ fn signed_nonsense_is_still_nonsense() {
 fn p01_no_bit_of_a_manifest_can_change() {
     for manifest in [manifest(), with_fec()] {
         let bytes = manifest.to_bytes();
-        let signature = signer("p256").sign_manifest(&manifest).unwrap();
+        let signature = signatory("p256").sign_manifest(&manifest).unwrap();
         let trusted = [certificate("p256")];
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
@@ -368,7 +368,7 @@ fn p01_no_bit_of_a_manifest_can_change() {
 fn p30_manifests_with_and_without_parity_are_two() {
     let trusted = [certificate("p256")];
     for (signed, shown) in [(manifest(), with_fec()), (with_fec(), manifest())] {
-        let signature = signer("p256").sign_manifest(&signed).unwrap();
+        let signature = signatory("p256").sign_manifest(&signed).unwrap();
         let error = Manifest::verify(&shown.to_bytes(), &signature, &trusted).unwrap_err();
         assert_eq!(error.class(), Class::Signature, "{error}");
     }
@@ -452,7 +452,7 @@ fn openssl_alone_can_check_a_manifest() {
     let Some(openssl) = OpenSsl::find() else { return };
     let content = openssl.file("M", &manifest().to_bytes());
     for name in NAMES {
-        let signature = openssl.file("M.p7s", &signer(name).sign_manifest(&manifest()).unwrap());
+        let signature = openssl.file("M.p7s", &signatory(name).sign_manifest(&manifest()).unwrap());
         openssl.ok(
             "cms -verify -binary -inform DER -in {} -content {} -certfile {} -noverify -nointern",
             &[&signature, &content, &path(name, "cert")],

@@ -3,6 +3,7 @@
 //! They touch files and call the libraries. They know nothing of argument syntax, print nothing but warnings
 //! (through `tracing`) and never end the process, so that another front end can call them as they are.
 
+pub(crate) mod attach_signature;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod dump;
@@ -10,6 +11,7 @@ pub(crate) mod format;
 pub(crate) mod header;
 pub(crate) mod image;
 pub(crate) mod plan;
+pub(crate) mod prepare_signature;
 pub(crate) mod read;
 mod recovery;
 pub(crate) mod repair;
@@ -63,6 +65,7 @@ pub(crate) enum Outcome {
     Dumped(header::Header),
     Formatted(header::Header),
     Planned(plan::Sizes),
+    Prepared(prepare_signature::Prepared),
     Read(read::Copied),
     Repaired(repair::Repaired),
     Served(serve::Served),

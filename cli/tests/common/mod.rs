@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 pub(crate) mod layout;
+pub(crate) mod token;
 
 use std::ffi::OsStr;
 use std::fs;
