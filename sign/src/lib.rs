@@ -49,6 +49,7 @@ mod content;
 mod error;
 mod input;
 mod key;
+pub mod lint;
 mod manifest;
 mod pkcs7;
 mod signer;
