@@ -5,10 +5,12 @@
 //! `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on seeds, mutations of them and old
 //! findings as an ordinary test. How to fuzz: README.md.
 
+pub mod certificate;
 pub mod manifest;
 mod message;
 pub mod mutate;
 pub mod nbd;
+pub mod pkcs7;
 pub mod read;
 pub mod superblock;
 pub mod table;
@@ -25,10 +27,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
     Target { name: "nbd", run: nbd::run, seeds: nbd::seeds },
     Target { name: "read", run: read::run, seeds: read::seeds },
+    Target { name: "pkcs7", run: pkcs7::run, seeds: pkcs7::seeds },
+    Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
 ];

@@ -23,7 +23,7 @@ fn seeds_are_valid_and_differ() {
 #[test]
 fn seeds_are_accepted() {
     use verity::table::{DmModCreate, Table, TableOptions};
-    let accepts: [fn(&[u8]) -> bool; 5] = [
+    let accepts: [fn(&[u8]) -> bool; 7] = [
         |seed| verity::Superblock::parse(seed).is_ok(),
         |seed| {
             let text = std::str::from_utf8(seed).unwrap();
@@ -41,6 +41,8 @@ fn seeds_are_accepted() {
             let reads = steps.chunks(4).filter(|step| step[0] % 8 < 4).collect::<Vec<_>>().concat();
             verity_fuzz::read::verified_bytes(&[header, &reads].concat()) > 0
         },
+        verity_fuzz::pkcs7::is_accepted,
+        |seed| verity_sign::Certificate::parse(seed).is_ok(),
     ];
     for (target, accepts) in TARGETS.into_iter().zip(accepts) {
         for (index, seed) in (target.seeds)().iter().enumerate() {

@@ -9,9 +9,12 @@
 //!   the place of the hash area ([`Signer::sign_manifest`], [`Manifest::verify`]). A root hash alone
 //!   binds none of these.
 //!
-//! Trust is a pinned [`Certificate`] in the caller's hand. Nothing that a message embeds is trusted, no
-//! chains are built, and no weaker mode is fallen back to. Keys come from PEM or DER: RSA 2048, 3072,
-//! 4096 and ECDSA P-256, P-384.
+//! Trust is a certificate in the caller's hand: a pinned [`Certificate`] of the signer, or those of
+//! [`Authorities`] to which the signer's must lead. Nothing that a message embeds is trusted, and no weaker
+//! mode is fallen back to. Keys come from PEM or DER: RSA 2048, 3072, 4096 and ECDSA P-256, P-384.
+//!
+//! [`AcceptedImages`] is what a machine remembers against older images. [`lint`] tells whether a kernel
+//! would take a signature, which is another question and vouches for nothing.
 //!
 //! ```
 //! use verity_sign::{Certificate, PrivateKey, Signer, verify_root_hash};
@@ -43,6 +46,7 @@
 #[doc = include_str!("../../docs/READING.md")]
 struct Reading;
 
+mod accepted;
 mod algorithm;
 mod certificate;
 mod content;
@@ -53,18 +57,21 @@ pub mod lint;
 mod manifest;
 mod pkcs7;
 mod signer;
+mod trust;
 mod verify;
 
 // The public interface is:
+pub use crate::accepted::{AcceptedImages, MAX_STATE_BYTES};
 pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
 pub use crate::certificate::{Certificate, Fingerprint, Validity};
 pub use crate::content::root_hash_content;
 pub use crate::error::{
     CertificateError, Class, Error, InputError, KeyError, ManifestError, PolicyError,
-    SignatureError, SigningError,
+    SignatureError, SigningError, StateError,
 };
 pub use crate::input::MAX_KEY_BYTES;
 pub use crate::key::PrivateKey;
 pub use crate::manifest::{Fec, Image, MAX_MANIFEST_BYTES, Manifest, VerifiedManifest};
 pub use crate::signer::Signer;
+pub use crate::trust::{Authorities, Trust};
 pub use crate::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};

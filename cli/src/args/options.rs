@@ -1,14 +1,15 @@
 //! From what the user typed to what the commands take.
 
 use super::{
-    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ParameterArgs, PlanArgs,
-    ReadArgs, ReadingArgs, ServeArgs, SignArgs, TableArgs, VerifyArgs,
+    BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, LintSignatureArgs,
+    ParameterArgs, PlanArgs, ReadArgs, ReadingArgs, ServeArgs, SignArgs, TableArgs, TrustArgs,
+    VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
-use crate::command::{build, check, dump, format, plan, read, serve, sign, table, verify};
+use crate::command::{build, check, dump, format, lint, plan, read, serve, sign, table, verify};
 use crate::parameters::Parameters;
 use crate::server::{Address, Limits};
-use crate::trust::RootSource;
+use crate::trust::{RootSource, TrustSource};
 
 impl From<ParameterArgs> for Parameters {
     fn from(args: ParameterArgs) -> Parameters {
@@ -33,9 +34,15 @@ impl From<ImageArgs> for ImageSource {
             hash: args.hash,
             root: RootSource { text: args.root, file: args.root_hash_file },
             manifest: args.manifest,
-            certificates: args.certificate,
+            trust: args.trust.into(),
             parameters: args.parameters.into(),
         }
+    }
+}
+
+impl From<TrustArgs> for TrustSource {
+    fn from(args: TrustArgs) -> TrustSource {
+        TrustSource { certificates: args.certificate, authorities: args.ca, at: args.at }
     }
 }
 
@@ -121,13 +128,12 @@ impl From<PlanArgs> for plan::Options {
 impl From<TableArgs> for table::Options {
     fn from(args: TableArgs) -> Self {
         let source = match (args.manifest, args.hash) {
-            (Some(manifest), _) => {
-                table::Origin::Manifest { manifest, certificates: args.certificate }
-            }
+            (Some(manifest), _) => table::Origin::Manifest { manifest, trust: args.trust.into() },
             (None, hash) => table::Origin::Superblock {
                 hash: hash.unwrap_or_default(),
                 hash_offset: args.hash_offset.unwrap_or(0),
                 root: RootSource { text: args.root, file: args.root_hash_file },
+                trust: args.trust.into(),
             },
         };
         let emit = match args.emit {
@@ -173,7 +179,8 @@ impl From<CheckArgs> for check::Options {
     fn from(args: CheckArgs) -> Self {
         check::Options {
             image: args.image,
-            certificates: args.certificate,
+            trust: args.trust.into(),
+            state: args.state,
             output_dir: args.output_dir,
             usr: args.usr,
             threads: args.threads.threads,
@@ -196,6 +203,17 @@ impl From<SignArgs> for sign::Options {
             embed_certificate: args.embed_certificate,
             digest: args.digest,
             output: args.file,
+        }
+    }
+}
+
+impl From<LintSignatureArgs> for lint::Options {
+    fn from(args: LintSignatureArgs) -> Self {
+        lint::Options {
+            signature: args.signature,
+            root_hash: args.root_hash,
+            certificates: args.certificate,
+            at: args.at,
         }
     }
 }

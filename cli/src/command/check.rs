@@ -1,4 +1,4 @@
-//! `verity check`: everything that `build` has made, against pinned certificates.
+//! `verity check`: everything that `build` has made, against trusted certificates, and what was accepted before.
 //!
 //! Every part must be there and agree with the others; nothing is skipped, and nothing weaker stands in.
 
@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use verity_sign::{Certificate, MAX_SIGNATURE_BYTES, VerifiedManifest, root_hash_content};
+use verity_sign::{MAX_SIGNATURE_BYTES, VerifiedManifest, root_hash_content};
 
 use super::image::Image;
 use super::verify::{self, Effort, Verification};
@@ -14,13 +14,16 @@ use super::{Context, Outcome};
 use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
 use crate::sidecars::SideCars;
-use crate::trust;
+use crate::state::{State, StateFacts};
+use crate::trust::{self, TrustSource, Trusted};
 
 /// What to check.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) image: PathBuf,
-    pub(crate) certificates: Vec<PathBuf>,
+    pub(crate) trust: TrustSource,
+    /// Where accepted versions are remembered.
+    pub(crate) state: Option<PathBuf>,
     pub(crate) output_dir: Option<PathBuf>,
     pub(crate) usr: bool,
     pub(crate) threads: Option<NonZeroUsize>,
@@ -36,14 +39,20 @@ pub(crate) struct Checked {
     pub(crate) label: String,
     pub(crate) not_after: Option<u64>,
     pub(crate) root_hash_signer: String,
+    pub(crate) state: Option<StateFacts>,
 }
 
 /// Checks the set.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
-    let trusted = trust::certificates(&options.certificates)?;
+    let trusted = options.trust.read()?;
+    // Taken first and held to the end: no other run can accept an image meanwhile.
+    let state = options.state.as_deref().map(State::open).transpose()?;
     let verified = trust::manifest(&cars.manifest, &trusted)
         .map_err(|error| missing_manifest(error, &cars.manifest))?;
+    if let Some(state) = &state {
+        state.check(verified.manifest())?;
+    }
     let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
     let (data, hash) = (Device::open(&options.image)?, Device::open(&cars.hash)?);
     let stated = verified.manifest().hash_area().file_size();
@@ -55,6 +64,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let effort = Effort { all: false, ignore_zero_blocks: false, threads: options.threads };
     let image = Image::of_manifest(&verified, data, hash)?;
     let verification = verify::blocks(&image, effort, context)?;
+    let state = state.map(|state| state.accept(&verified)).transpose()?;
     let image = verified.manifest().image();
     Ok(Outcome::Checked(Checked {
         verification,
@@ -63,6 +73,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         label: image.label().to_owned(),
         not_after: verified.manifest().not_after(),
         root_hash_signer,
+        state,
     }))
 }
 
@@ -80,7 +91,7 @@ const MAX_ROOT_HASH_FILE: u64 = 130;
 fn root_hash(
     cars: &SideCars,
     verified: &VerifiedManifest,
-    trusted: &[Certificate],
+    trusted: &Trusted,
 ) -> Result<String, CommandError> {
     let root_hash = verified.manifest().root_hash();
     let path = &cars.root_hash;
@@ -93,7 +104,7 @@ fn root_hash(
     let path = &cars.root_hash_signature;
     let signature = trust::read_small(path, MAX_SIGNATURE_BYTES)
         .map_err(|error| trust::missing_signature(error, path))?;
-    let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted)
+    let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted.trust())
         .or_fail(Class::Trust, path)?;
     Ok(trust::signer_words(&signed_by))
 }

@@ -9,6 +9,7 @@ pub(crate) mod dump;
 pub(crate) mod format;
 pub(crate) mod header;
 pub(crate) mod image;
+pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod read;
 pub(crate) mod serve;
@@ -60,6 +61,7 @@ pub(crate) enum Outcome {
     Checked(check::Checked),
     Dumped(header::Header),
     Formatted(header::Header),
+    Linted(lint::Linted),
     Planned(plan::Sizes),
     Read(read::Copied),
     Served(serve::Served),
