@@ -94,9 +94,9 @@ fn check_report(report: &Report) {
 fn check_outside(data: &[u8]) {
     assert!(u64::try_from(data.len()).is_ok_and(|length| length <= MAX_SIGNATURE_BYTES));
     let (header, length) = match data {
-        [0x30, short @ 0..0x80, ..] => (2, usize::from(*short)),
-        [0x30, 0x81, long @ 0x80.., ..] => (3, usize::from(*long)),
-        [0x30, 0x82, high @ 1.., low, ..] => (4, usize::from(*high) * 256 + usize::from(*low)),
+        [0x30, short @ 0..=0x7f, ..] => (2, usize::from(*short)),
+        [0x30, 0x81, long @ 0x80..=0xff, ..] => (3, usize::from(*long)),
+        [0x30, 0x82, high @ 1..=0xff, low, ..] => (4, usize::from(*high) * 256 + usize::from(*low)),
         _ => panic!("accepted with a header of {:02x?}", data.get(..4)),
     };
     assert_eq!(header + length, data.len(), "accepted with something behind it");

@@ -101,8 +101,7 @@ impl AcceptedImages {
             version: newest.version,
             root_hash: newest.root_hash.to_string(),
         });
-        let wire = WireState { state_version: VERSION, images: images.collect() };
-        serde_json::to_vec(&wire).expect("strings and integers always serialise")
+        encode(&WireState { state_version: VERSION, images: images.collect() })
     }
 
     /// The newest accepted version of an image name.
@@ -158,6 +157,10 @@ impl AcceptedImages {
         }
         Ok(before != Some(newest))
     }
+}
+
+fn encode(wire: &WireState) -> Vec<u8> {
+    serde_json::to_vec(wire).expect("strings and integers always serialise")
 }
 
 fn malformed(reason: String) -> StateError {
