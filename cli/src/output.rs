@@ -17,6 +17,7 @@ use crate::command::check::Checked;
 use crate::command::header::Header;
 use crate::command::lint::Linted;
 use crate::command::plan::Sizes;
+use crate::command::prepare_signature::Prepared;
 use crate::command::read::Copied;
 use crate::command::serve::{Ready, Served};
 use crate::command::sign::Signed;
@@ -44,6 +45,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
             Outcome::Linted(facts) => document(facts),
             Outcome::Planned(facts) => document(facts),
+            Outcome::Prepared(facts) => document(facts),
             Outcome::Read(facts) => document(facts),
             Outcome::Served(facts) => document(facts),
             Outcome::Signed(facts) => document(facts),
@@ -58,6 +60,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
             Outcome::Linted(facts) => linted(facts),
             Outcome::Planned(facts) => sizes(facts),
+            Outcome::Prepared(facts) => prepared(facts),
             Outcome::Read(facts) => copied(facts),
             Outcome::Served(facts) => served(facts),
             Outcome::Signed(facts) => signed(facts),
@@ -345,6 +348,24 @@ fn linted(facts: &Linted) -> String {
             .collect();
         let _ = writeln!(text, "since: Linux {}", facts.since);
         let _ = writeln!(text, "keyrings: {}", keyrings.join(", "));
+    }
+    text
+}
+
+fn prepared(facts: &Prepared) -> String {
+    let mut text = format!(
+        "to be signed: {} {} by the {} key of certificate sha256 {}\n\
+         {}: {} into {}\n",
+        facts.to_be_signed.replace('-', " "),
+        facts.root_hash,
+        facts.key,
+        facts.certificate_sha256,
+        facts.digest,
+        facts.digest_hex,
+        facts.digest_file,
+    );
+    if let Some(file) = &facts.content_file {
+        let _ = writeln!(text, "content: {} bytes into {file}", facts.content_bytes);
     }
     text
 }

@@ -1,17 +1,18 @@
-//! What a verification rests on: root hashes, certificates, keys and manifests, read from files.
+//! What a verification rests on: root hashes, certificates and manifests, read from files.
 //!
 //! Everything here fails closed: a file that is missing, empty, unreadable or malformed is an error.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Mode, Stat};
+use rustix::fs::Mode;
 use verity::RootHash;
 use verity::publish::{Input, PublishError};
 use verity_sign::{
-    Authorities, Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, PrivateKey,
-    SignedBy, Signer, Trust, Validity, VerifiedManifest,
+    Authorities, Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, SignedBy, Trust,
+    Validity, VerifiedManifest,
 };
 
 use crate::error::{Class, CommandError, OrFail};
@@ -247,22 +248,10 @@ fn signature_path(manifest: &Path) -> PathBuf {
     path.into()
 }
 
-/// The key and the certificate to sign with, known to belong together.
-pub(crate) fn signer(key: &Path, certificate_path: &Path) -> Result<Signer, CommandError> {
-    let certificate = certificate(certificate_path)?;
-    Signer::new(private_key(key)?, certificate).or_fail(Class::Trust, key)
-}
-
-fn private_key(path: &Path) -> Result<PrivateKey, CommandError> {
-    let input = open(path)?;
-    let stat = rustix::fs::fstat(input.file()).or_fail(Class::Io, path)?;
-    check_key_mode(&stat, path)?;
-    PrivateKey::read(input.file()).or_fail(Class::Trust, path)
-}
-
-fn check_key_mode(stat: &Stat, path: &Path) -> Result<(), CommandError> {
-    let mode = Mode::from_raw_mode(stat.st_mode);
-    if mode.intersects(Mode::WGRP | Mode::WOTH) {
+/// Refuses a key file that others may write, and warns of one that others may read.
+pub(crate) fn check_key_mode(file: &File, path: &Path) -> Result<(), CommandError> {
+    let stat = rustix::fs::fstat(file).or_fail(Class::Io, path)?;
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH) {
         let words = "others than its owner may write the private key: chmod go-w first";
         return Err(CommandError::message(Class::Trust, words).at(path));
     }
@@ -273,8 +262,14 @@ fn check_key_mode(stat: &Stat, path: &Path) -> Result<(), CommandError> {
             Quoted(path)
         );
     }
-    if mode.intersects(Mode::RGRP | Mode::ROTH) {
-        tracing::warn!("{}: others than its owner may read the private key", Quoted(path));
+    warn_of_readers(file, path, "the private key")
+}
+
+/// Warns of a file with a secret that others may read.
+pub(crate) fn warn_of_readers(file: &File, path: &Path, what: &str) -> Result<(), CommandError> {
+    let stat = rustix::fs::fstat(file).or_fail(Class::Io, path)?;
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RGRP | Mode::ROTH) {
+        tracing::warn!("{}: others than its owner may read {what}", Quoted(path));
     }
     Ok(())
 }

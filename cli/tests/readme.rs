@@ -4,17 +4,27 @@ mod common;
 
 use std::path::Path;
 
-use verity_testdata::{files, pattern};
+use verity_testdata::{files, oracle, pattern};
 
 use self::common::{Dir, Run};
 
 /// The first block of shell commands behind a heading of a document.
 fn commands(document: &str, heading: &str) -> String {
+    all_commands(document, heading).swap_remove(0)
+}
+
+/// All blocks of shell commands of a section.
+fn all_commands(document: &str, heading: &str) -> Vec<String> {
     let path = verity_testdata::workspace().join(document);
     let text = String::from_utf8(files::read(&path)).expect("a document in UTF-8");
     let rest = text.split_once(heading).unwrap_or_else(|| panic!("no {heading:?} in {document}")).1;
-    let block = rest.split_once("```sh\n").expect("commands").1;
-    block.split_once("```").expect("an end of the commands").0.to_owned()
+    let section = rest.split("\n## ").next().expect("a section");
+    let blocks = section.split("```sh\n").skip(1);
+    let blocks: Vec<_> = blocks
+        .map(|block| block.split_once("```").expect("an end of the commands").0.to_owned())
+        .collect();
+    assert!(!blocks.is_empty(), "no commands behind {heading:?} in {document}");
+    blocks
 }
 
 /// Runs commands with the binary under test in front of everything else.
@@ -53,4 +63,74 @@ fn the_grub_line_of_the_format_document_is_bottlerockets() {
          ignore_zero_blocks\"\n"
     );
     assert_eq!((run.code, run.stdout), (0, line), "{}", run.stderr);
+}
+
+const ROOT: &str = "a9e406766857ce87406feadbd6ae3eed3482772d6154ba2080a4b2cb6f21af4d";
+
+/// A directory as the recipes for signing expect it.
+fn with_signing_key(name: &str) -> Dir {
+    let dir = Dir::new();
+    dir.key(name);
+    std::fs::rename(dir.path(&format!("{name}.key")), dir.path("signing.key")).expect("a key");
+    std::fs::rename(dir.path(&format!("{name}.cert")), dir.path("signing.crt")).expect("one");
+    dir.write("image.raw", &pattern::sha256_stream(20 * 4096));
+    dir
+}
+
+/// Runs all blocks of a recipe, one after the other.
+fn follow(dir: &Dir, heading: &str) -> String {
+    let blocks = all_commands("docs/SIGNING.md", heading).concat();
+    let run = shell(dir, &format!("ROOT_HASH={ROOT}\n{blocks}"));
+    assert_eq!(run.code, 0, "{heading}: {run:?}");
+    run.stdout
+}
+
+/// RSA makes one signature, however it is made.
+#[test]
+fn the_recipes_for_signing_work_as_they_stand() {
+    if oracle::require("openssl").is_none() {
+        return;
+    }
+    for name in ["rsa2048", "p256"] {
+        let mut signatures = Vec::new();
+        for (heading, checks) in [
+            ("## A key in a file", 1),
+            ("## A key service", 1),
+            ("## A key on a machine without a network", 1),
+        ] {
+            let dir = with_signing_key(name);
+            let stdout = follow(&dir, heading);
+            assert_eq!(stdout.matches("verified: 20 data blocks").count(), checks, "{stdout}");
+            if dir.exists("image.roothash") {
+                let root = String::from_utf8(dir.read("image.roothash")).expect("hex");
+                dir.ok(&format!(
+                    "sign {root} --key signing.key --certificate signing.crt --output p7s"
+                ));
+                signatures.push((dir.read("p7s"), dir.read("image.roothash.p7s")));
+            }
+        }
+        assert_eq!(signatures.len(), 3);
+        if name == "rsa2048" {
+            assert!(signatures.iter().all(|(ours, theirs)| ours == theirs));
+        }
+    }
+}
+
+#[cfg(feature = "pkcs11")]
+#[test]
+fn the_recipe_for_tokens_works_as_it_stands() {
+    let dir = with_signing_key("rsa2048");
+    let Some(token) = common::token::Token::new(&dir) else { return };
+    token.import("signing.key", "image key", "a1");
+    dir.write("pin", b"271828\n");
+    dir.set_mode("pin", 0o600);
+    let block = commands("docs/SIGNING.md", "## A key on a token");
+    let (module, config) = (token.module().display(), token.config().display());
+    let run = shell(
+        &dir,
+        &format!("export SOFTHSM2_CONF='{config}'\nMODULE='{module}'\nROOT_HASH={ROOT}\n{block}"),
+    );
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    dir.ok(&format!("sign {ROOT} --key signing.key --certificate signing.crt --output p7s"));
+    assert_eq!(dir.read("image.roothash.p7s"), dir.read("p7s"));
 }

@@ -85,7 +85,7 @@ fn contradictions_and_useless_options_are_usage_errors() {
         (format!("table hash {root} --manifest m {DEVICES}"), "cannot be used with"),
         (format!("table --manifest m --hash-offset 0 {DEVICES}"), "cannot be used with"),
         (format!("table hash {root} --certificate c {DEVICES}"), "go with --manifest only"),
-        (format!("table --certificate c {DEVICES}"), "--manifest"),
+        (format!("table --certificate c {DEVICES}"), "required"),
         (format!("table hash {root} --data-dev a"), "--hash-dev"),
         (format!("table hash {root} {DEVICES} --name x"), "no effect"),
         (format!("table hash {root} {DEVICES} --emit text"), "--emit"),

@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 use verity::RootHash;
 use verity_sign::lint::{Accepted, EnrolledCertificate, Lint, Prediction, Report, predict};
 use verity_sign::{
-    Authorities, Certificate, MAX_SIGNATURE_BYTES, PrivateKey, SignatureDigest, Signer,
-    verify_root_hash,
+    Authorities, Certificate, MAX_SIGNATURE_BYTES, PrivateKey, Signatory, SignatureBuilder,
+    SignatureDigest, verify_root_hash,
 };
 
 use crate::message;
@@ -113,9 +113,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
             for embed in [false, true] {
                 let key = PrivateKey::parse(key).expect("a key");
                 let certificate = Certificate::parse(certificate).expect("a certificate");
-                let signer = Signer::new(key, certificate).expect("a pair");
-                let signer = signer.with_digest(digest).expect("RSA goes with every digest");
-                let signer = signer.with_embedded_certificate(embed);
+                let builder = SignatureBuilder::new(certificate)
+                    .with_digest(digest)
+                    .with_embedded_certificate(embed);
+                let signer = Signatory::new(key, builder).expect("a pair");
                 seeds.push(signer.sign_root_hash(&KNOWN.root_hash).expect("signs"));
             }
         }

@@ -1,13 +1,14 @@
-//! The closed set of keys, digests and signature schemes, with their object identifiers.
+//! The closed set of keys and digests, with their object identifiers.
 //!
-//! One table (`Scheme::new`) says which combinations exist; signer and verifier both ask it.
+//! Every kind of key goes with every digest. What a signature value is follows from the two: PKCS#1
+//! v1.5 for RSA, DER of r and s for ECDSA.
 
 use std::fmt;
 use std::str::FromStr;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912;
-use ring::signature::{self, EcdsaSigningAlgorithm, RsaEncoding, VerificationAlgorithm};
+use ring::digest;
 
 /// The kinds of key that sign.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -45,6 +46,17 @@ impl KeyType {
 
     pub(crate) fn is_rsa(self) -> bool {
         !matches!(self, KeyType::EcdsaP256 | KeyType::EcdsaP384)
+    }
+
+    /// A name for programs, without blanks: what an [`ExternalSigner`](crate::ExternalSigner) is told.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyType::Rsa2048 => "rsa2048",
+            KeyType::Rsa3072 => "rsa3072",
+            KeyType::Rsa4096 => "rsa4096",
+            KeyType::EcdsaP256 => "ecdsa-p256",
+            KeyType::EcdsaP384 => "ecdsa-p384",
+        }
     }
 
     /// The digest that suits the key when the caller does not choose one.
@@ -94,6 +106,16 @@ impl SignatureDigest {
         }
     }
 
+    /// Hashes `content`.
+    pub(crate) fn hash(self, content: &[u8]) -> Vec<u8> {
+        let algorithm = match self {
+            SignatureDigest::Sha256 => &digest::SHA256,
+            SignatureDigest::Sha384 => &digest::SHA384,
+            SignatureDigest::Sha512 => &digest::SHA512,
+        };
+        digest::digest(algorithm, content).as_ref().to_vec()
+    }
+
     pub(crate) fn oid(self) -> ObjectIdentifier {
         match self {
             SignatureDigest::Sha256 => rfc5912::ID_SHA_256,
@@ -132,70 +154,12 @@ pub struct UnknownSignatureDigest {
     name: String,
 }
 
-/// How one kind of key and one digest make a signature.
-pub(crate) struct Scheme {
-    /// What SignerInfo.signatureAlgorithm says. For RSA the kernel takes plain rsaEncryption alone.
-    pub(crate) oid: ObjectIdentifier,
-    pub(crate) verification: &'static dyn VerificationAlgorithm,
-    pub(crate) signing: Option<SigningAlgorithm>,
-}
-
-/// What ring signs with.
-pub(crate) enum SigningAlgorithm {
-    Rsa(&'static dyn RsaEncoding),
-    Ecdsa,
-}
-
-impl Scheme {
-    /// `None` where the key cannot be used with the digest. ring verifies two combinations that it
-    /// does not sign: P-256 with SHA-384 and P-384 with SHA-256.
-    pub(crate) fn new(key: KeyType, digest: SignatureDigest) -> Option<Scheme> {
-        use SignatureDigest::{Sha256, Sha384, Sha512};
-        let ecdsa = |oid, verification, signs: bool| Scheme {
-            oid,
-            verification,
-            signing: signs.then_some(SigningAlgorithm::Ecdsa),
-        };
-        Some(match (key, digest) {
-            (KeyType::EcdsaP256, Sha256) => {
-                ecdsa(rfc5912::ECDSA_WITH_SHA_256, &signature::ECDSA_P256_SHA256_ASN1, true)
-            }
-            (KeyType::EcdsaP256, Sha384) => {
-                ecdsa(rfc5912::ECDSA_WITH_SHA_384, &signature::ECDSA_P256_SHA384_ASN1, false)
-            }
-            (KeyType::EcdsaP384, Sha256) => {
-                ecdsa(rfc5912::ECDSA_WITH_SHA_256, &signature::ECDSA_P384_SHA256_ASN1, false)
-            }
-            (KeyType::EcdsaP384, Sha384) => {
-                ecdsa(rfc5912::ECDSA_WITH_SHA_384, &signature::ECDSA_P384_SHA384_ASN1, true)
-            }
-            (KeyType::EcdsaP256 | KeyType::EcdsaP384, Sha512) => return None,
-            (_, Sha256) => {
-                rsa(&signature::RSA_PKCS1_2048_8192_SHA256, &signature::RSA_PKCS1_SHA256)
-            }
-            (_, Sha384) => {
-                rsa(&signature::RSA_PKCS1_2048_8192_SHA384, &signature::RSA_PKCS1_SHA384)
-            }
-            (_, Sha512) => {
-                rsa(&signature::RSA_PKCS1_2048_8192_SHA512, &signature::RSA_PKCS1_SHA512)
-            }
-        })
-    }
-}
-
-fn rsa(
-    verification: &'static dyn VerificationAlgorithm,
-    signing: &'static dyn RsaEncoding,
-) -> Scheme {
-    let signing = Some(SigningAlgorithm::Rsa(signing));
-    Scheme { oid: rfc5912::RSA_ENCRYPTION, verification, signing }
-}
-
-/// ring's name for the one way in which it signs on each curve.
-pub(crate) fn ecdsa_signing(key: KeyType) -> Option<&'static EcdsaSigningAlgorithm> {
-    match key {
-        KeyType::EcdsaP256 => Some(&signature::ECDSA_P256_SHA256_ASN1_SIGNING),
-        KeyType::EcdsaP384 => Some(&signature::ECDSA_P384_SHA384_ASN1_SIGNING),
-        _ => None,
+/// What SignerInfo.signatureAlgorithm says. For RSA the kernel takes plain rsaEncryption alone.
+pub(crate) fn signature_oid(key: KeyType, digest: SignatureDigest) -> ObjectIdentifier {
+    match (key.is_rsa(), digest) {
+        (true, _) => rfc5912::RSA_ENCRYPTION,
+        (false, SignatureDigest::Sha256) => rfc5912::ECDSA_WITH_SHA_256,
+        (false, SignatureDigest::Sha384) => rfc5912::ECDSA_WITH_SHA_384,
+        (false, SignatureDigest::Sha512) => rfc5912::ECDSA_WITH_SHA_512,
     }
 }

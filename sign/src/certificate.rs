@@ -7,16 +7,14 @@
 use std::fmt;
 use std::io::Read;
 
-use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5912;
-use der::asn1::UintRef;
-use der::{Decode, Encode, Sequence};
+use der::{Decode, Encode};
 use ring::digest;
-use x509_cert::spki::SubjectPublicKeyInfoOwned;
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 use crate::algorithm::KeyType;
 use crate::error::{CertificateError, Error, InputError};
 use crate::input;
+use crate::public_key::PublicKey;
 
 /// One certificate, with a public key of a kind that can sign here.
 #[derive(Clone)]
@@ -26,7 +24,7 @@ pub struct Certificate {
     subject: String,
     issuer: String,
     serial: String,
-    key_type: KeyType,
+    public_key: PublicKey,
     fingerprint: Fingerprint,
 }
 
@@ -75,7 +73,7 @@ impl Certificate {
             subject: printable(tbs.subject()),
             issuer: printable(tbs.issuer()),
             serial: hex::encode(tbs.serial_number().as_bytes()),
-            key_type: key_type(tbs.subject_public_key_info())?,
+            public_key: PublicKey::from_info(tbs.subject_public_key_info())?,
             fingerprint: Fingerprint::of(der),
             der: der.to_vec(),
             parsed,
@@ -102,9 +100,14 @@ impl Certificate {
         &self.der
     }
 
+    /// The public key in it.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
     /// What kind of public key it holds.
     pub fn key_type(&self) -> KeyType {
-        self.key_type
+        self.public_key.key_type()
     }
 
     /// SHA-256 of the DER, by which certificates are commonly told apart.
@@ -138,9 +141,10 @@ impl Certificate {
         &self.parsed
     }
 
-    /// The contents of subjectPublicKey: RSAPublicKey in DER, or the uncompressed point.
-    pub(crate) fn public_key(&self) -> &[u8] {
-        self.parsed.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes()
+    /// The extension of that name, if there is one that can be read.
+    pub(crate) fn subject_key_identifier(&self) -> Option<SubjectKeyIdentifier> {
+        let extension = self.parsed.tbs_certificate().get_extension();
+        extension.ok().flatten().map(|(_critical, identifier)| identifier)
     }
 }
 
@@ -154,7 +158,7 @@ impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({:?}, {}, {})", self.subject, self.key_type, self.fingerprint)
+        write!(f, "Certificate({:?}, {}, {})", self.subject, self.key_type(), self.fingerprint)
     }
 }
 
@@ -227,6 +231,32 @@ pub(crate) fn printable(name: &x509_cert::name::Name) -> String {
     name.to_string().chars().map(escape).collect()
 }
 
+/// Whether each of `others` is the issuer, by name, of `signer` or of one that is; if not, which is
+/// the first that has no place.
+pub(crate) fn is_chain(
+    signer: &Certificate,
+    others: &[&x509_cert::Certificate],
+) -> Result<(), usize> {
+    let mut reached = vec![signer.parsed()];
+    let mut left: Vec<(usize, &x509_cert::Certificate)> =
+        others.iter().copied().enumerate().collect();
+    loop {
+        let (issuers, rest): (Vec<_>, Vec<_>) =
+            left.iter().partition(|(_, other)| reached.iter().any(|one| issued_by(one, other)));
+        match (issuers.is_empty(), rest.first()) {
+            (_, None) => return Ok(()),
+            (true, Some((index, _))) => return Err(*index),
+            (false, Some(_)) => {}
+        }
+        reached = issuers.into_iter().map(|(_, other)| other).collect();
+        left = rest;
+    }
+}
+
+fn issued_by(one: &x509_cert::Certificate, other: &x509_cert::Certificate) -> bool {
+    one != other && one.tbs_certificate().issuer() == other.tbs_certificate().subject()
+}
+
 /// Where two encodings part, if they do.
 pub(crate) fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
     let shorter = one.len().min(other.len());
@@ -236,66 +266,6 @@ pub(crate) fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
         .or_else(|| (one.len() != other.len()).then_some(shorter))
 }
 
-/// PKCS#1 RSAPublicKey (RFC 8017 A.1.1).
-#[derive(Sequence)]
-struct RsaPublicKey<'a> {
-    modulus: UintRef<'a>,
-    exponent: UintRef<'a>,
-}
-
-fn key_type(key: &SubjectPublicKeyInfoOwned) -> Result<KeyType, CertificateError> {
-    let parameters = key.algorithm.parameters.as_ref();
-    let bytes = key.subject_public_key.as_bytes().unwrap_or_default();
-    match key.algorithm.oid {
-        rfc5912::RSA_ENCRYPTION => rsa_key_type(bytes),
-        rfc5912::ID_EC_PUBLIC_KEY => {
-            let curve = parameters.and_then(|any| any.decode_as().ok());
-            ecdsa_key_type(curve, bytes)
-        }
-        other => Err(unsupported(format!("algorithm {other}"))),
-    }
-}
-
-/// The same limits as for a private key: ring would verify with more, but nothing here makes them.
-fn rsa_key_type(key: &[u8]) -> Result<KeyType, CertificateError> {
-    let key = RsaPublicKey::from_der(key).map_err(malformed)?;
-    let modulus = key.modulus.as_bytes();
-    let leading = modulus.first().map_or(0, |first| first.leading_zeros());
-    let bits = (modulus.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or(0));
-    let key_type = KeyType::rsa(bits).ok_or_else(|| unsupported(format!("RSA {bits} bits")))?;
-    if modulus.last().is_none_or(|last| last % 2 == 0) {
-        return Err(unsupported("RSA with an even modulus".to_owned()));
-    }
-    match key.exponent.as_bytes() {
-        [.., last] if last % 2 == 0 => Err(unsupported("RSA with an even exponent".to_owned())),
-        [] | [_] | [_, _] => Err(unsupported("RSA with an exponent under 65537".to_owned())),
-        exponent if exponent.len() > 4 => {
-            Err(unsupported("RSA with an exponent over 32 bits".to_owned()))
-        }
-        _ => Ok(key_type),
-    }
-}
-
-fn ecdsa_key_type(
-    curve: Option<ObjectIdentifier>,
-    point: &[u8],
-) -> Result<KeyType, CertificateError> {
-    let curve = curve.ok_or_else(|| unsupported("EC without a named curve".to_owned()))?;
-    let key_type = KeyType::ecdsa(curve).ok_or_else(|| unsupported(format!("EC curve {curve}")))?;
-    let length = match key_type {
-        KeyType::EcdsaP256 => 65,
-        _ => 97,
-    };
-    match point {
-        [0x04, ..] if point.len() == length => Ok(key_type),
-        _ => Err(unsupported("EC with a compressed or damaged point".to_owned())),
-    }
-}
-
 fn malformed(error: der::Error) -> CertificateError {
     CertificateError::Malformed { reason: error.to_string() }
-}
-
-fn unsupported(actual: String) -> CertificateError {
-    CertificateError::UnsupportedKey { actual }
 }

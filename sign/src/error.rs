@@ -21,6 +21,10 @@ pub enum Error {
     /// A manifest is malformed or contradicts itself.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A key on a token cannot be used.
+    #[cfg(feature = "pkcs11")]
+    #[error(transparent)]
+    Pkcs11(#[from] crate::pkcs11::Pkcs11Error),
     /// A verified manifest forbids what is asked.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -41,7 +45,10 @@ impl Error {
         match self {
             Error::Certificate(CertificateError::Input(input)) => input.class(),
             Error::Key(KeyError::Input(input)) => input.class(),
+            Error::Key(KeyError::EncryptionCost) => Class::Limit,
             Error::Certificate(_) | Error::Key(_) | Error::Signing(_) => Class::Key,
+            #[cfg(feature = "pkcs11")]
+            Error::Pkcs11(_) => Class::Key,
             Error::Manifest(error) => error.class(),
             Error::Policy(_) => Class::Policy,
             Error::State(StateError::Version { .. }) => Class::Unsupported,
@@ -152,9 +159,14 @@ impl InputError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Protected by a passphrase.
-    #[error("the private key is encrypted; decrypt it first (openssl pkcs8 -in KEY -out PLAIN)")]
+    /// Protected by a passphrase, and none is given.
+    #[error("the private key is encrypted: it takes a passphrase")]
     Encrypted,
+    /// Decrypting it would take longer, or more memory, than any honest file asks for.
+    #[error(
+        "decrypting the private key takes more than 10000000 rounds of PBKDF2 or 256 MiB of scrypt"
+    )]
+    EncryptionCost,
     /// The file does not hold exactly one key.
     #[error(transparent)]
     Input(InputError),
@@ -176,6 +188,12 @@ pub enum KeyError {
         /// The certificate's subject.
         subject: String,
     },
+    /// A passphrase is given for a key that takes none.
+    #[error("the private key is not encrypted, but a passphrase is given")]
+    NotEncrypted,
+    /// The passphrase does not decrypt it.
+    #[error("the passphrase does not decrypt the private key")]
+    Passphrase,
     /// The numbers in it do not make a usable key.
     #[error("the private key is rejected: {reason}")]
     Rejected {
@@ -190,15 +208,14 @@ pub enum KeyError {
         /// What it is.
         actual: String,
     },
-    /// A digest that this kind of key cannot sign here.
-    #[error("{key} cannot sign with {digest} here; {supported}")]
-    UnsupportedDigest {
-        /// The key.
-        key: KeyType,
-        /// The digest asked for.
-        digest: SignatureDigest,
-        /// What it can do.
-        supported: &'static str,
+    /// Encrypted in a way that this crate does not decrypt.
+    #[error(
+        "the private key is encrypted in an unsupported way ({actual}); PKCS#8 with PBES2 and AES is \
+         supported (openssl pkcs8 -topk8 -in KEY -out NEW)"
+    )]
+    UnsupportedEncryption {
+        /// What it is.
+        actual: String,
     },
 }
 
@@ -223,11 +240,20 @@ pub enum CertificateError {
         /// What says so.
         reason: String,
     },
+    /// It has no such extension, by which a signature could name it.
+    #[error("the certificate has no subject key identifier")]
+    NoSubjectKeyIdentifier,
     /// Parsed, but its bytes are not the one encoding that DER allows.
     #[error("the certificate is not canonical DER (byte {offset})")]
     NotCanonical {
         /// First byte that differs from the canonical encoding.
         offset: usize,
+    },
+    /// Given as part of the signer's chain, and issuer of nobody in it.
+    #[error("the certificate of {subject} is the issuer of no other in the chain")]
+    NotInChain {
+        /// Whose it is.
+        subject: String,
     },
     /// A public key that this crate does not verify with.
     #[error(
@@ -239,19 +265,37 @@ pub enum CertificateError {
     },
 }
 
+/// What a [`Signer`](crate::Signer) says when it cannot sign: any error.
+pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a signature could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SigningError {
-    /// The cryptographic library refused, for want of randomness or because the key is damaged.
-    #[error("the signing operation failed")]
-    Failed,
-    /// The fresh signature does not verify, so it is not handed out.
+    /// What came back is no signature by the certificate's key over what was to be signed.
+    #[error(
+        "the raw signature ({actual} bytes) is not by the certificate's key ({key}, {subject}) over \
+         this content with {digest}"
+    )]
+    NotByCertificate {
+        /// Its size, in bytes.
+        actual: usize,
+        /// The digest that it was to go by.
+        digest: SignatureDigest,
+        /// The certificate's key.
+        key: KeyType,
+        /// The certificate's subject.
+        subject: String,
+    },
+    /// The finished message does not verify, so it is not handed out.
     #[error("the new signature failed its own check: {reason}")]
     SelfCheck {
         /// What the verifier said.
         reason: String,
     },
+    /// The signer did not sign.
+    #[error("{0}")]
+    Signer(#[source] SignerError),
 }
 
 /// Why a signature is refused.
@@ -292,7 +336,7 @@ pub enum SignatureError {
     /// No bytes at all.
     #[error("the signature is empty")]
     Empty,
-    /// A certificate is embedded that is not exactly the trusted signer's.
+    /// The embedded certificates are not the trusted signer's and those that lead on from it.
     #[error("the signature embeds a certificate that is not the trusted signer's own")]
     ForeignCertificate,
     /// Not DER, or not this structure.
@@ -341,11 +385,6 @@ pub enum SignatureError {
         /// How many there are.
         actual: usize,
     },
-    /// The signer is named by key identifier, not by issuer and serial number.
-    #[error(
-        "the signer is named by key identifier; issuer and serial number are expected (openssl: no -keyid)"
-    )]
-    SubjectKeyIdentifier,
     /// Larger than the kernel reads.
     #[error("the signature is {actual} bytes; at most {limit} are accepted")]
     TooLarge {
@@ -368,6 +407,12 @@ pub enum SignatureError {
         /// How many.
         count: usize,
     },
+    /// No trusted certificate has this subject key identifier.
+    #[error("signed by an untrusted certificate (subject key identifier {identifier})")]
+    UnknownKeyIdentifier {
+        /// The identifier in hex.
+        identifier: String,
+    },
     /// No trusted certificate has this issuer and serial number.
     #[error("signed by an untrusted certificate (issuer {issuer}, serial {serial})")]
     UnknownSigner {
@@ -386,12 +431,14 @@ pub enum SignatureError {
         actual: String,
     },
     /// A structure version that does not go with the rest.
-    #[error("{part} has version {actual} where 1 is expected")]
+    #[error("{part} has version {actual} where {expected} is expected")]
     Version {
         /// Which structure.
         part: &'static str,
         /// The version found.
         actual: u8,
+        /// The version that goes with how the signer is named.
+        expected: u8,
     },
 }
 
@@ -411,8 +458,9 @@ impl SignatureError {
             E::Chain { .. }
             | E::ForeignCertificate
             | E::NothingTrusted
+            | E::UnknownKeyIdentifier { .. }
             | E::UnknownSigner { .. } => Class::Trust,
-            E::SubjectKeyIdentifier | E::UnsupportedAlgorithm { .. } => Class::Unsupported,
+            E::UnsupportedAlgorithm { .. } => Class::Unsupported,
             E::AlgorithmMismatch { .. }
             | E::ContentType { .. }
             | E::Crls

@@ -3,30 +3,36 @@
 //! Two things are signed, both as a detached PKCS#7 message in the one shape that the Linux kernel
 //! takes (docs/FORMAT.md describes it byte by byte):
 //!
-//! - the **root hash**, as lower-case hex text, for the kernel and systemd ([`Signer::sign_root_hash`],
+//! - the **root hash**, as lower-case hex text, for the kernel and systemd ([`Signatory::sign_root_hash`],
 //!   [`verify_root_hash`]);
 //! - a **[`Manifest`]**, which binds the image's name, size and version, all parameters of the tree and
-//!   the place of the hash area ([`Signer::sign_manifest`], [`Manifest::verify`]). A root hash alone
+//!   the place of the hash area ([`Signatory::sign_manifest`], [`Manifest::verify`]). A root hash alone
 //!   binds none of these.
 //!
 //! Trust is a certificate in the caller's hand: a pinned [`Certificate`] of the signer, or those of
 //! [`Authorities`] to which the signer's must lead. Nothing that a message embeds is trusted, and no weaker
-//! mode is fallen back to. Keys come from PEM or DER: RSA 2048, 3072, 4096 and ECDSA P-256, P-384.
+//! mode is fallen back to. Keys are RSA 2048, 3072, 4096 and ECDSA P-256,
+//! P-384.
 //!
 //! [`AcceptedImages`] is what a machine remembers against older images. [`lint`] tells whether a kernel
 //! would take a signature, which is another question and vouches for nothing.
 //!
+//! Who signs is a [`Signer`]: a [`PrivateKey`] from a file, another program ([`ExternalSigner`]), a token
+//! (feature `pkcs11`), or whatever else implements the trait. Where the key is
+//! on another machine, a [`SignatureBuilder`] says what is to be signed and takes the raw signature.
+//!
 //! ```
-//! use verity_sign::{Certificate, PrivateKey, Signer, verify_root_hash};
+//! use verity_sign::{Certificate, PrivateKey, Signatory, SignatureBuilder, verify_root_hash};
 //!
 //! // Never use this key for anything but an example: it is public.
 //! let key = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
 //! let certificate = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
 //! let certificate = Certificate::parse(certificate)?;
-//! let signer = Signer::new(PrivateKey::parse(key)?, certificate.clone())?;
+//! let builder = SignatureBuilder::new(certificate.clone());
+//! let signatory = Signatory::new(PrivateKey::parse(key)?, builder)?;
 //!
 //! let root_hash: verity::RootHash = "ab".repeat(32).parse()?;
-//! let signature = signer.sign_root_hash(&root_hash)?;
+//! let signature = signatory.sign_root_hash(&root_hash)?;
 //!
 //! let signed_by = verify_root_hash(&signature, &root_hash, &[certificate])?;
 //! assert_eq!(signed_by.certificate().subject(), "CN=verity test p256,O=TEST KEY DO NOT USE");
@@ -48,14 +54,20 @@ struct Reading;
 
 mod accepted;
 mod algorithm;
+mod builder;
 mod certificate;
 mod content;
 mod error;
+mod external;
 mod input;
 mod key;
 pub mod lint;
 mod manifest;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod pkcs7;
+mod public_key;
+mod signatory;
 mod signer;
 mod trust;
 mod verify;
@@ -63,15 +75,23 @@ mod verify;
 // The public interface is:
 pub use crate::accepted::{AcceptedImages, MAX_STATE_BYTES};
 pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
+pub use crate::builder::SignatureBuilder;
 pub use crate::certificate::{Certificate, Fingerprint, Validity};
-pub use crate::content::root_hash_content;
+pub use crate::content::{ToBeSigned, root_hash_content};
 pub use crate::error::{
     CertificateError, Class, Error, InputError, KeyError, ManifestError, PolicyError,
-    SignatureError, SigningError, StateError,
+    SignatureError, SignerError, SigningError, StateError,
+};
+pub use crate::external::{
+    DIGEST_ALGORITHM_VARIABLE, ExternalSigner, ExternalSignerError, KEY_ALGORITHM_VARIABLE,
 };
 pub use crate::input::MAX_KEY_BYTES;
 pub use crate::key::PrivateKey;
 pub use crate::manifest::{Fec, Image, MAX_MANIFEST_BYTES, Manifest, VerifiedManifest};
+#[cfg(feature = "pkcs11")]
+pub use crate::pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
+pub use crate::public_key::PublicKey;
+pub use crate::signatory::Signatory;
 pub use crate::signer::Signer;
 pub use crate::trust::{Authorities, Trust};
 pub use crate::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};

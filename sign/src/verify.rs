@@ -3,7 +3,7 @@
 //! Accepted is what `pkcs7` makes and what `openssl smime -sign -noattr` makes, byte for byte one
 //! encoding: the message is decoded, encoded again and compared. Trust is a certificate in the
 //! caller's hand: the signer's, of which a message embeds at best a copy, or an authority's, to which
-//! what a message embeds must lead (`trust`). Making is the business of `signer`.
+//! what a message embeds must lead (`trust`). Making is the business of `builder`.
 
 use cms::cert::CertificateChoices;
 use cms::content_info::{CmsVersion, ContentInfo};
@@ -11,15 +11,16 @@ use cms::signed_data::{CertificateSet, SignedData, SignerIdentifier, SignerInfo}
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5911, rfc5912};
 use der::{Decode, Encode, Reader, SliceReader};
-use ring::signature::UnparsedPublicKey;
 use verity::RootHash;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use crate::algorithm::{Scheme, SignatureDigest};
-use crate::certificate::{Certificate, Validity, first_difference, printable};
-use crate::content::{Mistake, newline_mistakes, root_hash_content, root_hash_mistakes};
+use crate::algorithm::{SignatureDigest, signature_oid};
+use crate::certificate::{Certificate, Validity, first_difference, is_chain, printable};
+use crate::content::{
+    Mistake, ToBeSigned, newline_mistakes, root_hash_content, root_hash_mistakes,
+};
 use crate::error::{Error, SignatureError};
-use crate::pkcs7::signer_id;
+use crate::pkcs7;
 use crate::trust::{Authorities, Embedded, Trust, verify_chain};
 
 /// Signatures are at most this long, in bytes: what the kernel reads from a user key.
@@ -141,11 +142,11 @@ fn by_pinned(
     content: &Content<impl Fn() -> Vec<Mistake>>,
     pinned: &[Certificate],
 ) -> Result<SignedBy, SignatureError> {
-    let embedded = single_embedded(data.certificates.as_ref())?;
+    let embedded = embedded(data.certificates.as_ref())?;
     let candidates = candidates(signer, pinned)?;
     let certificate = signed_by(signer, digest, content, &candidates)?;
-    if embedded.is_some_and(|embedded| embedded != certificate.parsed()) {
-        return Err(SignatureError::ForeignCertificate);
+    if let Some(embedded) = &embedded {
+        check_embedded(embedded, certificate)?;
     }
     Ok(SignedBy {
         certificate: certificate.clone(),
@@ -162,11 +163,8 @@ fn by_authority(
     content: &Content<impl Fn() -> Vec<Mistake>>,
     authorities: &Authorities,
 ) -> Result<SignedBy, SignatureError> {
-    let SignerIdentifier::IssuerAndSerialNumber(id) = &signer.sid else {
-        return Err(SignatureError::SubjectKeyIdentifier);
-    };
     let embedded = Embedded::read(data.certificates.as_ref())?;
-    let (certificate, authority) = verify_chain(id, embedded, authorities)?;
+    let (certificate, authority) = verify_chain(&signer.sid, embedded, authorities)?;
     signed_by(signer, digest, content, &[&certificate])?;
     Ok(SignedBy { certificate, digest, embeds_certificate: true, authority: Some(authority) })
 }
@@ -251,19 +249,17 @@ fn single_signer(data: &SignedData) -> Result<&SignerInfo, SignatureError> {
 
 /// RFC 5652 ties the versions to how the signer is named; the kernel refuses a mixture.
 fn check_versions(data: &SignedData, signer: &SignerInfo) -> Result<(), SignatureError> {
-    let by_key = matches!(signer.sid, SignerIdentifier::SubjectKeyIdentifier(_));
-    if by_key && (data.version, signer.version) == (CmsVersion::V3, CmsVersion::V3) {
-        return Err(SignatureError::SubjectKeyIdentifier);
-    }
+    let expected = match signer.sid {
+        SignerIdentifier::IssuerAndSerialNumber(_) => CmsVersion::V1,
+        SignerIdentifier::SubjectKeyIdentifier(_) => CmsVersion::V3,
+    };
     for (part, version) in [("SignedData", data.version), ("SignerInfo", signer.version)] {
-        if version != CmsVersion::V1 {
-            return Err(SignatureError::Version { part, actual: version as u8 });
+        if version != expected {
+            let (actual, expected) = (version as u8, expected as u8);
+            return Err(SignatureError::Version { part, actual, expected });
         }
     }
-    match by_key {
-        true => Err(SignatureError::SubjectKeyIdentifier),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 fn signer_digest(
@@ -282,14 +278,29 @@ fn signer_digest(
     }
 }
 
-/// At most one certificate may be embedded; whose it is is decided later.
-fn single_embedded(
+/// The embedded certificates, if there is such a field; whose they are is decided later.
+fn embedded(
     set: Option<&CertificateSet>,
-) -> Result<Option<&x509_cert::Certificate>, SignatureError> {
-    match set.map(|set| set.0.as_slice()) {
-        None => Ok(None),
-        Some([CertificateChoices::Certificate(certificate)]) => Ok(Some(certificate)),
-        Some(_) => Err(SignatureError::ForeignCertificate),
+) -> Result<Option<Vec<&x509_cert::Certificate>>, SignatureError> {
+    let Some(set) = set else { return Ok(None) };
+    let certificates = set.0.iter().map(|choice| match choice {
+        CertificateChoices::Certificate(certificate) => Ok(certificate),
+        CertificateChoices::Other(_) => Err(SignatureError::ForeignCertificate),
+    });
+    certificates.collect::<Result<_, _>>().map(Some)
+}
+
+/// The signer's own certificate must be among them, and the others must lead on from it. None of them
+/// adds trust.
+fn check_embedded(
+    embedded: &[&x509_cert::Certificate],
+    signer: &Certificate,
+) -> Result<(), SignatureError> {
+    let (own, others): (Vec<_>, Vec<_>) =
+        embedded.iter().copied().partition(|one| *one == signer.parsed());
+    match own.len() == 1 && is_chain(signer, &others).is_ok() {
+        true => Ok(()),
+        false => Err(SignatureError::ForeignCertificate),
     }
 }
 
@@ -299,17 +310,18 @@ fn candidates<'a>(
     signer: &SignerInfo,
     trusted: &'a [Certificate],
 ) -> Result<Vec<&'a Certificate>, SignatureError> {
-    let SignerIdentifier::IssuerAndSerialNumber(id) = &signer.sid else {
-        return Err(SignatureError::SubjectKeyIdentifier);
-    };
     let candidates: Vec<_> =
-        trusted.iter().filter(|certificate| signer_id(certificate) == *id).collect();
-    match candidates.is_empty() {
-        true => Err(SignatureError::UnknownSigner {
+        trusted.iter().filter(|certificate| pkcs7::names(&signer.sid, certificate)).collect();
+    match (candidates.is_empty(), &signer.sid) {
+        (false, _) => Ok(candidates),
+        (true, SignerIdentifier::IssuerAndSerialNumber(id)) => Err(SignatureError::UnknownSigner {
             issuer: printable(&id.issuer),
             serial: hex::encode(id.serial_number.as_bytes()),
         }),
-        false => Ok(candidates),
+        (true, SignerIdentifier::SubjectKeyIdentifier(identifier)) => {
+            let identifier = hex::encode(identifier.0.as_bytes());
+            Err(SignatureError::UnknownKeyIdentifier { identifier })
+        }
     }
 }
 
@@ -347,8 +359,7 @@ fn fits(
         true => parameters.is_some_and(|parameters| parameters.is_null()),
         false => parameters.is_none(),
     };
-    let scheme = Scheme::new(certificate.key_type(), digest);
-    parameters_fit && scheme.is_some_and(|scheme| scheme.oid == algorithm.oid)
+    parameters_fit && signature_oid(certificate.key_type(), digest) == algorithm.oid
 }
 
 fn holds(
@@ -358,11 +369,9 @@ fn holds(
     content: &[u8],
 ) -> bool {
     fits(&signer.signature_algorithm, digest, certificate)
-        && Scheme::new(certificate.key_type(), digest).is_some_and(|scheme| {
-            UnparsedPublicKey::new(scheme.verification, certificate.public_key())
-                .verify(content, signer.signature.as_bytes())
-                .is_ok()
-        })
+        && certificate
+            .public_key()
+            .verifies(&ToBeSigned::new(content, digest), signer.signature.as_bytes())
 }
 
 fn malformed(error: der::Error) -> SignatureError {

@@ -12,8 +12,8 @@ use cms::signed_data::CertificateSet;
 use common::{OpenSsl, TEXT, changed, decode, root_hash};
 use der::Decode;
 use verity_sign::{
-    Authorities, Certificate, Class, Error, Image, Manifest, PrivateKey, SignatureError, Signer,
-    verify_root_hash,
+    Authorities, Certificate, Class, Error, Image, Manifest, PrivateKey, Signatory,
+    SignatureBuilder, SignatureError, verify_root_hash,
 };
 
 const CA: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n";
@@ -73,14 +73,14 @@ impl Office<'_> {
     }
 }
 
+fn signatory(signer: &Issued) -> Signatory<PrivateKey> {
+    let builder = SignatureBuilder::new(signer.certificate.clone()).with_embedded_certificate(true);
+    Signatory::new(PrivateKey::parse(&signer.key).unwrap(), builder).unwrap()
+}
+
 /// A signature that embeds the signer's certificate and these.
 fn signed(signer: &Issued, links: &[&Issued]) -> Vec<u8> {
-    let key = PrivateKey::parse(&signer.key).unwrap();
-    let message = Signer::new(key, signer.certificate.clone())
-        .unwrap()
-        .with_embedded_certificate(true)
-        .sign_root_hash(&root_hash())
-        .unwrap();
+    let message = signatory(signer).sign_root_hash(&root_hash()).unwrap();
     let certificates: Vec<_> =
         [signer].iter().chain(links).map(|one| choice(&one.certificate)).collect();
     changed(&message, |data| {
@@ -153,9 +153,7 @@ fn chains_of_any_allowed_length() {
     let area = verity::HashArea::new(&params, 3 * 4096, false).unwrap();
     let image = Image::new("rootfs", 7, "", 3 * 4096).unwrap();
     let manifest = Manifest::new(image, params, root_hash(), area, None).unwrap();
-    let key = PrivateKey::parse(&one.key).unwrap();
-    let signer = Signer::new(key, one.certificate.clone()).unwrap().with_embedded_certificate(true);
-    let signature = signer.sign_manifest(&manifest).unwrap();
+    let signature = signatory(&one).sign_manifest(&manifest).unwrap();
     let verified = Manifest::verify(&manifest.to_bytes(), &signature, &authorities).unwrap();
     assert_eq!(verified.signer().authority(), Some(&root.certificate));
 }

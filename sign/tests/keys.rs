@@ -6,11 +6,11 @@ mod common;
 
 use std::fs;
 
-use common::tree::Node;
+use common::tree::{Node, tlv};
 use common::{NAMES, OpenSsl, certificate, certificate_file, der_of, key, key_file, path};
 use verity_sign::{
-    Certificate, CertificateError, Class, Error, InputError, KeyError, KeyType, PrivateKey, Signer,
-    verify_detached,
+    Certificate, CertificateError, Class, Error, InputError, KeyError, KeyType, PrivateKey,
+    Signatory, SignatureBuilder, Signer, verify_detached,
 };
 
 fn key_error(file: &[u8]) -> KeyError {
@@ -27,10 +27,14 @@ fn certificate_error(file: &[u8]) -> CertificateError {
     }
 }
 
+fn with_certificate(key: PrivateKey, name: &str) -> Result<Signatory<PrivateKey>, Error> {
+    Signatory::new(key, SignatureBuilder::new(certificate(name)))
+}
+
 /// The key signs, and its signatures are those of its certificate.
 fn works(file: &[u8], name: &str) {
     let key = PrivateKey::parse(file).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let signature = Signer::new(key, certificate(name)).unwrap().sign_detached(b"content").unwrap();
+    let signature = with_certificate(key, name).unwrap().sign_detached(b"content").unwrap();
     verify_detached(&signature, b"content", &[certificate(name)]).unwrap();
 }
 
@@ -74,19 +78,217 @@ fn k08_pkcs1_and_sec1_by_openssl() {
     works(&[parameters, sec1].concat(), "p256");
 }
 
+const PASSPHRASE: &str = "correct horse 271828";
+
+fn encrypted_error(file: &[u8], passphrase: &str) -> KeyError {
+    match PrivateKey::parse_encrypted(file, passphrase.as_bytes()) {
+        Err(Error::Key(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Every way in which openssl protects a PKCS#8 key with AES; K04: another passphrase is refused.
 #[test]
-fn k08_encrypted_keys_are_refused_by_name() {
+fn k08_encrypted_keys_by_openssl() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    let mut opened = 0;
+    for name in NAMES {
+        for way in [
+            "-v2 aes-256-cbc",
+            "-v2 aes-128-cbc",
+            "-v2 aes-192-cbc -v2prf hmacWithSHA512",
+            "-v2 aes-256-cbc -v2prf hmacWithSHA384 -iter 100000",
+            "-scrypt",
+            "-scrypt -scrypt_N 1024 -scrypt_r 4 -scrypt_p 2",
+        ] {
+            for form in ["PEM", "DER"] {
+                let args =
+                    format!("pkcs8 -topk8 -in {{}} {way} -passout file:passphrase -outform {form}");
+                openssl.file("passphrase", PASSPHRASE.as_bytes());
+                let file = openssl.ok(&args, &[&path(name, "key")]);
+                assert!(matches!(key_error(&file), KeyError::Encrypted));
+                let key = PrivateKey::parse_encrypted(&file, PASSPHRASE.as_bytes())
+                    .unwrap_or_else(|error| panic!("{name} {way}: {error}"));
+                let signatory = with_certificate(key, name).unwrap();
+                signatory.sign_detached(b"content").unwrap();
+                for wrong in ["", "correct horse 271829", "correct horse 271828\n"] {
+                    let error = encrypted_error(&file, wrong);
+                    assert!(matches!(error, KeyError::Passphrase), "{way}: {error}");
+                }
+                opened += 1;
+            }
+        }
+    }
+    assert_eq!(opened, 60);
+}
+
+/// A wrong passphrase gives a valid padding once in 256 times: that is no other error.
+#[test]
+fn k04_a_wrong_passphrase_is_always_called_that() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    openssl.file("passphrase", PASSPHRASE.as_bytes());
+    let args = "pkcs8 -topk8 -in {} -iter 1 -passout file:passphrase -outform DER";
+    let file = openssl.ok(args, &[&path("p256", "key")]);
+    for number in 0..2000 {
+        let error = encrypted_error(&file, &format!("wrong {number}"));
+        assert!(matches!(error, KeyError::Passphrase), "{error}");
+    }
+}
+
+#[test]
+fn k08_other_encryption_is_named_and_refused() {
     let Some(openssl) = OpenSsl::find() else { return };
     for (name, args) in [
-        ("rsa2048", "pkcs8 -topk8 -in {} -passout pass:secret -outform PEM"),
-        ("rsa2048", "pkcs8 -topk8 -in {} -passout pass:secret -outform DER"),
-        ("p256", "pkcs8 -topk8 -in {} -passout pass:secret -outform PEM"),
         ("rsa2048", "rsa -in {} -traditional -aes128 -passout pass:secret"),
         ("p256", "ec -in {} -aes128 -passout pass:secret"),
+        ("p256", "pkcs8 -topk8 -in {} -v2 des3 -passout pass:secret -outform PEM"),
+        ("p256", "pkcs8 -topk8 -in {} -v1 PBE-SHA1-3DES -passout pass:secret -outform DER"),
     ] {
         let file = openssl.ok(args, &[&path(name, "key")]);
-        let error = key_error(&file);
-        assert!(matches!(error, KeyError::Encrypted), "{args}: {error}");
+        let error = encrypted_error(&file, "secret");
+        assert!(matches!(error, KeyError::UnsupportedEncryption { .. }), "{args}: {error}");
+    }
+    // Whoever gives a passphrase believes that there is one.
+    for name in NAMES {
+        let error = encrypted_error(&key_file(name), "secret");
+        assert!(matches!(error, KeyError::NotEncrypted), "{error}");
+    }
+}
+
+/// K05: a file says itself how much work it makes. The numbers are put into a real one.
+#[test]
+fn k05_excessive_work_is_refused_before_it_is_done() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    openssl.file("passphrase", PASSPHRASE.as_bytes());
+    let encrypted = |way: &str| {
+        let args = format!("pkcs8 -topk8 -in {{}} {way} -passout file:passphrase -outform DER");
+        openssl.ok(&args, &[&path("p256", "key")])
+    };
+    let begun = std::time::Instant::now();
+    let refused = |file: &[u8], index: usize, number: &[u8]| {
+        let mut tree = Node::parse(file);
+        // PBES2's parameters: the key derivation's: salt, then numbers.
+        *tree.at(&[0, 1, 0, 1, index]) = Node::Primitive(2, number.to_vec());
+        let error = encrypted_error(&tree.encode(), PASSPHRASE);
+        let refused =
+            matches!(error, KeyError::EncryptionCost | KeyError::UnsupportedEncryption { .. });
+        assert!(refused, "{index} {number:x?}: {error}");
+        matches!(error, KeyError::EncryptionCost)
+    };
+    let pbkdf2 = encrypted("-v2 aes-256-cbc");
+    assert!(refused(&pbkdf2, 1, &10_000_001_u32.to_be_bytes()));
+    refused(&pbkdf2, 1, &[0x7f, 0xff, 0xff, 0xff]);
+    refused(&pbkdf2, 1, &[0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+    let scrypt = encrypted("-scrypt");
+    assert!(refused(&scrypt, 1, &[0x40, 0, 0, 0]), "N = 2^30");
+    assert!(refused(&scrypt, 1, &[0x40, 0, 0, 0, 0, 0, 0, 0]), "N = 2^62");
+    assert!(refused(&scrypt, 2, &[0x7f, 0xff]), "r");
+    assert!(refused(&scrypt, 3, &[0x7f, 0xff]), "p");
+    // The work would take hours.
+    assert!(begun.elapsed().as_secs() < 300);
+    assert_eq!(Error::from(KeyError::EncryptionCost).class(), Class::Limit);
+}
+
+/// Cut and flipped files: an error, never a panic.
+#[test]
+fn k07_damaged_encrypted_keys() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    openssl.file("passphrase", PASSPHRASE.as_bytes());
+    let args = "pkcs8 -topk8 -in {} -iter 1 -passout file:passphrase -outform DER";
+    let file = openssl.ok(args, &[&path("p256", "key")]);
+    for length in 0..file.len() {
+        assert!(PrivateKey::parse_encrypted(&file[..length], PASSPHRASE.as_bytes()).is_err());
+    }
+    // Not the iteration count: some of its bits are much work, and within the bound.
+    let Node::Primitive(_, count) = Node::parse(&file).at(&[0, 1, 0, 1, 1]).clone() else {
+        panic!()
+    };
+    assert_eq!(count, [1]);
+    let place = file.windows(3).position(|bytes| bytes == [2, 1, 1]).unwrap();
+    let others = (0..file.len()).filter(|byte| !(place..place + 3).contains(byte));
+    for (byte, bit) in others.flat_map(|byte| (0..8).map(move |bit| (byte, bit))) {
+        let mut flipped = file.clone();
+        flipped[byte] ^= 1 << bit;
+        if let Ok(key) = PrivateKey::parse_encrypted(&flipped, PASSPHRASE.as_bytes()) {
+            // CBC lets a flip through where PKCS#8 holds nothing of the key.
+            assert_eq!(key.key_type(), KeyType::EcdsaP256);
+        }
+    }
+}
+
+/// RFC 6979 A.2.5 and A.2.6: the keys and signatures of its examples.
+#[test]
+fn ecdsa_signatures_are_those_of_rfc_6979() {
+    let p256 = "C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721";
+    let p384 = "6B9D3DAD2E1B8C1C05B19875B6659F4DE23C3B667BF297BA9AA47740787137D8\
+                96D5724E4C70A825F872C9EA60D2EDF5";
+    let cases = [
+        (
+            p256,
+            "sha256",
+            "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716",
+            "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8",
+        ),
+        (
+            p256,
+            "sha384",
+            "0EAFEA039B20E9B42309FB1D89E213057CBF973DC0CFC8F129EDDDC800EF7719",
+            "4861F0491E6998B9455193E34E7B0D284DDD7149A74B95B9261F13ABDE940954",
+        ),
+        (
+            p256,
+            "sha512",
+            "8496A60B5E9B47C825488827E0495B0E3FA109EC4568FD3F8D1097678EB97F00",
+            "2362AB1ADBE2B8ADF9CB9EDAB740EA6049C028114F2460F96554F61FAE3302FE",
+        ),
+        (
+            p384,
+            "sha256",
+            "21B13D1E013C7FA1392D03C5F99AF8B30C570C6F98D4EA8E354B63A21D3DAA33\
+             BDE1E888E63355D92FA2B3C36D8FB2CD",
+            "F3AA443FB107745BF4BD77CB3891674632068A10CA67E3D45DB2266FA7D1FEEB\
+             EFDC63ECCD1AC42EC0CB8668A4FA0AB0",
+        ),
+        (
+            p384,
+            "sha384",
+            "94EDBB92A5ECB8AAD4736E56C691916B3F88140666CE9FA73D64C4EA95AD133C\
+             81A648152E44ACF96E36DD1E80FABE46",
+            "99EF4AEB15F178CEA1FE40DB2603138F130E740A19624526203B6351D0A3A94F\
+             A329C145786E679E7B82C71A38628AC8",
+        ),
+        (
+            p384,
+            "sha512",
+            "ED0959D5880AB2D869AE7F6C2915C6D60F96507F9CB3E047C0046861DA4A799C\
+             FE30F35CC900056D7C99CD7882433709",
+            "512C8CCEEE3890A84058CE1E22DBC2198F42323CE8ACA9135329F03C068E5112\
+             DC7CC3EF3446DEFCEB01A45C2667FDD5",
+        ),
+    ];
+    for (scalar, digest, r, s) in cases {
+        let scalar = hex::decode(scalar).unwrap();
+        let (length, curve) = match scalar.len() {
+            32 => (32, "a00a06082a8648ce3d030107"),
+            _ => (48, "a00706052b81040022"),
+        };
+        let scalar = Node::Primitive(4, scalar).encode();
+        let inner = [vec![2, 1, 1], scalar, hex::decode(curve).unwrap()].concat();
+        let key = PrivateKey::parse(&tlv(0x30, &inner)).unwrap();
+        let builder =
+            SignatureBuilder::new(certificate(if length == 32 { "p256" } else { "p384" }));
+        let to_be_signed = builder.with_digest(digest.parse().unwrap()).prepare(b"sample");
+        let raw = key.sign(&to_be_signed).unwrap();
+        let integer = |number: &str| {
+            let mut bytes = hex::decode(number).unwrap();
+            if bytes[0] & 0x80 != 0 {
+                bytes.insert(0, 0);
+            }
+            Node::Primitive(2, bytes).encode()
+        };
+        let expected = tlv(0x30, &[integer(r), integer(s)].concat());
+        assert_eq!(hex::encode(&raw), hex::encode(expected), "{length} {digest}");
+        assert!(key.public_key().verifies(&to_be_signed, &raw));
     }
 }
 
@@ -157,12 +359,12 @@ fn k06_key_and_certificate_must_belong_together() {
         ("p256", "p384"),
         ("p256", "rsa2048"),
     ] {
-        let error = Signer::new(key(name), certificate(other)).unwrap_err();
+        let error = with_certificate(key(name), other).unwrap_err();
         assert!(matches!(error, Error::Key(KeyError::Mismatch { .. })), "{error}");
         assert_eq!(error.class(), Class::Key);
     }
     // The same key in another certificate is no mismatch.
-    assert!(Signer::new(key("rsa2048"), certificate("expired")).is_ok());
+    assert!(with_certificate(key("rsa2048"), "expired").is_ok());
 }
 
 /// K07: numbers that are no key. Version, n, e, d, p, q, dP, dQ, qInv.
@@ -218,8 +420,8 @@ fn k07_a_wrong_crt_exponent_makes_no_signature() {
         exponent[40] ^= 1;
         *tree.at(&[index]) = Node::Primitive(2, exponent);
         if let Ok(key) = PrivateKey::parse(&tree.encode()) {
-            let signer = Signer::new(key, certificate("rsa2048")).unwrap();
-            let error = signer.sign_detached(b"content").unwrap_err();
+            let signatory = with_certificate(key, "rsa2048").unwrap();
+            let error = signatory.sign_detached(b"content").unwrap_err();
             assert!(matches!(error, Error::Signing(_)), "{error}");
         }
     }
@@ -239,10 +441,20 @@ fn k07_bad_ec_keys() {
         let verdict = PrivateKey::parse(&outer.encode());
         assert!(matches!(verdict, Err(Error::Key(_))), "{}", hex::encode(scalar));
     }
-    // Without its public key.
+    // A public key that is not the scalar's.
+    let mut outer = Node::parse(&pkcs8);
+    let mut inner = Node::parse(&sec1);
+    let point = inner.at(&[2, 0]).bytes();
+    let mut other = point.clone();
+    *other.last_mut().unwrap() ^= 1;
+    *inner.at(&[2, 0]) = Node::Primitive(3, other);
+    *outer.at(&[2]) = Node::Primitive(4, inner.encode());
+    assert!(matches!(key_error(&outer.encode()), KeyError::Rejected { .. }));
+    // Without one, as some programs write it: the scalar is enough.
     let mut inner = Node::parse(&sec1);
     inner.children().truncate(2);
-    assert!(matches!(key_error(&inner.encode()), KeyError::Rejected { .. }));
+    *outer.at(&[2]) = Node::Primitive(4, inner.encode());
+    works(&outer.encode(), "p256");
     // Without a curve.
     let inner = Node::parse(&sec1);
     assert!(matches!(key_error(&inner.encode()), KeyError::Unsupported { .. }));
@@ -308,7 +520,7 @@ fn p17_public_keys_that_are_no_keys() {
     }
     // Off the curve: ring finds out when the key is used.
     let off = Certificate::parse(&ec(&[4; 65])).unwrap();
-    let good = Signer::new(key("p256"), certificate("p256")).unwrap();
+    let good = with_certificate(key("p256"), "p256").unwrap();
     let signature = good.sign_detached(b"content").unwrap();
     assert!(verify_detached(&signature, b"content", &[off]).is_err());
 }
@@ -352,7 +564,7 @@ fn certificates_must_be_canonical() {
 fn debug_shows_no_secret() {
     let key = key("rsa2048");
     assert_eq!(format!("{key:?}"), "PrivateKey(RSA-2048)");
-    let signer = Signer::new(key, certificate("rsa2048")).unwrap();
-    let text = format!("{signer:?}");
-    assert!(text.len() < 400, "{text}");
+    let signatory = with_certificate(key, "rsa2048").unwrap();
+    let text = format!("{signatory:?}");
+    assert!(text.len() < 600, "{text}");
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use cms::signed_data::SignerInfos;
 use common::tree::Node;
-use common::{NAMES, OpenSsl, TEXT, certificate_file, changed, path, root_hash, signer};
+use common::{NAMES, OpenSsl, TEXT, certificate_file, changed, path, root_hash, signatory};
 use proptest::prelude::*;
 use verity_sign::lint::{
     Accepted, EnrolledCertificate, KEYRINGS, KernelError, Lint, Prediction, Status, predict,
@@ -21,11 +21,11 @@ fn enrolled(name: &str) -> EnrolledCertificate {
 }
 
 fn good(name: &str) -> Vec<u8> {
-    signer(name).sign_root_hash(&root_hash()).unwrap()
+    signatory(name).sign_root_hash(&root_hash()).unwrap()
 }
 
 fn embedding(name: &str) -> Vec<u8> {
-    signer(name).with_embedded_certificate(true).sign_root_hash(&root_hash()).unwrap()
+    common::embedding_signatory(name, true).sign_root_hash(&root_hash()).unwrap()
 }
 
 /// The kernel's answer to a signature of `TEXT` with these certificates enrolled.
@@ -114,9 +114,10 @@ fn ours_are_accepted_where_the_key_is_enrolled() {
 /// An expired certificate, and one key under two names.
 #[test]
 fn dates_and_usage_do_not_matter_to_the_kernel() {
-    let expired =
-        verity_sign::Signer::new(common::key("rsa2048"), common::certificate("expired")).unwrap();
-    let message = expired.with_embedded_certificate(true).sign_root_hash(&root_hash()).unwrap();
+    let builder = verity_sign::SignatureBuilder::new(common::certificate("expired"))
+        .with_embedded_certificate(true);
+    let expired = verity_sign::Signatory::new(common::key("rsa2048"), builder).unwrap();
+    let message = expired.sign_root_hash(&root_hash()).unwrap();
     let keyring = [enrolled("expired")];
     let lint = Lint::new().root_hash(TEXT).keyring(&keyring).now(1_800_000_000);
     let report = lint.run(&message);

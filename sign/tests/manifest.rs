@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{NAMES, OpenSsl, certificate, path, signer};
+use common::{NAMES, OpenSsl, certificate, path, signatory};
 use proptest::prelude::*;
 use verity::{Algorithm, BlockSize, HashArea, HashType, Origin, Params, RootHash, Salt};
 use verity_sign::{
@@ -287,7 +287,7 @@ fn p23_size() {
 }
 
 fn verified(manifest: &Manifest, name: &str) -> VerifiedManifest {
-    let signature = signer(name).sign_manifest(manifest).unwrap();
+    let signature = signatory(name).sign_manifest(manifest).unwrap();
     Manifest::verify(&manifest.to_bytes(), &signature, &[certificate(name)]).unwrap()
 }
 
@@ -310,18 +310,18 @@ fn a_verified_manifest_gives_trusted_parameters() {
 fn p30_signatures_of_something_else() {
     let bytes = manifest().to_bytes();
     let trusted = [certificate("rsa2048")];
-    let other = signer("rsa2048").sign_manifest(&without_superblock()).unwrap();
-    let root = signer("rsa2048").sign_root_hash(&manifest().root_hash()).unwrap();
+    let other = signatory("rsa2048").sign_manifest(&without_superblock()).unwrap();
+    let root = signatory("rsa2048").sign_root_hash(&manifest().root_hash()).unwrap();
     for signature in [other, root] {
         let error = Manifest::verify(&bytes, &signature, &trusted).unwrap_err();
         assert_eq!(error.class(), Class::Signature, "{error}");
         assert!(error.to_string().contains("manifest"), "{error}");
     }
-    let stranger = signer("other").sign_manifest(&manifest()).unwrap();
+    let stranger = signatory("other").sign_manifest(&manifest()).unwrap();
     let error = Manifest::verify(&bytes, &stranger, &trusted).unwrap_err();
     assert_eq!(error.class(), Class::Trust);
     let newline = [bytes.as_slice(), b"\n"].concat();
-    let signature = signer("rsa2048").sign_detached(&newline).unwrap();
+    let signature = signatory("rsa2048").sign_detached(&newline).unwrap();
     let error = Manifest::verify(&bytes, &signature, &trusted).unwrap_err();
     assert!(error.to_string().contains("newline"), "{error}");
     let error = Manifest::verify(&newline, &signature, &trusted).unwrap_err();
@@ -332,7 +332,7 @@ fn p30_signatures_of_something_else() {
 #[test]
 fn signed_nonsense_is_still_nonsense() {
     for bad in ["{}".to_owned(), with("1228800", "1228799"), format!("{} ", text())] {
-        let signature = signer("p256").sign_detached(bad.as_bytes()).unwrap();
+        let signature = signatory("p256").sign_detached(bad.as_bytes()).unwrap();
         let error =
             Manifest::verify(bad.as_bytes(), &signature, &[certificate("p256")]).unwrap_err();
         assert!(matches!(error, Error::Manifest(_)), "{error}");
@@ -342,7 +342,7 @@ fn signed_nonsense_is_still_nonsense() {
 #[test]
 fn p01_no_bit_of_a_manifest_can_change() {
     let bytes = manifest().to_bytes();
-    let signature = signer("p256").sign_manifest(&manifest()).unwrap();
+    let signature = signatory("p256").sign_manifest(&manifest()).unwrap();
     let trusted = [certificate("p256")];
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -406,7 +406,7 @@ fn openssl_alone_can_check_a_manifest() {
     let Some(openssl) = OpenSsl::find() else { return };
     let content = openssl.file("M", &manifest().to_bytes());
     for name in NAMES {
-        let signature = openssl.file("M.p7s", &signer(name).sign_manifest(&manifest()).unwrap());
+        let signature = openssl.file("M.p7s", &signatory(name).sign_manifest(&manifest()).unwrap());
         openssl.ok(
             "cms -verify -binary -inform DER -in {} -content {} -certfile {} -noverify -nointern",
             &[&signature, &content, &path(name, "cert")],
@@ -575,7 +575,7 @@ fn p31_accepted_images() {
 #[test]
 fn p01_no_flip_in_manifest_or_signature_is_accepted() {
     let (bytes, trusted) = (manifest().to_bytes(), [certificate("p256")]);
-    let signature = signer("p256").sign_manifest(&manifest()).unwrap();
+    let signature = signatory("p256").sign_manifest(&manifest()).unwrap();
     let accepted =
         |manifest: &[u8], signature: &[u8]| Manifest::verify(manifest, signature, &trusted).is_ok();
     assert!(accepted(&bytes, &signature));

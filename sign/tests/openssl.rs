@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::{NAMES, OpenSsl, TEXT, certificate, key, path, root_hash, signer};
+use common::{NAMES, OpenSsl, TEXT, certificate, key, path, root_hash, signatory, signatory_with};
 use verity_sign::{
-    Error, SignatureDigest, SignatureError, Signer, verify_detached, verify_root_hash,
+    Certificate, CertificateError, Error, Signatory, SignatureBuilder, SignatureDigest,
+    SignatureError, verify_detached, verify_root_hash,
 };
 
 const RSA: [&str; 3] = ["rsa2048", "rsa3072", "rsa4096"];
@@ -17,12 +18,10 @@ fn rsa_signatures_are_byte_identical_to_openssl() {
     for name in RSA {
         for &digest in SignatureDigest::ALL {
             for embed in [false, true] {
-                let ours = signer(name)
-                    .with_digest(digest)
-                    .unwrap()
-                    .with_embedded_certificate(embed)
-                    .sign_root_hash(&root_hash())
-                    .unwrap();
+                let ours = signatory_with(name, |builder| {
+                    builder.with_digest(digest).with_embedded_certificate(embed)
+                });
+                let ours = ours.sign_root_hash(&root_hash()).unwrap();
                 let nocerts = if embed { "" } else { "-nocerts" };
                 let options = format!("{nocerts} -noattr -md {digest}");
                 let theirs = openssl.sign("smime", name, TEXT.as_bytes(), &options);
@@ -32,12 +31,129 @@ fn rsa_signatures_are_byte_identical_to_openssl() {
     }
 }
 
-/// ECDSA is not deterministic: everything before the signature value is compared.
+/// Named by key identifier the message is CMS, not PKCS#7, and that of `openssl cms`.
+#[test]
+fn rsa_signatures_by_key_identifier_are_byte_identical_to_openssl() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    for name in RSA {
+        for &digest in SignatureDigest::ALL {
+            for embed in [false, true] {
+                let ours = signatory_with(name, |builder| {
+                    let builder = builder.with_digest(digest).with_embedded_certificate(embed);
+                    builder.with_subject_key_identifier(true).unwrap()
+                });
+                let ours = ours.sign_root_hash(&root_hash()).unwrap();
+                let nocerts = if embed { "" } else { "-nocerts" };
+                let options = format!("{nocerts} -noattr -keyid -md {digest}");
+                let theirs = openssl.sign("cms", name, TEXT.as_bytes(), &options);
+                assert_eq!(hex::encode(&ours), hex::encode(&theirs), "{name} {options}");
+            }
+        }
+    }
+}
+
+/// A signing certificate, its issuer and the root above, made by openssl.
+struct Chain {
+    key: std::path::PathBuf,
+    /// Leaf, intermediate, root.
+    certificates: [std::path::PathBuf; 3],
+}
+
+impl Chain {
+    fn make(openssl: &OpenSsl) -> Chain {
+        let file = |name: &str| openssl.dir.path().join(name);
+        let ca = openssl
+            .file("ca.cnf", b"basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n");
+        let leaf = openssl
+            .file("leaf.cnf", b"basicConstraints=critical,CA:FALSE\nsubjectKeyIdentifier=hash\n");
+        let (root, middle, signer) = (file("root.crt"), file("middle.crt"), file("signer.crt"));
+        let request = file("csr");
+        openssl.ok(
+            "req -x509 -new -days 3650 -subj /CN=root -key {} -out {}",
+            &[&path("rsa4096", "key"), &root],
+        );
+        for (subject, key, extensions, issuer, issuer_key, output) in [
+            ("middle", "p384", &ca, &root, "rsa4096", &middle),
+            ("signer", "rsa2048", &leaf, &middle, "p384", &signer),
+        ] {
+            let args = format!("req -new -subj /CN={subject} -key {{}} -out {{}}");
+            openssl.ok(&args, &[&path(key, "key"), &request]);
+            openssl.ok(
+                "x509 -req -days 3650 -in {} -extfile {} -CA {} -CAkey {} -CAcreateserial -out {}",
+                &[&request, extensions, issuer, &path(issuer_key, "key"), output],
+            );
+        }
+        Chain { key: path("rsa2048", "key"), certificates: [signer, middle, root] }
+    }
+
+    fn parsed(&self) -> [Certificate; 3] {
+        self.certificates
+            .each_ref()
+            .map(|path| Certificate::parse(&std::fs::read(path).unwrap()).unwrap())
+    }
+}
+
+/// A whole chain travels with the signature, as `-certfile` puts it there; openssl verifies against the root.
+#[test]
+fn chains_are_byte_identical_to_openssl() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    let chain = Chain::make(&openssl);
+    let [signer, middle, root] = chain.parsed();
+    let sign = |by_key: bool, others: Vec<Certificate>| {
+        let builder = SignatureBuilder::new(signer.clone()).with_chain(others)?;
+        let builder = builder.with_subject_key_identifier(by_key)?;
+        Signatory::new(key("rsa2048"), builder)?.sign_root_hash(&root_hash())
+    };
+    let content = openssl.file("content", TEXT.as_bytes());
+    let [signer_file, middle_file, root_file] = chain.certificates.each_ref();
+    let both = [std::fs::read(middle_file).unwrap(), std::fs::read(root_file).unwrap()];
+    let both = openssl.file("both.pem", &both.concat());
+    // Not smime: it writes the certificates unsorted, which is no DER.
+    let theirs = openssl.ok(
+        "cms -sign -binary -noattr -keyid -outform DER -md sha256 -in {} -inkey {} -signer {} -certfile {}",
+        &[&content, &chain.key, signer_file, &both],
+    );
+    for order in [vec![middle.clone(), root.clone()], vec![root.clone(), middle.clone()]] {
+        let ours = sign(true, order.clone()).unwrap();
+        assert_eq!(hex::encode(&ours), hex::encode(&theirs));
+        for ours in [ours, sign(false, order).unwrap()] {
+            let signed_by =
+                verify_root_hash(&ours, &root_hash(), std::slice::from_ref(&signer)).unwrap();
+            assert!(signed_by.embeds_certificate());
+            assert_eq!(signed_by.certificate(), &signer);
+            // The chain adds no trust here: a pinned issuer is not the signer.
+            let issuers = [middle.clone(), root.clone()];
+            assert!(verify_root_hash(&ours, &root_hash(), &issuers).is_err());
+        }
+    }
+    for by_key in [false, true] {
+        let signature = openssl.file("p7s", &sign(by_key, vec![middle.clone()]).unwrap());
+        openssl.ok(
+            "cms -verify -binary -inform DER -in {} -content {} -CAfile {} -purpose any",
+            &[&signature, &content, root_file],
+        );
+    }
+
+    // One that leads nowhere, and one link that is missing.
+    for others in [vec![certificate("other")], vec![root], vec![middle, certificate("p256")]] {
+        let error = sign(false, others).unwrap_err();
+        assert!(
+            matches!(error, Error::Certificate(CertificateError::NotInChain { .. })),
+            "{error}"
+        );
+    }
+}
+
+/// openssl's ECDSA is not deterministic: everything before the signature value is compared.
 #[test]
 fn ecdsa_signatures_have_the_shape_of_openssl() {
     let Some(openssl) = OpenSsl::find() else { return };
-    for (name, digest) in [("p256", "sha256"), ("p384", "sha384")] {
-        let ours = signer(name).sign_root_hash(&root_hash()).unwrap();
+    let digests = SignatureDigest::ALL;
+    for (name, &digest) in
+        ["p256", "p384"].iter().flat_map(|name| digests.iter().map(move |one| (*name, one)))
+    {
+        let ours = signatory_with(name, |builder| builder.with_digest(digest));
+        let ours = ours.sign_root_hash(&root_hash()).unwrap();
         let options = format!("-nocerts -noattr -md {digest}");
         let theirs = openssl.sign("smime", name, TEXT.as_bytes(), &options);
         let blank = |message: &[u8]| {
@@ -54,11 +170,20 @@ fn openssl_verifies_ours() {
     let Some(openssl) = OpenSsl::find() else { return };
     let content = openssl.file("hex", TEXT.as_bytes());
     let other = openssl.file("other", &TEXT.as_bytes()[1..]);
-    for name in NAMES {
-        for embed in [false, true] {
-            let signer = signer(name).with_embedded_certificate(embed);
-            let signature = openssl.file("p7s", &signer.sign_root_hash(&root_hash()).unwrap());
-            for command in ["cms", "smime"] {
+    let shapes = [false, true].map(|by_key| [false, true].map(|embed| (by_key, embed)));
+    let shapes: Vec<_> = shapes.concat();
+    for (name, &digest) in
+        NAMES.iter().flat_map(|name| SignatureDigest::ALL.iter().map(move |one| (*name, one)))
+    {
+        for &(by_key, embed) in &shapes {
+            let signatory = signatory_with(name, |builder| {
+                let builder = builder.with_digest(digest).with_embedded_certificate(embed);
+                builder.with_subject_key_identifier(by_key).unwrap()
+            });
+            let signature = openssl.file("p7s", &signatory.sign_root_hash(&root_hash()).unwrap());
+            // PKCS#7 knows no key identifiers.
+            let commands = if by_key { &["cms"][..] } else { &["cms", "smime"] };
+            for command in commands {
                 let verify = format!(
                     "{command} -verify -binary -inform DER -in {{}} -content {{}} -certfile {{}} \
                      -noverify -nointern"
@@ -79,11 +204,15 @@ fn ours_verifies_openssl_without_attributes() {
     let combinations = RSA
         .iter()
         .flat_map(|name| ["sha256", "sha384", "sha512"].map(|digest| (*name, digest)))
-        .chain(["p256", "p384"].iter().flat_map(|name| ["sha256", "sha384"].map(|md| (*name, md))));
+        .chain(
+            ["p256", "p384"]
+                .iter()
+                .flat_map(|name| ["sha256", "sha384", "sha512"].map(|md| (*name, md))),
+        );
     for (name, digest) in combinations {
-        for command in ["smime", "cms"] {
+        for (command, keyid) in [("smime", ""), ("cms", ""), ("cms", "-keyid")] {
             for (nocerts, embeds) in [("-nocerts", false), ("", true)] {
-                let options = format!("{nocerts} -noattr -md {digest}");
+                let options = format!("{nocerts} {keyid} -noattr -md {digest}");
                 let theirs = openssl.sign(command, name, TEXT.as_bytes(), &options);
                 let signed_by = verify_root_hash(&theirs, &root_hash(), &[certificate(name)])
                     .unwrap_or_else(|error| panic!("{name} {command} {options}: {error}"));
@@ -123,8 +252,6 @@ fn other_shapes_by_openssl_are_refused() {
     let sign = |command, options| openssl.sign(command, "rsa2048", TEXT.as_bytes(), options);
     let refused = |message: Vec<u8>| refusal(&message, "rsa2048");
 
-    let keyid = refused(sign("cms", "-noattr -nocerts -keyid"));
-    assert!(matches!(keyid, SignatureError::SubjectKeyIdentifier), "{keyid}");
     let p06 = refused(sign("smime", "-noattr -nocerts -nodetach"));
     assert!(matches!(p06, SignatureError::EmbeddedContent), "{p06}");
     let p16_pss = refused(sign("cms", "-noattr -nocerts -keyopt rsa_padding_mode:pss"));
@@ -211,18 +338,19 @@ fn p10_a_certificate_of_the_same_name_is_not_trusted() {
     let pinned = certificate("rsa2048");
     assert_eq!((twin.issuer(), twin.serial()), (pinned.issuer(), pinned.serial()));
 
-    let attacker = Signer::new(key("other"), twin.clone()).unwrap();
+    let attacker = |embed| {
+        let builder = SignatureBuilder::new(twin.clone()).with_embedded_certificate(embed);
+        Signatory::new(key("other"), builder).unwrap()
+    };
     for embed in [false, true] {
-        let attacker = Signer::new(key("other"), twin.clone()).unwrap();
-        let forged =
-            attacker.with_embedded_certificate(embed).sign_root_hash(&root_hash()).unwrap();
+        let forged = attacker(embed).sign_root_hash(&root_hash()).unwrap();
         let error = refusal(&forged, "rsa2048");
         assert!(matches!(error, SignatureError::Mismatch { .. }), "{error}");
     }
     // The trusted key's own signature with the twin in place of its certificate.
-    let embedding = attacker.with_embedded_certificate(true).sign_root_hash(&root_hash()).unwrap();
+    let embedding = attacker(true).sign_root_hash(&root_hash()).unwrap();
     let certificates = common::decode(&embedding).certificates;
-    let good = signer("rsa2048").sign_root_hash(&root_hash()).unwrap();
+    let good = signatory("rsa2048").sign_root_hash(&root_hash()).unwrap();
     let mixed = common::changed(&good, |data| data.certificates = certificates);
     let error = refusal(&mixed, "rsa2048");
     assert!(matches!(error, SignatureError::ForeignCertificate), "{error}");
@@ -240,12 +368,63 @@ fn manifest_signatures_pass_openssl() {
     let content = b"{\"any\":\"bytes\"}\n\r\n\0end";
     let file = openssl.file("manifest", content);
     for name in NAMES {
-        let message = signer(name).sign_detached(content).unwrap();
+        let message = signatory(name).sign_detached(content).unwrap();
         verify_detached(&message, content, &[certificate(name)]).unwrap();
         let message = openssl.file("p7s", &message);
         openssl.ok(
             "cms -verify -binary -inform DER -in {} -content {} -certfile {} -noverify -nointern",
             &[&message, &file, &path(name, "cert")],
         );
+    }
+}
+
+/// GnuTLS as another reader: it takes every shape apart, and its verdict is ours.
+#[test]
+fn p34_gnutls_reads_and_verifies_ours() {
+    let Some(certtool) = verity_testdata::oracle::require("certtool") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (content, other) = (file("content", TEXT.as_bytes()), file("other", b"other"));
+    for (name, &digest) in
+        NAMES.iter().flat_map(|name| SignatureDigest::ALL.iter().map(move |one| (*name, one)))
+    {
+        for (by_key, embed) in [(false, false), (false, true), (true, false), (true, true)] {
+            let signatory = signatory_with(name, |builder| {
+                let builder = builder.with_digest(digest).with_embedded_certificate(embed);
+                builder.with_subject_key_identifier(by_key).unwrap()
+            });
+            let signature = file("p7s", &signatory.sign_root_hash(&root_hash()).unwrap());
+            let certtool = |options: &[&std::ffi::OsStr]| {
+                let mut command = std::process::Command::new(&certtool);
+                command.arg("--inder").arg("--infile").arg(&signature).args(options);
+                let output = command.output().unwrap();
+                let said = [output.stdout, output.stderr].concat();
+                (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+            };
+            let (read, said) = certtool(&["--p7-info".as_ref()]);
+            assert!(read, "{name} {digest}: {said}");
+            let hash = digest.name().to_uppercase();
+            let kind = if name.starts_with("rsa") { "RSA" } else { "ECDSA" };
+            let algorithm = format!("{kind}-{hash}");
+            assert!(said.contains(&algorithm), "{name} {digest}: {said}");
+            let named = if by_key { "Signer's issuer key ID" } else { "Signer's serial" };
+            assert!(said.contains(named), "{name} {digest}: {said}");
+            for (data, good) in [(&content, true), (&other, false)] {
+                let certificate = path(name, "cert");
+                let verify: [&std::ffi::OsStr; 5] = [
+                    "--p7-verify".as_ref(),
+                    "--load-certificate".as_ref(),
+                    certificate.as_ref(),
+                    "--load-data".as_ref(),
+                    data.as_ref(),
+                ];
+                let (verified, said) = certtool(&verify);
+                assert_eq!(verified, good, "{name} {digest} {by_key} {embed}: {said}");
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ mod common;
 
 use cms::signed_data::{SignerInfo, SignerInfos};
 use common::tree::Node;
-use common::{changed, der_of, signer};
+use common::{changed, der_of, signatory};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912;
 use der::asn1::{Null, OctetString, SetOfVec};
@@ -25,7 +25,7 @@ fn certificate(public_key: &[u8]) -> Option<Certificate> {
 
 /// A message of our shape around any signature.
 fn message(digest: ObjectIdentifier, algorithm: ObjectIdentifier, signature: &[u8]) -> Vec<u8> {
-    let good = signer("rsa2048").sign_detached(b"").unwrap();
+    let good = signatory("rsa2048").sign_detached(b"").unwrap();
     changed(&good, |data| {
         let signer = data.signer_infos.0.as_slice()[0].clone();
         let digest = AlgorithmIdentifierOwned { oid: digest, parameters: Some(Null.into()) };

@@ -4,6 +4,7 @@
 //! wherever it has them: `-h` is the hash and `-s` the salt, help is `--help` or `-?`.
 
 mod options;
+mod signing;
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -17,8 +18,10 @@ use verity::internals::{FecPlatform, Platform};
 use verity::{Algorithm, BlockSize, FecArea, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
+use self::signing::{ContentArgs, ShapeArgs, SigningArgs};
 use crate::command::{
-    Context, Outcome, build, check, dump, format, lint, plan, read, serve, sign, table, verify,
+    Context, Outcome, attach_signature, build, check, dump, format, lint, plan, prepare_signature,
+    read, serve, sign, table, verify,
 };
 use crate::error::CommandError;
 use crate::{exit, sizes};
@@ -76,6 +79,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     LintSignature(LintSignatureArgs),
     Sign(SignArgs),
+    PrepareSignature(PrepareSignatureArgs),
+    AttachSignature(AttachSignatureArgs),
     Serve(ServeArgs),
 }
 
@@ -393,15 +398,8 @@ enum Emit {
 pub(crate) struct BuildArgs {
     /// The image to protect, only read
     image: PathBuf,
-    /// Private key to sign with
-    #[arg(long, requires = "certificate")]
-    key: Option<PathBuf>,
-    /// Certificate of the key
-    #[arg(long, value_name = "CERT", requires = "key")]
-    certificate: Option<PathBuf>,
-    /// Put the certificate into the signatures
-    #[arg(long, requires = "key")]
-    embed_certificate: bool,
+    #[command(flatten)]
+    signing: SigningArgs,
     /// Name of the image in the manifest [default: its file name less a trailing .raw]
     #[arg(long, value_name = "NAME")]
     image_name: Option<String>,
@@ -473,30 +471,62 @@ pub(crate) struct LintSignatureArgs {
 }
 
 /// Sign a root hash, in the form the kernel takes, or a manifest
+///
+/// The key is in a file, on a token, or behind another program. What the key returns is checked with the
+/// certificate before it is written.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
+#[group(id = "with", required = true, args = ["key", "signer_command"])]
 pub(crate) struct SignArgs {
-    /// The root hash in hex
-    #[arg(conflicts_with = "manifest", required_unless_present_any = ["root_hash_file", "manifest"])]
-    root: Option<String>,
-    /// Take the root hash from this file
-    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
-    root_hash_file: Option<PathBuf>,
-    /// Sign this manifest
-    #[arg(long, value_name = "FILE")]
-    manifest: Option<PathBuf>,
-    /// Private key to sign with
-    #[arg(long)]
-    key: PathBuf,
-    /// Certificate of the key
+    #[command(flatten)]
+    content: ContentArgs,
+    #[command(flatten)]
+    signing: SigningArgs,
+    /// Where the signature is written
+    #[arg(long = "output", value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Say what is to be signed, for a key on another machine
+///
+/// The first of two steps; the second is attach-signature. The digest of the root hash's text, or of the manifest, is
+/// printed, and written as raw bytes: what a token or a key service signs. RSA signs it with PKCS#1 v1.5.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct PrepareSignatureArgs {
+    #[command(flatten)]
+    content: ContentArgs,
+    /// Certificate of the key that will sign
     #[arg(long, value_name = "CERT")]
     certificate: PathBuf,
-    /// Put the certificate into the signature
-    #[arg(long)]
-    embed_certificate: bool,
     /// Digest of the signature [default: sha256; sha384 for P-384]
     #[arg(long, value_name = "sha256|sha384|sha512")]
     digest: Option<SignatureDigest>,
+    /// Where the digest is written, as raw bytes
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Also write the bytes that were hashed to this file, for signers that hash them themselves
+    #[arg(long, value_name = "FILE")]
+    content_output: Option<PathBuf>,
+}
+
+/// Make a signature of what a key on another machine has signed
+///
+/// The second of two steps; the first is prepare-signature. What is signed, the certificate and the digest are as
+/// there. The raw signature is checked before anything is written.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct AttachSignatureArgs {
+    #[command(flatten)]
+    content: ContentArgs,
+    /// The raw signature: PKCS#1 v1.5 of RSA, or DER of ECDSA's two numbers
+    #[arg(long, value_name = "FILE")]
+    raw_signature: PathBuf,
+    /// Certificate of the key that has signed
+    #[arg(long, value_name = "CERT")]
+    certificate: PathBuf,
+    #[command(flatten)]
+    shape: ShapeArgs,
     /// Where the signature is written
     #[arg(long = "output", value_name = "FILE")]
     file: PathBuf,
@@ -558,6 +588,8 @@ impl Command {
             Command::Check(args) => check::run(&args.into(), context),
             Command::LintSignature(args) => lint::run(&args.into(), context),
             Command::Sign(args) => sign::run(&args.into(), context),
+            Command::PrepareSignature(args) => prepare_signature::run(&args.into()),
+            Command::AttachSignature(args) => attach_signature::run(&args.into()),
             Command::Serve(args) => serve::run(&args.into(), context),
         }
     }

@@ -2,11 +2,10 @@
 
 use super::{
     BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, LintSignatureArgs,
-    ParameterArgs, PlanArgs, ReadArgs, ReadingArgs, ServeArgs, SignArgs, TableArgs, TrustArgs,
-    VerifyArgs,
+    ParameterArgs, PlanArgs, ReadArgs, ReadingArgs, ServeArgs, TableArgs, TrustArgs, VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
-use crate::command::{build, check, dump, format, lint, plan, read, serve, sign, table, verify};
+use crate::command::{build, check, dump, format, lint, plan, read, serve, table, verify};
 use crate::parameters::Parameters;
 use crate::server::{Address, Limits};
 use crate::trust::{RootSource, TrustSource};
@@ -154,14 +153,9 @@ impl From<TableArgs> for table::Options {
 
 impl From<BuildArgs> for build::Options {
     fn from(args: BuildArgs) -> Self {
-        let key = args.key.zip(args.certificate);
         build::Options {
             image: args.image,
-            signing: key.map(|(key, certificate)| build::Signing {
-                key,
-                certificate,
-                embed_certificate: args.embed_certificate,
-            }),
+            signing: args.signing.options(),
             image_name: args.image_name,
             image_version: args.image_version,
             label: args.label,
@@ -184,25 +178,6 @@ impl From<CheckArgs> for check::Options {
             output_dir: args.output_dir,
             usr: args.usr,
             threads: args.threads.threads,
-        }
-    }
-}
-
-impl From<SignArgs> for sign::Options {
-    fn from(args: SignArgs) -> Self {
-        let what = match args.manifest {
-            Some(manifest) => sign::Content::Manifest(manifest),
-            None => {
-                sign::Content::RootHash(RootSource { text: args.root, file: args.root_hash_file })
-            }
-        };
-        sign::Options {
-            content: what,
-            key: args.key,
-            certificate: args.certificate,
-            embed_certificate: args.embed_certificate,
-            digest: args.digest,
-            output: args.file,
         }
     }
 }

@@ -9,15 +9,16 @@ use std::path::PathBuf;
 use serde::Serialize;
 use verity::RootHash;
 use verity::publish::{Input, Output, OutputSet, Removal};
-use verity_sign::{Image, Manifest, Signer};
+use verity_sign::{Image, Manifest, Signatory, Signer};
 
 use super::format::{Job, Tree, write_bytes};
 use super::header::Header;
 use super::{Context, Outcome};
-use crate::error::{Class, CommandError, OrFail};
+use crate::error::{Class, CommandError};
 use crate::parameters::{Identity, Parameters};
 use crate::quoted::Quoted;
 use crate::sidecars::SideCars;
+use crate::signing::Signing;
 use crate::trust;
 
 /// What to build from what.
@@ -37,14 +38,6 @@ pub(crate) struct Options {
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
-/// The key to sign with.
-#[derive(Debug)]
-pub(crate) struct Signing {
-    pub(crate) key: PathBuf,
-    pub(crate) certificate: PathBuf,
-    pub(crate) embed_certificate: bool,
-}
-
 /// What was built. The order of the fields is the order of the keys.
 #[derive(Debug, Serialize)]
 pub(crate) struct Built {
@@ -60,21 +53,16 @@ pub(crate) struct Built {
 /// Builds the set.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
     options.parameters.check_uuid_has_a_place()?;
-    let signer = match &options.signing {
-        Some(signing) => Some(
-            trust::signer(&signing.key, &signing.certificate)?
-                .with_embedded_certificate(signing.embed_certificate),
-        ),
-        None => None,
-    };
+    let opened = options.signing.as_ref().map(|signing| signing.open(context)).transpose()?;
+    let signer = options.signing.as_ref().zip(opened.as_ref());
     let image = trust::open(&options.image)?;
     let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
     let tree = Tree::new(&options.parameters, identity, &image)?;
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
     let description = describe(options, &cars, &image)?;
     let mut inputs = vec![trust::open(&options.image)?];
-    if let Some(Signing { key, certificate, .. }) = &options.signing {
-        inputs.extend([trust::open(key)?, trust::open(certificate)?]);
+    if let Some(signing) = &options.signing {
+        inputs.extend(signing.inputs()?);
     }
     let outputs = Outputs::create(&cars, &inputs, signer.is_some())?;
     let uncovered = image.size() - tree.params.data_size();
@@ -82,7 +70,14 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let job = Job { tree: &tree, data: &image, threads: options.threads, context };
     let root_hash = job.build_output(&outputs.hash)?;
     let manifest = manifest(&tree, root_hash, description, options.not_after)?;
-    outputs.write(root_hash, &manifest, signer.as_ref())?;
+    let signatures = match signer {
+        Some((signing, signatory)) => Some(
+            Signatures::make(signatory, &root_hash, &manifest)
+                .map_err(|error| signing.failed(error, context))?,
+        ),
+        None => None,
+    };
+    outputs.write(root_hash, &manifest, signatures.as_ref())?;
     context.signals.check()?;
     let files = outputs.publish()?;
     Ok(Outcome::Built(Built {
@@ -90,7 +85,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         image_name: manifest.image().name().to_owned(),
         image_version: options.image_version,
         signed: signer.is_some(),
-        certificate_sha256: signer.map(|signer| signer.certificate().fingerprint().to_string()),
+        certificate_sha256: signer
+            .map(|(_, signatory)| signatory.builder().certificate().fingerprint().to_string()),
         files,
     }))
 }
@@ -144,6 +140,23 @@ struct Outputs {
     stale: Vec<Removal>,
 }
 
+/// The content of the signatures.
+struct Signatures {
+    root_hash: Vec<u8>,
+    manifest: Vec<u8>,
+}
+
+impl Signatures {
+    fn make(
+        signatory: &Signatory<Box<dyn Signer>>,
+        root_hash: &RootHash,
+        manifest: &Manifest,
+    ) -> Result<Signatures, verity_sign::Error> {
+        let root_hash = signatory.sign_root_hash(root_hash)?;
+        Ok(Signatures { root_hash, manifest: signatory.sign_manifest(manifest)? })
+    }
+}
+
 struct SignatureOutputs {
     root_hash: Output,
     manifest: Output,
@@ -184,17 +197,13 @@ impl Outputs {
         &self,
         root_hash: RootHash,
         manifest: &Manifest,
-        signer: Option<&Signer>,
+        made: Option<&Signatures>,
     ) -> Result<(), CommandError> {
         write_bytes(&self.root_hash, root_hash.to_string().as_bytes())?;
         write_bytes(&self.manifest, &manifest.to_bytes())?;
-        let (Some(signatures), Some(signer)) = (&self.signatures, signer) else { return Ok(()) };
-        let signature = signer.sign_root_hash(&root_hash);
-        let output = &signatures.root_hash;
-        write_bytes(output, &signature.or_fail(Class::Trust, output.path())?)?;
-        let signature = signer.sign_manifest(manifest);
-        let output = &signatures.manifest;
-        write_bytes(output, &signature.or_fail(Class::Trust, output.path())?)
+        let (Some(outputs), Some(made)) = (&self.signatures, made) else { return Ok(()) };
+        write_bytes(&outputs.root_hash, &made.root_hash)?;
+        write_bytes(&outputs.manifest, &made.manifest)
     }
 
     /// Makes the whole set appear, the manifest's signature last; returns the names.

@@ -3,6 +3,7 @@
 //! They touch files and call the libraries. They know nothing of argument syntax, print nothing but warnings
 //! (through `tracing`) and never end the process, so that another front end can call them as they are.
 
+pub(crate) mod attach_signature;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod dump;
@@ -11,6 +12,7 @@ pub(crate) mod header;
 pub(crate) mod image;
 pub(crate) mod lint;
 pub(crate) mod plan;
+pub(crate) mod prepare_signature;
 pub(crate) mod read;
 pub(crate) mod serve;
 pub(crate) mod sign;
@@ -63,6 +65,7 @@ pub(crate) enum Outcome {
     Formatted(header::Header),
     Linted(lint::Linted),
     Planned(plan::Sizes),
+    Prepared(prepare_signature::Prepared),
     Read(read::Copied),
     Served(serve::Served),
     Signed(sign::Signed),

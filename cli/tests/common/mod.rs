@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "every test file compiles this module and uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
+pub(crate) mod token;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

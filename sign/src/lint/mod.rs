@@ -14,12 +14,13 @@
 //!
 //! ```
 //! use verity_sign::lint::{Accepted, EnrolledCertificate, Lint};
-//! use verity_sign::{Certificate, PrivateKey, Signer};
+//! use verity_sign::{Certificate, PrivateKey, Signatory, SignatureBuilder};
 //!
 //! // Never use this key for anything but an example: it is public.
 //! let key = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
 //! let certificate = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
-//! let signer = Signer::new(PrivateKey::parse(key)?, Certificate::parse(certificate)?)?;
+//! let builder = SignatureBuilder::new(Certificate::parse(certificate)?);
+//! let signer = Signatory::new(PrivateKey::parse(key)?, builder)?;
 //! let root_hash: verity::RootHash = "ab".repeat(32).parse()?;
 //! let signature = signer.sign_root_hash(&root_hash)?;
 //!

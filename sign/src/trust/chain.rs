@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
-use cms::signed_data::CertificateSet;
+use cms::cert::CertificateChoices;
+use cms::signed_data::{CertificateSet, SignerIdentifier};
 use const_oid::db::rfc5280;
 use der::Encode;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
@@ -12,9 +12,9 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
 
 use super::{Authorities, is_valid_at, key_usage};
-use crate::certificate::{Certificate, printable};
+use crate::certificate::Certificate;
 use crate::error::SignatureError;
-use crate::pkcs7::signer_id;
+use crate::pkcs7;
 
 /// A message embeds at most this many certificates.
 const MAX_EMBEDDED: usize = 8;
@@ -43,24 +43,18 @@ fn read_one(choice: &CertificateChoices) -> Result<Certificate, SignatureError> 
 
 /// The signer's certificate, and the authority that vouches for it.
 pub(crate) fn verify_chain(
-    signer: &IssuerAndSerialNumber,
+    signer: &SignerIdentifier,
     embedded: Embedded,
     authorities: &Authorities,
 ) -> Result<(Certificate, Certificate), SignatureError> {
     if authorities.certificates.is_empty() {
         return Err(SignatureError::NothingTrusted);
     }
-    let mut matching = embedded.0.iter().filter(|one| signer_id(one) == *signer);
+    let mut matching = embedded.0.iter().filter(|one| pkcs7::names(signer, one));
     let leaf = match (matching.next(), matching.next()) {
         (Some(leaf), None) => leaf,
         (Some(_), Some(_)) => return Err(chain("two certificates have the signer's name")),
-        (None, _) => {
-            return Err(chain(format!(
-                "the signer's certificate (issuer {}, serial {}) is not embedded",
-                printable(&signer.issuer),
-                hex::encode(signer.serial_number.as_bytes())
-            )));
-        }
+        (None, _) => return Err(chain("the signer's certificate is not embedded")),
     };
     let path = build_path(leaf, &embedded.0, authorities)?;
     check_usage(leaf, &path.intermediates)?;

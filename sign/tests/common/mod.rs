@@ -12,7 +12,7 @@ use cms::content_info::ContentInfo;
 use cms::signed_data::{SignedData, SignerInfos};
 use der::{Any, Decode, Encode};
 use verity::RootHash;
-use verity_sign::{Certificate, PrivateKey, Signer};
+use verity_sign::{Certificate, PrivateKey, Signatory, SignatureBuilder};
 
 pub(crate) const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];
 pub(crate) const TEXT: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -38,8 +38,21 @@ pub(crate) fn certificate(name: &str) -> Certificate {
     Certificate::parse(&certificate_file(name)).unwrap()
 }
 
-pub(crate) fn signer(name: &str) -> Signer {
-    Signer::new(key(name), certificate(name)).unwrap()
+pub(crate) fn signatory(name: &str) -> Signatory<PrivateKey> {
+    signatory_with(name, |builder| builder)
+}
+
+/// A signatory whose signatures look otherwise.
+pub(crate) fn signatory_with(
+    name: &str,
+    change: impl FnOnce(SignatureBuilder) -> SignatureBuilder,
+) -> Signatory<PrivateKey> {
+    Signatory::new(key(name), change(SignatureBuilder::new(certificate(name)))).unwrap()
+}
+
+/// A signatory with its certificate in its signatures, or without.
+pub(crate) fn embedding_signatory(name: &str, embed: bool) -> Signatory<PrivateKey> {
+    signatory_with(name, |builder| builder.with_embedded_certificate(embed))
 }
 
 pub(crate) fn root_hash() -> RootHash {

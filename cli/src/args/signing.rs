@@ -1,0 +1,196 @@
+//! Options of the commands that make signatures.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use verity_sign::SignatureDigest;
+
+use super::{AttachSignatureArgs, PrepareSignatureArgs, SignArgs, seconds};
+use crate::command::{attach_signature, prepare_signature, sign};
+use crate::secret::Source;
+use crate::signing::{Content, Key, Shape, Signing};
+use crate::trust::RootSource;
+
+/// What is signed
+#[derive(Args, Debug)]
+pub(super) struct ContentArgs {
+    /// The root hash in hex
+    #[arg(conflicts_with = "manifest", required_unless_present_any = ["root_hash_file", "manifest"])]
+    root: Option<String>,
+    /// Take the root hash from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
+    root_hash_file: Option<PathBuf>,
+    /// Sign this manifest
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+}
+
+/// Who signs
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Signing")]
+#[group(id = "signer", multiple = false, args = ["key", "signer_command"])]
+pub(super) struct SigningArgs {
+    /// Private key to sign with: a file, or a key on a token as pkcs11:token=...;object=...?module-path=...
+    #[arg(long, value_name = "KEY", requires = "certificate")]
+    key: Option<OsString>,
+    /// Certificate of the key
+    #[arg(long, value_name = "CERT", requires = "signer")]
+    certificate: Option<PathBuf>,
+    // Both, here and below: a requirement that conflicts with what is given counts as met.
+    /// Take the passphrase of an encrypted key from this file [default: asked for on a terminal]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "key",
+        conflicts_with = "signer_command",
+        group = "passphrase"
+    )]
+    passphrase_file: Option<PathBuf>,
+    /// Take the passphrase from this open file descriptor
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "key",
+        conflicts_with = "signer_command",
+        group = "passphrase"
+    )]
+    passphrase_fd: Option<u32>,
+    /// Take the passphrase from this environment variable
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "key",
+        conflicts_with = "signer_command",
+        group = "passphrase"
+    )]
+    passphrase_env: Option<OsString>,
+    /// Take the PIN of a token from this file [default: asked for on a terminal]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "key",
+        conflicts_with_all = ["passphrase", "signer_command"]
+    )]
+    pin_file: Option<PathBuf>,
+    /// Sign by this program, started without a shell: the raw digest on its standard input, the raw signature on
+    /// its standard output; VERITY_KEY_ALGORITHM and VERITY_DIGEST_ALGORITHM name key and digest
+    #[arg(long, value_name = "PROGRAM", requires = "certificate")]
+    signer_command: Option<OsString>,
+    /// An argument of that program; may be given several times
+    #[arg(
+        long = "signer-arg",
+        value_name = "ARG",
+        allow_hyphen_values = true,
+        requires = "signer_command",
+        conflicts_with = "key"
+    )]
+    signer_args: Vec<OsString>,
+    /// How long that program may take for each signature
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = seconds,
+        default_value = "60",
+        requires = "signer_command",
+        conflicts_with = "key"
+    )]
+    signer_timeout: Duration,
+    #[command(flatten)]
+    shape: ShapeArgs,
+}
+
+/// How signatures look
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Signing")]
+pub(super) struct ShapeArgs {
+    /// Digest of the signature [default: sha256; sha384 for P-384]
+    #[arg(long, value_name = "sha256|sha384|sha512", requires = "certificate")]
+    digest: Option<SignatureDigest>,
+    /// Put the certificate into the signature
+    #[arg(long, requires = "certificate")]
+    embed_certificate: bool,
+    /// Also put this certificate into the signature: the issuer of the signing one, or of another of the chain; may
+    /// be given several times
+    #[arg(long, value_name = "CERT", requires = "certificate")]
+    chain: Vec<PathBuf>,
+    /// Name the signer by its certificate's subject key identifier, not by issuer and serial number
+    #[arg(long, requires = "certificate")]
+    subject_key_identifier: bool,
+}
+
+impl ContentArgs {
+    fn content(self) -> Content {
+        match self.manifest {
+            Some(manifest) => Content::Manifest(manifest),
+            None => Content::RootHash(RootSource { text: self.root, file: self.root_hash_file }),
+        }
+    }
+}
+
+impl ShapeArgs {
+    fn shape(self, certificate: PathBuf) -> Shape {
+        Shape {
+            certificate,
+            digest: self.digest,
+            embed_certificate: self.embed_certificate,
+            chain: self.chain,
+            subject_key_identifier: self.subject_key_identifier,
+        }
+    }
+}
+
+impl SigningArgs {
+    /// Nothing, if nobody is to sign.
+    pub(super) fn options(self) -> Option<Signing> {
+        let passphrase = match (self.passphrase_file, self.passphrase_fd, self.passphrase_env) {
+            (Some(file), _, _) => Some(Source::File(file)),
+            (_, Some(number), _) => Some(Source::Descriptor(number)),
+            (_, _, Some(name)) => Some(Source::Environment(name)),
+            (None, None, None) => None,
+        };
+        let pin = self.pin_file.map(Source::File);
+        let key = match (self.key, self.signer_command) {
+            (Some(key), _) => Key::named(key, passphrase, pin),
+            (None, Some(program)) => {
+                Key::Command { program, args: self.signer_args, timeout: self.signer_timeout }
+            }
+            (None, None) => return None,
+        };
+        Some(Signing { key, shape: self.shape.shape(self.certificate?) })
+    }
+}
+
+impl From<SignArgs> for sign::Options {
+    fn from(args: SignArgs) -> Self {
+        sign::Options {
+            content: args.content.content(),
+            signing: args.signing.options(),
+            output: args.file,
+        }
+    }
+}
+
+impl From<PrepareSignatureArgs> for prepare_signature::Options {
+    fn from(args: PrepareSignatureArgs) -> Self {
+        prepare_signature::Options {
+            content: args.content.content(),
+            certificate: args.certificate,
+            digest: args.digest,
+            output: args.output,
+            content_output: args.content_output,
+        }
+    }
+}
+
+impl From<AttachSignatureArgs> for attach_signature::Options {
+    fn from(args: AttachSignatureArgs) -> Self {
+        attach_signature::Options {
+            content: args.content.content(),
+            raw_signature: args.raw_signature,
+            shape: args.shape.shape(args.certificate),
+            output: args.file,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `verity attach-signature`: the signature that a key on another machine has made, in its envelope.
+
+use std::path::PathBuf;
+
+use super::{Outcome, sign};
+use crate::error::{Class, CommandError, OrFail};
+use crate::signing::{Content, Shape};
+use crate::trust;
+
+/// RSA-4096 makes 512 bytes.
+const MAX_RAW_SIGNATURE_BYTES: u64 = 1024;
+
+/// What to put together.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) content: Content,
+    pub(crate) raw_signature: PathBuf,
+    pub(crate) shape: Shape,
+    pub(crate) output: PathBuf,
+}
+
+/// Checks the raw signature and writes the whole one.
+pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
+    let content = options.content.read()?;
+    let builder = options.shape.builder()?;
+    let raw = trust::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES)?;
+    let signature = builder
+        .attach(&builder.prepare(&content.bytes), &raw)
+        .or_fail(Class::Trust, &options.raw_signature)?;
+    let files = options.shape.files().chain([options.raw_signature.as_path()]);
+    let inputs = files.chain(options.content.file()).map(trust::open);
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+    sign::publish(&options.output, &inputs, &content, &builder, &signature)
+}

@@ -1,0 +1,252 @@
+//! Passphrases and PINs: from a file, an open descriptor, the environment or the terminal, never from an argument.
+//!
+//! Buffers are wiped. While a secret is held, this process writes no core dump and other processes of the same
+//! user cannot look into its memory.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    DumpableBehavior, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getpid, pidfd_getfd,
+    pidfd_open, set_dumpable_behavior, setrlimit,
+};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
+use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
+use crate::signals::Signals;
+use crate::trust;
+
+/// The longest passphrase or PIN, in bytes.
+const MAX_SECRET_BYTES: usize = 1024;
+
+/// Where a secret comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// The number of an open file descriptor.
+    Descriptor(u32),
+    /// The name of a variable.
+    Environment(OsString),
+    File(PathBuf),
+}
+
+impl Source {
+    /// Reads the secret, less one line end behind it.
+    pub(crate) fn read(&self, what: &str) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+        match self {
+            Source::File(path) => {
+                let input = trust::open(path)?;
+                trust::warn_of_readers(input.file(), path, &format!("the {what}"))?;
+                forbid_dumps()?;
+                let bytes = read_all(input.file()).or_fail(Class::Io, path)?;
+                finish(bytes, what).map_err(|error| error.at(path))
+            }
+            Source::Descriptor(number) => {
+                let path = PathBuf::from(format!("/dev/fd/{number}"));
+                // Before dumps are forbidden: after that, only root may open the path.
+                let file = descriptor(*number, &path).or_fail(Class::Io, &path)?;
+                forbid_dumps()?;
+                let bytes = read_all(&file).or_fail(Class::Io, &path)?;
+                finish(bytes, what).map_err(|error| error.at(&path))
+            }
+            Source::Environment(name) => {
+                forbid_dumps()?;
+                let value = std::env::var_os(name).ok_or_else(|| {
+                    let name = Quoted(Path::new(name)).to_string();
+                    CommandError::usage(format!("there is no environment variable {name}"))
+                })?;
+                let mut bytes = Zeroizing::new(vec![0; MAX_SECRET_BYTES + 1]);
+                let length = value.as_bytes().len().min(bytes.len());
+                bytes[..length].copy_from_slice(&value.as_bytes()[..length]);
+                bytes.truncate(length);
+                finish(bytes, what)
+            }
+        }
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Source::File(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// The file behind a number. The kernel duplicates the descriptor itself where it can (since Linux 5.6): the path
+/// opens the file anew, which a pipe that another user has made does not allow.
+fn descriptor(number: u32, path: &Path) -> io::Result<File> {
+    let foreign = i32::try_from(number).map_err(|_| Errno::BADF)?;
+    let duplicate = pidfd_open(getpid(), PidfdFlags::empty())
+        .and_then(|own| pidfd_getfd(own, foreign, PidfdGetfdFlags::empty()));
+    match duplicate {
+        Ok(descriptor) => Ok(descriptor.into()),
+        Err(Errno::BADF) => Err(Errno::BADF.into()),
+        Err(_) => File::open(path),
+    }
+}
+
+/// Reads up to one byte more than a secret may have.
+fn read_all(mut reader: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; MAX_SECRET_BYTES + 3]);
+    let mut length = 0;
+    while length < bytes.len() {
+        match reader.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+fn finish(mut bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    let refused = |words: String| Err(CommandError::message(Class::Trust, words));
+    match bytes.as_slice() {
+        [] => refused(format!("the {what} is empty")),
+        bytes if bytes.len() > MAX_SECRET_BYTES => {
+            refused(format!("the {what} is longer than {MAX_SECRET_BYTES} bytes"))
+        }
+        bytes if bytes.iter().any(|byte| matches!(byte, b'\0' | b'\n' | b'\r')) => {
+            refused(format!("the {what} has a line end or a zero byte in it"))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// Asks for a secret on the terminal, without showing it.
+///
+/// `None` if standard input is no terminal.
+pub(crate) fn ask(
+    what: &str,
+    of: &str,
+    signals: &Signals,
+) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    forbid_dumps()?;
+    let failed = |error: io::Error| CommandError::new(Class::Io, error);
+    let hidden = Hidden::begin(&stdin).map_err(failed)?;
+    write!(io::stderr(), "verity: {what} of {of}: ").map_err(failed)?;
+    let line = read_line(&stdin, signals);
+    drop(hidden);
+    // The line end that was typed has not been shown either.
+    writeln!(io::stderr()).map_err(failed)?;
+    finish(line?, what).map(Some)
+}
+
+/// Reads what was typed up to the line end; a signal ends it.
+fn read_line(stdin: &io::Stdin, signals: &Signals) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let mut line = Zeroizing::new(vec![0; MAX_SECRET_BYTES + 3]);
+    let mut length = 0;
+    while length < line.len() && !line[..length].ends_with(b"\n") {
+        signals.check()?;
+        let tick = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        match poll(&mut [PollFd::new(stdin, PollFlags::IN)], Some(&tick)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(CommandError::new(Class::Io, io::Error::from(error))),
+        }
+        // Not through the standard library's buffer, which nobody wipes.
+        match rustix::io::read(stdin, &mut line[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(CommandError::new(Class::Io, io::Error::from(error))),
+        }
+    }
+    line.truncate(length);
+    Ok(line)
+}
+
+/// A terminal that does not show what is typed, as long as this lives.
+struct Hidden<'a> {
+    terminal: &'a io::Stdin,
+    before: Termios,
+}
+
+impl Hidden<'_> {
+    fn begin(terminal: &io::Stdin) -> io::Result<Hidden<'_>> {
+        let before = tcgetattr(terminal.as_fd())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        // What was typed too early was shown, and goes.
+        tcsetattr(terminal.as_fd(), OptionalActions::Flush, &quiet)?;
+        Ok(Hidden { terminal, before })
+    }
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        // There is nothing to be done about a terminal that is gone.
+        let _ = tcsetattr(self.terminal.as_fd(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// From here on this process leaves no core dump, whoever collects them, and cannot be traced by the user's other
+/// processes.
+pub(crate) fn forbid_dumps() -> Result<(), CommandError> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
+        .map_err(|error| {
+            let error = CommandError::new(Class::Io, io::Error::from(error));
+            error.noting("core dumps cannot be forbidden".to_owned())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k03_one_line_end_is_cut_off_and_nothing_else() {
+        let read = |bytes: &[u8]| {
+            let bytes = read_all(bytes).unwrap();
+            finish(bytes, "passphrase").map(|secret| secret.to_vec()).map_err(|error| error.words())
+        };
+        for (file, secret) in [
+            ("word", "word"),
+            ("word\n", "word"),
+            ("word\r\n", "word"),
+            (" two words \n", " two words "),
+            ("\u{e9}\t\n", "\u{e9}\t"),
+        ] {
+            assert_eq!(read(file.as_bytes()), Ok(secret.as_bytes().to_vec()));
+        }
+        let most = "x".repeat(MAX_SECRET_BYTES);
+        assert_eq!(read(format!("{most}\r\n").as_bytes()), Ok(most.clone().into_bytes()));
+        for (file, words) in [
+            (String::new(), "is empty"),
+            ("\n".to_owned(), "is empty"),
+            ("\r\n".to_owned(), "is empty"),
+            ("\n\n".to_owned(), "line end"),
+            ("word\n\n".to_owned(), "line end"),
+            ("one\ntwo".to_owned(), "line end"),
+            ("ze\0ro".to_owned(), "zero byte"),
+            (format!("{most}x"), "longer than 1024"),
+            ("x".repeat(1 << 20), "longer than 1024"),
+        ] {
+            let error = read(file.as_bytes()).unwrap_err();
+            assert!(error.contains(words), "{error}");
+            assert!(!error.contains("word"), "{error}");
+        }
+    }
+}

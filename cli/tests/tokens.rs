@@ -1,0 +1,130 @@
+//! Keys on tokens, by PKCS#11: SoftHSM stands for the hardware.
+
+#![cfg(feature = "pkcs11")]
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+mod common;
+
+use common::token::{PIN, Token};
+use common::{CHECK, Dir, Run};
+use verity_testdata::pattern;
+
+const ROOT: &str = "a9e406766857ce87406feadbd6ae3eed3482772d6154ba2080a4b2cb6f21af4d";
+const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];
+
+/// A directory with all test keys, and a file with the PIN.
+fn with_keys() -> Dir {
+    let dir = Dir::new();
+    NAMES.iter().for_each(|name| dir.key(name));
+    dir.write("pin", format!("{PIN}\n").as_bytes());
+    dir.set_mode("pin", 0o600);
+    dir
+}
+
+#[track_caller]
+fn fails(run: &Run, code: i32, word: &str) {
+    assert_eq!(run.code, code, "{run:?}");
+    assert!(run.stderr.contains(word), "{word:?} is not in {run:?}");
+    assert!(!format!("{run:?}").contains(PIN), "{run:?}");
+}
+
+#[test]
+fn every_kind_of_key_signs_with_every_digest() {
+    let dir = with_keys();
+    let Some(token) = Token::new(&dir) else { return };
+    for (name, id) in NAMES.iter().zip(["a1", "a2", "a3", "a4", "a5"]) {
+        token.import(&format!("{name}.key"), name, id);
+        for digest in ["sha256", "sha384", "sha512"] {
+            let uri = token.uri(&format!("token=release;object={name}"));
+            let rest = format!("--certificate {name}.cert --digest {digest}");
+            let run = token.run(&format!(
+                "sign {ROOT} --key {uri} --pin-file pin {rest} --output {name}.{digest}"
+            ));
+            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{name} {digest}: {run:?}");
+            if name.starts_with("rsa") {
+                dir.ok(&format!("sign {ROOT} --key {name}.key {rest} --output file"));
+                assert_eq!(dir.read(&format!("{name}.{digest}")), dir.read("file"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_set_is_built_with_one_login() {
+    let dir = with_keys();
+    let Some(token) = Token::new(&dir) else { return };
+    token.import("rsa2048.key", "k", "a1");
+    dir.write("image.raw", &pattern::sha256_stream(3 * 4096));
+    let uri = token.uri("id=%A1");
+    let source = format!("{uri}&pin-source=file:{}", dir.path("pin").display());
+    let run = token.run(&format!("build image.raw --key {source} --certificate rsa2048.cert"));
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    dir.ok(CHECK);
+}
+
+/// K11: a wrong PIN is tried once: SoftHSM counts no tries, but says so when it has refused one.
+#[test]
+fn k11_pins_that_are_wrong_missing_or_in_the_uri() {
+    let dir = with_keys();
+    let Some(token) = Token::new(&dir) else { return };
+    token.import("rsa2048.key", "k", "a1");
+    let uri = token.uri("token=release;object=k");
+    let sign = |more: &str| {
+        token.run(&format!("sign {ROOT} --certificate rsa2048.cert --output sig {more}"))
+    };
+    dir.write("wrong", b"161803\n");
+    fails(&sign(&format!("--key {uri} --pin-file wrong")), 5, "refuses the PIN");
+    fails(&sign(&format!("--key {uri}")), 5, "--pin-file");
+    fails(&sign(&format!("--key {uri} --pin-file missing")), 4, "missing");
+    dir.write("empty", b"");
+    fails(&sign(&format!("--key {uri} --pin-file empty")), 5, "the PIN is empty");
+    dir.write("binary", b"\xff\xfe");
+    fails(&sign(&format!("--key {uri} --pin-file binary")), 5, "not UTF-8");
+    fails(&sign(&format!("--key {uri}&pin-value={PIN}")), 2, "pin-value");
+    fails(&sign(&format!("--key {uri}&pin-value={PIN}&x=%")), 2, "pin-value");
+    fails(&sign(&format!("--key pkcs11:pin-value={PIN} --pin-file pin")), 2, "pin-value");
+    fails(&sign(&format!("--key pkcs11:pin={PIN};token=x --pin-file pin")), 2, "pkcs11:token=x");
+    fails(&sign(&format!("--key {uri} --passphrase-file pin")), 2, "in files");
+    fails(&sign("--key rsa2048.key --pin-file pin"), 2, "on tokens");
+    assert!(!dir.exists("sig"));
+}
+
+/// K06, K11: no token, no key, too many of them, another key.
+#[test]
+fn k11_tokens_and_keys_that_are_not_there() {
+    let dir = with_keys();
+    let Some(token) = Token::new(&dir) else { return };
+    token.import("rsa2048.key", "k", "a1");
+    token.import("rsa3072.key", "k", "a2");
+    token.import("p256.key", "e", "a3");
+    token.init("other");
+    let sign = |attributes: &str, name: &str| {
+        let uri = token.uri(attributes);
+        token.run(&format!(
+            "sign {ROOT} --key {uri} --pin-file pin --certificate {name}.cert --output sig"
+        ))
+    };
+    fails(&sign("token=nowhere", "rsa2048"), 5, "0 tokens are meant");
+    fails(&sign("object=k", "rsa2048"), 5, "2 tokens are meant");
+    fails(&sign("token=release;object=nobody", "rsa2048"), 5, "0 private keys");
+    fails(&sign("token=release;object=k", "rsa2048"), 5, "2 private keys");
+    fails(&sign("token=other", "rsa2048"), 5, "0 private keys");
+    fails(&sign("token=release;id=%a2", "rsa2048"), 5, "does not belong to the certificate");
+    fails(&sign("token=release;object=e", "rsa2048"), 5, "does not belong to the certificate");
+    fails(&sign("token=release;object=e", "p384"), 5, "does not belong to the certificate");
+    assert!(!dir.exists("sig"));
+    let run = sign(
+        "token=release;object=k;id=%a1;type=private;manufacturer=SoftHSM%20project",
+        "rsa2048",
+    );
+    assert_eq!(run.code, 0, "{run:?}");
+
+    let uri = "pkcs11:token=a?module-path=";
+    for module in ["/nowhere/module.so", "pin", "/usr/bin/env"] {
+        let run = token.run(&format!(
+            "sign {ROOT} --key {uri}{module} --pin-file pin --certificate p256.cert --output no"
+        ));
+        fails(&run, 5, "module cannot be loaded");
+    }
+    assert!(!dir.exists("no"));
+}

@@ -1,0 +1,187 @@
+//! How a signature looks, and its two halves: what is to be signed, and the envelope around what was.
+//!
+//! Between the two anything may happen: a key in memory signs, a token, a service, or a person carries
+//! a digest to a machine without a network. So no private key is known here, and a raw signature is
+//! as good as its check: it must be by the certificate's key over the content, and the finished
+//! message must pass the strict verifier, before it is handed out. (A fault in a signing operation must
+//! not leave the machine as a signature: for RSA it can even betray the key.)
+
+use crate::algorithm::{KeyType, SignatureDigest};
+use crate::certificate::{Certificate, is_chain};
+use crate::content::ToBeSigned;
+use crate::error::{CertificateError, Error, SigningError};
+use crate::pkcs7;
+use crate::verify::verify_detached;
+
+/// The certificate that signatures go by, and the choices that the kernel leaves.
+///
+/// ```
+/// use verity_sign::{Certificate, PrivateKey, SignatureBuilder, Signer};
+/// # let key = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
+/// # let certificate = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
+/// let builder = SignatureBuilder::new(Certificate::parse(certificate)?);
+///
+/// // Here ...
+/// let root_hash: verity::RootHash = "ab".repeat(32).parse()?;
+/// let content = verity_sign::root_hash_content(&root_hash);
+/// let to_be_signed = builder.prepare(content.as_bytes());
+///
+/// // ... where the key is, with to_be_signed.digest() alone ...
+/// let raw = PrivateKey::parse(key)?.sign(&to_be_signed).map_err(|error| error.to_string())?;
+///
+/// // ... and here again.
+/// let signature = builder.attach(&to_be_signed, &raw)?;
+/// # assert!(verity_sign::verify_root_hash(&signature, &root_hash, &[builder.certificate().clone()]).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SignatureBuilder {
+    certificate: Certificate,
+    digest: SignatureDigest,
+    embed_certificate: bool,
+    chain: Vec<Certificate>,
+    subject_key_identifier: bool,
+}
+
+impl SignatureBuilder {
+    /// Signatures that go by this certificate. The digest is SHA-256, or SHA-384 for a P-384 key;
+    /// nothing is embedded, and the signer is named by issuer and serial number.
+    pub fn new(certificate: Certificate) -> SignatureBuilder {
+        SignatureBuilder {
+            digest: certificate.key_type().default_digest(),
+            certificate,
+            embed_certificate: false,
+            chain: Vec::new(),
+            subject_key_identifier: false,
+        }
+    }
+
+    /// Goes by this digest instead.
+    #[must_use]
+    pub fn with_digest(self, digest: SignatureDigest) -> SignatureBuilder {
+        SignatureBuilder { digest, ..self }
+    }
+
+    /// Embeds the certificate in signatures, or does not. The kernel needs it only where the
+    /// signer's issuer is enrolled and not the signer; systemd's own tools embed it.
+    #[must_use]
+    pub fn with_embedded_certificate(self, embed_certificate: bool) -> SignatureBuilder {
+        SignatureBuilder { embed_certificate, ..self }
+    }
+
+    /// Embeds the certificate and these others, which lead from it to one that is trusted. No
+    /// signature among them is checked: who trusts the last one does that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certificate`] when one is the issuer neither of the certificate nor of another one.
+    pub fn with_chain(self, chain: Vec<Certificate>) -> Result<SignatureBuilder, Error> {
+        let parsed: Vec<_> = chain.iter().map(Certificate::parsed).collect();
+        if let Err(index) = is_chain(&self.certificate, &parsed) {
+            let subject = chain.get(index).map(Certificate::subject).unwrap_or_default();
+            return Err(CertificateError::NotInChain { subject: subject.to_owned() }.into());
+        }
+        let embed_certificate = self.embed_certificate || !chain.is_empty();
+        Ok(SignatureBuilder { chain, embed_certificate, ..self })
+    }
+
+    /// Names the signer by the certificate's subject key identifier, or by issuer and serial number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certificate`] when the certificate has none.
+    pub fn with_subject_key_identifier(
+        self,
+        subject_key_identifier: bool,
+    ) -> Result<SignatureBuilder, Error> {
+        if subject_key_identifier && self.certificate.subject_key_identifier().is_none() {
+            return Err(CertificateError::NoSubjectKeyIdentifier.into());
+        }
+        Ok(SignatureBuilder { subject_key_identifier, ..self })
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The digest that signatures go by.
+    pub fn digest(&self) -> SignatureDigest {
+        self.digest
+    }
+
+    /// What kind of key must sign.
+    pub fn key_type(&self) -> KeyType {
+        self.certificate.key_type()
+    }
+
+    /// Whether signatures embed the certificate.
+    pub fn embeds_certificate(&self) -> bool {
+        self.embed_certificate
+    }
+
+    /// The certificates that are embedded beside it.
+    pub fn chain(&self) -> &[Certificate] {
+        &self.chain
+    }
+
+    /// Whether signatures name the signer by its subject key identifier.
+    pub fn names_subject_key_identifier(&self) -> bool {
+        self.subject_key_identifier
+    }
+
+    /// What a signer has to sign: for a root hash, [`root_hash_content`](crate::root_hash_content);
+    /// for a manifest, all of its bytes.
+    pub fn prepare(&self, content: &[u8]) -> ToBeSigned {
+        ToBeSigned::new(content, self.digest)
+    }
+
+    /// From a raw signature (PKCS#1 v1.5, or DER of r and s) to a checked message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signing`] when it is not a signature by the certificate's key over just that, or the
+    /// message with all that is embedded becomes larger than the kernel reads.
+    pub fn attach(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> Result<Vec<u8>, Error> {
+        if !self.certificate.public_key().verifies(to_be_signed, signature) {
+            return Err(SigningError::NotByCertificate {
+                actual: signature.len(),
+                digest: to_be_signed.digest_algorithm(),
+                key: self.certificate.key_type(),
+                subject: self.certificate.subject().to_owned(),
+            }
+            .into());
+        }
+        let digest = to_be_signed.digest_algorithm();
+        let message = pkcs7::assemble(self, digest, signature).map_err(self_check)?;
+        verify_detached(&message, to_be_signed.content(), std::slice::from_ref(&self.certificate))
+            .map_err(self_check)?;
+        Ok(message)
+    }
+}
+
+fn self_check(error: impl ToString) -> Error {
+    Error::Signing(SigningError::SelfCheck { reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PrivateKey, Signer};
+
+    /// K12: a fault in the signing operation.
+    #[test]
+    fn k12_a_faulty_signature_is_not_handed_out() {
+        let key = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.key.pem");
+        let certificate =
+            include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.cert.pem");
+        let builder = SignatureBuilder::new(Certificate::parse(certificate).unwrap());
+        let to_be_signed = builder.prepare(b"content");
+        let mut signature = PrivateKey::parse(key).unwrap().sign(&to_be_signed).unwrap();
+        assert!(builder.attach(&to_be_signed, &signature).is_ok());
+        signature[100] ^= 1;
+        let error = builder.attach(&to_be_signed, &signature).unwrap_err();
+        let refused = matches!(error, Error::Signing(SigningError::NotByCertificate { .. }));
+        assert!(refused, "{error}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Encrypted PKCS#8 keys: PBES2 (RFC 8018) with PBKDF2 or scrypt and AES.
+//!
+//! A file says itself how much work it is to decrypt, so that is bounded before any of it is done.
+
+use der::Decode;
+use der::asn1::OctetStringRef;
+use pkcs8::EncryptedPrivateKeyInfo;
+use pkcs8::pkcs5::EncryptionScheme;
+use pkcs8::pkcs5::pbes2::{Kdf, Parameters, ScryptParams};
+use zeroize::Zeroizing;
+
+use crate::error::KeyError;
+
+/// PBKDF2 takes at most so many rounds. OpenSSL makes 2048 unless told otherwise; a second or two.
+const MAX_ITERATIONS: u32 = 10_000_000;
+/// scrypt takes at most so many bytes of memory (128·N·r). OpenSSL makes 16 MiB.
+const MAX_SCRYPT_MEMORY: u64 = 256 << 20;
+/// And so often that memory (p).
+const MAX_SCRYPT_WORK: u64 = 4 * MAX_SCRYPT_MEMORY;
+
+/// From EncryptedPrivateKeyInfo to the PrivateKeyInfo in it.
+pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let info: EncryptedPrivateKeyInfo<&OctetStringRef> =
+        EncryptedPrivateKeyInfo::from_der(der).map_err(unreadable)?;
+    let parameters = parameters(&info.encryption_algorithm)?;
+    check_cost(&parameters.kdf)?;
+    let mut buffer = Zeroizing::new(info.encrypted_data.as_bytes().to_vec());
+    let length = match parameters.decrypt_in_place(passphrase, &mut buffer) {
+        Ok(plain) => plain.len(),
+        Err(pkcs8::pkcs5::Error::DecryptFailed) => return Err(KeyError::Passphrase),
+        Err(error) => {
+            return Err(KeyError::UnsupportedEncryption { actual: error.to_string() });
+        }
+    };
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+fn parameters(scheme: &EncryptionScheme) -> Result<&Parameters, KeyError> {
+    scheme.pbes2().ok_or_else(|| KeyError::UnsupportedEncryption {
+        actual: format!("{} (PBES1)", scheme.oid()),
+    })
+}
+
+fn check_cost(kdf: &Kdf) -> Result<(), KeyError> {
+    let excessive = match kdf {
+        Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count > MAX_ITERATIONS,
+        Kdf::Scrypt(scrypt) => scrypt_is_excessive(scrypt),
+        other => {
+            let actual = other.oid().to_string();
+            return Err(KeyError::UnsupportedEncryption { actual });
+        }
+    };
+    match excessive {
+        true => Err(KeyError::EncryptionCost),
+        false => Ok(()),
+    }
+}
+
+fn scrypt_is_excessive(scrypt: &ScryptParams) -> bool {
+    let memory = scrypt.cost_parameter.saturating_mul(128).saturating_mul(scrypt.block_size.into());
+    let work = memory.saturating_mul(scrypt.parallelization.into());
+    memory > MAX_SCRYPT_MEMORY || work > MAX_SCRYPT_WORK
+}
+
+/// What the decoder does not read is either damaged or a scheme that it does not know; which of the
+/// two, it cannot tell.
+fn unreadable(error: der::Error) -> KeyError {
+    KeyError::UnsupportedEncryption { actual: error.to_string() }
+}
