@@ -19,6 +19,7 @@ mod sidecars;
 mod signals;
 mod signing;
 mod sizes;
+mod state;
 mod storage;
 mod trust;
 
@@ -60,8 +61,13 @@ fn run(cli: Cli) -> Result<Outcome, CommandError> {
 }
 
 fn report(result: Result<Outcome, CommandError>, stream: Stream, json: bool) -> ExitCode {
-    match result.and_then(|outcome| output::success(&outcome, stream, json)) {
-        Ok(()) => ExitCode::from(exit::OK),
+    match result.and_then(|outcome| {
+        output::success(&outcome, stream, json)?;
+        Ok(outcome)
+    }) {
+        // What was asked for, and done; the answer is no.
+        Ok(Outcome::Linted(linted)) if linted.is_refused() => exit::code(Class::Trust),
+        Ok(_) => ExitCode::from(exit::OK),
         Err(error) => {
             // The failure decides the exit code, whether it could be printed or not.
             let _ = output::failure(&error, stream, json);

@@ -16,6 +16,7 @@ use crate::command::Outcome;
 use crate::command::build::Built;
 use crate::command::check::Checked;
 use crate::command::header::Header;
+use crate::command::lint::Linted;
 use crate::command::plan::Sizes;
 use crate::command::prepare_signature::Prepared;
 use crate::command::read::Copied;
@@ -45,6 +46,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Built(facts) => document(facts),
             Outcome::Checked(facts) => document(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => document(facts),
+            Outcome::Linted(facts) => document(facts),
             Outcome::Planned(facts) => document(facts),
             Outcome::Prepared(facts) => document(facts),
             Outcome::Read(facts) => document(facts),
@@ -60,6 +62,7 @@ pub(crate) fn success(outcome: &Outcome, stream: Stream, json: bool) -> Result<(
             Outcome::Built(facts) => built(facts),
             Outcome::Checked(facts) => checked(facts),
             Outcome::Dumped(facts) | Outcome::Formatted(facts) => header(facts),
+            Outcome::Linted(facts) => linted(facts),
             Outcome::Planned(facts) => sizes(facts),
             Outcome::Prepared(facts) => prepared(facts),
             Outcome::Read(facts) => copied(facts),
@@ -385,6 +388,15 @@ fn copied(facts: &Copied) -> String {
 fn checked(facts: &Checked) -> String {
     let mut text = format!("image: {} version {}\n", Plain(&facts.image_name), facts.image_version);
     let _ = writeln!(text, "root hash: signed by {}", Plain(&facts.root_hash_signer));
+    if let Some(state) = &facts.state {
+        let _ = match (state.first_use, state.previous_version) {
+            (true, _) => writeln!(text, "state: first use, {} made", state.path),
+            (false, None) => writeln!(text, "state: first image of this name in {}", state.path),
+            (false, Some(version)) => {
+                writeln!(text, "state: version {version} was accepted before ({})", state.path)
+            }
+        };
+    }
     text.push_str(&verification(&facts.verification));
     if let Some(fec) = &facts.fec {
         let _ = writeln!(
@@ -392,6 +404,40 @@ fn checked(facts: &Checked) -> String {
             "parity: {} roots over {} blocks, {} bytes at {} of the hash file",
             fec.fec_roots, fec.fec_blocks, fec.parity_bytes, fec.offset_bytes,
         );
+    }
+    text
+}
+
+fn linted(facts: &Linted) -> String {
+    let mut text = String::new();
+    for point in &facts.points {
+        let _ = write!(text, "{:<4} {}: {}", point.verdict, point.name, Plain(&point.explanation));
+        if let Some(error) = point.kernel_error {
+            let _ = write!(text, " ({error}");
+            if let Some(message) = point.kernel_message {
+                let _ = write!(text, ": {message}");
+            }
+            text.push(')');
+        }
+        text.push('\n');
+    }
+    for assumption in &facts.assumptions {
+        let _ = writeln!(text, "if   {}", Plain(assumption));
+    }
+    let verdict = match (facts.error, facts.assumptions.is_empty()) {
+        (Some(error), _) => format!("no, {error}"),
+        (None, true) => "yes".to_owned(),
+        (None, false) => "yes, if what is named above is so".to_owned(),
+    };
+    let _ = writeln!(text, "accepted by the kernel: {verdict}");
+    if facts.error.is_none() {
+        let keyrings: Vec<_> = facts
+            .keyrings
+            .iter()
+            .map(|keyring| format!("{} (Linux {})", keyring.name, keyring.since))
+            .collect();
+        let _ = writeln!(text, "since: Linux {}", facts.since);
+        let _ = writeln!(text, "keyrings: {}", keyrings.join(", "));
     }
     text
 }

@@ -75,7 +75,9 @@ impl Shape {
         let builder = builder(&self.certificate, self.digest)?;
         builder
             .with_embedded_certificate(self.embed_certificate)
-            .with_chain(trust::certificates(&self.chain)?)
+            .with_chain(
+                self.chain.iter().map(|path| trust::certificate(path)).collect::<Result<_, _>>()?,
+            )
             .and_then(|builder| builder.with_subject_key_identifier(self.subject_key_identifier))
             .or_fail(Class::Trust, &self.certificate)
     }

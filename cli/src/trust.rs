@@ -11,8 +11,8 @@ use rustix::fs::Mode;
 use verity::RootHash;
 use verity::publish::{Input, PublishError};
 use verity_sign::{
-    Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, SignedBy, Validity,
-    VerifiedManifest,
+    Authorities, Certificate, MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, SignedBy, Trust,
+    Validity, VerifiedManifest,
 };
 
 use crate::error::{Class, CommandError, OrFail};
@@ -84,6 +84,14 @@ pub(crate) fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, CommandErro
     Err(CommandError::usage(format!("the file is longer than {limit} bytes")).at(path))
 }
 
+/// Reads the first `limit` bytes of a file, or all of it.
+pub(crate) fn read_start(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
+    let input = open(path)?;
+    let mut bytes = Vec::new();
+    input.file().take(limit).read_to_end(&mut bytes).or_fail(Class::Io, path)?;
+    Ok(bytes)
+}
+
 /// Opens an input.
 pub(crate) fn open(path: &Path) -> Result<Input, CommandError> {
     Ok(Input::open(path)?)
@@ -109,17 +117,97 @@ fn publish_class(error: &PublishError) -> Class {
     }
 }
 
-/// Reads the certificates that are trusted, and warns of those outside their validity.
-///
-/// An expired certificate is still trusted, as it is by the kernel: it was pinned on purpose.
-pub(crate) fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, CommandError> {
-    paths.iter().map(|path| certificate(path)).collect()
+/// Whom to trust, as the caller names them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrustSource {
+    /// Certificates of signers.
+    pub(crate) certificates: Vec<PathBuf>,
+    /// Certificates of authorities, which signers' certificates must lead to.
+    pub(crate) authorities: Vec<PathBuf>,
+    /// The time of the check, in seconds since 1970; now unless given.
+    pub(crate) at: Option<u64>,
 }
 
-/// Reads one certificate.
+/// Whom to trust, and when.
+#[derive(Debug)]
+pub(crate) struct Trusted {
+    whom: Whom,
+    at: u64,
+}
+
+#[derive(Debug)]
+enum Whom {
+    Pinned(Vec<Certificate>),
+    Authorities(Authorities),
+}
+
+impl TrustSource {
+    /// Whether nobody was named.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.certificates.is_empty() && self.authorities.is_empty()
+    }
+
+    /// Reads the certificates, and warns of pinned ones outside their validity.
+    ///
+    /// An expired certificate is still trusted if it is pinned, as it is by the kernel: that was on purpose.
+    pub(crate) fn read(&self) -> Result<Trusted, CommandError> {
+        let at = self.at.unwrap_or_else(now);
+        let whom = match (self.certificates.as_slice(), self.authorities.as_slice()) {
+            ([], []) => {
+                let words = "nobody is trusted to sign: --certificate CERT or --ca CERT is needed";
+                return Err(CommandError::usage(words));
+            }
+            (pinned, []) => {
+                let pinned: Result<_, _> =
+                    pinned.iter().map(|path| certificate_at(path, at)).collect();
+                Whom::Pinned(pinned?)
+            }
+            ([], authorities) => Whom::Authorities(read_authorities(authorities, at)?),
+            _ => return Err(CommandError::usage("either --certificate or --ca")),
+        };
+        Ok(Trusted { whom, at })
+    }
+
+    /// Refuses to be told of trust that nothing rests on.
+    pub(crate) fn check_unused(&self) -> Result<(), CommandError> {
+        match self.is_empty() && self.at.is_none() {
+            true => Ok(()),
+            false => {
+                Err(CommandError::usage("--certificate, --ca and --at go with --manifest only"))
+            }
+        }
+    }
+}
+
+impl Trusted {
+    /// For the library.
+    pub(crate) fn trust(&self) -> Trust<'_> {
+        match &self.whom {
+            Whom::Pinned(pinned) => pinned.into(),
+            Whom::Authorities(authorities) => authorities.into(),
+        }
+    }
+}
+
+fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandError> {
+    let read = |path: &PathBuf| {
+        let authority = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
+        // Each for itself first, so that the message names the file.
+        Authorities::new(vec![authority.clone()], at).or_fail(Class::Trust, path)?;
+        Ok(authority)
+    };
+    let authorities = paths.iter().map(read).collect::<Result<Vec<_>, CommandError>>()?;
+    Authorities::new(authorities, at).map_err(|error| CommandError::new(Class::Trust, error))
+}
+
+/// Reads the certificate of a signer.
 pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
+    certificate_at(path, now())
+}
+
+fn certificate_at(path: &Path, at: u64) -> Result<Certificate, CommandError> {
     let certificate = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
-    match certificate.validity_at(now()) {
+    match certificate.validity_at(at) {
         Validity::Valid => {}
         validity => {
             tracing::warn!("{}: the certificate is {validity}", Quoted(path));
@@ -129,22 +217,19 @@ pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
 }
 
 /// Reads a manifest and checks its signature, which lies beside it, and its end of validity.
-pub(crate) fn manifest(
-    path: &Path,
-    trusted: &[Certificate],
-) -> Result<VerifiedManifest, CommandError> {
+pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifest, CommandError> {
     let bytes = read_small(path, MAX_MANIFEST_BYTES)?;
     let signature_path = signature_path(path);
     let signature = read_small(&signature_path, MAX_SIGNATURE_BYTES)
         .map_err(|error| missing_signature(error, &signature_path))?;
-    let verified = Manifest::verify(&bytes, &signature, trusted).map_err(|error| {
+    let verified = Manifest::verify(&bytes, &signature, trusted.trust()).map_err(|error| {
         let culprit = match error {
             verity_sign::Error::Signature(_) => &*signature_path,
             _ => path,
         };
         CommandError::new(Class::Trust, error).at(culprit)
     })?;
-    verified.check_not_after(now()).or_fail(Class::Trust, path)?;
+    verified.check_not_after(trusted.at).or_fail(Class::Trust, path)?;
     Ok(verified)
 }
 
@@ -192,7 +277,12 @@ pub(crate) fn warn_of_readers(file: &File, path: &Path, what: &str) -> Result<()
 /// One line about who signed.
 pub(crate) fn signer_words(signed_by: &SignedBy) -> String {
     let certificate = signed_by.certificate();
-    format!("{} (certificate sha256 {})", certificate.subject(), certificate.fingerprint())
+    let words =
+        format!("{} (certificate sha256 {})", certificate.subject(), certificate.fingerprint());
+    match signed_by.authority() {
+        Some(authority) => format!("{words} under {}", authority.subject()),
+        None => words,
+    }
 }
 
 /// The time, in seconds since 1970. A clock that stands before is no excuse: everything counts as over then.

@@ -5,11 +5,13 @@
 //! `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on seeds, mutations of them and old
 //! findings as an ordinary test. How to fuzz: README.md.
 
+pub mod certificate;
 pub mod fec;
 pub mod manifest;
 mod message;
 pub mod mutate;
 pub mod nbd;
+pub mod pkcs7;
 pub mod read;
 mod source;
 pub mod superblock;
@@ -27,11 +29,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
     Target { name: "nbd", run: nbd::run, seeds: nbd::seeds },
     Target { name: "read", run: read::run, seeds: read::seeds },
     Target { name: "fec", run: fec::run, seeds: fec::seeds },
+    Target { name: "pkcs7", run: pkcs7::run, seeds: pkcs7::seeds },
+    Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
 ];

@@ -23,7 +23,7 @@ fn seeds_are_valid_and_differ() {
 #[test]
 fn seeds_are_accepted() {
     use verity::table::{DmModCreate, Table, TableOptions};
-    let accepts: [fn(&[u8]) -> bool; 6] = [
+    let accepts: [fn(&[u8]) -> bool; 8] = [
         |seed| verity::Superblock::parse(seed).is_ok(),
         |seed| {
             let text = std::str::from_utf8(seed).unwrap();
@@ -46,6 +46,8 @@ fn seeds_are_accepted() {
             let (header, steps) = seed.split_at(8);
             verity_fuzz::fec::repaired_blocks(&[header, &steps[..4]].concat()) > 0
         },
+        verity_fuzz::pkcs7::is_accepted,
+        |seed| verity_sign::Certificate::parse(seed).is_ok(),
     ];
     for (target, accepts) in TARGETS.into_iter().zip(accepts) {
         for (index, seed) in (target.seeds)().iter().enumerate() {

@@ -1,7 +1,8 @@
 //! X.509 certificates: loading one, and what messages and decisions need from it.
 //!
-//! A certificate here is a name tag for a public key that somebody pinned. Nothing is built on its
-//! issuer's signature, its extensions or its dates; the dates are only reported. No chains.
+//! A certificate here is a name tag for a public key. Where somebody pinned it, nothing is built on its
+//! issuer's signature, its extensions or its dates; the dates are only reported. Chains are the business
+//! of `trust`.
 
 use std::fmt;
 use std::io::Read;
@@ -59,7 +60,7 @@ impl Certificate {
         Ok(Certificate::from_der(&object.der)?)
     }
 
-    fn from_der(der: &[u8]) -> Result<Certificate, CertificateError> {
+    pub(crate) fn from_der(der: &[u8]) -> Result<Certificate, CertificateError> {
         let parsed = x509_cert::Certificate::from_der(der).map_err(malformed)?;
         // A certificate that re-encodes differently could neither be embedded nor be named by its
         // issuer without changing bytes that others compare.

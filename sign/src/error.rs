@@ -34,6 +34,9 @@ pub enum Error {
     /// A signature could not be made.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// What was remembered of accepted images cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 impl Error {
@@ -48,6 +51,8 @@ impl Error {
             Error::Pkcs11(_) => Class::Key,
             Error::Manifest(error) => error.class(),
             Error::Policy(_) => Class::Policy,
+            Error::State(StateError::Version { .. }) => Class::Unsupported,
+            Error::State(_) => Class::Format,
             Error::Signature(error) => error.class(),
         }
     }
@@ -227,6 +232,14 @@ pub enum CertificateError {
         /// What the decoder met.
         reason: String,
     },
+    /// By its own words it may not issue certificates.
+    #[error("the certificate of {subject} is no authority: {reason}")]
+    NotAuthority {
+        /// The certificate's subject.
+        subject: String,
+        /// What says so.
+        reason: String,
+    },
     /// It has no such extension, by which a signature could name it.
     #[error("the certificate has no subject key identifier")]
     NoSubjectKeyIdentifier,
@@ -298,6 +311,12 @@ pub enum SignatureError {
         digest: SignatureDigest,
         /// The trusted key.
         key: KeyType,
+    },
+    /// The signer's certificate does not lead to a trusted authority as it must.
+    #[error("the signer's certificate chain is refused: {reason}")]
+    Chain {
+        /// Why.
+        reason: String,
     },
     /// The content type is not id-data.
     #[error("content type {actual} is signed where data is expected")]
@@ -374,6 +393,14 @@ pub enum SignatureError {
         /// The largest size accepted, in bytes.
         limit: usize,
     },
+    /// More certificates are embedded than any chain needs.
+    #[error("the signature embeds {actual} certificates; at most {limit} are accepted")]
+    TooManyCertificates {
+        /// How many.
+        actual: usize,
+        /// The most that are accepted.
+        limit: usize,
+    },
     /// Something follows the message.
     #[error("{count} bytes follow the signature")]
     TrailingBytes {
@@ -426,9 +453,10 @@ impl SignatureError {
             | E::Pem
             | E::TrailingBytes { .. }
             | E::Version { .. } => Class::Format,
-            E::TooLarge { .. } => Class::Limit,
+            E::TooLarge { .. } | E::TooManyCertificates { .. } => Class::Limit,
             E::SmimeCapabilities => Class::Policy,
-            E::ForeignCertificate
+            E::Chain { .. }
+            | E::ForeignCertificate
             | E::NothingTrusted
             | E::UnknownKeyIdentifier { .. }
             | E::UnknownSigner { .. } => Class::Trust,
@@ -526,7 +554,7 @@ impl ManifestError {
     }
 }
 
-/// What a verified manifest forbids.
+/// What a verified manifest forbids, or what was accepted before it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -537,5 +565,53 @@ pub enum PolicyError {
         not_after: u64,
         /// The caller's time, in unix seconds.
         now: u64,
+    },
+    /// A version that no other can follow.
+    #[error("image {name:?} has version 18446744073709551615, which no newer one could follow")]
+    LastVersion {
+        /// The image's name.
+        name: String,
+    },
+    /// An older version than one that was accepted.
+    #[error("image {name:?} has version {version}, but version {newest} was accepted before")]
+    Rollback {
+        /// The image's name.
+        name: String,
+        /// Its version.
+        version: u64,
+        /// The newest accepted one.
+        newest: u64,
+    },
+    /// The version that was accepted, of another image.
+    #[error("image {name:?} version {version} was accepted before with another root hash")]
+    SameVersion {
+        /// The image's name.
+        name: String,
+        /// Its version.
+        version: u64,
+    },
+}
+
+/// Why what was remembered of accepted images cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// Not JSON, or not these keys with values of these types.
+    #[error("malformed state: {reason}")]
+    Malformed {
+        /// What the decoder met.
+        reason: String,
+    },
+    /// The same values in other bytes than the format prescribes.
+    #[error("the state is not in its canonical form (byte {offset})")]
+    NotCanonical {
+        /// First byte that differs from the canonical form.
+        offset: usize,
+    },
+    /// A state of a later format.
+    #[error("state version {actual} is not supported; 1 is expected")]
+    Version {
+        /// The version found.
+        actual: u64,
     },
 }

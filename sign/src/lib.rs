@@ -9,9 +9,13 @@
 //!   the place of the hash area ([`Signatory::sign_manifest`], [`Manifest::verify`]). A root hash alone
 //!   binds none of these.
 //!
-//! Trust is a pinned [`Certificate`] in the caller's hand. Nothing that a message embeds is trusted, no
-//! chains are built, and no weaker mode is fallen back to. Keys are RSA 2048, 3072, 4096 and ECDSA
-//! P-256, P-384.
+//! Trust is a certificate in the caller's hand: a pinned [`Certificate`] of the signer, or those of
+//! [`Authorities`] to which the signer's must lead. Nothing that a message embeds is trusted, and no weaker
+//! mode is fallen back to. Keys are RSA 2048, 3072, 4096 and ECDSA P-256,
+//! P-384.
+//!
+//! [`AcceptedImages`] is what a machine remembers against older images. [`lint`] tells whether a kernel
+//! would take a signature, which is another question and vouches for nothing.
 //!
 //! Who signs is a [`Signer`]: a [`PrivateKey`] from a file, another program ([`ExternalSigner`]), a token
 //! (feature `pkcs11`), or whatever else implements the trait. Where the key is
@@ -48,6 +52,7 @@
 #[doc = include_str!("../../docs/READING.md")]
 struct Reading;
 
+mod accepted;
 mod algorithm;
 mod builder;
 mod certificate;
@@ -56,6 +61,7 @@ mod error;
 mod external;
 mod input;
 mod key;
+pub mod lint;
 mod manifest;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
@@ -63,16 +69,18 @@ mod pkcs7;
 mod public_key;
 mod signatory;
 mod signer;
+mod trust;
 mod verify;
 
 // The public interface is:
+pub use crate::accepted::{AcceptedImages, MAX_STATE_BYTES};
 pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
 pub use crate::builder::SignatureBuilder;
 pub use crate::certificate::{Certificate, Fingerprint, Validity};
 pub use crate::content::{ToBeSigned, root_hash_content};
 pub use crate::error::{
     CertificateError, Class, Error, InputError, KeyError, ManifestError, PolicyError,
-    SignatureError, SignerError, SigningError,
+    SignatureError, SignerError, SigningError, StateError,
 };
 pub use crate::external::{
     DIGEST_ALGORITHM_VARIABLE, ExternalSigner, ExternalSignerError, KEY_ALGORITHM_VARIABLE,
@@ -85,4 +93,5 @@ pub use crate::pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs1
 pub use crate::public_key::PublicKey;
 pub use crate::signatory::Signatory;
 pub use crate::signer::Signer;
+pub use crate::trust::{Authorities, Trust};
 pub use crate::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};

@@ -1,8 +1,9 @@
-//! Checking a detached signature against pinned certificates, more strictly than the kernel does.
+//! Checking a detached signature, more strictly than the kernel does.
 //!
 //! Accepted is what `pkcs7` makes and what `openssl smime -sign -noattr` makes, byte for byte one
 //! encoding: the message is decoded, encoded again and compared. Trust is a certificate in the
-//! caller's hand; what a message embeds is at best a copy of it. Making is the business of `builder`.
+//! caller's hand: the signer's, of which a message embeds at best a copy, or an authority's, to which
+//! what a message embeds must lead (`trust`). Making is the business of `builder`.
 
 use cms::cert::CertificateChoices;
 use cms::content_info::{CmsVersion, ContentInfo};
@@ -20,6 +21,7 @@ use crate::content::{
 };
 use crate::error::{Error, SignatureError};
 use crate::pkcs7;
+use crate::trust::{Authorities, Embedded, Trust, verify_chain};
 
 /// Signatures are at most this long, in bytes: what the kernel reads from a user key.
 pub const MAX_SIGNATURE_BYTES: u64 = 32_767;
@@ -32,12 +34,18 @@ pub struct SignedBy {
     certificate: Certificate,
     digest: SignatureDigest,
     embeds_certificate: bool,
+    authority: Option<Certificate>,
 }
 
 impl SignedBy {
-    /// The signer's certificate: the caller's pinned copy.
+    /// The signer's certificate: the caller's pinned copy, or one that an authority vouches for.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
+    }
+
+    /// The trusted authority that vouches for the certificate; none if the certificate is pinned.
+    pub fn authority(&self) -> Option<&Certificate> {
+        self.authority.as_ref()
     }
 
     /// The digest that the signature uses.
@@ -51,8 +59,8 @@ impl SignedBy {
     }
 
     /// Whether the signer's certificate is within its dates at `now` (unix seconds). An expired
-    /// certificate is no reason for refusal here, as it is none for the kernel: the caller reports
-    /// it.
+    /// certificate is no reason for refusal where it is pinned, as it is none for the kernel: the
+    /// caller reports it.
     pub fn validity_at(&self, now: u64) -> Validity {
         self.certificate.validity_at(now)
     }
@@ -64,17 +72,17 @@ impl SignedBy {
 ///
 /// [`Error::Signature`]; when the signer signed a well-known wrong form of the root hash, such as
 /// one with a newline, it says which.
-pub fn verify_root_hash(
+pub fn verify_root_hash<'t>(
     signature: &[u8],
     root_hash: &RootHash,
-    trusted: &[Certificate],
+    trusted: impl Into<Trust<'t>>,
 ) -> Result<SignedBy, Error> {
     let content = Content {
         name: "root hash",
         bytes: root_hash_content(root_hash).into_bytes(),
         mistakes: || root_hash_mistakes(root_hash),
     };
-    Ok(verify(signature, &content, trusted)?)
+    Ok(verify(signature, &content, trusted.into())?)
 }
 
 /// Checks a signature over any bytes.
@@ -82,12 +90,12 @@ pub fn verify_root_hash(
 /// # Errors
 ///
 /// [`Error::Signature`].
-pub fn verify_detached(
+pub fn verify_detached<'t>(
     signature: &[u8],
     content: &[u8],
-    trusted: &[Certificate],
+    trusted: impl Into<Trust<'t>>,
 ) -> Result<SignedBy, Error> {
-    Ok(verify_named(signature, content, "content", trusted)?)
+    Ok(verify_named(signature, content, "content", trusted.into())?)
 }
 
 /// [`verify_detached`] with a name for the content in messages.
@@ -95,7 +103,7 @@ pub(crate) fn verify_named(
     signature: &[u8],
     content: &[u8],
     name: &'static str,
-    trusted: &[Certificate],
+    trusted: Trust<'_>,
 ) -> Result<SignedBy, SignatureError> {
     let content = Content { name, bytes: content.to_vec(), mistakes: || newline_mistakes(content) };
     verify(signature, &content, trusted)
@@ -111,26 +119,32 @@ struct Content<M> {
 fn verify(
     signature: &[u8],
     content: &Content<impl Fn() -> Vec<Mistake>>,
-    trusted: &[Certificate],
+    trusted: Trust<'_>,
 ) -> Result<SignedBy, SignatureError> {
-    if trusted.is_empty() {
+    if matches!(trusted, Trust::Pinned([])) {
         return Err(SignatureError::NothingTrusted);
     }
     let data = decode(signature)?;
     let signer = single_signer(&data)?;
     let digest = signer_digest(&data, signer)?;
+    match trusted {
+        Trust::Pinned(pinned) => by_pinned(&data, signer, digest, content, pinned),
+        Trust::Authorities(authorities) => {
+            by_authority(&data, signer, digest, content, authorities)
+        }
+    }
+}
+
+fn by_pinned(
+    data: &SignedData,
+    signer: &SignerInfo,
+    digest: SignatureDigest,
+    content: &Content<impl Fn() -> Vec<Mistake>>,
+    pinned: &[Certificate],
+) -> Result<SignedBy, SignatureError> {
     let embedded = embedded(data.certificates.as_ref())?;
-    let candidates = candidates(signer, trusted)?;
-    check_key(signer, digest, &candidates)?;
-    let signed_by = |bytes: &[u8]| {
-        candidates.iter().copied().find(|candidate| holds(signer, digest, candidate, bytes))
-    };
-    let Some(certificate) = signed_by(&content.bytes) else {
-        let mistakes = (content.mistakes)();
-        let made = mistakes.iter().find(|(bytes, _)| signed_by(bytes).is_some());
-        let signed_instead = made.map(|&(_, name)| name);
-        return Err(SignatureError::Mismatch { content: content.name, signed_instead });
-    };
+    let candidates = candidates(signer, pinned)?;
+    let certificate = signed_by(signer, digest, content, &candidates)?;
     if let Some(embedded) = &embedded {
         check_embedded(embedded, certificate)?;
     }
@@ -138,7 +152,41 @@ fn verify(
         certificate: certificate.clone(),
         digest,
         embeds_certificate: embedded.is_some(),
+        authority: None,
     })
+}
+
+fn by_authority(
+    data: &SignedData,
+    signer: &SignerInfo,
+    digest: SignatureDigest,
+    content: &Content<impl Fn() -> Vec<Mistake>>,
+    authorities: &Authorities,
+) -> Result<SignedBy, SignatureError> {
+    let embedded = Embedded::read(data.certificates.as_ref())?;
+    let (certificate, authority) = verify_chain(&signer.sid, embedded, authorities)?;
+    signed_by(signer, digest, content, &[&certificate])?;
+    Ok(SignedBy { certificate, digest, embeds_certificate: true, authority: Some(authority) })
+}
+
+/// The one of the certificates whose key has signed the content.
+fn signed_by<'c>(
+    signer: &SignerInfo,
+    digest: SignatureDigest,
+    content: &Content<impl Fn() -> Vec<Mistake>>,
+    candidates: &[&'c Certificate],
+) -> Result<&'c Certificate, SignatureError> {
+    check_key(signer, digest, candidates)?;
+    let signed_by = |bytes: &[u8]| {
+        candidates.iter().copied().find(|candidate| holds(signer, digest, candidate, bytes))
+    };
+    if let Some(certificate) = signed_by(&content.bytes) {
+        return Ok(certificate);
+    }
+    let mistakes = (content.mistakes)();
+    let made = mistakes.iter().find(|(bytes, _)| signed_by(bytes).is_some());
+    let signed_instead = made.map(|&(_, name)| name);
+    Err(SignatureError::Mismatch { content: content.name, signed_instead })
 }
 
 /// Bytes to structure: one canonical DER message and nothing behind it.

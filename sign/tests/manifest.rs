@@ -556,3 +556,103 @@ fn c14_a_malformed_manifest_cannot_write_control_characters_into_messages() {
     let error = Manifest::parse(bytes.as_bytes()).unwrap_err().to_string();
     assert!(error.len() < 400 && !error.chars().any(char::is_control), "{error:?}");
 }
+
+/// P31 in the library: what was accepted before decides, and nothing damaged is read.
+#[test]
+fn p31_accepted_images() {
+    use verity_sign::{AcceptedImages, PolicyError};
+    let image = |name: &str, version, blocks: u64| {
+        let image = Image::new(name, version, "", 300 * 4096).unwrap();
+        let params = Params::builder().data_blocks(blocks).build().unwrap();
+        let root: RootHash = format!("{blocks:064x}").parse().unwrap();
+        let area = HashArea::new(&params, 300 * 4096, false).unwrap();
+        verified(&Manifest::new(image, params, root, area, None).unwrap(), "p256")
+    };
+    let mut accepted = AcceptedImages::new();
+    assert!(accepted.accept(&image("b", 5, 200)).unwrap());
+    assert!(!accepted.accept(&image("b", 5, 200)).unwrap());
+    assert!(accepted.accept(&image("a\"ü", 0, 200)).unwrap());
+    assert!(accepted.accept(&image("b", u64::MAX - 1, 100)).unwrap());
+    let before = accepted.clone();
+    for (refused, expected) in [
+        (image("b", 5, 200), "accepted before"),
+        (image("b", u64::MAX - 1, 101), "another root hash"),
+        (image("b", u64::MAX, 100), "no newer one"),
+        (image("new", u64::MAX, 100), "no newer one"),
+    ] {
+        let error = accepted.accept(&refused).unwrap_err();
+        assert!(matches!(error, Error::Policy(_)), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(error.class(), Class::Policy);
+        assert_eq!(accepted, before);
+    }
+    let rollback = accepted.check(image("b", 7, 1).manifest()).unwrap_err();
+    assert!(matches!(rollback, Error::Policy(PolicyError::Rollback { version: 7, .. })));
+
+    // One form, sorted by name, as the format says.
+    let bytes = accepted.to_bytes();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert!(
+        text.starts_with(
+            r#"{"state_version":1,"images":[{"name":"a\"ü","version":0,"root_hash":""#
+        )
+    );
+    assert_eq!(AcceptedImages::parse(&bytes).unwrap(), accepted);
+    for length in 0..bytes.len() {
+        assert!(AcceptedImages::parse(&bytes[..length]).is_err(), "{length}");
+    }
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        // Another digit or letter is another state; nothing is the same one in other words.
+        if let Ok(other) = AcceptedImages::parse(&flipped) {
+            assert_ne!(other, accepted, "bit {bit}");
+            assert_eq!(other.to_bytes(), flipped, "bit {bit}");
+        }
+    }
+    let entry = format!(r#"{{"name":"a","version":1,"root_hash":"{ROOT}"}}"#);
+    let state = |images: &str| format!(r#"{{"state_version":1,"images":[{images}]}}"#);
+    assert!(AcceptedImages::parse(state(&entry).as_bytes()).is_ok());
+    for bad in [
+        state(&format!("{entry},{entry}")),
+        state(&format!("{},{entry}", entry.replace(r#""a""#, r#""b""#))),
+        state(&entry.replace(r#""a""#, r#""""#)),
+        state(&entry.replace(r#""a""#, r#""a\n""#)),
+        state(&entry.replace(ROOT, "")),
+        state(&entry.replace(ROOT, &ROOT.to_ascii_uppercase())),
+        state(&entry).replace(r#"n":1,"i"#, r#"n":2,"i"#),
+        format!("{}\n", state(&entry)),
+        format!(" {}", state("")),
+        "null".to_owned(),
+        String::new(),
+    ] {
+        assert!(AcceptedImages::parse(bad.as_bytes()).is_err(), "{bad}");
+    }
+}
+
+/// P01: the manifest and its signature, every bit.
+#[test]
+fn p01_no_flip_in_manifest_or_signature_is_accepted() {
+    let (bytes, trusted) = (manifest().to_bytes(), [certificate("p256")]);
+    let signature = signatory("p256").sign_manifest(&manifest()).unwrap();
+    let accepted =
+        |manifest: &[u8], signature: &[u8]| Manifest::verify(manifest, signature, &trusted).is_ok();
+    assert!(accepted(&bytes, &signature));
+    for (index, original) in [&bytes, &signature].into_iter().enumerate() {
+        let with = |changed: &[u8]| match index {
+            0 => accepted(changed, &signature),
+            _ => accepted(&bytes, changed),
+        };
+        for bit in 0..original.len() * 8 {
+            let mut flipped = original.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!with(&flipped), "bit {bit}");
+        }
+        for length in 0..original.len() {
+            assert!(!with(&original[..length]), "{length} bytes");
+        }
+        for byte in 0..=255 {
+            assert!(!with(&[original.as_slice(), &[byte]].concat()), "and {byte}");
+        }
+    }
+}

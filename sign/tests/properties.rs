@@ -130,3 +130,40 @@ proptest! {
         prop_assert!(Certificate::parse(file.as_bytes()).is_err());
     }
 }
+
+/// P02 with every byte, by every key.
+#[test]
+fn p02_no_extension_by_a_byte_is_accepted() {
+    for (name, messages) in NAMES.iter().zip(&*MESSAGES) {
+        let trusted = [certificate(name)];
+        for message in messages {
+            for byte in 0..=255 {
+                let longer = [message.as_slice(), &[byte]].concat();
+                let error = verify_root_hash(&longer, &root_hash(), &trusted).unwrap_err();
+                assert_eq!(error.class(), Class::Format, "{name}: {byte}: {error}");
+            }
+        }
+    }
+}
+
+/// How many flips of a signature openssl lets pass, and none of them here: sampled, for each is a process.
+#[test]
+fn p01_openssl_is_more_patient() {
+    let Some(openssl) = common::OpenSsl::find() else { return };
+    let content = openssl.file("content", TEXT.as_bytes());
+    let message = &MESSAGES[0][0];
+    let (trusted, step) = ([certificate("rsa2048")], 31);
+    let (mut openssl_accepts, mut tried) = (0, 0);
+    for bit in (0..message.len() * 8).step_by(step) {
+        let mut flipped = message.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let file = openssl.file("flipped", &flipped);
+        let line =
+            "cms -verify -binary -inform DER -in {} -content {} -certfile {} -noverify -nointern";
+        let pinned = common::path("rsa2048", "cert");
+        openssl_accepts += usize::from(openssl.run(line, &[&file, &content, &pinned]).0);
+        assert!(verify_detached(&flipped, TEXT.as_bytes(), &trusted).is_err(), "bit {bit}");
+        tried += 1;
+    }
+    println!("of {tried} flips openssl accepts {openssl_accepts}, and verity none");
+}

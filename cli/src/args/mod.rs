@@ -20,8 +20,8 @@ use verity_sign::SignatureDigest;
 
 use self::signing::{ContentArgs, ShapeArgs, SigningArgs};
 use crate::command::{
-    Context, Outcome, attach_signature, build, check, dump, format, plan, prepare_signature, read,
-    repair, serve, sign, table, verify,
+    Context, Outcome, attach_signature, build, check, dump, format, lint, plan, prepare_signature,
+    read, repair, serve, sign, table, verify,
 };
 use crate::error::CommandError;
 use crate::{exit, sizes};
@@ -78,6 +78,7 @@ pub(crate) enum Command {
     Table(TableArgs),
     Build(BuildArgs),
     Check(CheckArgs),
+    LintSignature(LintSignatureArgs),
     Sign(SignArgs),
     PrepareSignature(PrepareSignatureArgs),
     AttachSignature(AttachSignatureArgs),
@@ -233,6 +234,24 @@ struct TableFecArgs {
     no_fec: bool,
 }
 
+/// Whom to trust
+#[derive(Args, Debug)]
+struct TrustArgs {
+    /// A certificate that may have signed: the very certificate is trusted, and its dates do not decide. May be
+    /// given several times
+    #[arg(long, value_name = "CERT", conflicts_with = "ca")]
+    certificate: Vec<PathBuf>,
+
+    /// A certificate authority: trusted is who has a certificate for code signing from it, within its dates; the
+    /// signature must embed the certificate and those between. May be given several times
+    #[arg(long, value_name = "CERT")]
+    ca: Vec<PathBuf>,
+
+    /// Check as at this time, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
+    at: Option<u64>,
+}
+
 /// Which image, and what it is held against
 #[derive(Args, Debug)]
 struct ImageArgs {
@@ -249,13 +268,11 @@ struct ImageArgs {
     #[arg(
         long,
         value_name = "FILE",
-        requires = "certificate",
         conflicts_with_all = ["hash_offset", "no_superblock"]
     )]
     manifest: Option<PathBuf>,
-    /// A certificate that may have signed the manifest; may be given several times
-    #[arg(long, value_name = "CERT", requires = "manifest")]
-    certificate: Vec<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     parameters: ParameterArgs,
     #[command(flatten)]
@@ -441,10 +458,8 @@ pub(crate) struct TableArgs {
     /// Take everything from this manifest; its signature is in FILE.p7s
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// A certificate that may have signed the manifest; may be given several times
-    // Both: a requirement that conflicts with what is given counts as met.
-    #[arg(long, value_name = "CERT", requires = "manifest", conflicts_with = "hash")]
-    certificate: Vec<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// The data device as the table shall name it
     #[arg(long, value_name = "DEVICE")]
     data_dev: String,
@@ -520,9 +535,12 @@ pub(crate) struct BuildArgs {
 pub(crate) struct CheckArgs {
     /// The image
     image: PathBuf,
-    /// A certificate that may have signed; may be given several times
-    #[arg(long, value_name = "CERT", required = true)]
-    certificate: Vec<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Refuse an image that is older than the newest one of its name that was accepted with this file, and remember
+    /// this one in it if all is good; the file is made at first use
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Where the files lie that build has made [default: beside IMAGE]
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
@@ -531,6 +549,28 @@ pub(crate) struct CheckArgs {
     usr: bool,
     #[command(flatten)]
     threads: ThreadArgs,
+}
+
+/// Tell whether a Linux kernel would take the root hash signature FILE, and if not why
+///
+/// A prediction, point by point, with the kernel's own errors. It vouches for nothing: use check or verify for that.
+/// Without --root-hash or --certificate the verdict may depend on what was not told. Exit code 5 if the kernel
+/// refuses it.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct LintSignatureArgs {
+    /// The signature, as it is given to the kernel in a user key
+    #[arg(value_name = "FILE")]
+    signature: PathBuf,
+    /// The root hash in hex, exactly as the device-mapper table writes it
+    #[arg(long, value_name = "HEX")]
+    root_hash: Option<String>,
+    /// A certificate in the kernel's keyring; may be given several times
+    #[arg(long, value_name = "CERT")]
+    certificate: Vec<PathBuf>,
+    /// Tell of certificates that are not valid at this time, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
+    at: Option<u64>,
 }
 
 /// Sign a root hash, in the form the kernel takes, or a manifest
@@ -650,6 +690,7 @@ impl Command {
             Command::Table(args) => table::run(&args.into(), context),
             Command::Build(args) => build::run(&args.into(), context),
             Command::Check(args) => check::run(&args.into(), context),
+            Command::LintSignature(args) => lint::run(&args.into(), context),
             Command::Sign(args) => sign::run(&args.into(), context),
             Command::PrepareSignature(args) => prepare_signature::run(&args.into()),
             Command::AttachSignature(args) => attach_signature::run(&args.into()),

@@ -2,14 +2,15 @@
 
 use super::{
     BuildArgs, CheckArgs, DumpArgs, Emit, FecArgs, FormatArgs, ImageArgs, ImageParityArgs,
-    ParameterArgs, PlanArgs, ReadArgs, ReadingArgs, RepairArgs, ServeArgs, TableArgs, VerifyArgs,
+    LintSignatureArgs, ParameterArgs, PlanArgs, ReadArgs, ReadingArgs, RepairArgs, ServeArgs,
+    TableArgs, TrustArgs, VerifyArgs,
 };
 use crate::command::image::{ImageSource, Reading};
-use crate::command::{build, check, dump, format, plan, read, repair, serve, table, verify};
+use crate::command::{build, check, dump, format, lint, plan, read, repair, serve, table, verify};
 use crate::fec::FecSource;
 use crate::parameters::Parameters;
 use crate::server::{Address, Limits};
-use crate::trust::RootSource;
+use crate::trust::{RootSource, TrustSource};
 
 impl From<ParameterArgs> for Parameters {
     fn from(args: ParameterArgs) -> Parameters {
@@ -34,7 +35,7 @@ impl From<ImageArgs> for ImageSource {
             hash: args.hash,
             root: RootSource { text: args.root, file: args.root_hash_file },
             manifest: args.manifest,
-            certificates: args.certificate,
+            trust: args.trust.into(),
             parameters: args.parameters.into(),
             fec: args.parity.into(),
         }
@@ -44,6 +45,12 @@ impl From<ImageArgs> for ImageSource {
 impl From<ImageParityArgs> for FecSource {
     fn from(args: ImageParityArgs) -> FecSource {
         FecSource { device: args.fec_device, offset: args.fec_offset, roots: args.fec_roots }
+    }
+}
+
+impl From<TrustArgs> for TrustSource {
+    fn from(args: TrustArgs) -> TrustSource {
+        TrustSource { certificates: args.certificate, authorities: args.ca, at: args.at }
     }
 }
 
@@ -142,13 +149,12 @@ impl From<PlanArgs> for plan::Options {
 impl From<TableArgs> for table::Options {
     fn from(args: TableArgs) -> Self {
         let source = match (args.manifest, args.hash) {
-            (Some(manifest), _) => {
-                table::Origin::Manifest { manifest, certificates: args.certificate }
-            }
+            (Some(manifest), _) => table::Origin::Manifest { manifest, trust: args.trust.into() },
             (None, hash) => table::Origin::Superblock {
                 hash: hash.unwrap_or_default(),
                 hash_offset: args.hash_offset.unwrap_or(0),
                 root: RootSource { text: args.root, file: args.root_hash_file },
+                trust: args.trust.into(),
             },
         };
         let emit = match args.emit {
@@ -197,10 +203,22 @@ impl From<CheckArgs> for check::Options {
     fn from(args: CheckArgs) -> Self {
         check::Options {
             image: args.image,
-            certificates: args.certificate,
+            trust: args.trust.into(),
+            state: args.state,
             output_dir: args.output_dir,
             usr: args.usr,
             threads: args.threads.threads,
+        }
+    }
+}
+
+impl From<LintSignatureArgs> for lint::Options {
+    fn from(args: LintSignatureArgs) -> Self {
+        lint::Options {
+            signature: args.signature,
+            root_hash: args.root_hash,
+            certificates: args.certificate,
+            at: args.at,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `verity check`: everything that `build` has made, against pinned certificates.
+//! `verity check`: everything that `build` has made, against trusted certificates, and what was accepted before.
 //!
 //! Every part must be there and agree with the others; nothing is skipped, and nothing weaker stands in.
 
@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use verity_sign::{
-    Certificate, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest, root_hash_content,
-};
+use verity_sign::{MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest, root_hash_content};
 
 use super::header::Fec;
 use super::image::Image;
@@ -19,13 +17,16 @@ use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
 use crate::fec::FecSource;
 use crate::sidecars::SideCars;
-use crate::trust;
+use crate::state::{State, StateFacts};
+use crate::trust::{self, TrustSource, Trusted};
 
 /// What to check.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) image: PathBuf,
-    pub(crate) certificates: Vec<PathBuf>,
+    pub(crate) trust: TrustSource,
+    /// Where accepted versions are remembered.
+    pub(crate) state: Option<PathBuf>,
     pub(crate) output_dir: Option<PathBuf>,
     pub(crate) usr: bool,
     pub(crate) threads: Option<NonZeroUsize>,
@@ -43,14 +44,20 @@ pub(crate) struct Checked {
     pub(crate) root_hash_signer: String,
     /// The parity in the hash file, compared too.
     pub(crate) fec: Option<Fec>,
+    pub(crate) state: Option<StateFacts>,
 }
 
 /// Checks the set.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
-    let trusted = trust::certificates(&options.certificates)?;
+    let trusted = options.trust.read()?;
+    // Taken first and held to the end: no other run can accept an image meanwhile.
+    let state = options.state.as_deref().map(State::open).transpose()?;
     let verified = trust::manifest(&cars.manifest, &trusted)
         .map_err(|error| missing_manifest(error, &cars.manifest))?;
+    if let Some(state) = &state {
+        state.check(verified.manifest())?;
+    }
     let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
     let data = Arc::new(Device::open(&options.image)?);
     let hash = Arc::new(Device::open(&cars.hash)?);
@@ -59,6 +66,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let image =
         Image::of_manifest(&verified, data, hash, &FecSource::default())?.with_its_superblock()?;
     let verification = verify::blocks(&image, effort, context)?;
+    let state = state.map(|state| state.accept(&verified)).transpose()?;
     let image = verified.manifest().image();
     Ok(Outcome::Checked(Checked {
         verification,
@@ -68,6 +76,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         not_after: verified.manifest().not_after(),
         root_hash_signer,
         fec: verified.manifest().fec_area().as_ref().map(Fec::from),
+        state,
     }))
 }
 
@@ -104,7 +113,7 @@ const MAX_ROOT_HASH_FILE: u64 = 130;
 fn root_hash(
     cars: &SideCars,
     verified: &VerifiedManifest,
-    trusted: &[Certificate],
+    trusted: &Trusted,
 ) -> Result<String, CommandError> {
     let root_hash = verified.manifest().root_hash();
     let path = &cars.root_hash;
@@ -117,7 +126,7 @@ fn root_hash(
     let path = &cars.root_hash_signature;
     let signature = trust::read_small(path, MAX_SIGNATURE_BYTES)
         .map_err(|error| trust::missing_signature(error, path))?;
-    let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted)
+    let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted.trust())
         .or_fail(Class::Trust, path)?;
     Ok(trust::signer_words(&signed_by))
 }

@@ -19,7 +19,7 @@ use crate::error::{Class, CommandError, Findings, OrFail};
 use crate::fec::{FecDevice, FecSource};
 use crate::parameters::Parameters;
 use crate::places::Places;
-use crate::trust::{self, RootSource};
+use crate::trust::{self, RootSource, TrustSource};
 
 /// Which image, and what it is held against.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct ImageSource {
     pub(crate) hash: PathBuf,
     pub(crate) root: RootSource,
     pub(crate) manifest: Option<PathBuf>,
-    pub(crate) certificates: Vec<PathBuf>,
+    pub(crate) trust: TrustSource,
     pub(crate) parameters: Parameters,
     pub(crate) fec: FecSource,
 }
@@ -76,7 +76,10 @@ impl Image {
         let root_hash = source.root.read()?;
         match &source.manifest {
             Some(path) => Image::by_manifest(source, path, root_hash, context),
-            None => Image::by_root_hash(source, source.root.needed(root_hash)?, context),
+            None => {
+                source.trust.check_unused()?;
+                Image::by_root_hash(source, source.root.needed(root_hash)?, context)
+            }
         }
     }
 
@@ -102,7 +105,7 @@ impl Image {
         root_hash: Option<RootHash>,
         context: &Context,
     ) -> Result<Image, CommandError> {
-        let verified = trust::manifest(path, &trust::certificates(&source.certificates)?)?;
+        let verified = trust::manifest(path, &source.trust.read()?)?;
         let stated = verified.manifest();
         if let Some(given) = root_hash.filter(|given| *given != stated.root_hash()) {
             return Err(CommandError::message(

@@ -10,6 +10,7 @@ pub(crate) mod dump;
 pub(crate) mod format;
 pub(crate) mod header;
 pub(crate) mod image;
+pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod prepare_signature;
 pub(crate) mod read;
@@ -64,6 +65,7 @@ pub(crate) enum Outcome {
     Checked(check::Checked),
     Dumped(header::Header),
     Formatted(header::Header),
+    Linted(lint::Linted),
     Planned(plan::Sizes),
     Prepared(prepare_signature::Prepared),
     Read(read::Copied),

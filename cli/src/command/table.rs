@@ -16,7 +16,7 @@ use super::{Context, Outcome, read_superblock};
 use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
 use crate::quoted::Quoted;
-use crate::trust::{self, RootSource};
+use crate::trust::{self, RootSource, TrustSource};
 
 /// What to print a table of, and how.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(crate) struct Options {
 /// Where root hash and parameters come from.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    Manifest { manifest: PathBuf, certificates: Vec<PathBuf> },
-    Superblock { hash: PathBuf, hash_offset: u64, root: RootSource },
+    Manifest { manifest: PathBuf, trust: TrustSource },
+    Superblock { hash: PathBuf, hash_offset: u64, root: RootSource, trust: TrustSource },
 }
 
 /// What was said about parity, which a manifest may state and a superblock cannot.
@@ -176,15 +176,17 @@ struct Stated {
 impl Stated {
     fn read(options: &Options, context: &Context) -> Result<Stated, CommandError> {
         match &options.origin {
-            Origin::Manifest { manifest, certificates } if certificates.is_empty() => {
+            Origin::Manifest { manifest, trust } if trust.is_empty() => {
+                trust.check_unused()?;
                 Self::unsigned_manifest(manifest, &options.fec)
             }
-            Origin::Manifest { manifest, certificates } => {
-                let verified = trust::manifest(manifest, &trust::certificates(certificates)?)?;
+            Origin::Manifest { manifest, trust } => {
+                let verified = trust::manifest(manifest, &trust.read()?)?;
                 let geometry = verity::Origin::Manifest.to_string();
                 Self::of_manifest(verified.manifest(), geometry, &options.fec)
             }
-            Origin::Superblock { hash, hash_offset, root } => {
+            Origin::Superblock { hash, hash_offset, root, trust } => {
+                trust.check_unused()?;
                 Self::superblock(hash, *hash_offset, root.require()?, options, context)
             }
         }

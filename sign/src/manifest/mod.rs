@@ -15,8 +15,8 @@ use verity::{FecArea, FecError, HashArea, Params, RootHash};
 
 pub use self::verified::VerifiedManifest;
 
-use crate::certificate::Certificate;
 use crate::error::{Error, ManifestError};
+use crate::trust::Trust;
 use crate::verify::verify_named;
 
 /// Manifests are at most this long, in bytes.
@@ -219,13 +219,13 @@ impl Manifest {
     ///
     /// [`Error::Signature`] when the signature does not hold or is not by a trusted certificate, and
     /// [`Error::Manifest`] as [`Manifest::parse`].
-    pub fn verify(
+    pub fn verify<'t>(
         manifest: &[u8],
         signature: &[u8],
-        trusted: &[Certificate],
+        trusted: impl Into<Trust<'t>>,
     ) -> Result<VerifiedManifest, Error> {
         check_size(manifest)?;
-        let signer = verify_named(signature, manifest, "manifest", trusted)?;
+        let signer = verify_named(signature, manifest, "manifest", trusted.into())?;
         VerifiedManifest::new(wire::parse(manifest)?, signer)
     }
 

@@ -1,0 +1,72 @@
+//! The file in which `check` remembers the newest accepted version of each image.
+//!
+//! It is locked while it is open, as every output is, and written as a whole or not at all. One that cannot be
+//! read, or is damaged, is an error: to begin anew would be to forget.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::Serialize;
+use verity::publish::Output;
+use verity_sign::{AcceptedImages, MAX_STATE_BYTES, Manifest, VerifiedManifest};
+
+use crate::command::format::write_bytes;
+use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
+use crate::trust;
+
+/// A state file that nobody else can change meanwhile.
+#[derive(Debug)]
+pub(crate) struct State {
+    accepted: AcceptedImages,
+    output: Output,
+    first_use: bool,
+}
+
+/// What the state file said. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct StateFacts {
+    pub(crate) path: String,
+    pub(crate) first_use: bool,
+    pub(crate) previous_version: Option<u64>,
+}
+
+impl State {
+    /// Locks and reads the file. One that is not there means that nothing was accepted yet.
+    pub(crate) fn open(path: &Path) -> Result<State, CommandError> {
+        let output = Output::create(path)?;
+        let first_use = match path.symlink_metadata() {
+            Ok(_) => false,
+            Err(error) if error.kind() == ErrorKind::NotFound => true,
+            Err(error) => return Err(CommandError::new(Class::Io, error).at(path)),
+        };
+        let accepted = match first_use {
+            true => AcceptedImages::new(),
+            false => {
+                let bytes = trust::read_small(path, MAX_STATE_BYTES)?;
+                AcceptedImages::parse(&bytes).or_fail(Class::Trust, path)?
+            }
+        };
+        Ok(State { accepted, output, first_use })
+    }
+
+    /// Refuses an image that may not follow what was accepted before.
+    pub(crate) fn check(&self, manifest: &Manifest) -> Result<(), CommandError> {
+        self.accepted.check(manifest).or_fail(Class::Trust, self.output.path())
+    }
+
+    /// Remembers an image about which everything was found good.
+    pub(crate) fn accept(
+        mut self,
+        verified: &VerifiedManifest,
+    ) -> Result<StateFacts, CommandError> {
+        let path = self.output.path().to_owned();
+        let previous_version = self.accepted.version(verified.manifest().image().name());
+        if self.accepted.accept(verified).or_fail(Class::Trust, &path)? {
+            write_bytes(&self.output, &self.accepted.to_bytes())?;
+            self.output.commit()?;
+        }
+        let path = Quoted(&path).to_string();
+        Ok(StateFacts { path, first_use: self.first_use, previous_version })
+    }
+}

@@ -1,0 +1,125 @@
+//! Signatures: the strict verifier, and the lint that predicts a kernel.
+//!
+//! Invariants under test:
+//! - no input panics, whatever is known beside it; a refusal is one short printable line, and so is every
+//!   explanation of the lint;
+//! - what the verifier accepts is one encoding: definite, minimal lengths outside, nothing behind it (checked
+//!   here without the parser), and not longer than a user key;
+//! - what the verifier accepts for pinned certificates the kernel would take with those in its keyring;
+//! - a verdict of the lint does not get better when less is known.
+
+use std::sync::LazyLock;
+
+use verity::RootHash;
+use verity_sign::lint::{Accepted, EnrolledCertificate, Lint, Prediction, Report, predict};
+use verity_sign::{
+    Authorities, Certificate, MAX_SIGNATURE_BYTES, PrivateKey, Signatory, SignatureBuilder,
+    SignatureDigest, verify_root_hash,
+};
+
+use crate::message;
+
+const ROOT_HASH: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+
+/// Test keys: public, and good for nothing else.
+const KEYS: [(&[u8], &[u8]); 2] = [
+    (
+        include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.key.pem"),
+        include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.cert.pem"),
+    ),
+    (
+        include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.other.key.pem"),
+        include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.other.cert.pem"),
+    ),
+];
+
+struct Known {
+    root_hash: RootHash,
+    pinned: Vec<Certificate>,
+    enrolled: Vec<EnrolledCertificate>,
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| Known {
+    root_hash: ROOT_HASH.parse().expect("64 digits"),
+    pinned: KEYS.iter().map(|(_, file)| Certificate::parse(file).expect("a certificate")).collect(),
+    enrolled: KEYS
+        .iter()
+        .map(|(_, file)| EnrolledCertificate::parse(file).expect("a certificate"))
+        .collect(),
+});
+
+/// Checks the invariants for one input.
+///
+/// # Panics
+/// If one does not hold.
+pub fn run(data: &[u8]) {
+    let Known { root_hash, pinned, enrolled } = &*KNOWN;
+    let report = Lint::new().root_hash(ROOT_HASH).keyring(enrolled).run(data);
+    check_report(&report);
+    let untold = Lint::new().run(data);
+    check_report(&untold);
+    if untold.accepted() == Accepted::No && is_parse_error(&untold) {
+        assert_eq!(report.accepted(), Accepted::No, "less known, and worse");
+    }
+    match verify_root_hash(data, root_hash, pinned) {
+        Ok(_) => {
+            check_outside(data);
+            assert_eq!(predict(data, ROOT_HASH, enrolled), Prediction::Accepted);
+        }
+        Err(error) => message::check(&error),
+    }
+    let nobody = Authorities::new(Vec::new(), 0).expect("no certificate can be wrong");
+    assert!(verify_root_hash(data, root_hash, &nobody).is_err(), "trusted by nobody");
+}
+
+/// Accepted by the verifier: for the replay of seeds.
+pub fn is_accepted(data: &[u8]) -> bool {
+    verify_root_hash(data, &KNOWN.root_hash, &KNOWN.pinned).is_ok()
+}
+
+/// An error that does not depend on what is known beside the message.
+fn is_parse_error(report: &Report) -> bool {
+    report.refusal().is_some_and(|point| ["encoding", "size"].contains(&point.name()))
+}
+
+fn check_report(report: &Report) {
+    for point in report.points() {
+        let words = point.explanation();
+        assert!(!words.is_empty() && !words.chars().any(char::is_control), "{words:?}");
+    }
+    assert_eq!(report.error().is_some(), report.accepted() == Accepted::No);
+}
+
+/// The outermost header, read by hand.
+fn check_outside(data: &[u8]) {
+    assert!(u64::try_from(data.len()).is_ok_and(|length| length <= MAX_SIGNATURE_BYTES));
+    let (header, length) = match data {
+        [0x30, short @ 0..=0x7f, ..] => (2, usize::from(*short)),
+        [0x30, 0x81, long @ 0x80..=0xff, ..] => (3, usize::from(*long)),
+        [0x30, 0x82, high @ 1..=0xff, low, ..] => (4, usize::from(*high) * 256 + usize::from(*low)),
+        _ => panic!("accepted with a header of {:02x?}", data.get(..4)),
+    };
+    assert_eq!(header + length, data.len(), "accepted with something behind it");
+}
+
+/// Valid signatures. RSA, because its signatures are the same on every run.
+///
+/// # Panics
+/// If a test key cannot sign.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (key, certificate) in KEYS {
+        for &digest in SignatureDigest::ALL {
+            for embed in [false, true] {
+                let key = PrivateKey::parse(key).expect("a key");
+                let certificate = Certificate::parse(certificate).expect("a certificate");
+                let builder = SignatureBuilder::new(certificate)
+                    .with_digest(digest)
+                    .with_embedded_certificate(embed);
+                let signer = Signatory::new(key, builder).expect("a pair");
+                seeds.push(signer.sign_root_hash(&KNOWN.root_hash).expect("signs"));
+            }
+        }
+    }
+    seeds
+}

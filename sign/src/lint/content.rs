@@ -1,0 +1,55 @@
+//! The text that a root hash signature must cover, and what is signed instead by mistake.
+
+/// What the kernel holds against a signature: the root hash exactly as the table writes it.
+#[derive(Debug)]
+pub(super) struct Texts<'t> {
+    text: Option<&'t str>,
+}
+
+impl<'t> Texts<'t> {
+    pub(super) fn new(text: Option<&'t str>) -> Texts<'t> {
+        Texts { text }
+    }
+
+    /// The signed bytes, if the root hash was told.
+    pub(super) fn signed(&self) -> Option<&'t [u8]> {
+        self.text.map(str::as_bytes)
+    }
+
+    /// What must be so where it was not.
+    pub(super) fn assumption(&self) -> String {
+        "the signed text is the root hash as the table writes it".to_owned()
+    }
+
+    /// Why a signature over the right text is not found, given what it is a signature of.
+    pub(super) fn explain(&self, signed: impl Fn(&[u8]) -> bool) -> String {
+        let Some(text) = self.text else {
+            return "the signature does not hold".to_owned();
+        };
+        match mistakes(text).iter().find(|(bytes, _)| signed(bytes)) {
+            Some((_, name)) => {
+                format!("what is signed is not the root hash as the table writes it, but {name}")
+            }
+            None => {
+                "the signature is not of this root hash, or not by this key, or damaged".to_owned()
+            }
+        }
+    }
+}
+
+fn mistakes(text: &str) -> Vec<(Vec<u8>, &'static str)> {
+    let (lower, upper) = (text.to_ascii_lowercase(), text.to_ascii_uppercase());
+    let mut mistakes: Vec<(Vec<u8>, &'static str)> = vec![
+        (format!("{text}\n").into(), "the same with a newline at the end"),
+        (format!("{text}\r\n").into(), "the same with CR LF at the end"),
+        (format!("{text}\0").into(), "the same with a zero byte at the end"),
+        (format!("{lower}\n").into(), "the same in lower case with a newline"),
+        (format!("{upper}\n").into(), "the same in upper case with a newline"),
+        (lower.into(), "the same in lower case"),
+        (upper.into(), "the same in upper case"),
+    ];
+    if let Ok(digest) = hex::decode(text) {
+        mistakes.push((digest, "the binary hash instead of its text"));
+    }
+    mistakes
+}

@@ -1,0 +1,537 @@
+//! A PKCS#7 message as the kernel's parser reads it (`pkcs7.asn1`, `pkcs7_parser.c`).
+//!
+//! The kernel stops at its first error. Here only a broken encoding ends the reading; everything else
+//! is a finding, and reading goes on, so that one report names all that must change. The findings
+//! stand in the order in which the kernel meets them.
+
+use const_oid::ObjectIdentifier;
+
+use super::KernelError::{Badmsg, Inval, Keyrejected, Nopkg};
+use super::algorithms::{Hash, Scheme, name_of, oid};
+use super::ber::{Element, Malformed, Reader, tag};
+use super::report::{Findings, Point};
+use super::x509::{self, Certificate};
+
+/// What the rest of the kernel gets to see of a message.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    pub(super) certificates: Vec<Certificate<'a>>,
+    pub(super) signers: Vec<Signer<'a>>,
+    pub(super) has_content: bool,
+    /// The content type of Authenticode instead of plain data.
+    pub(super) authenticode: bool,
+}
+
+/// One SignerInfo.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Signer<'a> {
+    /// By which the kernel looks for its certificate or key.
+    pub(super) id: Vec<u8>,
+    /// The same for people.
+    pub(super) name: String,
+    pub(super) hash: Option<Hash>,
+    pub(super) scheme: Option<Scheme>,
+    pub(super) signature: &'a [u8],
+    pub(super) attributes: Attributes<'a>,
+}
+
+/// Signed attributes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attributes<'a> {
+    /// Length and contents of their set, if they are there: what is digested behind a set's tag.
+    pub(super) bytes: Option<&'a [u8]>,
+    pub(super) message_digest: Option<&'a [u8]>,
+    pub(super) signing_time: Option<i64>,
+    seen: Vec<Known>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Known {
+    ContentType,
+    SigningTime,
+    MessageDigest,
+    SmimeCapabilities,
+    OpusInfo,
+    StatementType,
+}
+
+/// How the parser remembers what names a signer, from one signer to the next.
+#[derive(Default)]
+struct Names<'a> {
+    serial: &'a [u8],
+    issuer: &'a [u8],
+    skid: &'a [u8],
+}
+
+type Result<T> = std::result::Result<T, Malformed>;
+
+/// Reads a message, as far as it decodes.
+pub(super) fn read<'a>(data: &'a [u8], findings: &mut Findings) -> Option<Message<'a>> {
+    let mut reader = Reader::new(data);
+    let message = read_outer(&mut reader, findings);
+    match message {
+        Ok(message) => {
+            report_encoding(&reader, findings);
+            message
+        }
+        Err(Malformed(reason)) => {
+            let words = match data {
+                [b'-', b'-', b'-', b'-', b'-', ..] => {
+                    "it is PEM; the kernel takes DER only".to_owned()
+                }
+                _ => format!("it does not decode ({reason})"),
+            };
+            findings.fail("encoding", Badmsg, "", words);
+            None
+        }
+    }
+}
+
+fn report_encoding(reader: &Reader<'_>, findings: &mut Findings) {
+    let mut lenient = Vec::new();
+    if reader.met_indefinite() {
+        lenient.push("it is BER with indefinite lengths".to_owned());
+    }
+    if reader.remaining() > 0 {
+        lenient.push(format!("{} bytes follow the message", reader.remaining()));
+    }
+    match lenient.is_empty() {
+        true => findings.push(Point::ok("encoding", "it decodes")),
+        false => {
+            let words =
+                format!("{}, which the kernel takes and verity does not", lenient.join("; "));
+            findings.push(Point::warn("encoding", words));
+        }
+    }
+}
+
+fn read_outer<'a>(reader: &mut Reader<'a>, findings: &mut Findings) -> Result<Option<Message<'a>>> {
+    let outer = reader.open(tag::SEQUENCE)?;
+    let content_type = reader.leaf(tag::OID)?.content;
+    if content_type != SIGNED_DATA.as_bytes() {
+        let words = format!("the message is {}, not signedData", name_of(content_type));
+        findings.fail("content-type", Inval, "PKCS7: Only support pkcs7_signedData type", words);
+    }
+    let message = match reader.optional_open(tag::container(0))? {
+        None => None,
+        Some(explicit) => {
+            let message = read_signed_data(reader, findings)?;
+            reader.close(explicit)?;
+            Some(message)
+        }
+    };
+    reader.close(outer)?;
+    if message.is_none() {
+        findings.fail("signers", Inval, INCONSISTENT, "there is nothing in the message".to_owned());
+    }
+    Ok(message)
+}
+
+fn read_signed_data<'a>(reader: &mut Reader<'a>, findings: &mut Findings) -> Result<Message<'a>> {
+    let sequence = reader.open(tag::SEQUENCE)?;
+    let version = reader.leaf(tag::INTEGER)?.content;
+    if !matches!(version, [1] | [3]) {
+        let words = format!("SignedData has version {}, not 1 or 3", hex::encode(version));
+        findings.fail("version", Inval, "PKCS7: Unsupported SignedData version", words);
+    }
+    digest_algorithms(reader)?;
+    let (has_content, authenticode) = content(reader, findings)?;
+    let certificates = certificates(reader, findings)?;
+    revocation_lists(reader, findings)?;
+    let mut signers = Signers {
+        version: if version == [1] { 1 } else { 3 },
+        authenticode,
+        names: Names::default(),
+        found: Vec::new(),
+    };
+    signers.read(reader, findings)?;
+    reader.close(sequence)?;
+    Ok(Message { certificates, signers: signers.found, has_content, authenticode })
+}
+
+/// The digests that are named outside are decoded and do not count.
+fn digest_algorithms(reader: &mut Reader<'_>) -> Result<()> {
+    let frame = match reader.optional_open(tag::SET)? {
+        Some(set) => set,
+        None => reader.open(tag::SEQUENCE)?,
+    };
+    loop {
+        x509::algorithm(reader)?;
+        if !reader.more(&frame)? {
+            return reader.close(frame).map(drop);
+        }
+    }
+}
+
+fn content(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<(bool, bool)> {
+    let sequence = reader.open(tag::SEQUENCE)?;
+    let content_type = reader.leaf(tag::OID)?.content;
+    let explicit = reader.optional_open(tag::container(0))?;
+    let has_content = explicit.is_some();
+    if let Some(explicit) = explicit {
+        reader.any()?;
+        reader.close(explicit)?;
+    }
+    reader.close(sequence)?;
+    let authenticode = content_type == INDIRECT_DATA.as_bytes();
+    if !authenticode && content_type != DATA.as_bytes() {
+        let words = format!("the content type is {}, not data", name_of(content_type));
+        findings.fail("content-type", Inval, "PKCS7: Unsupported data type", words);
+    }
+    Ok((has_content, authenticode))
+}
+
+fn certificates<'a>(
+    reader: &mut Reader<'a>,
+    findings: &mut Findings,
+) -> Result<Vec<Certificate<'a>>> {
+    let mut found = Vec::new();
+    if let Some(set) = reader.optional_open(tag::container(0))? {
+        while !reader.at_end() {
+            certificate(reader.any()?, findings, &mut found);
+            if !reader.more(&set)? {
+                break;
+            }
+        }
+        reader.close(set)?;
+    } else if let Some(sequence) = reader.optional_open(tag::container(2))? {
+        loop {
+            certificate(reader.any()?, findings, &mut found);
+            if !reader.more(&sequence)? {
+                break;
+            }
+        }
+        reader.close(sequence)?;
+    }
+    Ok(found)
+}
+
+fn certificate<'a>(
+    element: Element<'a>,
+    findings: &mut Findings,
+    found: &mut Vec<Certificate<'a>>,
+) {
+    if element.tag != tag::SEQUENCE {
+        let words = "something is embedded that is no certificate".to_owned();
+        findings.fail("certificates", Badmsg, "", words);
+        return;
+    }
+    match Certificate::parse(element.whole) {
+        Ok(certificate) => {
+            let words = format!("{} is embedded", certificate.name());
+            findings.push(Point::ok("certificates", words));
+            found.push(certificate);
+        }
+        Err(refused) => {
+            let words =
+                format!("the kernel cannot take an embedded certificate: {}", refused.reason);
+            findings.fail("certificates", refused.error, "", words);
+        }
+    }
+}
+
+/// The kernel reads what is in a revocation list as certificates, so there can hardly be one.
+fn revocation_lists(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<()> {
+    let lists = match reader.optional_open(tag::container(1))? {
+        Some(set) => set,
+        None => match reader.optional_open(tag::container(3))? {
+            Some(sequence) => sequence,
+            None => return Ok(()),
+        },
+    };
+    loop {
+        let list = reader.open(tag::SEQUENCE)?;
+        loop {
+            let element = reader.any()?;
+            let refused = match element.tag {
+                tag::SEQUENCE => {
+                    Certificate::parse(element.whole).err().map(|refused| refused.error)
+                }
+                _ => Some(Badmsg),
+            };
+            if let Some(error) = refused {
+                let words = "it carries a revocation list".to_owned();
+                findings.fail("certificates", error, "", words);
+            }
+            if !reader.more(&list)? {
+                break;
+            }
+        }
+        reader.close(list)?;
+        if !reader.more(&lists)? {
+            return reader.close(lists).map(drop);
+        }
+    }
+}
+
+struct Signers<'a> {
+    version: u8,
+    authenticode: bool,
+    names: Names<'a>,
+    found: Vec<Signer<'a>>,
+}
+
+impl<'a> Signers<'a> {
+    fn read(&mut self, reader: &mut Reader<'a>, findings: &mut Findings) -> Result<()> {
+        if reader.at_end() {
+            return Ok(());
+        }
+        let frame = match reader.optional_open(tag::SET)? {
+            Some(set) => set,
+            None => reader.open(tag::SEQUENCE)?,
+        };
+        loop {
+            let signer = self.signer(reader, findings)?;
+            self.found.push(signer);
+            if !reader.more(&frame)? {
+                return reader.close(frame).map(drop);
+            }
+        }
+    }
+
+    fn signer(&mut self, reader: &mut Reader<'a>, findings: &mut Findings) -> Result<Signer<'a>> {
+        let sequence = reader.open(tag::SEQUENCE)?;
+        let by_key = self.signer_version(reader.leaf(tag::INTEGER)?.content, findings);
+        let named = self.identifier(reader)?;
+        let mut signer = Signer::default();
+        let (digest, _) = x509::algorithm(reader)?;
+        signer.hash = Hash::of_signer(digest);
+        if signer.hash.is_none() {
+            let words = format!("the kernel does not know the digest {}", name_of(digest));
+            findings.fail("digest-algorithm", Nopkg, "Unsupported digest algo", words);
+        }
+        self.attributes(reader, &mut signer.attributes, findings)?;
+        let (algorithm, _) = x509::algorithm(reader)?;
+        signer.scheme = Scheme::of_signer(algorithm);
+        if signer.scheme.is_none() {
+            findings.fail("signature-algorithm", Nopkg, "Unsupported pkey algo", advice(algorithm));
+        }
+        signer.signature = reader.leaf(tag::OCTET_STRING)?.content;
+        unsigned_attributes(reader)?;
+        reader.close(sequence)?;
+        if self.authenticode && signer.attributes.bytes.is_none() {
+            let words = "Authenticode needs signed attributes".to_owned();
+            findings.fail(
+                "signed-attributes",
+                Badmsg,
+                "PKCS7: Authenticode requires AuthAttrs",
+                words,
+            );
+        }
+        signer.id = match by_key {
+            true => self.names.skid.to_vec(),
+            false => [self.names.serial, self.names.issuer].concat(),
+        };
+        signer.name = self.name(by_key);
+        if named != by_key {
+            let words = "version 1 goes with issuer and serial number, version 3 with a key \
+                         identifier; this signer has the other"
+                .to_owned();
+            findings.push(Point::warn("version", words));
+        }
+        Ok(signer)
+    }
+
+    /// Whether the version says that the signer is named by a key identifier.
+    fn signer_version(&self, version: &[u8], findings: &mut Findings) -> bool {
+        match version {
+            [1] | [3] if (version == [1]) == (self.version == 1) => {}
+            [1] | [3] => {
+                let words = "SignedData and SignerInfo have versions that do not go together";
+                let message = "PKCS7: SignedData-SignerInfo version mismatch";
+                findings.fail("version", Badmsg, message, words.to_owned());
+            }
+            _ => {
+                let words = format!("SignerInfo has version {}, not 1 or 3", hex::encode(version));
+                findings.fail("version", Inval, "PKCS7: Unsupported SignerInfo version", words);
+            }
+        }
+        version == [3]
+    }
+
+    /// Whether a key identifier stands there. If nothing does, what an earlier signer left counts.
+    fn identifier(&mut self, reader: &mut Reader<'a>) -> Result<bool> {
+        if let Some(sequence) = reader.optional_open(tag::SEQUENCE)? {
+            self.names.issuer = x509::name(reader)?;
+            self.names.serial = reader.leaf(tag::INTEGER)?.content;
+            reader.close(sequence)?;
+            return Ok(false);
+        }
+        self.names.skid = reader.leaf(tag::context(0))?.content;
+        Ok(true)
+    }
+
+    fn name(&self, by_key: bool) -> String {
+        match by_key {
+            true => format!("the key with identifier {}", hex::encode(self.names.skid)),
+            false => format!(
+                "the certificate of issuer {} with serial {}",
+                x509::name_text(self.names.issuer),
+                hex::encode(self.names.serial)
+            ),
+        }
+    }
+
+    fn attributes(
+        &self,
+        reader: &mut Reader<'a>,
+        attributes: &mut Attributes<'a>,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        if let Some(set) = reader.optional_open(tag::container(0))? {
+            loop {
+                self.attribute(reader, attributes, findings)?;
+                if !reader.more(&set)? {
+                    break;
+                }
+            }
+            attributes.bytes = Some(reader.close(set)?.without_tag());
+            let has = |known| attributes.seen.contains(&known);
+            if !has(Known::ContentType) || !has(Known::MessageDigest) {
+                let words = "signed attributes lack the content type or the message digest";
+                let message = "PKCS7: Missing required AuthAttr";
+                findings.fail("signed-attributes", Badmsg, message, words.to_owned());
+            }
+        } else if let Some(explicit) = reader.optional_open(tag::container(2))? {
+            let sequence = reader.open(tag::SEQUENCE)?;
+            loop {
+                self.attribute(reader, attributes, findings)?;
+                if !reader.more(&sequence)? {
+                    break;
+                }
+            }
+            reader.close(sequence)?;
+            reader.close(explicit)?;
+        }
+        Ok(())
+    }
+
+    fn attribute(
+        &self,
+        reader: &mut Reader<'a>,
+        attributes: &mut Attributes<'a>,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let sequence = reader.open(tag::SEQUENCE)?;
+        let known = Known::find(reader.leaf(tag::OID)?.content);
+        let values = reader.open(tag::SET)?;
+        loop {
+            let value = reader.any()?;
+            if let Some(known) = known {
+                self.value(known, value, attributes, findings);
+            }
+            if !reader.more(&values)? {
+                break;
+            }
+        }
+        reader.close(values)?;
+        reader.close(sequence).map(drop)
+    }
+
+    fn value(
+        &self,
+        known: Known,
+        value: Element<'a>,
+        attributes: &mut Attributes<'a>,
+        findings: &mut Findings,
+    ) {
+        let mut fail = |error, message, words: &str| {
+            findings.fail("signed-attributes", error, message, words.to_owned());
+        };
+        if attributes.seen.contains(&known) {
+            let message = "PKCS7: Repeated/multivalue AuthAttrs not permitted";
+            return fail(Keyrejected, message, "a signed attribute has more than one value");
+        }
+        attributes.seen.push(known);
+        let expected = if self.authenticode { INDIRECT_DATA } else { DATA };
+        match known {
+            Known::ContentType if value.content != expected.as_bytes() => {
+                let message = "PKCS7: Mismatch between global data type and sinfo";
+                fail(Badmsg, message, "the signed content type is another than the message's");
+            }
+            Known::SigningTime => {
+                attributes.signing_time = x509::decode_time(value);
+                if attributes.signing_time.is_none() {
+                    fail(Badmsg, "", "the signing time is malformed");
+                }
+            }
+            Known::MessageDigest if value.tag != tag::OCTET_STRING => {
+                fail(Badmsg, "", "the signed message digest is no octet string");
+            }
+            Known::MessageDigest => attributes.message_digest = Some(value.content),
+            Known::SmimeCapabilities if !self.authenticode => {
+                let message = "PKCS7: S/MIME Caps only allowed with Authenticode";
+                let words = "signed attributes hold S/MIME capabilities, as openssl writes them unless \
+                             told -noattr or -nosmimecap";
+                fail(Keyrejected, message, words);
+            }
+            Known::OpusInfo | Known::StatementType if !self.authenticode => {
+                let message = "PKCS7: Authenticode AuthAttrs only allowed with Authenticode";
+                fail(Keyrejected, message, "signed attributes are those of Authenticode");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Known {
+    fn find(oid: &[u8]) -> Option<Known> {
+        KNOWN.iter().find(|(known, _)| known.as_bytes() == oid).map(|(_, known)| *known)
+    }
+}
+
+fn unsigned_attributes(reader: &mut Reader<'_>) -> Result<()> {
+    let frame = match reader.optional_open(tag::container(1))? {
+        Some(set) => set,
+        None => match reader.optional_open(tag::container(3))? {
+            Some(sequence) => sequence,
+            None => return Ok(()),
+        },
+    };
+    loop {
+        let attribute = reader.open(tag::SEQUENCE)?;
+        reader.leaf(tag::OID)?;
+        let values = reader.open(tag::SET)?;
+        loop {
+            reader.any()?;
+            if !reader.more(&values)? {
+                break;
+            }
+        }
+        reader.close(values)?;
+        reader.close(attribute)?;
+        if !reader.more(&frame)? {
+            return reader.close(frame).map(drop);
+        }
+    }
+}
+
+/// What to do about a signature algorithm that the kernel does not know.
+fn advice(oid: &[u8]) -> String {
+    let name = name_of(oid);
+    let more = match name.split(' ').next() {
+        Some("RSA-PSS") => ": RSA goes with PKCS#1 v1.5 only",
+        Some(name) if name.ends_with("WithRSAEncryption") => {
+            ": for RSA the algorithm must be plain rsaEncryption"
+        }
+        Some("ecPublicKey") => ": for ECDSA the algorithm must be ecdsa-with-SHA*",
+        Some("ML-DSA-44" | "ML-DSA-65" | "ML-DSA-87") => ": before Linux 7.0",
+        _ => "",
+    };
+    format!("the kernel does not know the signature algorithm {name}{more}")
+}
+
+pub(super) const INCONSISTENT: &str = "PKCS7: Inconsistently supplied authAttrs";
+
+const DATA: ObjectIdentifier = oid("1.2.840.113549.1.7.1");
+const INDIRECT_DATA: ObjectIdentifier = oid("1.3.6.1.4.1.311.2.1.4");
+const SIGNED_DATA: ObjectIdentifier = oid("1.2.840.113549.1.7.2");
+
+const KNOWN: [(ObjectIdentifier, Known); 6] = [
+    (oid("1.2.840.113549.1.9.3"), Known::ContentType),
+    (oid("1.2.840.113549.1.9.5"), Known::SigningTime),
+    (oid("1.2.840.113549.1.9.4"), Known::MessageDigest),
+    (oid("1.2.840.113549.1.9.15"), Known::SmimeCapabilities),
+    (oid("1.3.6.1.4.1.311.2.1.12"), Known::OpusInfo),
+    (oid("1.3.6.1.4.1.311.2.1.11"), Known::StatementType),
+];

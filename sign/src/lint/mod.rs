@@ -1,0 +1,317 @@
+//! Would a Linux kernel take this signature of a root hash? A prediction, point by point.
+//!
+//! The kernel says little when it refuses a signature: an error, and often no word. This module reads
+//! a PKCS#7 message as the kernel reads it and names everything that it would refuse, in its order, with
+//! its error. That reading is lenient where the kernel is: BER, bytes behind the message, signed
+//! attributes, several signers. So **nothing here vouches for anything**: a [`Report`] or a
+//! [`Prediction`] cannot become trust, and the crate's own verification
+//! ([`verify_root_hash`](crate::verify_root_hash)) knows nothing of this module and refuses most of what
+//! it tolerates.
+//!
+//! Modelled is Linux 6.12 with every algorithm that its parsers know, but GOST and SM3: sources are its
+//! `crypto/asymmetric_keys/`, `lib/asn1_decoder.c`, `certs/system_keyring.c` and
+//! `drivers/md/dm-verity-verify-sig.c`. Blacklists of keys are not modelled.
+//!
+//! ```
+//! use verity_sign::lint::{Accepted, EnrolledCertificate, Lint};
+//! use verity_sign::{Certificate, PrivateKey, Signatory, SignatureBuilder};
+//!
+//! // Never use this key for anything but an example: it is public.
+//! let key = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
+//! let certificate = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
+//! let builder = SignatureBuilder::new(Certificate::parse(certificate)?);
+//! let signer = Signatory::new(PrivateKey::parse(key)?, builder)?;
+//! let root_hash: verity::RootHash = "ab".repeat(32).parse()?;
+//! let signature = signer.sign_root_hash(&root_hash)?;
+//!
+//! let text = root_hash.to_string();
+//! let keyring = [EnrolledCertificate::parse(certificate)?];
+//! let report = Lint::new().root_hash(&text).keyring(&keyring).run(&signature);
+//! assert_eq!(report.accepted(), Accepted::Yes);
+//! assert_eq!(report.since(), "5.14");
+//!
+//! // Nobody has enrolled the key.
+//! let report = Lint::new().root_hash(&text).keyring(&[]).run(&signature);
+//! assert_eq!(report.error().unwrap().name(), "ENOKEY");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod algorithms;
+mod ber;
+mod content;
+mod judge;
+mod message;
+mod report;
+mod verify;
+mod x509;
+
+use std::fmt;
+use std::io::Read;
+
+pub use self::report::{Accepted, Point, Report, Status};
+
+use self::KernelError::Inval;
+use self::content::Texts;
+use self::report::Findings;
+use crate::error::{CertificateError, Error, InputError};
+use crate::input;
+use crate::verify::MAX_SIGNATURE_BYTES;
+
+/// With which error the kernel refuses.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// The message is malformed.
+    Badmsg,
+    /// The message is of a kind that is not expected.
+    Inval,
+    /// A signature does not hold, or something in it is forbidden.
+    Keyrejected,
+    /// No key for it is in the keyring.
+    Nokey,
+    /// An algorithm is not known.
+    Nopkg,
+}
+
+impl KernelError {
+    /// The name, as in `errno.h`.
+    pub fn name(self) -> &'static str {
+        match self {
+            KernelError::Badmsg => "EBADMSG",
+            KernelError::Inval => "EINVAL",
+            KernelError::Keyrejected => "EKEYREJECTED",
+            KernelError::Nokey => "ENOKEY",
+            KernelError::Nopkg => "ENOPKG",
+        }
+    }
+}
+
+impl fmt::Display for KernelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A certificate as it was given to the kernel, whether the kernel has taken it in or not. It is no
+/// [`Certificate`](crate::Certificate): nothing can be verified with it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EnrolledCertificate {
+    der: Vec<u8>,
+}
+
+impl EnrolledCertificate {
+    /// Reads a certificate file to its end (at most [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES)).
+    ///
+    /// # Errors
+    ///
+    /// As [`EnrolledCertificate::parse`], and when reading fails.
+    pub fn read(reader: impl Read) -> Result<EnrolledCertificate, Error> {
+        let file = input::read_bounded(reader).map_err(CertificateError::Input)?;
+        EnrolledCertificate::parse(&file)
+    }
+
+    /// Takes the one certificate out of a file, PEM or DER. What is in it is the kernel's business.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certificate`] when the file is empty, too large, or holds anything but one object.
+    pub fn parse(file: &[u8]) -> Result<EnrolledCertificate, Error> {
+        let object = input::single_object(file, None).map_err(CertificateError::Input)?;
+        match object.label {
+            Some(label) if label != "CERTIFICATE" => {
+                let input = InputError::WrongLabel { label, expected: "a certificate" };
+                Err(CertificateError::Input(input).into())
+            }
+            _ => Ok(EnrolledCertificate::from_der(object.der.to_vec())),
+        }
+    }
+
+    /// Any bytes that were given to the kernel as a certificate.
+    pub fn from_der(der: Vec<u8>) -> EnrolledCertificate {
+        EnrolledCertificate { der }
+    }
+}
+
+/// A keyring in which dm-verity looks for keys.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Keyring {
+    /// Its name.
+    pub name: &'static str,
+    /// The first release in which dm-verity looks there.
+    pub since: &'static str,
+    /// What must be configured.
+    pub condition: &'static str,
+}
+
+/// The keyrings, in the order in which dm-verity looks. A key in any of them will do.
+pub const KEYRINGS: &[Keyring] = &[
+    Keyring {
+        name: ".builtin_trusted_keys",
+        since: "5.4",
+        condition: "CONFIG_DM_VERITY_VERIFY_ROOTHASH_SIG",
+    },
+    Keyring {
+        name: ".secondary_trusted_keys",
+        since: "5.11",
+        condition: "CONFIG_DM_VERITY_VERIFY_ROOTHASH_SIG_SECONDARY_KEYRING",
+    },
+    Keyring {
+        name: ".platform",
+        since: "6.12",
+        condition: "CONFIG_DM_VERITY_VERIFY_ROOTHASH_SIG_PLATFORM_KEYRING",
+    },
+    Keyring {
+        name: ".dm-verity",
+        since: "7.0",
+        condition: "dm_verity.keyring_unsealed=1, sealed once it is filled",
+    },
+];
+
+/// What the kernel would do with a signature. See [`predict`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Prediction {
+    /// It would take it.
+    Accepted,
+    /// It would refuse it with this error.
+    Refused(KernelError),
+}
+
+/// What the kernel would do with a signature of a root hash, for any bytes at all: `signature` is the
+/// content of the user key, `root_hash` the root hash as the table writes it, `keyring` what was given
+/// to the kernel as certificates. Of several keys with one name, the first one counts.
+///
+/// An empty signature and one that is longer than a user key may be are refused with EINVAL, by
+/// `add_key`.
+pub fn predict(signature: &[u8], root_hash: &str, keyring: &[EnrolledCertificate]) -> Prediction {
+    let report = Lint::new().root_hash(root_hash).keyring(keyring).run(signature);
+    match report.error() {
+        Some(error) => Prediction::Refused(error),
+        None => Prediction::Accepted,
+    }
+}
+
+/// What is known beside a signature. Less makes the verdict depend on assumptions, and nothing worse.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lint<'a> {
+    root_hash: Option<&'a str>,
+    keyring: Option<&'a [EnrolledCertificate]>,
+    now: Option<u64>,
+}
+
+impl<'a> Lint<'a> {
+    /// Nothing is known.
+    pub fn new() -> Lint<'a> {
+        Lint::default()
+    }
+
+    /// The root hash, exactly as the device-mapper table writes it.
+    #[must_use]
+    pub fn root_hash(self, root_hash: &'a str) -> Lint<'a> {
+        Lint { root_hash: Some(root_hash), ..self }
+    }
+
+    /// Everything that the keyring holds.
+    #[must_use]
+    pub fn keyring(self, keyring: &'a [EnrolledCertificate]) -> Lint<'a> {
+        Lint { keyring: Some(keyring), ..self }
+    }
+
+    /// The time (unix seconds), to tell of certificates whose time is over. The kernel does not mind.
+    #[must_use]
+    pub fn now(self, now: u64) -> Lint<'a> {
+        Lint { now: Some(now), ..self }
+    }
+
+    /// Looks at a signature.
+    pub fn run(&self, signature: &[u8]) -> Report {
+        let mut findings = Findings::new();
+        self.check_size(signature, &mut findings);
+        if self.root_hash.is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_uppercase())) {
+            let words = "the root hash is in upper case, and the kernel takes the text of the table as it is; \
+                         verity writes and signs lower case";
+            findings.push(Point::warn("signed-text", words));
+        }
+        let Some(message) = message::read(signature, &mut findings) else {
+            return findings.finish();
+        };
+        let keyring = self.keyring.map(|keyring| self.load(keyring, &mut findings));
+        self.report_dates("certificates", &message.certificates, &mut findings);
+        let texts = Texts::new(self.root_hash);
+        judge::judge(&message, &texts, keyring.as_deref(), &mut findings);
+        findings.finish()
+    }
+
+    fn check_size(&self, signature: &[u8], findings: &mut Findings) {
+        let fits = |size: u64| size <= MAX_SIGNATURE_BYTES;
+        let length = signature.len();
+        if signature.is_empty() {
+            findings.fail("size", Inval, "", "it is empty, which no key can be".to_owned());
+        } else if !u64::try_from(length).is_ok_and(fits) {
+            let words =
+                format!("{length} bytes; a user key holds {MAX_SIGNATURE_BYTES} at the most");
+            findings.fail("size", Inval, "", words);
+        } else {
+            findings.push(Point::ok("size", format!("{length} bytes")));
+        }
+    }
+
+    /// The certificates that the kernel takes into its keyring.
+    fn load<'c>(
+        &self,
+        keyring: &'c [EnrolledCertificate],
+        findings: &mut Findings,
+    ) -> Vec<x509::Certificate<'c>> {
+        let mut loaded = Vec::new();
+        for (index, enrolled) in keyring.iter().enumerate() {
+            match x509::Certificate::parse(&enrolled.der) {
+                Ok(certificate) => loaded.push(certificate),
+                Err(refused) => {
+                    let words = format!(
+                        "certificate {} is not taken into the keyring ({}): {}",
+                        index + 1,
+                        refused.error,
+                        refused.reason
+                    );
+                    findings.push(Point::warn("keyring", words));
+                }
+            }
+        }
+        self.report_dates("keyring", &loaded, findings);
+        loaded
+    }
+
+    /// What the kernel does not mind about a certificate, and others do.
+    fn report_dates(
+        &self,
+        name: &'static str,
+        certificates: &[x509::Certificate<'_>],
+        findings: &mut Findings,
+    ) {
+        let now = self.now.and_then(|now| i64::try_from(now).ok());
+        for certificate in certificates {
+            let mut remarks = Vec::new();
+            if now.is_some_and(|now| now > certificate.valid_to) {
+                remarks.push("has expired");
+            }
+            if now.is_some_and(|now| now < certificate.valid_from) {
+                remarks.push("is not valid yet");
+            }
+            if certificate.no_digital_signature {
+                remarks.push("has a key usage without digitalSignature");
+            }
+            if certificate.skid.is_none() {
+                remarks.push("has no subject key identifier, so a signer cannot be named by it");
+            }
+            if !remarks.is_empty() {
+                let words = format!(
+                    "{} {}; the kernel does not mind",
+                    certificate.name(),
+                    remarks.join(", and ")
+                );
+                findings.push(Point::warn(name, words));
+            }
+        }
+    }
+}

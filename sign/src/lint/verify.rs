@@ -1,0 +1,196 @@
+//! Signatures as the kernel checks them, down to the error. Only predictions rest on this: it takes
+//! keys, digests and encodings that the crate's own verifier refuses.
+//!
+//! Sources: the kernel's `public_key.c`, `rsa.c`, `rsa-pkcs1pad.c`, `ecdsa.c`.
+
+use num_bigint::BigUint;
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+
+use super::KernelError::{self, Badmsg, Inval, Keyrejected};
+use super::algorithms::{Hash, Key, Scheme};
+use super::ber::{Malformed, Reader, tag};
+
+/// A certificate's public key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PublicKey<'a> {
+    pub(super) key: Key,
+    pub(super) bytes: &'a [u8],
+}
+
+impl PublicKey<'_> {
+    /// Whether a signature over this digest holds, and if not, with which error.
+    pub(super) fn verify(
+        &self,
+        scheme: Scheme,
+        hash: Hash,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<(), KernelError> {
+        match (self.key, scheme) {
+            (Key::Rsa, Scheme::Rsa) => rsa(self.bytes, hash, digest, signature),
+            (Key::Rsa | Key::Gost, _) | (_, Scheme::Rsa | Scheme::Ecrdsa) => Err(Keyrejected),
+            (_, Scheme::Ecdsa) if matches!(hash, Hash::Other) => Err(Inval),
+            (Key::P192, Scheme::Ecdsa) => {
+                let size = Size { words: 3, bytes: 24 };
+                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                    let key = p192::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
+                    let scalars = (array::<24>(r)?, array::<24>(s)?);
+                    let signature = p192::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
+                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
+                })
+            }
+            (Key::P256, Scheme::Ecdsa) => {
+                let size = Size { words: 4, bytes: 32 };
+                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
+                    let scalars = (array::<32>(r)?, array::<32>(s)?);
+                    let signature = p256::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
+                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
+                })
+            }
+            (Key::P384, Scheme::Ecdsa) => {
+                let size = Size { words: 6, bytes: 48 };
+                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                    let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
+                    let scalars = (array::<48>(r)?, array::<48>(s)?);
+                    let signature = p384::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
+                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
+                })
+            }
+            (Key::P521, Scheme::Ecdsa) => {
+                let size = Size { words: 9, bytes: 66 };
+                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                    let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
+                    let scalars = (array::<66>(r)?, array::<66>(s)?);
+                    let signature = p521::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
+                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
+                })
+            }
+        }
+    }
+}
+
+fn malformed(_: Malformed) -> KernelError {
+    Badmsg
+}
+
+fn invalid<E>(_: E) -> KernelError {
+    Inval
+}
+
+fn bad<E>(_: E) -> KernelError {
+    Badmsg
+}
+
+fn rejected<E>(_: E) -> KernelError {
+    Keyrejected
+}
+
+/// The two numbers of a public key or signature.
+fn two_integers(der: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let mut reader = Reader::new(der);
+    let sequence = reader.open(tag::SEQUENCE)?;
+    let one = reader.leaf(tag::INTEGER)?;
+    let other = reader.leaf(tag::INTEGER)?;
+    reader.close(sequence)?;
+    Ok((one.content, other.content))
+}
+
+fn rsa(key: &[u8], hash: Hash, digest: &[u8], signature: &[u8]) -> Result<(), KernelError> {
+    let (n, e) = two_integers(key).map_err(malformed)?;
+    if n.is_empty() || e.is_empty() || e.len() > n.len() {
+        return Err(Inval);
+    }
+    let n = BigUint::from_bytes_be(n);
+    // In whole words, as the kernel counts.
+    let size = n.bits().div_ceil(64).saturating_mul(8);
+    if !matches!(size, 64 | 128 | 192 | 256 | 384 | 512) {
+        return Err(Inval);
+    }
+    let size = usize::try_from(size).map_err(invalid)?;
+    let value = BigUint::from_bytes_be(signature);
+    let one = BigUint::from(1_u8);
+    if signature.len() != size || value <= one || value >= &n - &one {
+        return Err(Inval);
+    }
+    let message = value.modpow(&BigUint::from_bytes_be(e), &n).to_bytes_be();
+    let mut padded = vec![0; size.saturating_sub(message.len())];
+    padded.extend(message);
+    pkcs1(&padded, hash, digest)
+}
+
+/// EMSA-PKCS1-v1_5 (RFC 8017 9.2), taken apart in the kernel's order.
+fn pkcs1(message: &[u8], hash: Hash, digest: &[u8]) -> Result<(), KernelError> {
+    let prefix = digest_info(hash, digest.len()).ok_or(Inval)?;
+    let message = message.strip_prefix(&[0]).ok_or(Inval)?;
+    let padding = message.strip_prefix(&[1]).ok_or(Badmsg)?;
+    let ones = padding.iter().take_while(|&&byte| byte == 0xff).count();
+    let info = padding.get(ones..).and_then(|rest| rest.strip_prefix(&[0])).ok_or(Badmsg)?;
+    if ones < 8 {
+        return Err(Badmsg);
+    }
+    let actual = info.strip_prefix(prefix.as_slice()).ok_or(Badmsg)?;
+    if actual == digest { Ok(()) } else { Err(Keyrejected) }
+}
+
+/// DER of DigestInfo, without the digest.
+fn digest_info(hash: Hash, size: usize) -> Option<Vec<u8>> {
+    if matches!(hash, Hash::Other) {
+        return None;
+    }
+    let oid = hash.oid()?;
+    let (oid, size) = (oid.as_bytes(), u8::try_from(size).ok()?);
+    let id = u8::try_from(oid.len()).ok()?;
+    let head = [0x30, id + 8 + size, 0x30, id + 4, 0x06, id];
+    Some([&head, oid, &[0x05, 0x00, 0x04, size]].concat())
+}
+
+/// Of a curve: the kernel keeps numbers in 64-bit words.
+#[derive(Clone, Copy)]
+struct Size {
+    words: usize,
+    bytes: usize,
+}
+
+fn ecdsa(
+    key: &[u8],
+    digest: &[u8],
+    signature: &[u8],
+    size: Size,
+    verify: impl Fn(&[u8], &[u8], &[u8], &[u8]) -> Result<(), KernelError>,
+) -> Result<(), KernelError> {
+    let point = key.strip_prefix(&[4]).ok_or(Inval)?;
+    if point.len() != size.bytes * 2 {
+        return Err(Inval);
+    }
+    let (r, s) = two_integers(signature).map_err(malformed)?;
+    let (r, s) = (scalar(r, size)?, scalar(s, size)?);
+    // Shorter digests are numbers all the same.
+    let digest = match digest.len() < size.bytes {
+        true => [vec![0; size.bytes - digest.len()], digest.to_vec()].concat(),
+        false => digest.to_vec(),
+    };
+    verify(key, &digest, &r, &s)
+}
+
+/// Bytes of a number of the curve's size.
+fn scalar(bytes: &[u8], size: Size) -> Result<Vec<u8>, KernelError> {
+    let most = size.words * 8;
+    let bytes = match bytes.len().checked_sub(most) {
+        Some(1) => bytes.strip_prefix(&[0]).ok_or(Inval)?,
+        Some(2..) => return Err(Inval),
+        _ if bytes.is_empty() => return Err(Inval),
+        _ => bytes,
+    };
+    let mut padded = vec![0; most - bytes.len()];
+    padded.extend(bytes);
+    let (over, scalar) = padded.split_at(most - size.bytes);
+    match over.iter().all(|&byte| byte == 0) {
+        true => Ok(scalar.to_vec()),
+        false => Err(Badmsg),
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], KernelError> {
+    bytes.try_into().map_err(invalid)
+}

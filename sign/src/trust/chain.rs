@@ -1,0 +1,201 @@
+//! From a signer's embedded certificate to an authority. The path is built by rustls-webpki, in bounded
+//! work; what it leaves to others (key usage, the authority's own dates, needless certificates) is here.
+
+use std::time::Duration;
+
+use cms::cert::CertificateChoices;
+use cms::signed_data::{CertificateSet, SignerIdentifier};
+use const_oid::db::rfc5280;
+use der::Encode;
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
+
+use super::{Authorities, is_valid_at, key_usage};
+use crate::certificate::Certificate;
+use crate::error::SignatureError;
+use crate::pkcs7;
+
+/// A message embeds at most this many certificates.
+const MAX_EMBEDDED: usize = 8;
+
+/// The certificates of a message.
+pub(crate) struct Embedded(Vec<Certificate>);
+
+impl Embedded {
+    pub(crate) fn read(set: Option<&CertificateSet>) -> Result<Embedded, SignatureError> {
+        let choices = set.map(|set| set.0.as_slice()).unwrap_or_default();
+        if choices.len() > MAX_EMBEDDED {
+            let (actual, limit) = (choices.len(), MAX_EMBEDDED);
+            return Err(SignatureError::TooManyCertificates { actual, limit });
+        }
+        choices.iter().map(read_one).collect::<Result<_, _>>().map(Embedded)
+    }
+}
+
+fn read_one(choice: &CertificateChoices) -> Result<Certificate, SignatureError> {
+    let CertificateChoices::Certificate(parsed) = choice else {
+        return Err(SignatureError::ForeignCertificate);
+    };
+    let der = parsed.to_der().map_err(|error| chain(error.to_string()))?;
+    Certificate::from_der(&der).map_err(|error| chain(error.to_string()))
+}
+
+/// The signer's certificate, and the authority that vouches for it.
+pub(crate) fn verify_chain(
+    signer: &SignerIdentifier,
+    embedded: Embedded,
+    authorities: &Authorities,
+) -> Result<(Certificate, Certificate), SignatureError> {
+    if authorities.certificates.is_empty() {
+        return Err(SignatureError::NothingTrusted);
+    }
+    let mut matching = embedded.0.iter().filter(|one| pkcs7::names(signer, one));
+    let leaf = match (matching.next(), matching.next()) {
+        (Some(leaf), None) => leaf,
+        (Some(_), Some(_)) => return Err(chain("two certificates have the signer's name")),
+        (None, _) => return Err(chain("the signer's certificate is not embedded")),
+    };
+    let path = build_path(leaf, &embedded.0, authorities)?;
+    check_usage(leaf, &path.intermediates)?;
+    if !is_valid_at(path.authority, authorities.at) {
+        return Err(chain(format!(
+            "the authority {} is out of its dates",
+            path.authority.subject()
+        )));
+    }
+    if !allows_length(path.authority, path.intermediates.len()) {
+        return Err(chain(TOO_LONG));
+    }
+    let needed = |one: &Certificate| {
+        one == leaf || path.intermediates.contains(&one) || authorities.certificates.contains(one)
+    };
+    // Anybody could add to what is not signed; then one signature would have many spellings.
+    match embedded.0.iter().all(needed) {
+        true => Ok((leaf.clone(), path.authority.clone())),
+        false => Err(SignatureError::ForeignCertificate),
+    }
+}
+
+struct Path<'a> {
+    intermediates: Vec<&'a Certificate>,
+    authority: &'a Certificate,
+}
+
+fn build_path<'a>(
+    leaf: &Certificate,
+    embedded: &'a [Certificate],
+    authorities: &'a Authorities,
+) -> Result<Path<'a>, SignatureError> {
+    let ders: Vec<_> =
+        authorities.certificates.iter().map(|one| CertificateDer::from(one.der())).collect();
+    let anchors = ders
+        .iter()
+        .map(anchor_from_trusted_cert)
+        .collect::<Result<Vec<TrustAnchor<'_>>, _>>()
+        .map_err(refused)?;
+    let intermediates: Vec<_> = embedded
+        .iter()
+        .filter(|one| *one != leaf)
+        .map(|one| CertificateDer::from(one.der()))
+        .collect();
+    let leaf_der = CertificateDer::from(leaf.der());
+    let end_entity = EndEntityCert::try_from(&leaf_der).map_err(refused)?;
+    let path = end_entity
+        .verify_for_usage(
+            ALGORITHMS,
+            &anchors,
+            &intermediates,
+            UnixTime::since_unix_epoch(Duration::from_secs(authorities.at)),
+            // An issuer need not say what it issues for; the signer must, see `check_usage`.
+            KeyUsage::required_if_present(rfc5280::ID_KP_CODE_SIGNING.as_bytes()),
+            None,
+            None,
+        )
+        .map_err(refused)?;
+    let links = path.intermediate_certificates().map(|link| link.der());
+    let find = |der: CertificateDer<'_>| embedded.iter().find(|one| one.der() == der.as_ref());
+    let authority = anchors.iter().position(|anchor| anchor == path.anchor());
+    let authority = authority.and_then(|index| authorities.certificates.get(index));
+    match (links.map(find).collect::<Option<Vec<_>>>(), authority) {
+        (Some(intermediates), Some(authority)) => Ok(Path { intermediates, authority }),
+        _ => Err(chain("the path leads elsewhere")),
+    }
+}
+
+/// Whether an authority lets so many others stand between itself and a signer. Path building takes an authority
+/// for a name and a key.
+fn allows_length(authority: &Certificate, intermediates: usize) -> bool {
+    let tbs = authority.parsed().tbs_certificate();
+    match tbs.get_extension::<BasicConstraints>() {
+        Ok(Some((_, constraints))) => {
+            constraints.path_len_constraint.is_none_or(|most| intermediates <= usize::from(most))
+        }
+        _ => false,
+    }
+}
+
+/// Key usage binds where it is stated; the signer's extended key usage must be stated.
+fn check_usage(leaf: &Certificate, issuers: &[&Certificate]) -> Result<(), SignatureError> {
+    match key_usage(leaf) {
+        Some(Some(usage)) if !usage.digital_signature() => {
+            return Err(chain("the signer's key usage lacks digitalSignature"));
+        }
+        Some(_) => {}
+        None => return Err(chain("the signer's key usage is malformed")),
+    }
+    let tbs = leaf.parsed().tbs_certificate();
+    match tbs.get_extension::<ExtendedKeyUsage>() {
+        Ok(Some((_, usage))) if usage.0.contains(&rfc5280::ID_KP_CODE_SIGNING) => {}
+        Ok(_) => return Err(chain("the signer's certificate is not for code signing")),
+        Err(_) => return Err(chain("the signer's extended key usage is malformed")),
+    }
+    for issuer in issuers {
+        match key_usage(issuer) {
+            Some(Some(usage)) if !usage.key_cert_sign() => {
+                let subject = issuer.subject();
+                return Err(chain(format!("the key usage of {subject} lacks keyCertSign")));
+            }
+            Some(_) => {}
+            None => return Err(chain("an issuer's key usage is malformed")),
+        }
+    }
+    Ok(())
+}
+
+fn chain(reason: impl Into<String>) -> SignatureError {
+    SignatureError::Chain { reason: reason.into() }
+}
+
+fn refused(error: webpki::Error) -> SignatureError {
+    use webpki::Error as E;
+    chain(match error {
+        E::CaUsedAsEndEntity => "the signer is an authority itself".to_owned(),
+        E::CertExpired { .. } => "a certificate of the chain has expired".to_owned(),
+        E::CertNotValidYet { .. } => "a certificate of the chain is not valid yet".to_owned(),
+        E::EmptyEkuExtension | E::RequiredEkuNotFoundContext(_) => {
+            "a certificate of the chain is not for code signing".to_owned()
+        }
+        E::EndEntityUsedAsCa => "a certificate that is no authority has issued another".to_owned(),
+        E::InvalidSignatureForPublicKey => {
+            "a certificate of the chain is not signed by its issuer".to_owned()
+        }
+        E::NameConstraintViolation => "an issuer may not issue for that name".to_owned(),
+        E::PathLenConstraintViolated => TOO_LONG.to_owned(),
+        E::UnknownIssuer => "it leads to no authority that is trusted".to_owned(),
+        other => format!("{other:?}"),
+    })
+}
+
+const TOO_LONG: &str = "the chain is longer than an issuer allows";
+
+/// As for signatures: nothing weaker than what signs here.
+const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+    ring::ECDSA_P256_SHA256,
+    ring::ECDSA_P256_SHA384,
+    ring::ECDSA_P384_SHA256,
+    ring::ECDSA_P384_SHA384,
+    ring::RSA_PKCS1_2048_8192_SHA256,
+    ring::RSA_PKCS1_2048_8192_SHA384,
+    ring::RSA_PKCS1_2048_8192_SHA512,
+];
