@@ -340,6 +340,10 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
                 let words = format!("the {} key did not sign these attributes", key.key.name());
                 Check::Fails(error, words)
             }
+            // The digest is compared last: before that no other text would do better.
+            Err(error) if error != Keyrejected => {
+                Check::Fails(error, "the signature is damaged, or by another key".to_owned())
+            }
             Err(error) => {
                 let words = self.texts.explain(|text| verify(&[text]).is_ok());
                 Check::Fails(error, words)
