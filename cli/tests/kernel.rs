@@ -14,6 +14,14 @@ mod corrupt;
 mod image;
 #[path = "kernel/intact.rs"]
 mod intact;
+#[path = "kernel/keys.rs"]
+mod keys;
+#[path = "kernel/lint.rs"]
+mod lint;
+#[path = "kernel/made.rs"]
+mod made;
+#[path = "kernel/mutation.rs"]
+mod mutation;
 #[path = "kernel/options.rs"]
 mod options;
 #[path = "kernel/parity.rs"]
@@ -30,6 +38,7 @@ use verity_testdata::cases;
 use verity_testdata::kernel::{Case, ENOENT, Expectation, Kernel};
 use verity_testdata::pattern::Prng;
 
+use keys::Keys;
 use trial::{Classes, Judged, Trial};
 
 /// How many geometries there are.
@@ -38,13 +47,14 @@ const GEOMETRIES: usize = 84;
 const CORRUPTIONS: usize = 4;
 
 /// All trials of one seed.
-fn trials(seed: u64) -> Vec<Trial> {
+fn trials(seed: u64, keys: &Keys) -> Vec<Trial> {
     let mut prng = Prng::new(seed);
     let mut trials = intact::trials(GEOMETRIES, &mut prng);
     trials.extend(corrupt::trials(CORRUPTIONS, &mut prng));
     trials.extend(options::trials(&mut prng));
     trials.extend(parity::trials(&mut prng));
     trials.extend(signed::trials(&mut prng));
+    trials.extend(lint::trials(keys, &mut prng));
     trials
 }
 
@@ -103,12 +113,13 @@ fn judged() -> Option<&'static Judged> {
         let kernel = Kernel::find()?;
         let seed = cases::seed();
         println!("VERITY_TEST_SEED={seed}");
-        let mut trials = trials(seed);
+        let keys = Keys::new();
+        let mut trials = trials(seed, &keys);
         match std::env::var("VERITY_KERNEL_CASE") {
             Ok(part) => trials.retain(|trial| trial.case.name.contains(&part)),
             Err(_) => Classes::of(&trials).expect(&CLASSES),
         }
-        Judged::by(&kernel, trials, &signed::certificates())
+        Judged::by(&kernel, trials, &keys.certificates())
     });
     judged.as_ref()
 }
@@ -121,7 +132,10 @@ fn the_kernel_does_what_is_expected() {
     let mut wrong = Vec::new();
     for (trial, expected, verdict) in judged.results() {
         if let Err(difference) = expected.check(verdict) {
-            wrong.push(format!("{}: {difference}\n  table: {}", trial.case.name, trial.case.table));
+            let key =
+                trial.case.key.iter().map(|(_, key)| format!("\n  key: {}", hex::encode(key)));
+            let (name, table, key) = (&trial.case.name, &trial.case.table, key.collect::<String>());
+            wrong.push(format!("{name}: {difference}\n  table: {table}{key}"));
         }
     }
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));

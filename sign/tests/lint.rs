@@ -9,12 +9,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use cms::signed_data::SignerInfos;
-use common::tree::Node;
 use common::{NAMES, OpenSsl, TEXT, certificate_file, changed, path, root_hash, signatory};
 use proptest::prelude::*;
 use verity_sign::lint::{
     Accepted, EnrolledCertificate, KEYRINGS, KernelError, Lint, Prediction, Status, predict,
 };
+use verity_testdata::der::Node;
 
 fn enrolled(name: &str) -> EnrolledCertificate {
     EnrolledCertificate::parse(&certificate_file(name)).unwrap()
