@@ -78,8 +78,7 @@ impl Keys {
             self.openssl(&format!(
                 "req -x509 -new -key {name}.key {subject} -out {name}.cert {options}"
             ));
-            self.openssl(&format!("x509 -in {name}.cert -outform DER -out {name}.der"));
-            self.enrolled.push((name, self.dir.read(&format!("{name}.der"))));
+            self.enroll(name);
         }
         for (name, issuer, extensions) in ISSUED {
             self.dir.write("extensions", extensions.as_bytes());
@@ -99,9 +98,18 @@ impl Keys {
         self.openssl(
             "req -x509 -new -set_serial 0x1001 -config config -key twin.key -out twin.cert",
         );
+        // The key of rsa2048 in a certificate whose time is over.
+        self.dir.write("expired.key", &self.dir.read("rsa2048.key"));
+        self.dir.write("expired.cert", &certificate_file("expired"));
+        self.enroll("expired");
         for name in self.names() {
             self.dir.set_mode(&format!("{name}.key"), 0o600);
         }
+    }
+
+    fn enroll(&mut self, name: &'static str) {
+        self.openssl(&format!("x509 -in {name}.cert -outform DER -out {name}.der"));
+        self.enrolled.push((name, self.dir.read(&format!("{name}.der"))));
     }
 
     /// Everyone who can sign.

@@ -111,7 +111,7 @@ pub(crate) fn by_openssl(keys: &Keys, root: &str) -> Vec<Variant> {
     for key in ["rsa2048", "p256"] {
         ONCE.iter().for_each(|options| add("cms", key, root.as_bytes(), options, ""));
     }
-    for key in ["rsa2048", "p256", "p384", "p521", "rsa1024"] {
+    for key in ["rsa2048", "p256", "p384", "p521", "p192"] {
         for options in DIGESTS.iter().flat_map(|digest| {
             ["-noattr -nocerts", "-nosmimecap"].map(|form| format!("{form} -md {digest}"))
         }) {

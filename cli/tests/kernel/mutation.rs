@@ -50,7 +50,7 @@ const ALL: [Mutation; 15] = [
 pub(crate) const EACH: usize = 22;
 
 /// Identifiers that mean something to the kernel in one place or another, and some that do not.
-const OIDS: [&str; 24] = [
+pub(crate) const OIDS: [&str; 24] = [
     "2a864886f70d010701",
     "2a864886f70d010702",
     "2a864886f70d010705",
