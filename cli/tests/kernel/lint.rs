@@ -21,14 +21,14 @@ const BY_THE_COMMAND: usize = 40;
 /// What every run has at least, whatever the seed, where openssl is. What is made is the same in every run, but for what
 /// another openssl does not make.
 pub(crate) const CLASSES: [(&str, usize); 8] = [
-    ("lint: mutation", 300),
-    ("lint: made", 400),
-    ("lint: made: accepted", 100),
-    ("lint: made: EBADMSG", 50),
-    ("lint: made: EINVAL", 20),
-    ("lint: made: EKEYREJECTED", 50),
-    ("lint: made: ENOKEY", 50),
-    ("lint: made: ENOPKG", 40),
+    ("lint: mutation", 330),
+    ("lint: made", 700),
+    ("lint: made: accepted", 200),
+    ("lint: made: EBADMSG", 80),
+    ("lint: made: EINVAL", 80),
+    ("lint: made: EKEYREJECTED", 130),
+    ("lint: made: ENOKEY", 55),
+    ("lint: made: ENOPKG", 110),
 ];
 
 /// A signature, or what is put in its place.
