@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
+#[path = "kernel/by_hand.rs"]
+mod by_hand;
 mod command;
 mod common;
 #[path = "kernel/corrupt.rs"]
@@ -14,6 +16,14 @@ mod corrupt;
 mod image;
 #[path = "kernel/intact.rs"]
 mod intact;
+#[path = "kernel/keys.rs"]
+mod keys;
+#[path = "kernel/lint.rs"]
+mod lint;
+#[path = "kernel/made.rs"]
+mod made;
+#[path = "kernel/mutation.rs"]
+mod mutation;
 #[path = "kernel/options.rs"]
 mod options;
 #[path = "kernel/parity.rs"]
@@ -30,6 +40,7 @@ use verity_testdata::cases;
 use verity_testdata::kernel::{Case, ENOENT, Expectation, Kernel};
 use verity_testdata::pattern::Prng;
 
+use keys::Keys;
 use trial::{Classes, Judged, Trial};
 
 /// How many geometries there are.
@@ -38,13 +49,14 @@ const GEOMETRIES: usize = 84;
 const CORRUPTIONS: usize = 4;
 
 /// All trials of one seed.
-fn trials(seed: u64) -> Vec<Trial> {
+fn trials(seed: u64, keys: &Keys) -> Vec<Trial> {
     let mut prng = Prng::new(seed);
     let mut trials = intact::trials(GEOMETRIES, &mut prng);
     trials.extend(corrupt::trials(CORRUPTIONS, &mut prng));
     trials.extend(options::trials(&mut prng));
     trials.extend(parity::trials(&mut prng));
     trials.extend(signed::trials(&mut prng));
+    trials.extend(lint::trials(keys, &mut prng));
     trials
 }
 
@@ -52,7 +64,7 @@ fn trials(seed: u64) -> Vec<Trial> {
 const EINTR: i32 = 4;
 
 /// What every run has at least, whatever the seed.
-const CLASSES: [(&str, usize); 41] = [
+const CLASSES: [(&str, usize); 42] = [
     ("intact", GEOMETRIES),
     ("intact: sha1", 7),
     ("intact: sha256", 7),
@@ -83,7 +95,8 @@ const CLASSES: [(&str, usize); 41] = [
     ("option on an intact image", 9),
     ("option on a corrupt image", 6),
     ("parity: Bit", 25),
-    ("parity: Roots", 25),
+    ("parity: Roots", 14),
+    ("parity: Block", 13),
     ("parity: Beyond", 6),
     ("parity: HashBlock", 25),
     ("parity: HashBeyond", 4),
@@ -103,12 +116,18 @@ fn judged() -> Option<&'static Judged> {
         let kernel = Kernel::find()?;
         let seed = cases::seed();
         println!("VERITY_TEST_SEED={seed}");
-        let mut trials = trials(seed);
+        let keys = Keys::new();
+        let mut trials = trials(seed, &keys);
         match std::env::var("VERITY_KERNEL_CASE") {
             Ok(part) => trials.retain(|trial| trial.case.name.contains(&part)),
-            Err(_) => Classes::of(&trials).expect(&CLASSES),
+            Err(_) => {
+                Classes::of(&trials).expect(&CLASSES);
+                if keys.openssl {
+                    Classes::of(&trials).expect(&lint::CLASSES);
+                }
+            }
         }
-        Judged::by(&kernel, trials, &signed::certificates())
+        Judged::by(&kernel, trials, &keys.certificates())
     });
     judged.as_ref()
 }
@@ -121,7 +140,10 @@ fn the_kernel_does_what_is_expected() {
     let mut wrong = Vec::new();
     for (trial, expected, verdict) in judged.results() {
         if let Err(difference) = expected.check(verdict) {
-            wrong.push(format!("{}: {difference}\n  table: {}", trial.case.name, trial.case.table));
+            let key =
+                trial.case.key.iter().map(|(_, key)| format!("\n  key: {}", hex::encode(key)));
+            let (name, table, key) = (&trial.case.name, &trial.case.table, key.collect::<String>());
+            wrong.push(format!("{name}: {difference}\n  table: {table}{key}"));
         }
     }
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));

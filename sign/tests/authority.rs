@@ -332,7 +332,7 @@ fn p01_no_single_bit_flip_is_accepted() {
     let error = verify(&signed(&leaf, &[&middle, &needless]), &root, now()).unwrap_err();
     assert!(matches!(error, Error::Signature(SignatureError::ForeignCertificate)), "{error}");
     // As DER sorts them, and in no other order.
-    let mut tree = common::tree::Node::parse(&message);
+    let mut tree = verity_testdata::der::Node::parse(&message);
     tree.at(&[1, 0, 3]).children().reverse();
     assert!(!accepted(&tree.encode()));
     assert_eq!(decode(&message).certificates.unwrap().0.len(), 2);

@@ -6,12 +6,12 @@ mod common;
 
 use std::fs;
 
-use common::tree::{Node, tlv};
 use common::{NAMES, OpenSsl, certificate, certificate_file, der_of, key, key_file, path};
 use verity_sign::{
     Certificate, CertificateError, Class, Error, InputError, KeyError, KeyType, PrivateKey,
     Signatory, SignatureBuilder, Signer, verify_detached,
 };
+use verity_testdata::der::{Node, tlv};
 
 fn key_error(file: &[u8]) -> KeyError {
     match PrivateKey::parse(file) {

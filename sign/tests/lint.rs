@@ -9,12 +9,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use cms::signed_data::SignerInfos;
-use common::tree::Node;
 use common::{NAMES, OpenSsl, TEXT, certificate_file, changed, path, root_hash, signatory};
 use proptest::prelude::*;
 use verity_sign::lint::{
     Accepted, EnrolledCertificate, KEYRINGS, KernelError, Lint, Prediction, Status, predict,
 };
+use verity_testdata::der::Node;
 
 fn enrolled(name: &str) -> EnrolledCertificate {
     EnrolledCertificate::parse(&certificate_file(name)).unwrap()
@@ -324,6 +324,35 @@ fn versions_algorithms_and_signers() {
     let mut tree = Node::parse(&good("rsa2048"));
     tree.children().pop();
     assert_eq!(answer(&tree.encode(), &rsa), "EINVAL");
+}
+
+/// The parser knows SM3 and Streebog, the kernel is built without them: its error is ENOPKG, whatever the key, and with
+/// a signer of that kind it does not ask `.platform` for the key of another.
+#[test]
+fn digests_that_the_kernel_is_built_without() {
+    for oid in ["1.2.156.10197.1.401", "1.2.643.7.1.1.2.2", "1.2.643.7.1.1.2.3"] {
+        let oid = const_oid::ObjectIdentifier::new(oid).unwrap();
+        let without =
+            |message: &[u8]| common::changed_signer(message, |info| info.digest_alg.oid = oid);
+        for name in ["rsa2048", "p256"] {
+            for message in [good(name), embedding(name)] {
+                assert_eq!(answer(&without(&message), &[enrolled(name)]), "ENOPKG", "{name} {oid}");
+                assert_eq!(answer(&without(&message), &[]), "ENOPKG", "{name} {oid}");
+            }
+        }
+        let infos = [without(&good("p256")), good("rsa2048")]
+            .map(|message| common::decode(&message).signer_infos.0.as_slice()[0].clone());
+        let two = changed(&good("rsa2048"), |data| {
+            data.signer_infos = SignerInfos::try_from(infos.to_vec()).unwrap();
+        });
+        let keyring = [enrolled("rsa2048")];
+        let report = Lint::new().root_hash(TEXT).platform_keyring(&keyring).run(&two);
+        assert_eq!(report.error(), Some(KernelError::Nopkg), "{oid}");
+        let report = Lint::new().root_hash(TEXT).keyring(&keyring).run(&two);
+        assert_eq!(report.accepted(), Accepted::Unknown, "{oid}");
+        assert!(report.assumptions()[0].contains(".platform"), "{:?}", report.assumptions());
+        assert_eq!(answer(&two, &[enrolled("p256")]), "ENOPKG", "{oid}");
+    }
 }
 
 /// Same issuer and serial number, another key.

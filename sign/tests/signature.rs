@@ -8,7 +8,6 @@ use cms::cert::CertificateChoices;
 use cms::content_info::CmsVersion;
 use cms::revocation::RevocationInfoChoices;
 use cms::signed_data::{CertificateSet, SignerIdentifier, SignerInfo, SignerInfos};
-use common::tree::{Node, tlv};
 use common::{
     NAMES, TEXT, certificate, changed, changed_signer, decode, embedding_signatory, encode, key,
     root_hash, signatory, signatory_with,
@@ -21,6 +20,7 @@ use verity_sign::{
     Class, Error, Signatory, SignatureBuilder, SignatureDigest, SignatureError, Validity,
     verify_detached, verify_root_hash,
 };
+use verity_testdata::der::{Node, tlv};
 use x509_cert::attr::Attribute;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 

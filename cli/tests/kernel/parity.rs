@@ -21,7 +21,8 @@ pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
     let all = [Bit, Block, Roots, Beyond, Burst, HashBlocks, HashBeyond, TopBlock, Parity];
     let mut trials = Vec::new();
     for (number, roots) in (0..).zip(FecArea::ROOTS) {
-        let few = [Bit, Roots, HashBlock, all[5 + number % 4]];
+        let block = if (13..24).contains(&roots) { Block } else { Roots };
+        let few = [Bit, block, HashBlock, all[5 + number % 4]];
         let damages = if matches!(roots, 2 | 3 | 5 | 6) { &all[..] } else { &few };
         trials.extend(damaged(&shape(number, roots, 512, prng), damages, prng));
     }

@@ -2,8 +2,6 @@
 
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockRef, BlockSize, Params};
-use verity_sign::Certificate;
-use verity_testdata::files;
 use verity_testdata::kernel::{EBADMSG, EKEYREJECTED, ENOKEY, Expectation};
 use verity_testdata::pattern::Prng;
 
@@ -12,7 +10,7 @@ use crate::image::{Image, Shape, invert};
 use crate::trial::Trial;
 
 /// The test keys whose certificates are enrolled, and the digests that they sign. `other` is not enrolled.
-const KNOWN: [(&str, &[&str]); 5] = [
+pub(crate) const KNOWN: [(&str, &[&str]); 5] = [
     ("rsa2048", &["sha256", "sha384", "sha512"]),
     ("rsa3072", &["sha256", "sha384", "sha512"]),
     ("rsa4096", &["sha256", "sha384", "sha512"]),
@@ -20,16 +18,6 @@ const KNOWN: [(&str, &[&str]); 5] = [
     ("p384", &["sha384"]),
 ];
 const DESCRIPTION: &str = "verity:root";
-
-/// What the firmware has in `db`.
-pub(crate) fn certificates() -> Vec<Vec<u8>> {
-    let der = |(name, _): (&str, _)| {
-        let path = format!("keys/TEST_KEY_DO_NOT_USE.{name}.cert.pem");
-        let certificate = Certificate::parse(&files::read(&verity_testdata::path(&path)));
-        certificate.unwrap().der().to_vec()
-    };
-    KNOWN.map(der).into()
-}
 
 pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
     let signed = Signed::new(prng);

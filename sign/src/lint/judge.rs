@@ -1,18 +1,28 @@
 //! What the kernel does with a message that it could read (`pkcs7_verify.c`, `pkcs7_trust.c`,
 //! `system_keyring.c`): verify what is inside, then look for a way to a key of the keyring.
 
-use super::KernelError::{self, Badmsg, Inval, Keyrejected, Nokey};
+use super::KernelError::{self, Badmsg, Inval, Keyrejected, Nokey, Nopkg};
+use super::algorithms::Hash;
 use super::content::Texts;
 use super::message::{INCONSISTENT, Message, Signer};
 use super::report::{Findings, Point};
 use super::verify::PublicKey;
 use super::x509::Certificate;
 
+/// The certificates that the kernel has as keys, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Keyring<'k, 'c> {
+    pub(super) certificates: &'k [Certificate<'c>],
+    /// In `.platform`, which dm-verity asks if the other keyrings have no key or another one, and not
+    /// after other errors.
+    pub(super) platform: bool,
+}
+
 /// Looks at a message in the kernel's order.
 pub(super) fn judge(
     message: &Message<'_>,
     texts: &Texts<'_>,
-    keyring: Option<&[Certificate<'_>]>,
+    keyring: Option<Keyring<'_, '_>>,
     findings: &mut Findings,
 ) {
     check_attributes(message, findings);
@@ -36,7 +46,17 @@ pub(super) fn judge(
     };
     let certificates: Vec<_> =
         message.signers.iter().map(|signer| judge.verify_one(signer)).collect();
+    if !message.signers.is_empty() && message.signers.iter().all(is_unsupported) {
+        judge.findings.fail("digest-algorithm", Nopkg, "", UNSUPPORTED.to_owned());
+    }
     judge.trust(&certificates, keyring);
+}
+
+const UNSUPPORTED: &str = "the kernel's parser knows the digest, but kernels are built without it";
+
+/// A signer whose digest cannot be computed. The kernel goes on with the others.
+fn is_unsupported(signer: &Signer<'_>) -> bool {
+    signer.hash == Some(Hash::Other)
 }
 
 fn check_attributes(message: &Message<'_>, findings: &mut Findings) {
@@ -97,6 +117,9 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             [signer.hash.map(|hash| hash.since()), signer.scheme.map(|scheme| scheme.since())]
         {
             version.into_iter().for_each(|version| self.findings.needs(version));
+        }
+        if is_unsupported(signer) {
+            return None;
         }
         self.check_message_digest(signer);
         let all = &self.message.certificates;
@@ -189,15 +212,22 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     }
 
     /// Whether any signer leads to a key of the keyring.
-    fn trust(&mut self, signers: &[Option<usize>], keyring: Option<&[Certificate<'_>]>) {
+    fn trust(&mut self, signers: &[Option<usize>], keyring: Option<Keyring<'_, '_>>) {
         let Some(keyring) = keyring else {
             return self.assume_keyring(signers);
         };
+        let unsupported = self.message.signers.iter().any(is_unsupported);
+        // ENOPKG of a keyring before keeps the kernel from asking this one.
+        let unasked = keyring.platform && unsupported;
+        let certificates = if unasked { &[] } else { keyring.certificates };
         self.seen.fill(false);
         let mut trusted = false;
         let mut missing = Vec::new();
         for (signer, certificate) in self.message.signers.iter().zip(signers) {
-            match self.trust_one(signer, *certificate, keyring) {
+            if is_unsupported(signer) {
+                continue;
+            }
+            match self.trust_one(signer, *certificate, certificates) {
                 Ok(()) => trusted = true,
                 Err((Nokey, words)) => missing.push(words),
                 Err((error, words)) => return self.findings.fail("trust", error, "", words),
@@ -205,8 +235,20 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
         }
         if trusted {
             self.findings.push(Point::ok("trust", "the keyring has a key for it"));
+            self.assume_other_keyrings();
+        } else if unsupported {
+            self.findings.fail("trust", Nopkg, "", UNSUPPORTED.to_owned());
         } else if !self.message.signers.is_empty() {
             self.findings.fail("trust", Nokey, "", missing.join("; "));
+        }
+    }
+
+    /// A signer whose digest is not supported bars the way to `.platform`.
+    fn assume_other_keyrings(&mut self) {
+        if self.message.signers.iter().any(is_unsupported) {
+            let words = "the key is in another keyring than .platform, which the kernel does not ask when \
+                         a signer has a digest that it is built without";
+            self.findings.assume(words.to_owned());
         }
     }
 
@@ -354,7 +396,11 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     /// Without a keyring: what would have to be in it.
     fn assume_keyring(&mut self, signers: &[Option<usize>]) {
         let mut wanted = Vec::new();
+        self.assume_other_keyrings();
         for (signer, certificate) in self.message.signers.iter().zip(signers) {
+            if is_unsupported(signer) {
+                continue;
+            }
             let mut names = Vec::new();
             let mut at = *certificate;
             for _ in 0..=self.issuers.len() {

@@ -8,9 +8,11 @@
 //! ([`verify_root_hash`](crate::verify_root_hash)) knows nothing of this module and refuses most of what
 //! it tolerates.
 //!
-//! Modelled is Linux 6.12 with every algorithm that its parsers know, but GOST and SM3: sources are its
-//! `crypto/asymmetric_keys/`, `lib/asn1_decoder.c`, `certs/system_keyring.c` and
-//! `drivers/md/dm-verity-verify-sig.c`. Blacklists of keys are not modelled.
+//! Modelled is Linux 6.12 with every algorithm that its parsers know, but built without GOST and SM3:
+//! sources are its `crypto/asymmetric_keys/`, `lib/asn1_decoder.c`, `certs/system_keyring.c` and
+//! `drivers/md/dm-verity-verify-sig.c`. Blacklists of keys are not modelled. `cli/tests/kernel` holds
+//! the model against a real kernel, over more than a thousand signatures in each run: made by every tool
+//! at hand, changed by hand and at random, with the same error from both.
 //!
 //! ```
 //! use verity_sign::lint::{Accepted, EnrolledCertificate, Lint};
@@ -52,6 +54,7 @@ pub use self::report::{Accepted, Point, Report, Status};
 
 use self::KernelError::Inval;
 use self::content::Texts;
+use self::judge::Keyring as Keys;
 use self::report::Findings;
 use crate::error::{CertificateError, Error, InputError};
 use crate::input;
@@ -197,6 +200,7 @@ pub fn predict(signature: &[u8], root_hash: &str, keyring: &[EnrolledCertificate
 pub struct Lint<'a> {
     root_hash: Option<&'a str>,
     keyring: Option<&'a [EnrolledCertificate]>,
+    platform: bool,
     now: Option<u64>,
 }
 
@@ -215,7 +219,14 @@ impl<'a> Lint<'a> {
     /// Everything that the keyring holds.
     #[must_use]
     pub fn keyring(self, keyring: &'a [EnrolledCertificate]) -> Lint<'a> {
-        Lint { keyring: Some(keyring), ..self }
+        Lint { keyring: Some(keyring), platform: false, ..self }
+    }
+
+    /// Everything that the keyring `.platform` holds, where the others have nothing for the signature.
+    /// dm-verity asks it only after ENOKEY or EKEYREJECTED.
+    #[must_use]
+    pub fn platform_keyring(self, keyring: &'a [EnrolledCertificate]) -> Lint<'a> {
+        Lint { keyring: Some(keyring), platform: true, ..self }
     }
 
     /// The time (unix seconds), to tell of certificates whose time is over. The kernel does not mind.
@@ -239,7 +250,9 @@ impl<'a> Lint<'a> {
         let keyring = self.keyring.map(|keyring| self.load(keyring, &mut findings));
         self.report_dates("certificates", &message.certificates, &mut findings);
         let texts = Texts::new(self.root_hash);
-        judge::judge(&message, &texts, keyring.as_deref(), &mut findings);
+        let keyring =
+            keyring.as_deref().map(|certificates| Keys { certificates, platform: self.platform });
+        judge::judge(&message, &texts, keyring, &mut findings);
         findings.finish()
     }
 

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use self::verdict::{
-    E2BIG, EBADMSG, EINVAL, EKEYREJECTED, ENOENT, ENOKEY, Expectation, Verdict,
+    E2BIG, EBADMSG, EINVAL, EKEYREJECTED, ENOENT, ENOKEY, ENOPKG, Expectation, Verdict,
 };
 use crate::{files, oracle};
 
@@ -43,7 +43,8 @@ pub struct Case {
     pub table: String,
     /// The data block size, in bytes.
     pub block_size: u32,
-    /// A key of type `user`, by its description, for `root_hash_sig_key_desc`.
+    /// A key of type `user`, by its description, for `root_hash_sig_key_desc`. If the kernel refuses the key,
+    /// that is the verdict.
     pub key: Option<(String, Vec<u8>)>,
     /// Whether dm-verity is loaded with `require_signatures=1`.
     pub require_signatures: bool,

@@ -10,8 +10,10 @@ use super::to_index;
 pub const ENOENT: i32 = 2;
 /// `E2BIG`: a hash device that ends before the tree does.
 pub const E2BIG: i32 = 7;
-/// `EINVAL`: a table that cannot be.
+/// `EINVAL`: a table that cannot be, a key that cannot be, or a message of a kind that is not expected.
 pub const EINVAL: i32 = 22;
+/// `ENOPKG`: an algorithm that no signature may have.
+pub const ENOPKG: i32 = 65;
 /// `EBADMSG`: a signature that is none.
 pub const EBADMSG: i32 = 74;
 /// `ENOKEY`: no signature, or one by a key that the kernel does not trust.
