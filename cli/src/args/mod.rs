@@ -4,7 +4,9 @@
 //! wherever it has them: `-h` is the hash and `-s` the salt, help is `--help` or `-?`.
 
 mod options;
+mod parity;
 mod signing;
+mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -15,10 +17,12 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use verity::internals::{FecPlatform, Platform};
-use verity::{Algorithm, BlockSize, FecArea, HashType, Salt, Uuid};
+use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
+use self::parity::{FecArgs, ImageParityArgs, ParityArgs, TableFecArgs};
 use self::signing::{ContentArgs, ShapeArgs, SigningArgs};
+use self::values::{clients, fec_platform, hash_type, mode, platform, seconds, threads, uuid};
 use crate::command::{
     Context, Outcome, attach_signature, build, check, dump, format, lint, plan, prepare_signature,
     read, repair, serve, sign, table, verify,
@@ -139,99 +143,6 @@ struct ThreadArgs {
     /// Threads to hash with [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
-}
-
-/// Forward error correction
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Forward error correction")]
-struct FecArgs {
-    /// Also make parity, by which lost blocks can be recovered, and write it to this file or device; it may be
-    /// HASH or DATA
-    #[arg(long, value_name = "FILE")]
-    fec_device: Option<PathBuf>,
-
-    /// Where the parity begins on its device; takes K, M, G and T
-    #[arg(
-        long,
-        value_name = "BYTES",
-        value_parser = sizes::bytes,
-        default_value = "0",
-        requires = "fec_device"
-    )]
-    fec_offset: u64,
-
-    /// Parity bytes in a codeword of 255, from 2 to 24: so many lost blocks of each 255 can be recovered
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = fec_roots,
-        default_value = "2",
-        requires = "fec_device"
-    )]
-    fec_roots: u32,
-}
-
-/// The parity of an image
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Forward error correction")]
-struct ImageParityArgs {
-    /// The parity of the image is in this file or device, which may be HASH or DATA [with a manifest that states
-    /// parity: HASH]
-    #[arg(long, value_name = "FILE")]
-    fec_device: Option<PathBuf>,
-
-    /// Where the parity begins on its device; takes K, M, G and T [default: 0, or what the manifest states]
-    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
-    fec_offset: Option<u64>,
-
-    /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2, or what the manifest states]
-    #[arg(long, value_name = "N", value_parser = fec_roots)]
-    fec_roots: Option<u32>,
-}
-
-/// Parity in the file or on the device of the hash area
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Forward error correction")]
-struct ParityArgs {
-    /// Parity right behind the hash area, by which so many lost blocks of each 255 can be recovered: from 2 to 24
-    /// [default: none]
-    #[arg(long, value_name = "N", value_parser = fec_roots)]
-    fec_roots: Option<u32>,
-}
-
-/// Parity as a table shall name it
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Forward error correction")]
-struct TableFecArgs {
-    /// The device with the parity as the table shall name it [default: the hash device if the manifest states parity,
-    /// else none]
-    #[arg(long, value_name = "DEVICE", alias = "fec-device")]
-    fec_dev: Option<String>,
-    /// Where the parity begins on that device; takes K, M, G and T [default: where the manifest says; without one 0]
-    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, requires = "fec_dev")]
-    fec_offset: Option<u64>,
-    /// Parity bytes in a codeword of 255, from 2 to 24 [default: as in the manifest; without one 2]
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = fec_roots,
-        requires = "fec_dev",
-        conflicts_with = "manifest"
-    )]
-    fec_roots: Option<u32>,
-    /// How many blocks the parity covers [default: as in the manifest; without one, as with veritysetup: the data, and
-    /// the hash device from the tree to its end, or to the parity on it]
-    #[arg(
-        long,
-        value_name = "BLOCKS",
-        value_parser = sizes::count,
-        requires = "fec_dev",
-        conflicts_with = "manifest"
-    )]
-    fec_blocks: Option<u64>,
-    /// Leave out the parity of the manifest, for a kernel without CONFIG_DM_VERITY_FEC, which would refuse the table
-    #[arg(long, requires = "manifest", conflicts_with_all = ["fec_dev", "hash"])]
-    no_fec: bool,
 }
 
 /// Whom to trust
@@ -722,67 +633,6 @@ pub(crate) fn usage_error(error: &clap::Error) -> CommandError {
     }
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     CommandError::usage(text.trim_end())
-}
-
-fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
-    let number = u32::try_from(sizes::count(text)?)?;
-    Ok(HashType::try_from(number)?)
-}
-
-fn uuid(text: &str) -> Result<Uuid, anyhow::Error> {
-    // `Uuid` reads other forms too; superblock tools know this one.
-    anyhow::ensure!(text.len() == 36, "not of the form 01234567-89ab-cdef-0123-456789abcdef");
-    Ok(Uuid::try_parse(text)?)
-}
-
-fn platform(name: &str) -> Result<Platform, anyhow::Error> {
-    Platform::named(name).ok_or_else(|| {
-        let names: Vec<_> = Platform::available().map(Platform::name).collect();
-        anyhow::anyhow!("this machine has {}", names.join(", "))
-    })
-}
-
-fn fec_platform(name: &str) -> Result<FecPlatform, anyhow::Error> {
-    FecPlatform::named(name).ok_or_else(|| {
-        let names: Vec<_> = FecPlatform::available().map(FecPlatform::name).collect();
-        anyhow::anyhow!("this machine has {}", names.join(", "))
-    })
-}
-
-fn fec_roots(text: &str) -> Result<u32, anyhow::Error> {
-    let roots = u32::try_from(sizes::count(text)?)?;
-    anyhow::ensure!(FecArea::ROOTS.contains(&roots), "not from 2 to 24");
-    Ok(roots)
-}
-
-/// More threads than any machine has processors are a mistake, and would only eat memory.
-const MAX_THREADS: usize = 4096;
-
-fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
-    let threads = usize::try_from(sizes::count(text)?)?;
-    anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
-    NonZeroUsize::new(threads).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
-}
-
-/// Each client is a thread and up to a mebibyte.
-const MAX_CLIENTS: usize = 4096;
-
-fn clients(text: &str) -> Result<usize, anyhow::Error> {
-    let clients = usize::try_from(sizes::count(text)?)?;
-    anyhow::ensure!((1..=MAX_CLIENTS).contains(&clients), "not from 1 to {MAX_CLIENTS} clients");
-    Ok(clients)
-}
-
-fn seconds(text: &str) -> Result<Duration, anyhow::Error> {
-    let seconds = sizes::count(text)?;
-    anyhow::ensure!((1..=86_400).contains(&seconds), "not from 1 second to a day");
-    Ok(Duration::from_secs(seconds))
-}
-
-fn mode(text: &str) -> Result<u32, anyhow::Error> {
-    let octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
-    mode.ok_or_else(|| anyhow::anyhow!("not an octal mode such as 660"))
 }
 
 /// Moves the name of the command in front of the options, as options may stand anywhere.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use verity_sign::SignatureDigest;
 
-use super::{AttachSignatureArgs, PrepareSignatureArgs, SignArgs, seconds};
+use super::values::seconds;
+use super::{AttachSignatureArgs, PrepareSignatureArgs, SignArgs};
 use crate::command::{attach_signature, prepare_signature, sign};
 use crate::secret::Source;
 use crate::signing::{Content, Key, Shape, Signing};

@@ -1,0 +1,64 @@
+//! Values of options: text in, the type that the option has out.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use verity::internals::{FecPlatform, Platform};
+use verity::{HashType, Uuid};
+
+use crate::sizes;
+
+pub(super) fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
+    let number = u32::try_from(sizes::count(text)?)?;
+    Ok(HashType::try_from(number)?)
+}
+
+pub(super) fn uuid(text: &str) -> Result<Uuid, anyhow::Error> {
+    // `Uuid` reads other forms too; superblock tools know this one.
+    anyhow::ensure!(text.len() == 36, "not of the form 01234567-89ab-cdef-0123-456789abcdef");
+    Ok(Uuid::try_parse(text)?)
+}
+
+pub(super) fn platform(name: &str) -> Result<Platform, anyhow::Error> {
+    Platform::named(name).ok_or_else(|| {
+        let names: Vec<_> = Platform::available().map(Platform::name).collect();
+        anyhow::anyhow!("this machine has {}", names.join(", "))
+    })
+}
+
+pub(super) fn fec_platform(name: &str) -> Result<FecPlatform, anyhow::Error> {
+    FecPlatform::named(name).ok_or_else(|| {
+        let names: Vec<_> = FecPlatform::available().map(FecPlatform::name).collect();
+        anyhow::anyhow!("this machine has {}", names.join(", "))
+    })
+}
+
+/// More threads than any machine has processors are a mistake, and would only eat memory.
+const MAX_THREADS: usize = 4096;
+
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
+    let threads = usize::try_from(sizes::count(text)?)?;
+    anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
+    NonZeroUsize::new(threads).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
+}
+
+/// Each client is a thread and up to a mebibyte.
+const MAX_CLIENTS: usize = 4096;
+
+pub(super) fn clients(text: &str) -> Result<usize, anyhow::Error> {
+    let clients = usize::try_from(sizes::count(text)?)?;
+    anyhow::ensure!((1..=MAX_CLIENTS).contains(&clients), "not from 1 to {MAX_CLIENTS} clients");
+    Ok(clients)
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, anyhow::Error> {
+    let seconds = sizes::count(text)?;
+    anyhow::ensure!((1..=86_400).contains(&seconds), "not from 1 second to a day");
+    Ok(Duration::from_secs(seconds))
+}
+
+pub(super) fn mode(text: &str) -> Result<u32, anyhow::Error> {
+    let octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
+    mode.ok_or_else(|| anyhow::anyhow!("not an octal mode such as 660"))
+}
