@@ -6,7 +6,10 @@
 use std::fmt;
 use std::io;
 
+use verity::RootHash;
+
 use crate::algorithm::{KeyType, SignatureDigest};
+use crate::certificate::Fingerprint;
 
 /// Everything that this crate refuses.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,9 @@ pub enum Error {
     /// A signature does not verify.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// The content of a signature partition is malformed or contradicts itself.
+    #[error(transparent)]
+    SignaturePartition(#[from] SignaturePartitionError),
     /// A signature could not be made.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -54,6 +60,7 @@ impl Error {
             Error::State(StateError::Version { .. }) => Class::Unsupported,
             Error::State(_) => Class::Format,
             Error::Signature(error) => error.class(),
+            Error::SignaturePartition(error) => error.class(),
         }
     }
 }
@@ -614,4 +621,61 @@ pub enum StateError {
         /// The version found.
         actual: u64,
     },
+}
+
+/// Why the content of a signature partition is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignaturePartitionError {
+    /// It names another certificate than the one whose key signed.
+    #[error("certificateFingerprint is {actual}, the signer's certificate has {expected}")]
+    Fingerprint {
+        /// What it states.
+        actual: String,
+        /// The signer's.
+        expected: Fingerprint,
+    },
+    /// Not the JSON of a signature partition.
+    #[error("no signature partition: {reason}")]
+    Malformed {
+        /// What the decoder met.
+        reason: String,
+    },
+    /// Another spelling than systemd's own.
+    #[error("the JSON of the signature partition is not in its one spelling (byte {offset})")]
+    NotCanonical {
+        /// First byte that differs.
+        offset: usize,
+    },
+    /// Something is behind its end, such as what was in the partition before.
+    #[error("byte {offset}, behind the JSON of the signature partition, is not NUL")]
+    Padding {
+        /// The first such byte.
+        offset: usize,
+    },
+    /// It is about another image.
+    #[error("the signature partition is about root hash {actual}, not {expected}")]
+    RootHash {
+        /// What it states.
+        actual: RootHash,
+        /// What was looked for.
+        expected: RootHash,
+    },
+    /// Longer than systemd reads.
+    #[error("the signature partition is longer than {limit} bytes")]
+    TooLarge {
+        /// The most, in bytes.
+        limit: usize,
+    },
+}
+
+impl SignaturePartitionError {
+    fn class(&self) -> Class {
+        match self {
+            SignaturePartitionError::Fingerprint { .. }
+            | SignaturePartitionError::RootHash { .. } => Class::Signature,
+            SignaturePartitionError::TooLarge { .. } => Class::Limit,
+            _ => Class::Format,
+        }
+    }
 }

@@ -14,6 +14,7 @@
 //! mode is fallen back to. Keys are RSA 2048, 3072, 4096 and ECDSA P-256,
 //! P-384.
 //!
+//! A [`SignaturePartition`] is a signed root hash in the form in which systemd finds it on a disk.
 //! [`AcceptedImages`] is what a machine remembers against older images. [`lint`] tells whether a kernel
 //! would take a signature, which is another question and vouches for nothing.
 //!
@@ -68,6 +69,7 @@ mod pkcs11;
 mod pkcs7;
 mod public_key;
 mod signatory;
+mod signature_partition;
 mod signer;
 mod trust;
 mod verify;
@@ -80,7 +82,7 @@ pub use crate::certificate::{Certificate, Fingerprint, Validity};
 pub use crate::content::{ToBeSigned, root_hash_content};
 pub use crate::error::{
     CertificateError, Class, Error, InputError, KeyError, ManifestError, PolicyError,
-    SignatureError, SignerError, SigningError, StateError,
+    SignatureError, SignaturePartitionError, SignerError, SigningError, StateError,
 };
 pub use crate::external::{
     DIGEST_ALGORITHM_VARIABLE, ExternalSigner, ExternalSignerError, KEY_ALGORITHM_VARIABLE,
@@ -92,6 +94,7 @@ pub use crate::manifest::{Fec, Image, MAX_MANIFEST_BYTES, Manifest, VerifiedMani
 pub use crate::pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
 pub use crate::public_key::PublicKey;
 pub use crate::signatory::Signatory;
+pub use crate::signature_partition::{MAX_SIGNATURE_PARTITION_BYTES, SignaturePartition};
 pub use crate::signer::Signer;
 pub use crate::trust::{Authorities, Trust};
 pub use crate::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};

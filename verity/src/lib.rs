@@ -42,7 +42,7 @@
 //! a source like any other.
 //!
 //! The public interface is what this page lists: everything at the top, but for the modules [`io`],
-//! [`nbd`], [`publish`] and [`table`].
+//! [`nbd`], [`partition`], [`publish`] and [`table`].
 
 mod algorithm;
 mod area;
@@ -56,6 +56,7 @@ pub mod io;
 pub mod nbd;
 mod parallel;
 mod params;
+pub mod partition;
 mod plan;
 mod progress;
 pub mod publish;

@@ -1,0 +1,171 @@
+//! What systemd's signature partition holds: the root hash, the signature, and whose it is.
+//!
+//! One line of JSON with NUL bytes behind it, as `systemd-repart` writes it and as the Discoverable
+//! Disk Image specification (UAPI.3) has it; docs/FORMAT.md says it byte by byte. The signature is the one
+//! that the kernel takes, and it is checked here as everywhere. Only one spelling is read.
+
+use base64ct::{Base64, Encoding};
+use serde::{Deserialize, Serialize};
+use verity::RootHash;
+
+use crate::certificate::{Certificate, first_difference};
+use crate::error::{Error, SignaturePartitionError};
+use crate::trust::Trust;
+use crate::verify::{SignedBy, verify_root_hash};
+
+/// Signature partitions are at most this long, in bytes: what systemd reads of one.
+pub const MAX_SIGNATURE_PARTITION_BYTES: u64 = 4_194_304;
+
+const MAX: usize = 4_194_304;
+
+/// As long as `systemd-repart` makes them, in bytes.
+const USUAL: usize = 16_384;
+/// Whatever a disk has sectors of, a partition has whole ones.
+const UNIT: usize = 4096;
+
+/// A root hash and its signature, as systemd finds them in a partition of their own.
+///
+/// ```
+/// use verity_sign::{Certificate, PrivateKey, Signatory, SignatureBuilder, SignaturePartition};
+///
+/// // Never use this key for anything but an example: it is public.
+/// let key = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
+/// let certificate = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
+/// let certificate = Certificate::parse(certificate)?;
+/// let builder = SignatureBuilder::new(certificate.clone()).with_embedded_certificate(true);
+/// let signatory = Signatory::new(PrivateKey::parse(key)?, builder)?;
+///
+/// let root_hash: verity::RootHash = "ab".repeat(32).parse()?;
+/// let signature = signatory.sign_root_hash(&root_hash)?;
+/// let partition = SignaturePartition::new(&root_hash, signature, &certificate)?;
+/// let bytes = partition.to_bytes();
+/// assert_eq!(bytes.len(), 16384);
+///
+/// let read = SignaturePartition::parse(&bytes)?;
+/// assert_eq!(read.verify(&root_hash, &[certificate])?.certificate().key_type().name(), "ecdsa-p256");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SignaturePartition {
+    root_hash: RootHash,
+    certificate_fingerprint: Option<String>,
+    signature: Vec<u8>,
+}
+
+// The order of the fields is the order in the partition, and the names are systemd's.
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct WirePartition {
+    root_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_fingerprint: Option<String>,
+    signature: String,
+}
+
+impl SignaturePartition {
+    /// Of a root hash, its signature, and the certificate of the key that signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signature`] when it is not that certificate's signature of that root hash.
+    pub fn new(
+        root_hash: &RootHash,
+        signature: Vec<u8>,
+        certificate: &Certificate,
+    ) -> Result<SignaturePartition, Error> {
+        verify_root_hash(&signature, root_hash, std::slice::from_ref(certificate))?;
+        let certificate_fingerprint = Some(certificate.fingerprint().to_string());
+        Ok(SignaturePartition { root_hash: *root_hash, certificate_fingerprint, signature })
+    }
+
+    /// Reads a partition, or a file with what one holds. Nothing in it is checked against anything yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignaturePartition`] when it is longer than [`MAX_SIGNATURE_PARTITION_BYTES`], when
+    /// anything but NUL bytes is behind the first NUL byte, or when what is before it is not the one
+    /// spelling of the three fields.
+    pub fn parse(bytes: &[u8]) -> Result<SignaturePartition, Error> {
+        if bytes.len() > MAX {
+            return Err(SignaturePartitionError::TooLarge { limit: MAX }.into());
+        }
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let (text, padding) = bytes.split_at(end);
+        if let Some(byte) = padding.iter().position(|byte| *byte != 0) {
+            return Err(SignaturePartitionError::Padding { offset: end + byte }.into());
+        }
+        let wire: WirePartition = serde_json::from_slice(text)
+            .map_err(|error| malformed(error.to_string().escape_debug().to_string()))?;
+        let partition = SignaturePartition {
+            root_hash: wire
+                .root_hash
+                .parse()
+                .map_err(|error| malformed(format!("rootHash: {error}")))?,
+            certificate_fingerprint: wire.certificate_fingerprint,
+            signature: Base64::decode_vec(&wire.signature)
+                .map_err(|error| malformed(format!("signature: {error}")))?,
+        };
+        match first_difference(partition.text().as_bytes(), text) {
+            Some(offset) => Err(SignaturePartitionError::NotCanonical { offset }.into()),
+            None => Ok(partition),
+        }
+    }
+
+    /// What the partition holds, to its end: 16384 bytes, or as many more times 4096 as a signature with a
+    /// long chain takes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.text().into_bytes();
+        bytes.resize(bytes.len().next_multiple_of(UNIT).max(USUAL), 0);
+        bytes
+    }
+
+    /// The root hash that it claims to be about. What vouches for it is [`SignaturePartition::verify`].
+    pub fn root_hash(&self) -> RootHash {
+        self.root_hash
+    }
+
+    /// The signature, not checked.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// Checks that everything in it is about this root hash and by somebody who is trusted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignaturePartition`] when it is about another root hash, or states the fingerprint of another
+    /// certificate than the signer's; [`Error::Signature`] when the signature does not hold.
+    pub fn verify<'t>(
+        &self,
+        root_hash: &RootHash,
+        trusted: impl Into<Trust<'t>>,
+    ) -> Result<SignedBy, Error> {
+        if self.root_hash != *root_hash {
+            let (actual, expected) = (self.root_hash, *root_hash);
+            return Err(SignaturePartitionError::RootHash { actual, expected }.into());
+        }
+        let signed_by = verify_root_hash(&self.signature, root_hash, trusted)?;
+        let expected = signed_by.certificate().fingerprint();
+        match &self.certificate_fingerprint {
+            Some(actual) if *actual != expected.to_string() => {
+                let actual = actual.escape_debug().to_string();
+                Err(SignaturePartitionError::Fingerprint { actual, expected }.into())
+            }
+            _ => Ok(signed_by),
+        }
+    }
+
+    fn text(&self) -> String {
+        let wire = WirePartition {
+            root_hash: self.root_hash.to_string(),
+            certificate_fingerprint: self.certificate_fingerprint.clone(),
+            signature: Base64::encode_string(&self.signature),
+        };
+        serde_json::to_string(&wire).expect("strings always serialise")
+    }
+}
+
+fn malformed(reason: String) -> SignaturePartitionError {
+    SignaturePartitionError::Malformed { reason }
+}
