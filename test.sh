@@ -80,9 +80,21 @@ install_packages() {
         apt-get -qq update
     fi
     if [ ${#missing[@]} -gt 0 ]; then
+        mapfile -t missing < <(printf '%s\n' "${missing[@]}" | known_packages | sort -u)
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
             "${missing[@]}" >/dev/null
     fi
+}
+
+# Of packages given as NEWER|OLDER, the first one that this release has.
+known_packages() {
+    local names name
+    while IFS='|' read -r -a names; do
+        for name in "${names[@]}"; do
+            if apt-cache show "$name" >/dev/null 2>&1; then break; fi
+        done
+        echo "$name"
+    done
 }
 
 main "$@"

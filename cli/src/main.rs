@@ -9,6 +9,7 @@ mod fec;
 mod log;
 mod output;
 mod parameters;
+mod partitions;
 mod pieces;
 mod places;
 mod progress;

@@ -25,6 +25,7 @@ use crate::command::serve::{Ready, Served};
 use crate::command::sign::Signed;
 use crate::command::verify::Verification;
 use crate::error::{Class, CommandError, Findings, Recovery};
+use crate::partitions::Partition;
 use crate::places::Places;
 use crate::quoted::{Plain, Quoted};
 
@@ -327,8 +328,16 @@ fn header(facts: &Header) -> String {
 
 fn built(facts: &Built) -> String {
     let mut text = header(&facts.header);
+    for Partition { content, uuid, types } in &facts.partitions {
+        if let Some(uuid) = uuid {
+            let _ = writeln!(text, "Partition UUID:  \t{uuid} {content}");
+        }
+        for (name, guid) in types {
+            let _ = writeln!(text, "Partition type:  \t{guid} {name}");
+        }
+    }
     for file in &facts.files {
-        let _ = writeln!(text, "Written:         \t{}", file);
+        let _ = writeln!(text, "Written:         \t{file}");
     }
     text
 }
@@ -388,6 +397,9 @@ fn copied(facts: &Copied) -> String {
 fn checked(facts: &Checked) -> String {
     let mut text = format!("image: {} version {}\n", Plain(&facts.image_name), facts.image_version);
     let _ = writeln!(text, "root hash: signed by {}", Plain(&facts.root_hash_signer));
+    if let Some(signer) = &facts.signature_partition_signer {
+        let _ = writeln!(text, "signature partition: signed by {}", Plain(signer));
+    }
     if let Some(state) = &facts.state {
         let _ = match (state.first_use, state.previous_version) {
             (true, _) => writeln!(text, "state: first use, {} made", state.path),
@@ -461,14 +473,18 @@ fn prepared(facts: &Prepared) -> String {
 }
 
 fn signed(facts: &Signed) -> String {
-    format!(
+    let mut text = format!(
         "signed: {} {} with {} into {} ({} bytes)\n",
         facts.signed.replace('-', " "),
         facts.root_hash,
         facts.digest,
         facts.signature,
         facts.signature_bytes,
-    )
+    );
+    if let Some(file) = &facts.signature_partition {
+        let _ = writeln!(text, "signature partition: {file}");
+    }
+    text
 }
 
 fn served(facts: &Served) -> String {

@@ -16,6 +16,8 @@ pub(crate) struct SideCars {
     pub(crate) root_hash_signature: PathBuf,
     pub(crate) manifest: PathBuf,
     pub(crate) manifest_signature: PathBuf,
+    /// What systemd's signature partition holds.
+    pub(crate) signature_partition: PathBuf,
     /// The root hash and its signature under the names for the other kind of file system. The other files have
     /// one name for both kinds, so an image has only one set.
     pub(crate) other_kind: [PathBuf; 2],
@@ -45,6 +47,7 @@ impl SideCars {
             root_hash_signature: beside(&format!("{root_hash}.p7s")),
             manifest: beside(".manifest.json"),
             manifest_signature: beside(".manifest.json.p7s"),
+            signature_partition: beside(".verity-sig"),
             other_kind: [beside(other), beside(&format!("{other}.p7s"))],
             stem: stem.to_owned(),
         })

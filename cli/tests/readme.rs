@@ -109,19 +109,21 @@ fn the_recipes_for_signing_work_as_they_stand() {
             ("## A key in a file", 1),
             ("## A key service", 1),
             ("## A key on a machine without a network", 1),
+            ("## For systemd", 2),
         ] {
             let dir = with_signing_key(name);
             let stdout = follow(&dir, heading);
             assert_eq!(stdout.matches("verified: 20 data blocks").count(), checks, "{stdout}");
             if dir.exists("image.roothash") {
                 let root = String::from_utf8(dir.read("image.roothash")).expect("hex");
+                let embed = if dir.exists("image.verity-sig") { "--embed-certificate" } else { "" };
                 dir.ok(&format!(
-                    "sign {root} --key signing.key --certificate signing.crt --output p7s"
+                    "sign {root} --key signing.key --certificate signing.crt --output p7s {embed}"
                 ));
                 signatures.push((dir.read("p7s"), dir.read("image.roothash.p7s")));
             }
         }
-        assert_eq!(signatures.len(), 3);
+        assert_eq!(signatures.len(), 4);
         if name == "rsa2048" {
             assert!(signatures.iter().all(|(ours, theirs)| ours == theirs));
         }

@@ -21,7 +21,7 @@ use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 use verity_sign::SignatureDigest;
 
 use self::parity::{FecArgs, ImageParityArgs, ParityArgs, TableFecArgs};
-use self::signing::{ContentArgs, ShapeArgs, SigningArgs};
+use self::signing::{ContentArgs, ShapeArgs, SignatureOutputArgs, SigningArgs};
 use self::values::{clients, fec_platform, hash_type, mode, platform, seconds, threads, uuid};
 use crate::command::{
     Context, Outcome, attach_signature, build, check, dump, format, lint, plan, prepare_signature,
@@ -403,7 +403,8 @@ enum Emit {
 ///
 /// Beside IMAGE, or in --output-dir, named as IMAGE less a trailing .raw: the hash area (.verity), the root hash
 /// (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its signature
-/// (.manifest.json.p7s). Without a key nothing is signed. With --fec-roots parity goes behind the hash tree, into the
+/// (.manifest.json.p7s). Without a key nothing is signed. With --systemd, what systemd's signature partition holds
+/// (.verity-sig), and the types and UUIDs of the partitions are printed. With --fec-roots parity goes behind the hash tree, into the
 /// same file. IMAGE is read once.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
@@ -430,6 +431,10 @@ pub(crate) struct BuildArgs {
     /// The image is a /usr file system: .usrhash instead of .roothash
     #[arg(long)]
     usr: bool,
+    /// For a disk on which systemd finds the partitions: also make the content of the signature partition, if there is
+    /// a key, and embed the certificate in signatures; print types and UUIDs of the partitions for x86-64 and arm64
+    #[arg(long, conflicts_with_all = ["no_superblock", "hash_offset"])]
+    systemd: bool,
     #[command(flatten)]
     parameters: ParameterArgs,
     #[command(flatten)]
@@ -496,9 +501,8 @@ pub(crate) struct SignArgs {
     content: ContentArgs,
     #[command(flatten)]
     signing: SigningArgs,
-    /// Where the signature is written
-    #[arg(long = "output", value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    output: SignatureOutputArgs,
 }
 
 /// Say what is to be signed, for a key on another machine
@@ -541,9 +545,8 @@ pub(crate) struct AttachSignatureArgs {
     certificate: PathBuf,
     #[command(flatten)]
     shape: ShapeArgs,
-    /// Where the signature is written
-    #[arg(long = "output", value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    output: SignatureOutputArgs,
 }
 
 /// Serve DATA as a read-only block device over NBD, every byte verified when it is read

@@ -184,13 +184,14 @@ impl From<BuildArgs> for build::Options {
     fn from(args: BuildArgs) -> Self {
         build::Options {
             image: args.image,
-            signing: args.signing.options(),
+            signing: args.signing.options(args.systemd),
             image_name: args.image_name,
             image_version: args.image_version,
             label: args.label,
             not_after: args.not_after,
             output_dir: args.output_dir,
             usr: args.usr,
+            systemd: args.systemd,
             parameters: args.parameters.into(),
             seed: args.seed.seed,
             fec_roots: args.parity.fec_roots,

@@ -121,6 +121,30 @@ pub(super) struct ShapeArgs {
     subject_key_identifier: bool,
 }
 
+/// Where a signature is written
+#[derive(Args, Debug)]
+pub(super) struct SignatureOutputArgs {
+    /// Where the signature is written
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Also write what systemd's signature partition holds to this file; the signature embeds the certificate then
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
+    signature_partition: Option<PathBuf>,
+}
+
+impl SignatureOutputArgs {
+    /// Whether what is written has to embed the certificate: systemd's own tools do so.
+    fn embed_certificate(&self) -> bool {
+        self.signature_partition.is_some()
+    }
+}
+
+impl From<SignatureOutputArgs> for sign::Outputs {
+    fn from(args: SignatureOutputArgs) -> Self {
+        sign::Outputs { signature: args.output, partition: args.signature_partition }
+    }
+}
+
 impl ContentArgs {
     fn content(self) -> Content {
         match self.manifest {
@@ -131,11 +155,12 @@ impl ContentArgs {
 }
 
 impl ShapeArgs {
-    fn shape(self, certificate: PathBuf) -> Shape {
+    /// The certificate is embedded if that is asked for, here or by what the signature is for.
+    fn shape(self, certificate: PathBuf, embed_certificate: bool) -> Shape {
         Shape {
             certificate,
             digest: self.digest,
-            embed_certificate: self.embed_certificate,
+            embed_certificate: embed_certificate || self.embed_certificate,
             chain: self.chain,
             subject_key_identifier: self.subject_key_identifier,
         }
@@ -144,7 +169,7 @@ impl ShapeArgs {
 
 impl SigningArgs {
     /// Nothing, if nobody is to sign.
-    pub(super) fn options(self) -> Option<Signing> {
+    pub(super) fn options(self, embed_certificate: bool) -> Option<Signing> {
         let passphrase = match (self.passphrase_file, self.passphrase_fd, self.passphrase_env) {
             (Some(file), _, _) => Some(Source::File(file)),
             (_, Some(number), _) => Some(Source::Descriptor(number)),
@@ -159,7 +184,7 @@ impl SigningArgs {
             }
             (None, None) => return None,
         };
-        Some(Signing { key, shape: self.shape.shape(self.certificate?) })
+        Some(Signing { key, shape: self.shape.shape(self.certificate?, embed_certificate) })
     }
 }
 
@@ -167,8 +192,8 @@ impl From<SignArgs> for sign::Options {
     fn from(args: SignArgs) -> Self {
         sign::Options {
             content: args.content.content(),
-            signing: args.signing.options(),
-            output: args.file,
+            signing: args.signing.options(args.output.embed_certificate()),
+            outputs: args.output.into(),
         }
     }
 }
@@ -187,11 +212,12 @@ impl From<PrepareSignatureArgs> for prepare_signature::Options {
 
 impl From<AttachSignatureArgs> for attach_signature::Options {
     fn from(args: AttachSignatureArgs) -> Self {
+        let embed_certificate = args.output.embed_certificate();
         attach_signature::Options {
             content: args.content.content(),
             raw_signature: args.raw_signature,
-            shape: args.shape.shape(args.certificate),
-            output: args.file,
+            shape: args.shape.shape(args.certificate, embed_certificate),
+            outputs: args.output.into(),
         }
     }
 }

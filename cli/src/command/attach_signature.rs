@@ -16,7 +16,7 @@ pub(crate) struct Options {
     pub(crate) content: Content,
     pub(crate) raw_signature: PathBuf,
     pub(crate) shape: Shape,
-    pub(crate) output: PathBuf,
+    pub(crate) outputs: sign::Outputs,
 }
 
 /// Checks the raw signature and writes the whole one.
@@ -30,5 +30,5 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
     let files = options.shape.files().chain([options.raw_signature.as_path()]);
     let inputs = files.chain(options.content.file()).map(trust::open);
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-    sign::publish(&options.output, &inputs, &content, &builder, &signature)
+    sign::publish(&options.outputs, &inputs, &content, &builder, &signature)
 }

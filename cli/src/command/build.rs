@@ -8,15 +8,17 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use verity::partition::MountPoint;
 use verity::publish::{Input, Output, OutputSet, Removal};
 use verity::{FecArea, RootHash};
-use verity_sign::{Image, Manifest, Signatory, Signer};
+use verity_sign::{Image, Manifest, Signatory, SignaturePartition, Signer};
 
 use super::format::{Job, Parity, Tree, write_bytes};
 use super::header::Header;
 use super::{Context, Outcome};
 use crate::error::{Class, CommandError};
 use crate::parameters::{Identity, Parameters};
+use crate::partitions::{Partition, partitions};
 use crate::quoted::Quoted;
 use crate::sidecars::SideCars;
 use crate::signing::Signing;
@@ -34,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) not_after: Option<u64>,
     pub(crate) output_dir: Option<PathBuf>,
     pub(crate) usr: bool,
+    /// For a disk on which systemd finds the partitions.
+    pub(crate) systemd: bool,
     pub(crate) parameters: Parameters,
     pub(crate) seed: Option<String>,
     /// How many roots the parity has that is made too.
@@ -50,6 +54,8 @@ pub(crate) struct Built {
     pub(crate) image_version: u64,
     pub(crate) signed: bool,
     pub(crate) certificate_sha256: Option<String>,
+    /// Those of a disk on which systemd finds them; none unless asked for.
+    pub(crate) partitions: Vec<Partition>,
     pub(crate) files: Vec<String>,
 }
 
@@ -71,7 +77,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     if let Some(signing) = &options.signing {
         inputs.extend(signing.inputs()?);
     }
-    let outputs = Outputs::create(&cars, &inputs, signer.is_some())?;
+    let made = Made { signatures: signer.is_some(), partition: options.systemd };
+    let outputs = Outputs::create(&cars, &inputs, made)?;
     let uncovered = image.size() - tree.params.data_size();
     tree.warn(&image, uncovered);
     let job = Job { tree: &tree, data: &image, threads: options.threads, context };
@@ -80,7 +87,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let manifest = manifest(&tree, root_hash, fec_area.as_ref(), description, options.not_after)?;
     let signatures = match signer {
         Some((signing, signatory)) => Some(
-            Signatures::make(signatory, &root_hash, &manifest)
+            Signatures::make(signatory, &root_hash, &manifest, options.systemd)
                 .map_err(|error| signing.failed(error, context))?,
         ),
         None => None,
@@ -88,6 +95,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     outputs.write(root_hash, &manifest, signatures.as_ref())?;
     context.signals.check()?;
     let files = outputs.publish()?;
+    let mount_point = if options.usr { MountPoint::Usr } else { MountPoint::Root };
     let mut header = tree.header(&cars.hash, uncovered).with_root_hash(root_hash);
     if let Some(fec_area) = &fec_area {
         header = header.with_fec(fec_area, true);
@@ -99,6 +107,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         signed: signer.is_some(),
         certificate_sha256: signer
             .map(|(_, signatory)| signatory.builder().certificate().fingerprint().to_string()),
+        partitions: match options.systemd {
+            true => partitions(mount_point, &root_hash),
+            false => Vec::new(),
+        },
         files,
     }))
 }
@@ -161,6 +173,7 @@ struct Outputs {
 struct Signatures {
     root_hash: Vec<u8>,
     manifest: Vec<u8>,
+    partition: Option<Vec<u8>>,
 }
 
 impl Signatures {
@@ -168,21 +181,38 @@ impl Signatures {
         signatory: &Signatory<Box<dyn Signer>>,
         root_hash: &RootHash,
         manifest: &Manifest,
+        systemd: bool,
     ) -> Result<Signatures, verity_sign::Error> {
-        let root_hash = signatory.sign_root_hash(root_hash)?;
-        Ok(Signatures { root_hash, manifest: signatory.sign_manifest(manifest)? })
+        let signature = signatory.sign_root_hash(root_hash)?;
+        let certificate = signatory.builder().certificate();
+        let partition = match systemd {
+            true => Some(SignaturePartition::new(root_hash, signature.clone(), certificate)?),
+            false => None,
+        };
+        let partition = partition.map(|partition| partition.to_bytes());
+        let manifest = signatory.sign_manifest(manifest)?;
+        Ok(Signatures { root_hash: signature, manifest, partition })
     }
 }
 
 struct SignatureOutputs {
     root_hash: Output,
     manifest: Output,
+    partition: Option<Output>,
+}
+
+/// What of a set is made that is not in each.
+#[derive(Clone, Copy)]
+struct Made {
+    signatures: bool,
+    /// With the signatures only.
+    partition: bool,
 }
 
 impl Outputs {
     /// Creates every file before the work begins, so that none is found impossible after it. None may be one
     /// of the inputs.
-    fn create(cars: &SideCars, inputs: &[Input], signed: bool) -> Result<Outputs, CommandError> {
+    fn create(cars: &SideCars, inputs: &[Input], made: Made) -> Result<Outputs, CommandError> {
         let create = |path: &PathBuf| -> Result<Output, CommandError> {
             let output = Output::create(path)?;
             inputs.iter().try_for_each(|input| output.check_distinct(input))?;
@@ -196,10 +226,18 @@ impl Outputs {
         let (hash, root_hash, manifest) =
             (create(&cars.hash)?, create(&cars.root_hash)?, create(&cars.manifest)?);
         let mut stale = cars.other_kind.iter().map(remove).collect::<Result<Vec<_>, _>>()?;
-        let signatures = if signed {
+        let partition = match made.signatures && made.partition {
+            true => Some(create(&cars.signature_partition)?),
+            false => {
+                stale.push(remove(&cars.signature_partition)?);
+                None
+            }
+        };
+        let signatures = if made.signatures {
             Some(SignatureOutputs {
                 root_hash: create(&cars.root_hash_signature)?,
                 manifest: create(&cars.manifest_signature)?,
+                partition,
             })
         } else {
             stale.push(remove(&cars.root_hash_signature)?);
@@ -220,6 +258,9 @@ impl Outputs {
         write_bytes(&self.manifest, &manifest.to_bytes())?;
         let (Some(outputs), Some(made)) = (&self.signatures, made) else { return Ok(()) };
         write_bytes(&outputs.root_hash, &made.root_hash)?;
+        if let (Some(output), Some(bytes)) = (&outputs.partition, &made.partition) {
+            write_bytes(output, bytes)?;
+        }
         write_bytes(&outputs.manifest, &made.manifest)
     }
 
@@ -229,6 +270,7 @@ impl Outputs {
         let mut last = None;
         if let Some(signatures) = self.signatures {
             outputs.push(signatures.root_hash);
+            outputs.extend(signatures.partition);
             last = Some(signatures.manifest);
         }
         outputs.push(self.manifest);

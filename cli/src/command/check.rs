@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use verity_sign::{MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest, root_hash_content};
+use verity::RootHash;
+use verity_sign::{
+    MAX_SIGNATURE_BYTES, MAX_SIGNATURE_PARTITION_BYTES, Manifest, SignaturePartition,
+    VerifiedManifest, root_hash_content,
+};
 
 use super::header::Fec;
 use super::image::Image;
@@ -42,6 +46,8 @@ pub(crate) struct Checked {
     pub(crate) label: String,
     pub(crate) not_after: Option<u64>,
     pub(crate) root_hash_signer: String,
+    /// Of what systemd's signature partition holds, if the set has that.
+    pub(crate) signature_partition_signer: Option<String>,
     /// The parity in the hash file, compared too.
     pub(crate) fec: Option<Fec>,
     pub(crate) state: Option<StateFacts>,
@@ -59,6 +65,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         state.check(verified.manifest())?;
     }
     let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
+    let signature_partition_signer =
+        signature_partition(&cars.signature_partition, &verified.manifest().root_hash(), &trusted)?;
     let data = Arc::new(Device::open(&options.image)?);
     let hash = Arc::new(Device::open(&cars.hash)?);
     hash_file(verified.manifest(), &hash)?;
@@ -75,6 +83,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         label: image.label().to_owned(),
         not_after: verified.manifest().not_after(),
         root_hash_signer,
+        signature_partition_signer,
         fec: verified.manifest().fec_area().as_ref().map(Fec::from),
         state,
     }))
@@ -129,4 +138,20 @@ fn root_hash(
     let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted.trust())
         .or_fail(Class::Trust, path)?;
     Ok(trust::signer_words(&signed_by))
+}
+
+/// What systemd's signature partition holds, unless the set was made without.
+fn signature_partition(
+    path: &Path,
+    root_hash: &RootHash,
+    trusted: &Trusted,
+) -> Result<Option<String>, CommandError> {
+    if path.try_exists().is_ok_and(|exists| !exists) {
+        return Ok(None);
+    }
+    let bytes = trust::read_small(path, MAX_SIGNATURE_PARTITION_BYTES)?;
+    let signed_by = SignaturePartition::parse(&bytes)
+        .and_then(|partition| partition.verify(root_hash, trusted.trust()))
+        .or_fail(Class::Trust, path)?;
+    Ok(Some(trust::signer_words(&signed_by)))
 }

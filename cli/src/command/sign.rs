@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use verity::publish::{Input, Output};
-use verity_sign::SignatureBuilder;
+use verity::publish::{Input, Output, OutputSet};
+use verity_sign::{SignatureBuilder, SignaturePartition};
 
 use super::format::write_bytes;
 use super::{Context, Outcome};
-use crate::error::CommandError;
+use crate::error::{Class, CommandError, OrFail};
 use crate::quoted::Quoted;
 use crate::signing::{Content, Signable, Signing};
 use crate::trust;
@@ -19,7 +19,15 @@ pub(crate) struct Options {
     pub(crate) content: Content,
     /// The arguments always have one.
     pub(crate) signing: Option<Signing>,
-    pub(crate) output: PathBuf,
+    pub(crate) outputs: Outputs,
+}
+
+/// Where the signature goes.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    pub(crate) signature: PathBuf,
+    /// Of a root hash: what systemd's signature partition holds.
+    pub(crate) partition: Option<PathBuf>,
 }
 
 /// What was signed. The order of the fields is the order of the keys.
@@ -33,6 +41,7 @@ pub(crate) struct Signed {
     pub(crate) certificate_embedded: bool,
     pub(crate) signature: String,
     pub(crate) signature_bytes: usize,
+    pub(crate) signature_partition: Option<String>,
 }
 
 /// Signs.
@@ -46,28 +55,40 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     inputs.extend(options.content.file().map(trust::open).transpose()?);
     let signature =
         signatory.sign_detached(&content.bytes).map_err(|error| signing.failed(error, context))?;
-    publish(&options.output, &inputs, &content, signatory.builder(), &signature)
+    publish(&options.outputs, &inputs, &content, signatory.builder(), &signature)
 }
 
 /// Writes a signature, unless it would replace what it was made from.
 pub(super) fn publish(
-    path: &PathBuf,
+    outputs: &Outputs,
     inputs: &[Input],
     content: &Signable,
     builder: &SignatureBuilder,
     signature: &[u8],
 ) -> Result<Outcome, CommandError> {
-    let output = Output::create(path)?;
-    inputs.iter().try_for_each(|input| output.check_distinct(input))?;
-    write_bytes(&output, signature)?;
-    output.commit()?;
+    let written = |path: &PathBuf, bytes: &[u8]| -> Result<Output, CommandError> {
+        let output = Output::create(path)?;
+        inputs.iter().try_for_each(|input| output.check_distinct(input))?;
+        write_bytes(&output, bytes)?;
+        Ok(output)
+    };
+    let mut set = OutputSet::new().output(written(&outputs.signature, signature)?);
+    if let Some(path) = &outputs.partition {
+        let certificate = builder.certificate();
+        let partition =
+            SignaturePartition::new(&content.root_hash, signature.to_vec(), certificate)
+                .or_fail(Class::Trust, path)?;
+        set = set.output(written(path, &partition.to_bytes())?);
+    }
+    set.commit()?;
     Ok(Outcome::Signed(Signed {
         signed: content.kind,
         root_hash: content.root_hash.to_string(),
         digest: builder.digest().to_string(),
         certificate_sha256: builder.certificate().fingerprint().to_string(),
         certificate_embedded: builder.embeds_certificate(),
-        signature: Quoted(path).to_string(),
+        signature: Quoted(&outputs.signature).to_string(),
         signature_bytes: signature.len(),
+        signature_partition: outputs.partition.as_ref().map(|path| Quoted(path).to_string()),
     }))
 }
