@@ -6,8 +6,6 @@
 use std::fmt;
 use std::io;
 
-use verity::RootHash;
-
 use crate::algorithm::{KeyType, SignatureDigest};
 use crate::certificate::Fingerprint;
 
@@ -657,9 +655,9 @@ pub enum SignaturePartitionError {
     #[error("the signature partition is about root hash {actual}, not {expected}")]
     RootHash {
         /// What it states.
-        actual: RootHash,
+        actual: String,
         /// What was looked for.
-        expected: RootHash,
+        expected: String,
     },
     /// Longer than systemd reads.
     #[error("the signature partition is longer than {limit} bytes")]

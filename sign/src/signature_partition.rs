@@ -142,7 +142,7 @@ impl SignaturePartition {
         trusted: impl Into<Trust<'t>>,
     ) -> Result<SignedBy, Error> {
         if self.root_hash != *root_hash {
-            let (actual, expected) = (self.root_hash, *root_hash);
+            let (actual, expected) = (self.root_hash.to_string(), root_hash.to_string());
             return Err(SignaturePartitionError::RootHash { actual, expected }.into());
         }
         let signed_by = verify_root_hash(&self.signature, root_hash, trusted)?;
