@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use verity::publish::{Input, Output, OutputSet};
+use verity::publish::OutputSet;
 use verity_sign::SignatureDigest;
 
-use super::Outcome;
-use super::format::write_bytes;
+use super::{Outcome, sign};
 use crate::error::CommandError;
 use crate::quoted::Quoted;
 use crate::signing::{self, Content};
@@ -47,10 +46,9 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
     let digest = to_be_signed.digest();
     let mut inputs = vec![trust::open(&options.certificate)?];
     inputs.extend(options.content.file().map(trust::open).transpose()?);
-    let output = |path: &PathBuf, bytes: &[u8]| written(path, bytes, &inputs);
-    let mut set = OutputSet::new().output(output(&options.output, &digest)?);
+    let mut set = OutputSet::new().output(sign::written(&options.output, &digest, &inputs)?);
     if let Some(path) = &options.content_output {
-        set = set.output(output(path, to_be_signed.content())?);
+        set = set.output(sign::written(path, to_be_signed.content(), &inputs)?);
     }
     set.commit()?;
     let named = |path: &PathBuf| Quoted(path).to_string();
@@ -65,11 +63,4 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
         content_bytes: to_be_signed.content().len(),
         certificate_sha256: builder.certificate().fingerprint().to_string(),
     }))
-}
-
-fn written(path: &PathBuf, bytes: &[u8], inputs: &[Input]) -> Result<Output, CommandError> {
-    let output = Output::create(path)?;
-    inputs.iter().try_for_each(|input| output.check_distinct(input))?;
-    write_bytes(&output, bytes)?;
-    Ok(output)
 }

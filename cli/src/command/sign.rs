@@ -1,6 +1,6 @@
 //! `verity sign`: a detached signature of a root hash or of a manifest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use verity::publish::{Input, Output, OutputSet};
@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     publish(&options.outputs, &inputs, &content, signatory.builder(), &signature)
 }
 
-/// Writes a signature, unless it would replace what it was made from.
+/// Writes a signature and what is asked for beside it, unless it would replace what it was made from.
 pub(super) fn publish(
     outputs: &Outputs,
     inputs: &[Input],
@@ -66,19 +66,13 @@ pub(super) fn publish(
     builder: &SignatureBuilder,
     signature: &[u8],
 ) -> Result<Outcome, CommandError> {
-    let written = |path: &PathBuf, bytes: &[u8]| -> Result<Output, CommandError> {
-        let output = Output::create(path)?;
-        inputs.iter().try_for_each(|input| output.check_distinct(input))?;
-        write_bytes(&output, bytes)?;
-        Ok(output)
-    };
-    let mut set = OutputSet::new().output(written(&outputs.signature, signature)?);
+    let mut set = OutputSet::new().output(written(&outputs.signature, signature, inputs)?);
     if let Some(path) = &outputs.partition {
         let certificate = builder.certificate();
         let partition =
             SignaturePartition::new(&content.root_hash, signature.to_vec(), certificate)
                 .or_fail(Class::Trust, path)?;
-        set = set.output(written(path, &partition.to_bytes())?);
+        set = set.output(written(path, &partition.to_bytes(), inputs)?);
     }
     set.commit()?;
     Ok(Outcome::Signed(Signed {
@@ -91,4 +85,12 @@ pub(super) fn publish(
         signature_bytes: signature.len(),
         signature_partition: outputs.partition.as_ref().map(|path| Quoted(path).to_string()),
     }))
+}
+
+/// An output with these bytes, not yet published, that is none of the inputs.
+pub(super) fn written(path: &Path, bytes: &[u8], inputs: &[Input]) -> Result<Output, CommandError> {
+    let output = Output::create(path)?;
+    inputs.iter().try_for_each(|input| output.check_distinct(input))?;
+    write_bytes(&output, bytes)?;
+    Ok(output)
 }
