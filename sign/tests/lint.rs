@@ -9,8 +9,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use cms::signed_data::SignerInfos;
-use common::{NAMES, OpenSsl, TEXT, certificate_file, changed, path, root_hash, signatory};
+use common::{
+    NAMES, OpenSsl, TEXT, certificate, certificate_file, changed, der_of, key_file, path,
+    root_hash, signatory,
+};
+use num_bigint::BigUint;
 use proptest::prelude::*;
+use verity_sign::SignatureBuilder;
 use verity_sign::lint::{
     Accepted, EnrolledCertificate, KEYRINGS, KernelError, Lint, Prediction, Status, predict,
 };
@@ -33,6 +38,7 @@ fn answer(message: &[u8], keyring: &[EnrolledCertificate]) -> &'static str {
     match predict(message, TEXT, keyring) {
         Prediction::Accepted => "accepted",
         Prediction::Refused(error) => error.name(),
+        Prediction::Unknown => "unknown",
     }
 }
 
@@ -486,6 +492,50 @@ fn the_verifier_is_stricter_than_the_prediction() {
         }
         println!("{name}: the kernel would take {lenient} of the flips");
     }
+}
+
+/// R03: the kernel verifies every signer, and a public key may have an exponent as long as its modulus. What takes
+/// too much work is not done, and nothing is claimed then.
+#[test]
+fn r03_many_signers_with_long_exponents_take_bounded_work() {
+    let file = der_of(&key_file("rsa4096"));
+    let mut key = Node::parse(&Node::parse(&file).at(&[2]).bytes());
+    let mut number = |index: usize| BigUint::from_bytes_be(&key.at(&[index]).bytes());
+    let (modulus, public, private) = (number(1), number(2), number(3));
+    // The two exponents change places: e is the long one.
+    let info = SignatureBuilder::new(certificate("rsa4096")).prepare(TEXT.as_bytes()).digest_info();
+    let padded = [&[0, 1], vec![0xff; 509 - info.len()].as_slice(), &[0], &info].concat();
+    let signature = BigUint::from_bytes_be(&padded).modpow(&public, &modulus).to_bytes_be();
+    let signature = [vec![0; 512 - signature.len()], signature].concat();
+    let key = [modulus, private].map(|n| Node::Primitive(2, [vec![0], n.to_bytes_be()].concat()));
+    let key = [vec![0], Node::Constructed(0x30, key.to_vec()).encode()].concat();
+    let mut message = Node::parse(&embedding("rsa4096"));
+    let certificate = message.at(&[1, 0, 3, 0, 0]);
+    // No longer its own issuer, whose signature would have to hold.
+    *certificate.at(&[5, 0, 0, 1]) = Node::Primitive(0x0c, b"x".to_vec());
+    *certificate.at(&[6, 1]) = Node::Primitive(3, key);
+    let signers = message.at(&[1, 0, 4]).children();
+    *signers[0].at(&[4]) = Node::Primitive(4, signature);
+    let signer = signers[0].clone();
+    let with = |count: usize| {
+        let mut message = message.clone();
+        *message.at(&[1, 0, 4]).children() = vec![signer.clone(); count];
+        message.encode()
+    };
+    let keyring = [enrolled("p256")];
+    // The signature holds, and its key is in no keyring.
+    assert_eq!(answer(&with(1), &keyring), "ENOKEY");
+    let many = with(45);
+    assert!(many.len() <= 32_767);
+    assert_eq!(answer(&many, &keyring), "unknown");
+    let report = Lint::new().root_hash(TEXT).keyring(&keyring).run(&many);
+    assert_eq!(report.accepted(), Accepted::Unknown);
+    assert!(report.assumptions().iter().any(|words| words.contains("public-key operations")));
+    // As many honest ones are judged.
+    let mut message = Node::parse(&good("rsa4096"));
+    let signer = message.at(&[1, 0, 3]).children()[0].clone();
+    *message.at(&[1, 0, 3]).children() = vec![signer; 45];
+    assert_eq!(answer(&message.encode(), &[enrolled("rsa4096")]), "accepted");
 }
 
 proptest! {

@@ -201,7 +201,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
                 self.findings.push(Point::warn("certificates", words));
                 return;
             }
-            if let Some(Err(error)) = certificate.signed_by(&above.key) {
+            if let Some(Err(error)) = certificate.signed_by(&above.key, self.findings.effort()) {
                 let words = format!("{} was not signed by {}", certificate.name(), above.name());
                 self.findings.fail("certificates", error, "", words);
                 return;
@@ -340,7 +340,9 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
         match self.check(signed, &key.key) {
             Check::Holds => Ok(()),
             Check::Untold => {
-                self.findings.assume(self.texts.assumption());
+                if self.texts.signed().is_none() {
+                    self.findings.assume(self.texts.assumption());
+                }
                 Ok(())
             }
             Check::Fails(_, words) => Err((Keyrejected, words)),
@@ -350,11 +352,14 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     fn check(&mut self, signed: Signed<'m, 'a>, key: &PublicKey<'_>) -> Check {
         self.findings.needs(key.key.since());
         match signed {
-            Signed::Certificate(certificate) => match certificate.signed_by(key) {
+            Signed::Certificate(certificate) => match certificate
+                .signed_by(key, self.findings.effort())
+            {
                 Some(Ok(())) => Check::Holds,
                 Some(Err(error)) => {
                     Check::Fails(error, format!("{} is not signed by that key", certificate.name()))
                 }
+                None if self.findings.effort().is_exhausted() => Check::Untold,
                 None => Check::Fails(Inval, "the certificate's digest is not known".to_owned()),
             },
             Signed::Signer(signer) => self.check_signer(signer, key),
@@ -364,9 +369,10 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     fn check_signer(&mut self, signer: &Signer<'_>, key: &PublicKey<'_>) -> Check {
         // What is not known was found before.
         let (Some(hash), Some(scheme)) = (signer.hash, signer.scheme) else { return Check::Untold };
+        let claim = key.claim(scheme, hash, signer.signature);
         let verify = |parts: &[&[u8]]| match hash.digest(parts) {
-            Some(digest) => key.verify(scheme, hash, &digest, signer.signature),
-            None => Err(Inval),
+            Some(digest) => claim.check(&digest, self.findings.effort()),
+            None => Some(Err(Inval)),
         };
         let signed = match (signer.attributes.bytes, self.texts.signed()) {
             (Some(attributes), _) => verify(&[&[super::ber::tag::SET], attributes]),
@@ -377,17 +383,18 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             }
         };
         match signed {
-            Ok(()) => Check::Holds,
-            Err(error) if signer.attributes.bytes.is_some() => {
+            None => Check::Untold,
+            Some(Ok(())) => Check::Holds,
+            Some(Err(error)) if signer.attributes.bytes.is_some() => {
                 let words = format!("the {} key did not sign these attributes", key.key.name());
                 Check::Fails(error, words)
             }
             // The digest is compared last: before that no other text would do better.
-            Err(error) if error != Keyrejected => {
+            Some(Err(error)) if error != Keyrejected => {
                 Check::Fails(error, "the signature is damaged, or by another key".to_owned())
             }
-            Err(error) => {
-                let words = self.texts.explain(|text| verify(&[text]).is_ok());
+            Some(Err(error)) => {
+                let words = self.texts.explain(|text| verify(&[text]) == Some(Ok(())));
                 Check::Fails(error, words)
             }
         }

@@ -216,7 +216,7 @@ fn certificate<'a>(
         findings.fail("certificates", Badmsg, "", words);
         return;
     }
-    match Certificate::parse(element.whole) {
+    match Certificate::parse(element.whole, findings.effort()) {
         Ok(certificate) => {
             let words = format!("{} is embedded", certificate.name());
             findings.push(Point::ok("certificates", words));
@@ -244,9 +244,9 @@ fn revocation_lists(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<
         loop {
             let element = reader.any()?;
             let refused = match element.tag {
-                tag::SEQUENCE => {
-                    Certificate::parse(element.whole).err().map(|refused| refused.error)
-                }
+                tag::SEQUENCE => Certificate::parse(element.whole, findings.effort())
+                    .err()
+                    .map(|refused| refused.error),
                 _ => Some(Badmsg),
             };
             if let Some(error) = refused {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::KernelError;
 use super::algorithms::{BASE, Version};
+use super::effort::Effort;
 
 /// How a point was found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,6 +88,7 @@ pub(super) struct Findings {
     since: Version,
     assumptions: Vec<String>,
     unlisted: usize,
+    effort: Effort,
 }
 
 /// More points than this say nothing new.
@@ -94,7 +96,13 @@ const MOST: usize = 200;
 
 impl Findings {
     pub(super) fn new() -> Findings {
-        Findings { points: Vec::new(), since: BASE, assumptions: Vec::new(), unlisted: 0 }
+        Findings {
+            points: Vec::new(),
+            since: BASE,
+            assumptions: Vec::new(),
+            unlisted: 0,
+            effort: Effort::new(),
+        }
     }
 
     pub(super) fn push(&mut self, point: Point) {
@@ -114,8 +122,17 @@ impl Findings {
         kernel_message: &'static str,
         explanation: String,
     ) {
+        if self.effort.is_exhausted() {
+            // It may rest on what was not looked at.
+            return self.push(Point::warn(name, explanation));
+        }
         let status = Status::Fail;
         self.push(Point { name, status, error: Some(error), kernel_message, explanation });
+    }
+
+    /// What may still be spent on public keys.
+    pub(super) fn effort(&self) -> &Effort {
+        &self.effort
     }
 
     /// The message uses something that an older kernel does not have.
@@ -135,6 +152,11 @@ impl Findings {
     }
 
     pub(super) fn finish(mut self) -> Report {
+        if self.effort.is_exhausted() {
+            let words =
+                "everything holds that takes too many public-key operations to look at here";
+            self.assume(words.to_owned());
+        }
         if self.unlisted > 0 {
             let words = format!("{} more points are not listed", self.unlisted);
             self.points.push(Point::warn("more", words));

@@ -3,12 +3,15 @@
 //!
 //! Sources: the kernel's `public_key.c`, `rsa.c`, `rsa-pkcs1pad.c`, `ecdsa.c`.
 
+use std::cell::OnceCell;
+
 use num_bigint::BigUint;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 
 use super::KernelError::{self, Badmsg, Inval, Keyrejected};
 use super::algorithms::{Hash, Key, Scheme};
 use super::ber::{Malformed, Reader, tag};
+use super::effort::Effort;
 
 /// A certificate's public key.
 #[derive(Clone, Copy, Debug)]
@@ -17,22 +20,46 @@ pub(super) struct PublicKey<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-impl PublicKey<'_> {
-    /// Whether a signature over this digest holds, and if not, with which error.
-    pub(super) fn verify(
-        &self,
-        scheme: Scheme,
-        hash: Hash,
-        digest: &[u8],
-        signature: &[u8],
-    ) -> Result<(), KernelError> {
-        match (self.key, scheme) {
-            (Key::Rsa, Scheme::Rsa) => rsa(self.bytes, hash, digest, signature),
+/// A signature that is said to be by a key. What does not depend on the digest is computed once.
+#[derive(Debug)]
+pub(super) struct Claim<'a> {
+    key: PublicKey<'a>,
+    scheme: Scheme,
+    hash: Hash,
+    signature: &'a [u8],
+    /// Of RSA: the padded digest.
+    opened: OnceCell<Result<Vec<u8>, KernelError>>,
+}
+
+impl<'a> PublicKey<'a> {
+    /// Says that this is a signature by the key.
+    pub(super) fn claim(self, scheme: Scheme, hash: Hash, signature: &'a [u8]) -> Claim<'a> {
+        Claim { key: self, scheme, hash, signature, opened: OnceCell::new() }
+    }
+}
+
+impl Claim<'_> {
+    /// Whether the signature holds over this digest, and if not, with which error; none if that is too much work.
+    pub(super) fn check(&self, digest: &[u8], effort: &Effort) -> Option<Result<(), KernelError>> {
+        if self.opened.get().is_none() && !effort.spend(self.cost()) {
+            return None;
+        }
+        Some(self.verify(digest))
+    }
+
+    fn verify(&self, digest: &[u8]) -> Result<(), KernelError> {
+        let Claim { scheme, hash, signature, .. } = *self;
+        let PublicKey { key, bytes } = self.key;
+        match (key, scheme) {
+            (Key::Rsa, Scheme::Rsa) => {
+                let opened = self.opened.get_or_init(|| open_rsa(bytes, signature));
+                pkcs1(opened.as_ref().map_err(|error| *error)?, hash, digest)
+            }
             (Key::Rsa | Key::Gost, _) | (_, Scheme::Rsa | Scheme::Ecrdsa) => Err(Keyrejected),
             (_, Scheme::Ecdsa) if matches!(hash, Hash::Other) => Err(Inval),
             (Key::P192, Scheme::Ecdsa) => {
                 let size = Size { words: 3, bytes: 24 };
-                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
                     let key = p192::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
                     let scalars = (array::<24>(r)?, array::<24>(s)?);
                     let signature = p192::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
@@ -41,7 +68,7 @@ impl PublicKey<'_> {
             }
             (Key::P256, Scheme::Ecdsa) => {
                 let size = Size { words: 4, bytes: 32 };
-                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
                     let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
                     let scalars = (array::<32>(r)?, array::<32>(s)?);
                     let signature = p256::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
@@ -50,7 +77,7 @@ impl PublicKey<'_> {
             }
             (Key::P384, Scheme::Ecdsa) => {
                 let size = Size { words: 6, bytes: 48 };
-                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
                     let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
                     let scalars = (array::<48>(r)?, array::<48>(s)?);
                     let signature = p384::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
@@ -59,13 +86,25 @@ impl PublicKey<'_> {
             }
             (Key::P521, Scheme::Ecdsa) => {
                 let size = Size { words: 9, bytes: 66 };
-                ecdsa(self.bytes, digest, signature, size, |key, digest, r, s| {
+                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
                     let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
                     let scalars = (array::<66>(r)?, array::<66>(s)?);
                     let signature = p521::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
                     key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
                 })
             }
+        }
+    }
+
+    /// In the unit of [`Effort`], about.
+    fn cost(&self) -> u32 {
+        match self.key.key {
+            Key::Rsa => rsa_cost(self.key.bytes),
+            Key::Gost => 0,
+            Key::P192 => 100,
+            Key::P256 => 150,
+            Key::P384 => 400,
+            Key::P521 => 900,
         }
     }
 }
@@ -96,7 +135,16 @@ fn two_integers(der: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     Ok((one.content, other.content))
 }
 
-fn rsa(key: &[u8], hash: Hash, digest: &[u8], signature: &[u8]) -> Result<(), KernelError> {
+/// A multiplication for each bit of the exponent, which takes as long as the modulus squared.
+fn rsa_cost(key: &[u8]) -> u32 {
+    let Ok((n, e)) = two_integers(key) else { return 0 };
+    let words = u32::try_from(n.len().saturating_sub(1).div_ceil(256)).unwrap_or(u32::MAX);
+    let bits = u32::try_from(e.len().saturating_mul(8)).unwrap_or(u32::MAX);
+    bits.saturating_mul(words.saturating_mul(words))
+}
+
+/// What an RSA signature says: the padded digest, as long as the modulus.
+fn open_rsa(key: &[u8], signature: &[u8]) -> Result<Vec<u8>, KernelError> {
     let (n, e) = two_integers(key).map_err(malformed)?;
     if n.is_empty() || e.is_empty() || e.len() > n.len() {
         return Err(Inval);
@@ -116,7 +164,7 @@ fn rsa(key: &[u8], hash: Hash, digest: &[u8], signature: &[u8]) -> Result<(), Ke
     let message = value.modpow(&BigUint::from_bytes_be(e), &n).to_bytes_be();
     let mut padded = vec![0; size.saturating_sub(message.len())];
     padded.extend(message);
-    pkcs1(&padded, hash, digest)
+    Ok(padded)
 }
 
 /// EMSA-PKCS1-v1_5 (RFC 8017 9.2), taken apart in the kernel's order.

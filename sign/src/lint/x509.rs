@@ -9,6 +9,7 @@ use const_oid::ObjectIdentifier;
 use super::KernelError::{self, Badmsg, Inval, Keyrejected, Nopkg};
 use super::algorithms::{Hash, Key, Scheme, name_of, oid};
 use super::ber::{Element, Malformed, Reader, tag};
+use super::effort::Effort;
 use super::verify::PublicKey;
 
 /// A certificate that the kernel would take in.
@@ -69,7 +70,7 @@ fn refused(error: KernelError, reason: impl Into<String>) -> Refused {
 
 impl<'a> Certificate<'a> {
     /// Bytes behind the certificate are not looked at.
-    pub(super) fn parse(der: &'a [u8]) -> Result<Certificate<'a>> {
+    pub(super) fn parse(der: &'a [u8], effort: &Effort) -> Result<Certificate<'a>> {
         let parts = Parts::read(der)?;
         let authority = match parts.extensions.authority {
             Some(der) => authority(der)?,
@@ -91,12 +92,13 @@ impl<'a> Certificate<'a> {
             serial: parts.serial,
             subject: name_text(parts.subject),
         };
-        certificate.self_signed = certificate.is_self_signed(parts.subject == parts.issuer)?;
+        certificate.self_signed =
+            certificate.is_self_signed(parts.subject == parts.issuer, effort)?;
         Ok(certificate)
     }
 
     /// A certificate that names itself as its issuer must bear its own signature.
-    fn is_self_signed(&self, same_names: bool) -> Result<bool> {
+    fn is_self_signed(&self, same_names: bool, effort: &Effort) -> Result<bool> {
         if !same_names {
             return Ok(false);
         }
@@ -112,7 +114,7 @@ impl<'a> Certificate<'a> {
                 return Err(refused(Keyrejected, reason));
             }
         }
-        match self.signed_by(&self.key) {
+        match self.signed_by(&self.key, effort) {
             None => Ok(false),
             Some(Ok(())) => Ok(true),
             Some(Err(error)) => {
@@ -121,13 +123,14 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Whether this key made the certificate's signature; `None` where that is not modelled.
+    /// Whether this key made the certificate's signature; none where that is not modelled, or too much work.
     pub(super) fn signed_by(
         &self,
         key: &PublicKey<'_>,
+        effort: &Effort,
     ) -> Option<std::result::Result<(), KernelError>> {
         let Signature { scheme, hash, digest, bytes } = &self.signature;
-        Some(key.verify(*scheme, *hash, digest.as_ref()?, bytes))
+        key.claim(*scheme, *hash, bytes).check(digest.as_ref()?, effort)
     }
 
     /// For people.
