@@ -122,10 +122,16 @@ pub(crate) enum Key {
     },
 }
 
+/// Of the URI of a key on a token; its case does not matter (RFC 3986).
+const SCHEME: &str = "pkcs11:";
+
 impl Key {
     /// A file name or a PKCS#11 URI. `./pkcs11:...` is a file.
     pub(crate) fn named(key: OsString, passphrase: Option<Source>, pin: Option<Source>) -> Key {
-        match key.to_str().filter(|text| text.starts_with("pkcs11:")) {
+        let is_uri = |text: &&str| {
+            text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
+        };
+        match key.to_str().filter(is_uri) {
             Some(uri) => Key::Token { uri: uri.to_owned(), passphrase, pin },
             None => Key::File { path: key.into(), passphrase, pin },
         }
@@ -138,25 +144,35 @@ impl Key {
             Key::Command { program, .. } => program.into(),
             Key::File { path, .. } => path.clone(),
             Key::Token { uri, .. } => {
-                let path = uri.strip_prefix("pkcs11:").unwrap_or_default();
-                let harmless =
-                    path.split('?').next().unwrap_or_default().split(';').filter(|pair| {
-                        ["token=", "object=", "id="].iter().any(|name| pair.starts_with(name))
-                    });
-                format!("pkcs11:{}", harmless.collect::<Vec<_>>().join(";")).into()
+                // Not if a PIN is in it, which may stand anywhere.
+                let rest = uri
+                    .get(SCHEME.len()..)
+                    .filter(|rest| !rest.to_ascii_lowercase().contains("pin-value"));
+                let path = rest.and_then(|rest| rest.split('?').next()).unwrap_or_default();
+                let harmless = path.split(';').filter(|pair| {
+                    ["token=", "object=", "id="].iter().any(|name| pair.starts_with(name))
+                });
+                format!("{SCHEME}{}", harmless.collect::<Vec<_>>().join(";")).into()
             }
         }
     }
 
-    /// The files that were read.
-    fn files(&self) -> Vec<&Path> {
+    /// The files that were read, or run.
+    fn files(&self) -> Vec<PathBuf> {
         match self {
-            Key::Command { .. } => Vec::new(),
+            // A name without a slash is looked for in PATH.
+            Key::Command { program, .. } => {
+                let path = PathBuf::from(program);
+                if path.components().count() > 1 { vec![path] } else { Vec::new() }
+            }
             Key::File { path, passphrase, .. } => {
                 let passphrase = passphrase.as_ref().and_then(Source::file);
-                [path.as_path()].into_iter().chain(passphrase).collect()
+                [path.as_path()].into_iter().chain(passphrase).map(Path::to_owned).collect()
             }
-            Key::Token { pin, .. } => pin.as_ref().and_then(Source::file).into_iter().collect(),
+            Key::Token { uri, pin, .. } => {
+                let pin = pin.as_ref().and_then(Source::file).map(Path::to_owned);
+                pin.into_iter().chain(token_files(uri)).collect()
+            }
         }
     }
 
@@ -218,7 +234,8 @@ impl Signing {
 
     /// Opens everything that an output must not replace.
     pub(crate) fn inputs(&self) -> Result<Vec<Input>, CommandError> {
-        self.key.files().into_iter().chain(self.shape.files()).map(trust::open).collect()
+        let shape = self.shape.files().map(Path::to_owned);
+        self.key.files().into_iter().chain(shape).map(|path| trust::open(&path)).collect()
     }
 }
 
@@ -257,6 +274,19 @@ fn asked(
     secret::ask(what, &Quoted(of).to_string(), &context.signals).map_err(|error| error.at(of))
 }
 
+/// The files that a URI names: those of a URI that cannot be read are nobody's.
+#[cfg(feature = "pkcs11")]
+fn token_files(uri: &str) -> Vec<PathBuf> {
+    let Ok(uri) = uri.parse::<verity_sign::Pkcs11Uri>() else { return Vec::new() };
+    let module = Some(uri.module_path()).filter(|path| path.components().count() > 1);
+    module.into_iter().chain(uri.pin_source()).map(Path::to_owned).collect()
+}
+
+#[cfg(not(feature = "pkcs11"))]
+fn token_files(_uri: &str) -> Vec<PathBuf> {
+    Vec::new()
+}
+
 #[cfg(feature = "pkcs11")]
 fn token_key(
     uri: &str,
@@ -267,6 +297,9 @@ fn token_key(
 ) -> Result<Box<dyn Signer>, CommandError> {
     let uri: verity_sign::Pkcs11Uri = uri.parse().or_fail(Class::Usage, name)?;
     let token = verity_sign::Pkcs11Token::find(&uri).or_fail(Class::Trust, name)?;
+    if pin.is_some() && uri.pin_source().is_some() {
+        return Err(CommandError::usage("either --pin-file or pin-source in the URI").at(name));
+    }
     let source = uri.pin_source().map(|path| Source::File(path.to_owned()));
     let pin = match (token.needs_pin(), pin.or(source.as_ref())) {
         (false, _) => None,

@@ -132,7 +132,7 @@ pub enum InputError {
         reason: String,
     },
     /// Reading failed.
-    #[error("{0}")]
+    #[error("it cannot be read")]
     Read(#[source] io::Error),
     /// Larger than any key or certificate.
     #[error("larger than {limit} bytes")]
@@ -299,8 +299,8 @@ pub enum SigningError {
         reason: String,
     },
     /// The signer did not sign.
-    #[error("{0}")]
-    Signer(#[source] SignerError),
+    #[error(transparent)]
+    Signer(SignerError),
 }
 
 /// Why a signature is refused.

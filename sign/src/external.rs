@@ -3,7 +3,8 @@
 //! It gets the raw digest on standard input, and in its environment what the digest and the key are;
 //! it returns the raw signature on standard output and says whatever else it has to say on standard
 //! error, which it shares with this process. It is started directly, not by a shell, and in a process
-//! group of its own: when it takes too long, the whole group is killed. So it cannot ask on the terminal.
+//! group of its own: when it takes too long, the whole group is killed. (A program that leaves its group is
+//! left alone, and so is the group when this process itself is killed.) So it cannot ask on the terminal.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -134,10 +135,10 @@ pub enum ExternalSignerError {
         status: ExitStatus,
     },
     /// Talking to it failed.
-    #[error("the signer command: {0}")]
+    #[error("the signer command cannot be talked to")]
     Io(#[source] io::Error),
     /// It cannot be started.
-    #[error("the signer command cannot be started: {0}")]
+    #[error("the signer command cannot be started")]
     Start(#[source] io::Error),
     /// It was killed because the caller wanted to stop.
     #[error("the signer command was stopped")]
@@ -159,7 +160,7 @@ pub enum ExternalSignerError {
 /// What is read from the program, as another thread reads it.
 type Output = Receiver<io::Result<Vec<u8>>>;
 
-/// The program and whatever it has started; killed unless it was waited for.
+/// The program and those of its process group; killed unless it was waited for.
 struct Running {
     child: Child,
     ended: bool,

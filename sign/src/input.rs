@@ -55,10 +55,38 @@ pub(crate) fn single_object(file: &[u8], ignored: Option<&str>) -> Result<Object
         ([block], _) => decode(block),
         ([], [block]) => decode(block),
         _ => {
-            let labels: Vec<_> = blocks.iter().map(|block| block.label.as_str()).collect();
-            Err(InputError::NotOneBlock { actual: blocks.len(), labels: labels.join(", ") })
+            let labels: Vec<_> =
+                blocks.iter().take(MOST_LABELS).map(|block| known(&block.label)).collect();
+            let more = if blocks.len() > MOST_LABELS { ", ..." } else { "" };
+            let labels = format!("{}{more}", labels.join(", "));
+            Err(InputError::NotOneBlock { actual: blocks.len(), labels })
         }
     }
+}
+
+/// More of them are not named in a message.
+const MOST_LABELS: usize = 4;
+
+/// The one object is of another kind.
+pub(crate) fn wrong_label(label: &str, expected: &'static str) -> InputError {
+    InputError::WrongLabel { label: known(label).to_owned(), expected }
+}
+
+/// What a message may say of a label: in a damaged file anything may stand there, a secret too.
+fn known(label: &str) -> &str {
+    const KNOWN: [&str; 10] = [
+        "CERTIFICATE",
+        "CERTIFICATE REQUEST",
+        "CMS",
+        "EC PARAMETERS",
+        "EC PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "PKCS7",
+        "PRIVATE KEY",
+        "PUBLIC KEY",
+        "RSA PRIVATE KEY",
+    ];
+    KNOWN.into_iter().find(|known| *known == label).unwrap_or("another")
 }
 
 fn check_size(length: usize) -> Result<(), InputError> {
@@ -134,9 +162,22 @@ mod tests {
     fn two_blocks_are_ambiguous() {
         let file = [ONE, b"-----BEGIN OTHER-----\nMAA=\n-----END OTHER-----\n"].concat();
         let error = single_object(&file, None).err().unwrap();
-        assert_eq!(error.to_string(), "2 PEM blocks (THING, OTHER) where exactly one is expected");
+        let words = "2 PEM blocks (another, another) where exactly one is expected";
+        assert_eq!(error.to_string(), words);
         assert_eq!(single_object(&file, Some("OTHER")).unwrap().label.as_deref(), Some("THING"));
         assert_eq!(single_object(ONE, Some("THING")).unwrap().label.as_deref(), Some("THING"));
+    }
+
+    /// A key whose first line has lost its end beside another block: none of it is in the error.
+    #[test]
+    fn k07_a_damaged_label_is_not_repeated() {
+        let key = b"-----BEGIN MIIEvQIBADANBgkq\n-----END PRIVATE KEY-----\n".as_slice();
+        let certificate = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let error = single_object(&[key, certificate].concat(), None).err().unwrap();
+        let words = "2 PEM blocks (another, CERTIFICATE) where exactly one is expected";
+        assert_eq!(error.to_string(), words);
+        let error = single_object(&certificate.repeat(900), None).err().unwrap().to_string();
+        assert!(error.starts_with("900 PEM blocks (CERTIFICATE, ") && error.len() < 150, "{error}");
     }
 
     #[test]

@@ -170,10 +170,7 @@ fn encoding(object: &Object) -> Result<Encoding, KeyError> {
         Some("RSA PRIVATE KEY") => Ok(Encoding::Pkcs1),
         Some("EC PRIVATE KEY") => Ok(Encoding::Sec1),
         Some("ENCRYPTED PRIVATE KEY") => Ok(Encoding::EncryptedPkcs8),
-        Some(label) => Err(KeyError::Input(crate::error::InputError::WrongLabel {
-            label: label.to_owned(),
-            expected: "a private key",
-        })),
+        Some(label) => Err(KeyError::Input(input::wrong_label(label, "a private key"))),
         None => match first_two_tags(&object.der).map_err(malformed)? {
             (Tag::Integer, Tag::Sequence) => Ok(Encoding::Pkcs8),
             (Tag::Integer, Tag::Integer) => Ok(Encoding::Pkcs1),

@@ -21,19 +21,11 @@ impl<'t> Texts<'t> {
         "the signed text is the root hash as the table writes it".to_owned()
     }
 
-    /// Why a signature over the right text is not found, given what it is a signature of.
-    pub(super) fn explain(&self, signed: impl Fn(&[u8]) -> bool) -> String {
-        let Some(text) = self.text else {
-            return "the signature does not hold".to_owned();
-        };
-        match mistakes(text).iter().find(|(bytes, _)| signed(bytes)) {
-            Some((_, name)) => {
-                format!("what is signed is not the root hash as the table writes it, but {name}")
-            }
-            None => {
-                "the signature is not of this root hash, or not by this key, or damaged".to_owned()
-            }
-        }
+    /// Which well-known other text is signed, if one is.
+    pub(super) fn mistake(&self, signed: impl Fn(&[u8]) -> bool) -> Option<String> {
+        let mistakes = mistakes(self.text?);
+        let (_, name) = mistakes.iter().find(|(bytes, _)| signed(bytes))?;
+        Some(format!("what is signed is not the root hash as the table writes it, but {name}"))
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn judge(
         seen: vec![false; count],
         verified: vec![false; count],
         findings,
+        text_told: false,
     };
     let certificates: Vec<_> =
         message.signers.iter().map(|signer| judge.verify_one(signer)).collect();
@@ -51,6 +52,8 @@ pub(super) fn judge(
     }
     judge.trust(&certificates, keyring);
 }
+
+const NO_SIGNATURE: &str = "the signature is not of this root hash, or not by this key, or damaged";
 
 const UNSUPPORTED: &str = "the kernel's parser knows the digest, but kernels are built without it";
 
@@ -90,7 +93,21 @@ enum Check {
     Holds,
     /// It would hold over the right text.
     Untold,
+    /// The signature is of something else than the root hash as the table writes it.
+    OtherText(KernelError, String),
     Fails(KernelError, String),
+}
+
+/// Why there is no trust in a signer.
+struct Refusal {
+    /// Of the point that fails.
+    name: &'static str,
+    error: KernelError,
+    words: String,
+}
+
+fn no_trust(error: KernelError, words: String) -> Refusal {
+    Refusal { name: "trust", error, words }
 }
 
 /// What is to be verified with a key: the signature of a signer or of a certificate.
@@ -108,6 +125,8 @@ struct Judge<'m, 'a, 't, 'f> {
     seen: Vec<bool>,
     verified: Vec<bool>,
     findings: &'f mut Findings,
+    /// Whether it was said that the signed text is right.
+    text_told: bool,
 }
 
 impl<'m, 'a> Judge<'m, 'a, '_, '_> {
@@ -132,8 +151,10 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             let message = "PKCS7: Message signed outside of X.509 validity window";
             self.findings.fail("signed-attributes", Keyrejected, message, words.to_owned());
         }
-        if let Check::Fails(error, words) = self.check(Signed::Signer(signer), &certificate.key) {
-            self.findings.fail("signature", error, "", words);
+        match self.check(Signed::Signer(signer), &certificate.key) {
+            Check::Fails(error, words) => self.findings.fail("signature", error, "", words),
+            Check::OtherText(error, words) => self.findings.fail("signed-text", error, "", words),
+            Check::Holds | Check::Untold => {}
         }
         self.verify_chain(index);
         Some(index)
@@ -159,7 +180,9 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             );
         } else if stated != digest {
             let signed = |text: &[u8]| hash.digest(&[text]).as_deref() == Some(stated);
-            let words = self.texts.explain(signed);
+            let words = self.texts.mistake(signed).unwrap_or_else(|| {
+                "the attributes state the digest of another text than this root hash".to_owned()
+            });
             let message = "PKCS7: Message digest doesn't match";
             self.findings.fail("signed-text", Keyrejected, message, words);
         }
@@ -229,8 +252,10 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             }
             match self.trust_one(signer, *certificate, certificates) {
                 Ok(()) => trusted = true,
-                Err((Nokey, words)) => missing.push(words),
-                Err((error, words)) => return self.findings.fail("trust", error, "", words),
+                Err(Refusal { error: Nokey, words, .. }) => missing.push(words),
+                Err(Refusal { name, error, words }) => {
+                    return self.findings.fail(name, error, "", words);
+                }
             }
         }
         if trusted {
@@ -257,14 +282,14 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
         signer: &'m Signer<'a>,
         certificate: Option<usize>,
         keyring: &[Certificate<'_>],
-    ) -> Result<(), (KernelError, String)> {
+    ) -> Result<(), Refusal> {
         let all = &self.message.certificates;
         let (mut at, mut last, mut signed) = (certificate, None, Signed::Signer(signer));
         while let Some((index, one)) = at.and_then(|index| Some((index, all.get(index)?))) {
             if self.seen.get(index) == Some(&true) {
                 return match self.verified.get(index) {
                     Some(true) => Ok(()),
-                    _ => Err((Nokey, format!("{} was no way to a key before", one.name()))),
+                    _ => Err(no_trust(Nokey, format!("{} was no way to a key before", one.name()))),
                 };
             }
             mark(&mut self.seen, index);
@@ -274,7 +299,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
                 return Ok(());
             }
             if self.issuers.get(index) == Some(&Some(index)) {
-                return Err((Nokey, format!("{} is not in the keyring", one.name())));
+                return Err(no_trust(Nokey, format!("{} is not in the keyring", one.name())));
             }
             last = Some((index, one));
             signed = Signed::Certificate(one);
@@ -293,17 +318,17 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
                 Err(error) => {
                     let words =
                         format!("the keyring's key for the issuer of {} is another", one.name());
-                    return Err((error, words));
+                    return Err(no_trust(error, words));
                 }
             }
         }
         match find(keyring, Some(&signer.id), None) {
             Ok(key) => self.matched(Signed::Signer(signer), key),
-            Err(Nokey) => Err((
+            Err(Nokey) => Err(no_trust(
                 Nokey,
                 format!("{} is not in the keyring{}", signer.name, self.untold(certificate)),
             )),
-            Err(error) => Err((error, "nothing names the signer".to_owned())),
+            Err(error) => Err(no_trust(error, "nothing names the signer".to_owned())),
         }
     }
 
@@ -331,11 +356,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     }
 
     /// A key of the keyring must have made the signature next below it.
-    fn matched(
-        &mut self,
-        signed: Signed<'m, 'a>,
-        key: &Certificate<'_>,
-    ) -> Result<(), (KernelError, String)> {
+    fn matched(&mut self, signed: Signed<'m, 'a>, key: &Certificate<'_>) -> Result<(), Refusal> {
         self.findings.needs(key.key.key.since());
         match self.check(signed, &key.key) {
             Check::Holds => Ok(()),
@@ -345,7 +366,10 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
                 }
                 Ok(())
             }
-            Check::Fails(_, words) => Err((Keyrejected, words)),
+            Check::OtherText(_, words) => {
+                Err(Refusal { name: "signed-text", error: Keyrejected, words })
+            }
+            Check::Fails(_, words) => Err(no_trust(Keyrejected, words)),
         }
     }
 
@@ -384,7 +408,10 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
         };
         match signed {
             None => Check::Untold,
-            Some(Ok(())) => Check::Holds,
+            Some(Ok(())) => {
+                self.text_is_right(signer);
+                Check::Holds
+            }
             Some(Err(error)) if signer.attributes.bytes.is_some() => {
                 let words = format!("the {} key did not sign these attributes", key.key.name());
                 Check::Fails(error, words)
@@ -393,10 +420,18 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             Some(Err(error)) if error != Keyrejected => {
                 Check::Fails(error, "the signature is damaged, or by another key".to_owned())
             }
-            Some(Err(error)) => {
-                let words = self.texts.explain(|text| verify(&[text]) == Some(Ok(())));
-                Check::Fails(error, words)
-            }
+            Some(Err(error)) => match self.texts.mistake(|text| verify(&[text]) == Some(Ok(()))) {
+                Some(words) => Check::OtherText(error, words),
+                None => Check::Fails(error, NO_SIGNATURE.to_owned()),
+            },
+        }
+    }
+
+    /// Told once, whoever has signed it.
+    fn text_is_right(&mut self, signer: &Signer<'_>) {
+        if signer.attributes.bytes.is_none() && !std::mem::replace(&mut self.text_told, true) {
+            let words = "it is the root hash as the table writes it";
+            self.findings.push(Point::ok("signed-text", words));
         }
     }
 

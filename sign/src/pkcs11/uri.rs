@@ -85,7 +85,14 @@ impl FromStr for Pkcs11Uri {
     type Err = Pkcs11UriError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.strip_prefix("pkcs11:").ok_or(Pkcs11UriError::Scheme)?;
+        // Wherever it stands: behind a wrong separator it would be part of a value, which others may see.
+        if text.to_ascii_lowercase().contains("pin-value") {
+            return Err(Pkcs11UriError::PinValue);
+        }
+        let (scheme, text) = text.split_once(':').ok_or(Pkcs11UriError::Scheme)?;
+        if !scheme.eq_ignore_ascii_case("pkcs11") {
+            return Err(Pkcs11UriError::Scheme);
+        }
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let mut found = Found::default();
         pairs(path, ';').try_for_each(|pair| found.path(pair?))?;
@@ -243,6 +250,16 @@ mod tests {
     fn k11_a_pin_in_the_uri_is_refused_and_not_repeated() {
         let error = uri("pkcs11:token=a?module-path=b&pin-value=271828").unwrap_err();
         assert_eq!(error, Pkcs11UriError::PinValue);
+        for text in [
+            "pkcs11:token=a&pin-value=271828?module-path=b",
+            "pkcs11:object=a,pin-value=271828?module-path=b",
+            "pkcs11:token=a?module-path=b;PIN-VALUE=271828",
+            "PKCS11:token=a?pin-value=271828",
+            "pin-value=271828",
+        ] {
+            assert_eq!(text.parse::<Pkcs11Uri>(), Err(Pkcs11UriError::PinValue));
+        }
+        assert!(uri("PKCS11:token=a?module-path=b").is_ok());
         for text in ["pkcs11:pin-value=271828", "pkcs11:token=%271828x%", "pkcs11:=271828"] {
             let error = uri(text).unwrap_err();
             assert!(!format!("{error}{error:?}").contains("271828"), "{error:?}");

@@ -36,7 +36,7 @@ pub enum SessionError {
     #[error("the client did not come to an end within {MAX_OPTIONS} options")]
     TooManyOptions,
     /// The connection failed, timed out, or ended within a message.
-    #[error("the connection failed: {0}")]
+    #[error("the connection failed")]
     Transport(#[from] io::Error),
     /// The client asked for another export, in a way that has no answer but the end.
     #[error("the client asked for an export that is not here")]

@@ -39,7 +39,7 @@ pub enum HttpError {
     )]
     Https,
     /// The connection could not be made, or broke.
-    #[error("the connection failed: {0}")]
+    #[error("the connection failed")]
     Io(#[source] io::Error),
     /// More bytes came than were asked for.
     #[error("the server sends more than the {expected} bytes that were asked for")]
