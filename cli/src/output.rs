@@ -25,7 +25,7 @@ use crate::command::serve::{Ready, Served};
 use crate::command::sign::Signed;
 use crate::command::verify::Verification;
 use crate::error::{Class, CommandError, Findings, Recovery};
-use crate::partitions::Partition;
+use crate::partitions::{Partition, Type};
 use crate::places::Places;
 use crate::quoted::{Plain, Quoted};
 
@@ -332,7 +332,7 @@ fn built(facts: &Built) -> String {
         if let Some(uuid) = uuid {
             let _ = writeln!(text, "Partition UUID:  \t{uuid} {content}");
         }
-        for (name, guid) in types {
+        for Type { name, guid, .. } in types {
             let _ = writeln!(text, "Partition type:  \t{guid} {name}");
         }
     }
@@ -443,13 +443,14 @@ fn linted(facts: &Linted) -> String {
     };
     let _ = writeln!(text, "accepted by the kernel: {verdict}");
     if facts.error.is_none() {
-        let keyrings: Vec<_> = facts
-            .keyrings
-            .iter()
-            .map(|keyring| format!("{} (Linux {})", keyring.name, keyring.since))
-            .collect();
         let _ = writeln!(text, "since: Linux {}", facts.since);
-        let _ = writeln!(text, "keyrings: {}", keyrings.join(", "));
+    }
+    for keyring in &facts.keyrings {
+        let _ = writeln!(
+            text,
+            "keyring: {} (since Linux {}: {})",
+            keyring.name, keyring.since, keyring.condition
+        );
     }
     text
 }

@@ -1,7 +1,5 @@
 //! The partitions of an image as systemd finds them: their types, and the UUIDs that follow from the root hash.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use verity::RootHash;
 use verity::partition::{Architecture, Content, MountPoint, PartitionType};
@@ -13,8 +11,17 @@ pub(crate) struct Partition {
     pub(crate) content: &'static str,
     /// None where nothing follows from the root hash.
     pub(crate) uuid: Option<String>,
-    /// The type for each architecture, by its name in systemd's definitions, such as `root-arm64-verity`.
-    pub(crate) types: BTreeMap<String, String>,
+    /// One for each architecture.
+    pub(crate) types: Vec<Type>,
+}
+
+/// The type of a partition. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct Type {
+    pub(crate) architecture: &'static str,
+    /// In systemd's definitions, such as `root-arm64-verity`.
+    pub(crate) name: String,
+    pub(crate) guid: String,
 }
 
 /// All partitions that an image with this root hash takes.
@@ -23,8 +30,12 @@ pub(crate) fn partitions(mount_point: MountPoint, root_hash: &RootHash) -> Vec<P
 }
 
 fn partition(mount_point: MountPoint, content: Content, root_hash: &RootHash) -> Partition {
-    let types = Architecture::ALL
-        .map(|architecture| PartitionType::new(mount_point, architecture, content));
+    let of = |architecture| PartitionType::new(mount_point, architecture, content);
+    let types = Architecture::ALL.map(|architecture| Type {
+        architecture: architecture.name(),
+        name: of(architecture).to_string(),
+        guid: of(architecture).guid().to_string(),
+    });
     Partition {
         content: match content {
             Content::Data => "data",
@@ -32,7 +43,7 @@ fn partition(mount_point: MountPoint, content: Content, root_hash: &RootHash) ->
             Content::VeritySig => "verity-sig",
         },
         // The same for each architecture.
-        uuid: types.iter().find_map(|of| of.uuid(root_hash)).map(|uuid| uuid.to_string()),
-        types: types.iter().map(|of| (of.to_string(), of.guid().to_string())).collect(),
+        uuid: of(Architecture::X86_64).uuid(root_hash).map(|uuid| uuid.to_string()),
+        types: types.into(),
     }
 }

@@ -4,7 +4,6 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use common::{CHECK, Dir, SIGNED_BUILD};
@@ -73,10 +72,12 @@ fn told(json: &Value, mount_point: &str, architecture: &str) -> Vec<(String, Opt
         .into_iter()
         .zip(partitions)
         .map(|(suffix, partition)| {
-            let types: BTreeMap<String, String> =
-                serde_json::from_value(partition["types"].clone()).unwrap();
+            let types = partition["types"].as_array().unwrap();
+            let named = format!("{mount_point}-{architecture}{suffix}");
+            let of = types.iter().find(|one| one["name"] == named).expect("a type of this name");
+            assert_eq!(of["architecture"], architecture);
             let uuid = partition["uuid"].as_str().map(str::to_owned);
-            (types[&format!("{mount_point}-{architecture}{suffix}")].clone(), uuid)
+            (of["guid"].as_str().unwrap().to_owned(), uuid)
         })
         .collect()
 }
@@ -145,8 +146,9 @@ fn the_text_tells_what_the_json_tells() {
             assert!(text.contains(&format!("Partition UUID:  \t{uuid} {content}\n")), "{text}");
             told += 1;
         }
-        for (name, guid) in partition["types"].as_object().unwrap() {
-            let line = format!("Partition type:  \t{} {name}\n", guid.as_str().unwrap());
+        for of in partition["types"].as_array().unwrap() {
+            let text_of = |key: &str| of[key].as_str().unwrap();
+            let line = format!("Partition type:  \t{} {}\n", text_of("guid"), text_of("name"));
             assert!(text.contains(&line), "{text}");
             told += 1;
         }
@@ -237,5 +239,9 @@ fn sign_and_attach_signature_make_the_same() {
         2,
         "rsa2048.key",
     );
-    dir.fails(&format!("sign {what} {key} --output same --signature-partition same"), 7, "same");
+    dir.fails(
+        &format!("sign {what} {key} --output same --signature-partition same"),
+        2,
+        "is named as two outputs",
+    );
 }

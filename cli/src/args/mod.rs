@@ -431,8 +431,8 @@ pub(crate) struct BuildArgs {
     /// The image is a /usr file system: .usrhash instead of .roothash
     #[arg(long)]
     usr: bool,
-    /// For a disk on which systemd finds the partitions: also make the content of the signature partition, if there is
-    /// a key, and embed the certificate in signatures; print types and UUIDs of the partitions for x86-64 and arm64
+    /// Also print the types (for x86-64 and arm64) and UUIDs by which systemd finds the partitions of the image; with a
+    /// key, also make what its signature partition holds, and embed the certificate in signatures
     #[arg(long, conflicts_with_all = ["no_superblock", "hash_offset"])]
     systemd: bool,
     #[command(flatten)]
@@ -446,6 +446,8 @@ pub(crate) struct BuildArgs {
 }
 
 /// Check everything that build has made: both signatures, the manifest, the whole image
+///
+/// And what systemd's signature partition holds, if that lies there too.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct CheckArgs {
@@ -470,8 +472,8 @@ pub(crate) struct CheckArgs {
 /// Tell whether a Linux kernel would take the root hash signature FILE, and if not why
 ///
 /// A prediction, point by point, with the kernel's own errors. It vouches for nothing: use check or verify for that.
-/// Without --root-hash or --certificate the verdict may depend on what was not told. Exit code 5 if the kernel
-/// refuses it.
+/// Without --root-hash or --certificate the verdict may depend on what was not told: unknown. Exit code 5 if the kernel
+/// refuses it, else 0.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct LintSignatureArgs {

@@ -14,16 +14,16 @@ use crate::secret::Source;
 use crate::signing::{Content, Key, Shape, Signing};
 use crate::trust::RootSource;
 
-/// What is signed
+/// What is signed: one of the three
 #[derive(Args, Debug)]
 pub(super) struct ContentArgs {
-    /// The root hash in hex
+    /// The root hash in hex; or one of --root-hash-file and --manifest
     #[arg(conflicts_with = "manifest", required_unless_present_any = ["root_hash_file", "manifest"])]
     root: Option<String>,
     /// Take the root hash from this file
     #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
     root_hash_file: Option<PathBuf>,
-    /// Sign this manifest
+    /// It is not a root hash but this manifest
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }

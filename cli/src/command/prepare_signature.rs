@@ -46,6 +46,9 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
     let digest = to_be_signed.digest();
     let mut inputs = vec![trust::open(&options.certificate)?];
     inputs.extend(options.content.file().map(trust::open).transpose()?);
+    if options.content_output.as_ref() == Some(&options.output) {
+        return Err(CommandError::usage("is named as two outputs").at(&options.output));
+    }
     let mut set = OutputSet::new().output(sign::written(&options.output, &digest, &inputs)?);
     if let Some(path) = &options.content_output {
         set = set.output(sign::written(path, to_be_signed.content(), &inputs)?);

@@ -66,6 +66,9 @@ pub(super) fn publish(
     builder: &SignatureBuilder,
     signature: &[u8],
 ) -> Result<Outcome, CommandError> {
+    if outputs.partition.as_ref() == Some(&outputs.signature) {
+        return Err(CommandError::usage("is named as two outputs").at(&outputs.signature));
+    }
     let mut set = OutputSet::new().output(written(&outputs.signature, signature, inputs)?);
     if let Some(path) = &outputs.partition {
         let certificate = builder.certificate();
