@@ -53,6 +53,10 @@
 #[doc = include_str!("../../docs/READING.md")]
 struct Reading;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/SIGNING.md")]
+struct Signing;
+
 mod accepted;
 mod algorithm;
 mod builder;
