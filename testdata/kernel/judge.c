@@ -5,17 +5,22 @@
 // (512 bytes) are those of the second disk, which holds all images, or of the third, which takes what was read.
 //
 //   module PARAMETERS              loads dm-verity anew, with these parameters
+//   devices                        takes the devices away that earlier cases have left
 //   case NAME
-//   device NAME START SECTORS      /dev/mapper/NAME is that part of the second disk
-//   key DESCRIPTION START BYTES    a user key with what stands there; if it is refused, so is the table
+//   device NAME START SECTORS      /dev/mapper/NAME is that part of the second disk, until `devices`
+//   key STATE DESCRIPTION START BYTES
+//                                  a user key with what stands there, `valid`, `expired`, `revoked` or `closed` (none
+//                                  may search for it); if it is refused, so is the table
 //   table TABLE                    makes the verity device, read-only
 //   read BLOCK_SIZE START          reads all of it, and writes what there is to the third disk
-//   end                            takes the case's devices and keys away
+//   mount TYPE START               mounts it, and writes every file that is there to the third disk (tree.h)
+//   end                            takes the case's verity device and keys away
 //
-// Answers go to the second serial port, where the firmware may have been before, a line each: `kernel RELEASE`, `algorithm NAME` for each hash the kernel
-// has, and for a case `case NAME`, `table ERRNO` (0: loaded), `unreadable FIRST COUNT` for blocks that gave EIO,
-// `read BLOCKS`, `status V` or `status C`, `log TEXT` for what the kernel said, `end`. `done` comes last. After
-// `failed WHAT`, which is for what should not happen, nothing follows.
+// Answers go to the second serial port, where the firmware may have been before, a line each: `kernel RELEASE`,
+// `algorithm NAME` for each hash the kernel has, and for a case `case NAME`, `table ERRNO` (0: loaded),
+// `unreadable FIRST COUNT` for blocks that gave EIO, `read BLOCKS`, `mount ERRNO` (0: mounted), `tree START BYTES` for
+// where the list of files is, `status V` or `status C`, `log TEXT` for what the kernel said, `end`. `done` comes last.
+// After `failed WHAT`, which is for what should not happen, nothing follows.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -38,10 +44,11 @@
 #define MAX_LINE (16 * 1024)
 #define MAX_DEVICES 4
 #define JUDGED "judged"
+#define MOUNT_POINT "/mnt"
 
 static int port, control, images, output, kernel_log;
 
-// The linear devices of the case, which go when it ends, and whether there is a verity device over them.
+// The linear devices, and whether there is a verity device over them, which goes when the case ends.
 static char devices[MAX_DEVICES][DM_NAME_LEN];
 static int device_count;
 static int is_loaded;
@@ -63,6 +70,8 @@ static void fail(const char *what)
     sync();
     exit(1);
 }
+
+#include "tree.h"
 
 static int must_open(const char *path, int flags)
 {
@@ -168,6 +177,12 @@ static void do_module(const char *parameters)
     close(fd);
 }
 
+static void do_devices(void)
+{
+    while (device_count)
+        remove_device(devices[--device_count]);
+}
+
 static void do_device(const char *name, uint64_t start, uint64_t sectors)
 {
     char parameters[64];
@@ -180,13 +195,23 @@ static void do_device(const char *name, uint64_t start, uint64_t sectors)
     snprintf(devices[device_count++], DM_NAME_LEN, "%s", name);
 }
 
-static void do_key(const char *description, uint64_t start, uint64_t bytes)
+static void do_key(const char *state, const char *description, uint64_t start, uint64_t bytes)
 {
     static char payload[32 * 1024];
     if (bytes > sizeof payload || pread(images, payload, bytes, start * SECTOR) != (ssize_t)bytes)
         fail("key");
-    if (syscall(SYS_add_key, "user", description, payload, bytes, KEY_SPEC_USER_KEYRING) < 0)
+    long key = syscall(SYS_add_key, "user", description, payload, bytes, KEY_SPEC_USER_KEYRING);
+    long done = 0;
+    if (key < 0)
         refused_key = errno;
+    else if (!strcmp(state, "revoked"))
+        done = syscall(SYS_keyctl, KEYCTL_REVOKE, key);
+    else if (!strcmp(state, "closed"))
+        done = syscall(SYS_keyctl, KEYCTL_SETPERM, key, 0);
+    else if (!strcmp(state, "expired") && !(done = syscall(SYS_keyctl, KEYCTL_SET_TIMEOUT, key, 1)))
+        sleep(2);
+    if (done)
+        fail(state);
 }
 
 static void do_table(const char *line)
@@ -259,6 +284,23 @@ static void do_read(uint64_t block_size, uint64_t start)
     say("read %llu\n", (unsigned long long)(size / block_size));
 }
 
+static void do_mount(const char *type, uint64_t start)
+{
+    char path[DM_NAME_LEN + 16];
+    if (!is_loaded)
+        return;
+    node_path(path, JUDGED);
+    int refused = mount(path, MOUNT_POINT, type, MS_RDONLY, NULL) ? errno : 0;
+    say("mount %d\n", refused);
+    if (refused)
+        return;
+    uint64_t size = start * SECTOR;
+    uint64_t list = save_tree(MOUNT_POINT, output, &size);
+    if (umount(MOUNT_POINT))
+        fail("umount");
+    say("tree %llu %llu\n", (unsigned long long)list / SECTOR, (unsigned long long)(size - list));
+}
+
 // What the kernel has said since the last call.
 static void say_log(int is_wanted)
 {
@@ -281,8 +323,6 @@ static void do_end(void)
         remove_device(JUDGED);
     }
     is_loaded = refused_key = 0;
-    while (device_count)
-        remove_device(devices[--device_count]);
     syscall(SYS_keyctl, KEYCTL_CLEAR, KEY_SPEC_USER_KEYRING);
     say_log(1);
     say("end\n");
@@ -290,20 +330,24 @@ static void do_end(void)
 
 static void obey(const char *line)
 {
-    char name[DM_NAME_LEN];
+    char name[DM_NAME_LEN], word[16];
     unsigned long long a, b;
     if (!strncmp(line, "module ", 7))
         do_module(line + 7);
+    else if (!strcmp(line, "devices"))
+        do_devices();
     else if (!strncmp(line, "case ", 5))
         say("%s\n", line);
     else if (sscanf(line, "device %127s %llu %llu", name, &a, &b) == 3)
         do_device(name, a, b);
-    else if (sscanf(line, "key %127s %llu %llu", name, &a, &b) == 3)
-        do_key(name, a, b);
+    else if (sscanf(line, "key %15s %127s %llu %llu", word, name, &a, &b) == 4)
+        do_key(word, name, a, b);
     else if (!strncmp(line, "table ", 6))
         do_table(line + 6);
     else if (sscanf(line, "read %llu %llu", &a, &b) == 2)
         do_read(a, b);
+    else if (sscanf(line, "mount %15s %llu", word, &a) == 2)
+        do_mount(word, a);
     else if (!strcmp(line, "end"))
         do_end();
     else

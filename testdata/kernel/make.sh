@@ -11,6 +11,7 @@ set -euo pipefail
 # In the order in which they are loaded. What the kernel has built in, or does not know, is left out, but
 # the first five must be there.
 readonly NEEDED=(virtio_blk dm-mod dm-bufio reed_solomon dm-verity)
+readonly FILE_SYSTEMS=(libcrc32c crc32c_generic erofs squashfs ext4)
 readonly HASHES=(sha1_generic sha256_generic sha512_generic sha3_generic blake2b_generic blake2s_generic sm3 sm3_generic)
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -65,7 +66,7 @@ release() {
 
 make_initramfs() {
     local root=$work/root busybox=$outdir/packages/bin/busybox
-    mkdir -p "$root"/{bin,dev,proc,sys,modules}
+    mkdir -p "$root"/{bin,dev,mnt,proc,sys,modules}
     cp "$busybox" "$root/bin/busybox"
     cp "$here/init" "$root/init"
     gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o "$root/judge" "$here/judge.c"
@@ -79,7 +80,7 @@ make_initramfs() {
 copy_modules() {
     local modules name file
     modules=$outdir/packages/lib/modules/$(release)
-    for name in "${NEEDED[@]}" "${HASHES[@]}"; do
+    for name in "${NEEDED[@]}" "${HASHES[@]}" "${FILE_SYSTEMS[@]}"; do
         grep -q "/$name\.ko" "$modules/modules.builtin" && continue
         file=$(find "$modules" -name "$name.ko" -o -name "$name.ko.xz" | head -n 1)
         case $file in

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use verity::table::{DeviceName, FecOptions, Table, TableOptions};
 use verity::{BlockRef, FecArea, HashArea, Params, RootHash};
@@ -90,7 +91,7 @@ pub(crate) struct Image {
     /// The data as it was.
     pub(crate) data: Vec<u8>,
     names: [&'static str; 3],
-    files: BTreeMap<&'static str, Vec<u8>>,
+    files: BTreeMap<&'static str, Arc<Vec<u8>>>,
 }
 
 impl Image {
@@ -151,7 +152,7 @@ impl Image {
             // where a tree would begin, even if there is none.
             let least = if *name == names[1] { hash_area.end().max(512) } else { 512 };
             bytes.resize(bytes.len().next_multiple_of(512).max(usize::try_from(least).unwrap()), 0);
-            contents.insert(*name, bytes);
+            contents.insert(*name, Arc::new(bytes));
         }
         let params = shape.params.clone();
         Image { params, hash_area, fec_area, root_hash, data, names, files: contents }
@@ -201,15 +202,19 @@ impl Image {
     /// The device that has the tree, or the one with the data.
     pub(crate) fn device(&mut self, block: BlockRef) -> &mut Vec<u8> {
         let name = self.names[usize::from(matches!(block, BlockRef::Hash { .. }))];
-        self.files.get_mut(name).expect("a file of the image")
+        self.file(name)
+    }
+
+    /// A file, to be changed: a clone of the image keeps it as it was.
+    fn file(&mut self, name: &str) -> &mut Vec<u8> {
+        Arc::make_mut(self.files.get_mut(name).expect("a file of the image"))
     }
 
     /// The parity of a round.
     pub(crate) fn parity(&mut self, round: u64) -> &mut [u8] {
         let area = self.fec_area.expect("parity");
         let size = u64::from(area.block_size()) * u64::from(area.roots());
-        let file = self.files.get_mut(self.names[2]).expect("a file of the image");
-        cut(file, nth(area.range().start, round, size))
+        cut(self.file(self.names[2]), nth(area.range().start, round, size))
     }
 
     /// The data blocks whose digests are in or under a hash block.

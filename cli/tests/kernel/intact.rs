@@ -13,6 +13,8 @@ const HASH_BLOCK_SIZES: [u32; 7] = [512, 1024, 2048, 4096, 4096, 8192, 65536];
 const SALT_SIZES: [usize; 12] = [0, 1, 3, 31, 32, 32, 33, 63, 64, 65, 255, 256];
 /// Data is at most that long.
 const MOST_BYTES: u64 = 1 << 20;
+/// And that long where no border is within reach.
+const FEW_BYTES: u64 = 1 << 17;
 
 /// That many geometries; what they have in common comes up in turn, so that each run has all of it.
 pub(crate) fn trials(count: usize, prng: &mut Prng) -> Vec<Trial> {
@@ -54,8 +56,9 @@ pub(crate) fn params(algorithm: Algorithm, number: usize, prng: &mut Prng) -> Pa
     let per = builder.clone().data_blocks(1).build().unwrap().geometry().hashes_per_block();
     // Around the sizes where a hash block or a level begins.
     let wanted = [1, per, per * 2, per * per, per * per * per][number % 5];
-    let most = MOST_BYTES / u64::from(data_block_size);
-    let data_blocks = (wanted + prng.below(3)).saturating_sub(1).clamp(1, most);
+    let [most, few] = [MOST_BYTES, FEW_BYTES].map(|bytes| bytes / u64::from(data_block_size));
+    let near = (wanted + prng.below(3)).saturating_sub(1).max(1);
+    let data_blocks = if near <= most { near } else { prng.range(1..=few) };
     builder.data_blocks(data_blocks).build().unwrap()
 }
 

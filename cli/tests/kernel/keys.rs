@@ -59,10 +59,7 @@ impl Keys {
     pub(crate) fn new() -> Keys {
         let dir = Dir::new();
         KNOWN.iter().map(|(name, _)| *name).chain(["other"]).for_each(|name| dir.key(name));
-        let known = KNOWN.map(|(name, _)| {
-            let certificate = Certificate::parse(&dir.read(&format!("{name}.cert"))).unwrap();
-            (name, certificate.der().to_vec())
-        });
+        let known = KNOWN.map(|(name, _)| (name, certificate(name)));
         let openssl = oracle::require("openssl").is_some();
         let mut keys = Keys { dir, openssl, enrolled: known.into() };
         if openssl {
@@ -168,6 +165,11 @@ impl Keys {
         self.dir.ok(&format!("sign {root_hash} {signer} --output made {options}"));
         self.dir.read("made")
     }
+}
+
+/// The certificate of a test key, as the firmware gets it.
+pub(crate) fn certificate(name: &str) -> Vec<u8> {
+    Certificate::parse(&certificate_file(name)).unwrap().der().to_vec()
 }
 
 /// A test key as it lies in the repository, for what is no signature at all.

@@ -6,7 +6,9 @@
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockSize, Params};
 use verity_sign::lint::{Accepted, EnrolledCertificate, KernelError, Lint};
-use verity_testdata::kernel::{EBADMSG, EINVAL, EKEYREJECTED, ENOKEY, ENOPKG, Expectation};
+use verity_testdata::kernel::{
+    EBADMSG, EINVAL, EKEYREJECTED, ENOKEY, ENOPKG, Expectation, Key, KeyState,
+};
 use verity_testdata::pattern::Prng;
 
 use crate::image::{Image, Shape};
@@ -99,7 +101,11 @@ fn trial(
     };
     let table = image.table_with(options).to_string().replace(&lower, &root_hash);
     let mut case = image.case(&format!("lint: {}: {}", variant.class, variant.name), &table);
-    case.key = Some((DESCRIPTION.to_owned(), variant.signature));
+    case.key = Some(Key {
+        description: DESCRIPTION.to_owned(),
+        payload: variant.signature,
+        state: KeyState::Valid,
+    });
     let mutated = variant.class.starts_with("mutation");
     let how = if mutated { "mutation" } else { "made" };
     let classes = [format!("lint: {how}"), format!("lint: {how}: {verdict}")];

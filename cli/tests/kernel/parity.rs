@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use verity::{BlockRef, BlockSize, FecArea, Params, Salt};
+use verity::{Algorithm, BlockRef, BlockSize, FecArea, HashType, Params, Salt};
 use verity_testdata::kernel::Expectation;
 use verity_testdata::oracle::VeritySetup;
 use verity_testdata::pattern::Prng;
@@ -21,8 +21,12 @@ pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
     let all = [Bit, Block, Roots, Beyond, Burst, HashBlocks, HashBeyond, TopBlock, Parity];
     let mut trials = Vec::new();
     for (number, roots) in (0..).zip(FecArea::ROOTS) {
-        let block = if (13..24).contains(&roots) { Block } else { Roots };
-        let few = [Bit, block, HashBlock, all[5 + number % 4]];
+        let block = if (11..24).contains(&roots) { Block } else { Roots };
+        let last = match all[5 + number % 4] {
+            HashBeyond if roots > 7 => TopBlock,
+            damage => damage,
+        };
+        let few = [Bit, block, HashBlock, last];
         let damages = if matches!(roots, 2 | 3 | 5 | 6) { &all[..] } else { &few };
         trials.extend(damaged(&shape(number, roots, 512, prng), damages, prng));
     }
@@ -38,9 +42,7 @@ pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
         let damages = if roots > 5 { &[Bit, HashBlock][..] } else { &[Bit, HashBlock, Roots] };
         trials.extend(damaged(&shape(number, roots, block_size, prng), damages, prng));
     }
-    for (number, roots) in [(2, 17), (3, 24)] {
-        trials.extend(damaged(&shape(number, roots, 512, prng), &[Beyond], prng));
-    }
+    trials.extend(damaged(&shape(2, 17, 512, prng), &[Beyond], prng));
     trials.extend(by_veritysetup(prng));
     trials
 }
@@ -54,7 +56,7 @@ fn damaged(shape: &Shape, damages: &[Damage], prng: &mut Prng) -> Vec<Trial> {
 fn by_veritysetup(prng: &mut Prng) -> Vec<Trial> {
     let Some(veritysetup) = VeritySetup::find() else { return Vec::new() };
     let mut trials = Vec::new();
-    for (number, roots) in [(0, 2), (3, 19)] {
+    for (number, roots) in [(0, 2), (3, 9)] {
         let shape = shape(number, roots, 512, prng);
         let data = prng.bytes(usize::try_from(shape.params.data_size()).unwrap());
         let image = Image::by_veritysetup(&veritysetup, &shape, data);
@@ -63,6 +65,43 @@ fn by_veritysetup(prng: &mut Prng) -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// That many images of all algorithms, sizes and numbers of roots, in which one bit is to be repaired.
+pub(crate) fn geometries(count: usize, prng: &mut Prng) -> Vec<Trial> {
+    let roots: Vec<_> = FecArea::ROOTS.collect();
+    let geometry = |number: usize| {
+        let algorithm = Algorithm::ALL[number % Algorithm::ALL.len()];
+        let turn = number / Algorithm::ALL.len();
+        let block_size = [512, 1024, 512, 2048, 512, 4096][(number + turn) % 6];
+        let block = u64::from(block_size);
+        let size = BlockSize::new(block_size).unwrap();
+        let salt = prng.bytes([0, 8, 32, 256][(number + turn) % 4]);
+        let params = Params::builder()
+            .algorithm(algorithm)
+            .hash_type(if (number + turn) % 3 == 2 { HashType::ChromeOs } else { HashType::Normal })
+            .data_block_size(size)
+            .hash_block_size(size)
+            .data_blocks(prng.range(2..=300))
+            .salt(Salt::new(&salt).unwrap())
+            .build()
+            .unwrap();
+        let layout = Layout::ALL[(number + turn) % Layout::ALL.len()];
+        let mut gaps = [0; 2].map(|_| prng.below(3) * block);
+        if layout == Layout::DataWithParity {
+            gaps[1] += 8 * block;
+        }
+        let fec = Some((roots[number % roots.len()], gaps[1]));
+        let shape = Shape { layout, hash_gap: gaps[0], fec, ..Shape::plain(params) };
+        let image = Image::random(&shape, prng);
+        trial("", &image, Bit, prng).also([
+            "parity: geometry".to_owned(),
+            format!("parity: {algorithm}"),
+            format!("parity: hash type {}", image.params.hash_type()),
+            format!("parity: files {layout:?}"),
+        ])
+    };
+    (0..count).map(geometry).collect()
 }
 
 /// Three rounds, the last of them with zeros behind the last block.

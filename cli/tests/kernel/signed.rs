@@ -2,7 +2,9 @@
 
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockRef, BlockSize, Params};
-use verity_testdata::kernel::{EBADMSG, EKEYREJECTED, ENOKEY, Expectation};
+use verity_testdata::kernel::{
+    EACCES, EBADMSG, EKEYREJECTED, EKEYREVOKED, ENOKEY, Expectation, Key, KeyState,
+};
 use verity_testdata::pattern::Prng;
 
 use crate::common::Dir;
@@ -50,6 +52,7 @@ pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
     trials.push(signed.trial("none", None, no_key.clone()));
     trials.push(signed.trial("cut short", Some(short), no_message));
     trials.push(signed.corrupt(&by_rsa));
+    trials.extend(signed.no_longer_there(&by_rsa));
     trials.extend(signed.required(&by_rsa, &unknown));
     trials
 }
@@ -96,7 +99,11 @@ impl Signed {
         let class = what.split(',').next().unwrap();
         let mut case =
             self.image.case(&format!("signature: {what}"), &self.image.table_with(options));
-        case.key = signature.map(|signature| (DESCRIPTION.to_owned(), signature));
+        case.key = signature.map(|payload| Key {
+            description: DESCRIPTION.to_owned(),
+            payload,
+            state: KeyState::Valid,
+        });
         Trial::new(&self.image, &format!("signature: {class}"), case, expected)
     }
 
@@ -107,6 +114,22 @@ impl Signed {
         let expected = Expectation::without(&image.data, image.block_size(), [7]);
         let corrupt = Signed { image, dir: Dir::new() };
         corrupt.trial("good, corrupt data", Some(signature.to_vec()), expected)
+    }
+
+    /// A good signature in a key that the kernel does not give out any more: no lint sees that. Keys whose time is over
+    /// are passed over as if they were not there.
+    fn no_longer_there(&self, good: &[u8]) -> [Trial; 3] {
+        let states = [
+            (KeyState::Expired, ENOKEY),
+            (KeyState::Revoked, EKEYREVOKED),
+            (KeyState::Closed, EACCES),
+        ];
+        states.map(|(state, errno)| {
+            let what = format!("in a key that is not given out, {state:?}");
+            let mut trial = self.trial(&what, Some(good.to_vec()), Expectation::Refused(errno));
+            trial.case.key.as_mut().unwrap().state = state;
+            trial
+        })
     }
 
     /// Where the module is loaded so that every device needs a signature.

@@ -50,6 +50,13 @@ impl Judged {
         &self.judgement.release
     }
 
+    /// The algorithms of ours that the kernel has not, by name.
+    pub(crate) fn lacks(&self) -> String {
+        let names = Algorithm::ALL.iter().map(|algorithm| algorithm.name());
+        let lacks = names.filter(|name| !self.judgement.algorithms.contains(*name));
+        lacks.collect::<Vec<_>>().join(", ")
+    }
+
     /// What each trial should have come to, and what it came to.
     pub(crate) fn results(&self) -> impl Iterator<Item = (&Trial, Expectation, &Verdict)> {
         let judgement = &self.judgement;

@@ -1,53 +1,38 @@
 //! A real Linux kernel as judge: cases in, one verdict each out of one boot of a virtual machine.
 //!
+//! A case is a table, and what is read through its device: every block, or every file of the file system on it.
 //! `testdata/kernel/` holds the other half: how the machine is made (`make.sh`) and started (`boot.sh`), and the
 //! program in it (`judge.c`), which also describes the two texts that pass between the halves. What a case
 //! should come to is for the caller to say, as an [`Expectation`].
 
+mod case;
 mod firmware;
+mod tree;
 mod verdict;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::case::Disks;
+pub use self::case::{Case, Key, KeyState};
+pub use self::tree::{Node, Tree};
 pub use self::verdict::{
-    E2BIG, EBADMSG, EINVAL, EKEYREJECTED, ENOENT, ENOKEY, ENOPKG, Expectation, Verdict,
+    E2BIG, EACCES, EBADMSG, EINVAL, EKEYREJECTED, EKEYREVOKED, ENOENT, ENOKEY, ENOPKG, Expectation,
+    Verdict,
 };
 use crate::{files, oracle};
 
-const SECTOR: usize = 512;
 /// How long the machine may be silent: far longer than a case or a boot takes.
 const PATIENCE: Duration = Duration::from_secs(300);
-
 /// The machine, as `testdata/kernel/make.sh` makes it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     directory: PathBuf,
-}
-
-/// What the kernel is asked to activate and to read.
-#[derive(Clone, Debug, Default)]
-pub struct Case {
-    /// What messages call it.
-    pub name: String,
-    /// Block devices, as `/dev/mapper/NAME`, and what they hold: whole sectors of 512 bytes.
-    pub devices: Vec<(&'static str, Vec<u8>)>,
-    /// The table. Its devices are those above.
-    pub table: String,
-    /// The data block size, in bytes.
-    pub block_size: u32,
-    /// A key of type `user`, by its description, for `root_hash_sig_key_desc`. If the kernel refuses the key,
-    /// that is the verdict.
-    pub key: Option<(String, Vec<u8>)>,
-    /// Whether dm-verity is loaded with `require_signatures=1`.
-    pub require_signatures: bool,
 }
 
 /// All that the kernel answered.
@@ -172,88 +157,6 @@ fn tail(text: &[u8]) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// Where on the third disk the machine puts what it reads for each case, in bytes.
-struct Disks {
-    outputs: Vec<Range<u64>>,
-}
-
-impl Disks {
-    /// Writes the list of cases and the disk of images, and makes an empty disk for what is read.
-    fn write(directory: &Path, cases: &[Case]) -> Disks {
-        let mut images = Images {
-            file: File::create(directory.join("images")).expect("make the disk of images"),
-            end: 0,
-        };
-        let (mut list, mut disks, mut output) =
-            (String::new(), Disks { outputs: Vec::new() }, 0_u64);
-        let mut required = false;
-        for case in cases {
-            if case.require_signatures != required {
-                required = case.require_signatures;
-                list += &format!("module require_signatures={}\n", u8::from(required));
-            }
-            let size = case.size();
-            case.write(&mut list, &mut images, output / 512).expect("write the disk of images");
-            disks.outputs.push(output..output + size);
-            output += size.next_multiple_of(512);
-        }
-        let length = list.len().next_multiple_of(SECTOR).max(SECTOR);
-        let mut list = list.into_bytes();
-        // The end of the list is a NUL.
-        list.resize(length + SECTOR, 0);
-        files::write(&directory.join("cases"), &list);
-        images.file.set_len(images.end.max(512)).expect("end the disk of images");
-        files::sparse(&directory.join("output"), output.max(512));
-        disks
-    }
-}
-
-/// The disk of images, and where it ends.
-struct Images {
-    file: File,
-    end: u64,
-}
-
-impl Images {
-    /// Appends, and says at which sector that begins.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
-        let start = self.end;
-        self.file.write_all_at(bytes, start)?;
-        self.end = (start + to_u64(bytes.len())).next_multiple_of(512);
-        Ok(start / 512)
-    }
-}
-
-impl Case {
-    /// The size of the device, as the table says.
-    fn size(&self) -> u64 {
-        let sectors = self.table.split(' ').nth(1).and_then(|word| word.parse::<u64>().ok());
-        sectors.unwrap_or_else(|| panic!("{}: no table: {}", self.name, self.table)) * 512
-    }
-
-    fn write(&self, list: &mut String, images: &mut Images, output: u64) -> io::Result<()> {
-        let mut line = |text: &str| {
-            assert!(!text.contains(['\n', '\0']), "one line: {text:?}");
-            list.push_str(text);
-            list.push('\n');
-        };
-        line(&format!("case {}", self.name));
-        for (name, bytes) in &self.devices {
-            assert!(bytes.len().is_multiple_of(SECTOR), "{}: sectors of {name}", self.name);
-            let start = images.append(bytes)?;
-            line(&format!("device {name} {start} {}", bytes.len() / SECTOR));
-        }
-        if let Some((description, payload)) = &self.key {
-            let start = images.append(payload)?;
-            line(&format!("key {description} {start} {}", payload.len()));
-        }
-        line(&format!("table {}", self.table));
-        line(&format!("read {} {output}", self.block_size));
-        line("end");
-        Ok(())
-    }
-}
-
 /// What the machine wrote, before it is known which bytes were read.
 #[derive(Debug, Default)]
 struct Answers {
@@ -289,7 +192,9 @@ impl Answers {
         for ((case, place), (name, mut verdict)) in cases.iter().zip(&disks.outputs).zip(self.cases)
         {
             assert_eq!(name, case.name, "the verdicts are in order");
-            if verdict.table == 0 {
+            if let Some(list) = verdict.list.clone() {
+                verdict.tree = Some(Tree::parse(list, output));
+            } else if verdict.table == 0 && case.mount.is_none() {
                 verdict.data = vec![0; to_index(place.end - place.start)];
                 output.read_exact_at(&mut verdict.data, place.start).expect("read what was read");
             }
@@ -297,10 +202,6 @@ impl Answers {
         }
         Judgement { release: self.release, algorithms: self.algorithms, verdicts }
     }
-}
-
-fn to_u64(size: usize) -> u64 {
-    u64::try_from(size).expect("a size fits 64 bits")
 }
 
 fn to_index(size: u64) -> usize {
@@ -325,6 +226,16 @@ mod tests {
             (verdict.status.as_str(), &*verdict.log),
             ("C", &["device-mapper: x".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn a_list_of_files_is_found() {
+        let answers = Answers::parse(
+            "kernel 6.12\ncase a\ntable 0\nmount 5\nend\ncase b\nmount 0\ntree 3 70\n",
+        );
+        let [(_, refused), (_, mounted)] = &answers.cases[..] else { panic!("{answers:?}") };
+        assert_eq!((refused.mount, refused.list.clone()), (5, None));
+        assert_eq!((mounted.mount, mounted.list.clone()), (0, Some(1536..1606)));
     }
 
     #[test]

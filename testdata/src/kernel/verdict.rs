@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::to_index;
+use super::{Tree, to_index};
 
 /// `ENOENT`: a hash algorithm that the kernel does not know.
 pub const ENOENT: i32 = 2;
 /// `E2BIG`: a hash device that ends before the tree does.
 pub const E2BIG: i32 = 7;
+/// `EACCES`: a key that may not be searched for.
+pub const EACCES: i32 = 13;
 /// `EINVAL`: a table that cannot be, a key that cannot be, or a message of a kind that is not expected.
 pub const EINVAL: i32 = 22;
 /// `ENOPKG`: an algorithm that no signature may have.
@@ -18,6 +20,8 @@ pub const ENOPKG: i32 = 65;
 pub const EBADMSG: i32 = 74;
 /// `ENOKEY`: no signature, or one by a key that the kernel does not trust.
 pub const ENOKEY: i32 = 126;
+/// `EKEYREVOKED`: a key that was revoked.
+pub const EKEYREVOKED: i32 = 128;
 /// `EKEYREJECTED`: a signature of something else.
 pub const EKEYREJECTED: i32 = 129;
 
@@ -30,6 +34,12 @@ pub struct Verdict {
     pub unreadable: BTreeSet<u64>,
     /// What the other blocks gave; zeros in the place of those.
     pub data: Vec<u8>,
+    /// The errno with which it refused to mount the device, 0 if it did not.
+    pub mount: i32,
+    /// The files of the device, if that was mounted.
+    pub tree: Option<Tree>,
+    /// Where the list of them is on the third disk, in bytes.
+    pub(super) list: Option<Range<u64>>,
     /// Its status after all reads: `V`, or `C` once something was corrupt.
     pub status: String,
     /// What it logged. It limits how often it does.
@@ -155,6 +165,12 @@ impl Verdict {
                 let (first, count) = (u64::from_str(first).ok()?, u64::from_str(count).ok()?);
                 self.unreadable.extend(first..first + count);
             }
+            "mount" => self.mount = rest.parse().ok()?,
+            "tree" => {
+                let (start, bytes) = rest.split_once(' ')?;
+                let (start, bytes) = (u64::from_str(start).ok()?, u64::from_str(bytes).ok()?);
+                self.list = Some(start * 512..start * 512 + bytes);
+            }
             "status" => rest.clone_into(&mut self.status),
             "log" => self.log.push(rest.to_owned()),
             "read" | "end" => {}
@@ -174,7 +190,8 @@ mod tests {
         let mut data = vec![7; 4 * SECTOR];
         data[SECTOR..3 * SECTOR].fill(0);
         let (unreadable, status) = (BTreeSet::from([1, 2]), "C".to_owned());
-        Verdict { table: 0, unreadable, data, status, log: vec!["a word".to_owned()] }
+        let log = vec!["a word".to_owned()];
+        Verdict { unreadable, data, status, log, ..Verdict::default() }
     }
 
     #[test]
