@@ -30,31 +30,46 @@ const MAX_SECRET_BYTES: usize = 1024;
 /// Where a secret comes from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// The number of an open file descriptor.
-    Descriptor(u32),
+    /// What was behind the number of a file descriptor when the command began.
+    Descriptor {
+        number: u32,
+        file: Result<File, Errno>,
+    },
     /// The name of a variable.
     Environment(OsString),
     File(PathBuf),
 }
 
 impl Source {
-    /// Reads the secret, less one line end behind it.
-    pub(crate) fn read(&self, what: &str) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    /// An open file descriptor. Taken before the command opens anything: a number that is not open now would be
+    /// a file of our own later.
+    pub(crate) fn descriptor(number: u32) -> Source {
+        Source::Descriptor { number, file: descriptor(number) }
+    }
+
+    /// Reads the secret, less one line end behind it. A signal ends the waiting for it.
+    pub(crate) fn read(
+        &self,
+        what: &str,
+        signals: &Signals,
+    ) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+        let read_all = |file: &File, path: &Path| {
+            let bytes = read_all(Waiting { file, signals });
+            signals.check()?;
+            finish(bytes.or_fail(Class::Io, path)?, what).map_err(|error| error.at(path))
+        };
         match self {
             Source::File(path) => {
                 let input = trust::open(path)?;
                 trust::warn_of_readers(input.file(), path, &format!("the {what}"))?;
                 forbid_dumps()?;
-                let bytes = read_all(input.file()).or_fail(Class::Io, path)?;
-                finish(bytes, what).map_err(|error| error.at(path))
+                read_all(input.file(), path)
             }
-            Source::Descriptor(number) => {
-                let path = PathBuf::from(format!("/dev/fd/{number}"));
-                // Before dumps are forbidden: after that, only root may open the path.
-                let file = descriptor(*number, &path).or_fail(Class::Io, &path)?;
+            Source::Descriptor { number, file } => {
+                let path = descriptor_path(*number);
+                let file = file.as_ref().map_err(|&error| io::Error::from(error));
                 forbid_dumps()?;
-                let bytes = read_all(&file).or_fail(Class::Io, &path)?;
-                finish(bytes, what).map_err(|error| error.at(&path))
+                read_all(file.or_fail(Class::Io, &path)?, &path)
             }
             Source::Environment(name) => {
                 forbid_dumps()?;
@@ -80,16 +95,48 @@ impl Source {
     }
 }
 
+/// What a descriptor is called.
+fn descriptor_path(number: u32) -> PathBuf {
+    PathBuf::from(format!("/dev/fd/{number}"))
+}
+
 /// The file behind a number. The kernel duplicates the descriptor itself where it can (since Linux 5.6): the path
 /// opens the file anew, which a pipe that another user has made does not allow.
-fn descriptor(number: u32, path: &Path) -> io::Result<File> {
+fn descriptor(number: u32) -> Result<File, Errno> {
     let foreign = i32::try_from(number).map_err(|_| Errno::BADF)?;
+    let path = descriptor_path(number);
+    // Asked by name, which opens nothing that could get the number.
+    if Path::new("/dev/fd").exists() && path.symlink_metadata().is_err() {
+        return Err(Errno::BADF);
+    }
     let duplicate = pidfd_open(getpid(), PidfdFlags::empty())
         .and_then(|own| pidfd_getfd(own, foreign, PidfdGetfdFlags::empty()));
     match duplicate {
         Ok(descriptor) => Ok(descriptor.into()),
-        Err(Errno::BADF) => Err(Errno::BADF.into()),
-        Err(_) => File::open(path),
+        Err(Errno::BADF) => Err(Errno::BADF),
+        Err(_) => {
+            File::open(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        }
+    }
+}
+
+/// A file, perhaps a pipe that stays silent: a signal ends the waiting.
+struct Waiting<'a> {
+    file: &'a File,
+    signals: &'a Signals,
+}
+
+impl Read for Waiting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.signals.raised() {
+            let tick = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+            match poll(&mut [PollFd::new(self.file, PollFlags::IN)], Some(&tick)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Read::read(&mut &*self.file, buffer),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::other("interrupted"))
     }
 }
 

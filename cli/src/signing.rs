@@ -44,7 +44,7 @@ impl Content {
                 Ok(Signable { kind: "root-hash", root_hash, bytes })
             }
             Content::Manifest(path) => {
-                let bytes = trust::read_small(path, MAX_MANIFEST_BYTES)?;
+                let bytes = trust::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
                 let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
                 Ok(Signable { kind: "manifest", root_hash: manifest.root_hash(), bytes })
             }
@@ -249,7 +249,7 @@ fn private_key(
     let mut file = input.file();
     let of_passphrase = |passphrase: &[u8]| PrivateKey::read_encrypted(input.file(), passphrase);
     if let Some(source) = passphrase {
-        let passphrase = source.read("passphrase")?;
+        let passphrase = source.read("passphrase", &context.signals)?;
         return of_passphrase(&passphrase).or_fail(Class::Trust, path);
     }
     secret::forbid_dumps()?;
@@ -303,7 +303,7 @@ fn token_key(
     let source = uri.pin_source().map(|path| Source::File(path.to_owned()));
     let pin = match (token.needs_pin(), pin.or(source.as_ref())) {
         (false, _) => None,
-        (true, Some(source)) => Some(source.read("PIN")?),
+        (true, Some(source)) => Some(source.read("PIN", &context.signals)?),
         (true, None) => Some(asked("PIN", name, context)?.ok_or_else(|| {
             let words =
                 "the token takes a PIN: --pin-file gives it, or a terminal on standard input";

@@ -43,7 +43,7 @@ impl State {
         let accepted = match first_use {
             true => AcceptedImages::new(),
             false => {
-                let bytes = trust::read_small(path, MAX_STATE_BYTES)?;
+                let bytes = trust::read_small(path, MAX_STATE_BYTES, Class::Trust)?;
                 AcceptedImages::parse(&bytes).or_fail(Class::Trust, path)?
             }
         };

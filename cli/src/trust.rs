@@ -3,7 +3,7 @@
 //! Everything here fails closed: a file that is missing, empty, unreadable or malformed is an error.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -63,7 +63,7 @@ fn parse_root_hash(text: &str) -> Result<RootHash, CommandError> {
 /// Reads a file that holds one root hash in hex, with at most one line end after it.
 pub(crate) fn root_hash_file(path: &Path) -> Result<RootHash, CommandError> {
     // Two hex digits for each of 64 bytes, CR and LF.
-    let bytes = read_small(path, 130)?;
+    let bytes = read_small(path, 130, Class::Usage)?;
     let text = str::from_utf8(&bytes).or_fail(Class::Usage, path)?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
@@ -73,15 +73,14 @@ pub(crate) fn root_hash_file(path: &Path) -> Result<RootHash, CommandError> {
     text.parse().or_fail(Class::Usage, path)
 }
 
-/// Reads a whole file of at most `limit` bytes.
-pub(crate) fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
-    let input = open(path)?;
-    let mut bytes = Vec::new();
-    input.file().take(limit + 1).read_to_end(&mut bytes).or_fail(Class::Io, path)?;
+/// Reads a whole file of at most `limit` bytes. A longer one is a failure of this class: no more of it is read.
+pub(crate) fn read_small(path: &Path, limit: u64, class: Class) -> Result<Vec<u8>, CommandError> {
+    let bytes = read_start(path, limit + 1)?;
     if u64::try_from(bytes.len()).is_ok_and(|size| size <= limit) {
         return Ok(bytes);
     }
-    Err(CommandError::usage(format!("the file is longer than {limit} bytes")).at(path))
+    let words = format!("the file is longer than {limit} bytes");
+    Err(CommandError::message(class, words).at(path))
 }
 
 /// Reads the first `limit` bytes of a file, or all of it.
@@ -218,10 +217,9 @@ fn certificate_at(path: &Path, at: u64) -> Result<Certificate, CommandError> {
 
 /// Reads a manifest and checks its signature, which lies beside it, and its end of validity.
 pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifest, CommandError> {
-    let bytes = read_small(path, MAX_MANIFEST_BYTES)?;
+    let bytes = read_small(path, MAX_MANIFEST_BYTES, Class::Trust)?;
     let signature_path = signature_path(path);
-    let signature = read_small(&signature_path, MAX_SIGNATURE_BYTES)
-        .map_err(|error| missing_signature(error, &signature_path))?;
+    let signature = signature(&signature_path)?;
     let verified = Manifest::verify(&bytes, &signature, trusted.trust()).map_err(|error| {
         let culprit = match error {
             verity_sign::Error::Signature(_) => &*signature_path,
@@ -233,12 +231,14 @@ pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifes
     Ok(verified)
 }
 
-/// A signature that is not there is a signature that does not verify.
-pub(crate) fn missing_signature(error: CommandError, path: &Path) -> CommandError {
-    if path.try_exists().is_ok_and(|exists| !exists) {
-        return CommandError::message(Class::Trust, "there is no signature").at(path);
-    }
-    error
+/// Reads a signature. One that is not there, or longer than any, is one that does not verify.
+pub(crate) fn signature(path: &Path) -> Result<Vec<u8>, CommandError> {
+    read_small(path, MAX_SIGNATURE_BYTES, Class::Trust).map_err(|error| {
+        match path.try_exists().is_ok_and(|exists| !exists) {
+            true => CommandError::message(Class::Trust, "there is no signature").at(path),
+            false => error,
+        }
+    })
 }
 
 /// Where the signature of a manifest lies.
@@ -248,12 +248,18 @@ fn signature_path(manifest: &Path) -> PathBuf {
     path.into()
 }
 
-/// Refuses a key file that others may write, and warns of one that others may read.
+/// Refuses a key file that others may write or replace, and warns of one that others may read.
 pub(crate) fn check_key_mode(file: &File, path: &Path) -> Result<(), CommandError> {
+    let refused = |words: &str| Err(CommandError::message(Class::Trust, words).at(path));
     let stat = rustix::fs::fstat(file).or_fail(Class::Io, path)?;
     if Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH) {
-        let words = "others than its owner may write the private key: chmod go-w first";
-        return Err(CommandError::message(Class::Trust, words).at(path));
+        return refused("others than its owner may write the private key: chmod go-w first");
+    }
+    if is_replaceable(path).or_fail(Class::Io, path)? {
+        return refused(
+            "anybody may replace the private key, as a directory on the way to it is writable by all: chmod o-w \
+             or +t it, or put the key elsewhere",
+        );
     }
     let (owner, own) = (stat.st_uid, rustix::process::geteuid().as_raw());
     if owner != own && owner != 0 {
@@ -263,6 +269,20 @@ pub(crate) fn check_key_mode(file: &File, path: &Path) -> Result<(), CommandErro
         );
     }
     warn_of_readers(file, path, "the private key")
+}
+
+/// Whether anybody may put another file in the place of this one: some directory on the way to it, by its name or by what
+/// that leads to, is writable by all and has no sticky bit.
+fn is_replaceable(path: &Path) -> io::Result<bool> {
+    for way in [std::path::absolute(path)?, path.canonicalize()?] {
+        for directory in way.ancestors().skip(1) {
+            let mode = Mode::from_raw_mode(rustix::fs::stat(directory)?.st_mode);
+            if mode.contains(Mode::WOTH) && !mode.contains(Mode::SVTX) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Warns of a file with a secret that others may read.
@@ -285,7 +305,26 @@ pub(crate) fn signer_words(signed_by: &SignedBy) -> String {
     }
 }
 
-/// The time, in seconds since 1970. A clock that stands before is no excuse: everything counts as over then.
+/// The time, in seconds since 1970.
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+    seconds(SystemTime::now())
+}
+
+/// A clock that stands before 1970 is no excuse: everything counts as over then.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p32_a_clock_far_past_makes_nothing_valid() {
+        let day = std::time::Duration::from_secs(86_400);
+        assert_eq!(seconds(UNIX_EPOCH + day), 86_400);
+        for before in [day, 30_000 * day] {
+            assert_eq!(seconds(UNIX_EPOCH.checked_sub(before).unwrap()), u64::MAX);
+        }
+    }
 }

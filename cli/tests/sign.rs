@@ -1,12 +1,15 @@
 //! `verity sign`: signatures that openssl accepts, and keys that are refused.
 
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
 mod common;
 
-use common::{Dir, wrong};
+use std::fs;
+
+use common::{Dir, ROOT, wrong};
 use verity_testdata::oracle;
 
 const KEY: &str = "--key rsa2048.key --certificate rsa2048.cert";
-const ROOT: &str = "a9e406766857ce87406feadbd6ae3eed3482772d6154ba2080a4b2cb6f21af4d";
 
 fn with_key() -> Dir {
     let dir = Dir::new();
@@ -102,6 +105,111 @@ fn k01_loose_key_modes_warn_or_are_refused() {
         assert_eq!(run.code, code, "{mode:o}: {run:?}");
         assert!(run.stderr.contains(word) && (run.stderr.is_empty() == word.is_empty()), "{run:?}");
     }
+}
+
+/// K01: who may put another file in the place of the key may write it.
+#[test]
+fn k01_keys_that_others_may_replace_are_refused() {
+    let dir = with_key();
+    for (directory, mode, code) in [
+        ("open", 0o777, 5),
+        ("write", 0o702, 5),
+        ("sticky", 0o1777, 0),
+        ("group", 0o770, 0),
+        ("own", 0o700, 0),
+    ] {
+        fs::create_dir(dir.path(directory)).unwrap();
+        fs::copy(dir.path("rsa2048.key"), dir.path(&format!("{directory}/key"))).unwrap();
+        dir.set_mode(directory, mode);
+        std::os::unix::fs::symlink(
+            format!("{directory}/key"),
+            dir.path(&format!("{directory}.link")),
+        )
+        .unwrap();
+        for key in [format!("{directory}/key"), format!("{directory}.link")] {
+            let line = format!("sign {ROOT} --key {key} --certificate rsa2048.cert --output sig");
+            let run = dir.run(&line);
+            assert_eq!(run.code, code, "{key}: {run:?}");
+            assert_eq!(
+                run.stderr.contains("anybody may replace the private key"),
+                code == 5,
+                "{run:?}"
+            );
+            assert_eq!(dir.exists("sig"), code == 0);
+            let _ = fs::remove_file(dir.path("sig"));
+        }
+    }
+}
+
+/// K01: the same for what stands further up, and for a link.
+#[test]
+fn k01_the_whole_way_to_the_key_counts() {
+    let dir = with_key();
+    fs::create_dir_all(dir.path("outer/inner")).unwrap();
+    fs::copy(dir.path("rsa2048.key"), dir.path("outer/inner/key")).unwrap();
+    dir.set_mode("outer/inner", 0o700);
+    std::os::unix::fs::symlink("../rsa2048.key", dir.path("outer/link")).unwrap();
+    std::os::unix::fs::symlink("outer/inner", dir.path("way")).unwrap();
+    for (mode, code) in [(0o777, 5), (0o755, 0), (0o1777, 0)] {
+        dir.set_mode("outer", mode);
+        for key in ["outer/inner/key", "outer/link", "way/key", "./outer/../outer/inner/key"] {
+            let run = dir
+                .run(&format!("sign {ROOT} --key {key} --certificate rsa2048.cert --output sig"));
+            assert_eq!(run.code, code, "{key} {mode:o}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn k01_a_key_of_another_user_draws_a_warning() {
+    if !oracle::require_root() {
+        return;
+    }
+    let dir = with_key();
+    std::os::unix::fs::chown(dir.path("rsa2048.key"), Some(65534), None).unwrap();
+    let run = dir.run(&format!("sign {ROOT} {KEY} --output sig"));
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains("belongs to another user"), "{run:?}");
+}
+
+/// K10: what is no key file ends at once, and little of it is read.
+#[test]
+fn k10_key_paths_that_are_no_files() {
+    let dir = with_key();
+    oracle::run_ok(dir.tool("mkfifo").args(["-m", "600", "fifo"]));
+    std::os::unix::fs::symlink("two", dir.path("one")).unwrap();
+    std::os::unix::fs::symlink("one", dir.path("two")).unwrap();
+    fs::File::create(dir.path("sparse")).unwrap().set_len(1 << 30).unwrap();
+    dir.set_mode("sparse", 0o600);
+    let socket = std::os::unix::net::UnixListener::bind(dir.path("socket")).unwrap();
+    for (path, code, word) in [
+        ("fifo", 2, "fifo"),
+        ("one", 4, "one"),
+        (".", 2, "directory"),
+        ("/dev/zero", 2, "/dev/zero"),
+        ("/dev/full", 2, "/dev/full"),
+        ("socket", 4, "socket"),
+        ("rsa2048.key/", 4, "rsa2048.key/"),
+        ("sparse", 5, "larger than 65536 bytes"),
+    ] {
+        dir.fails(
+            &format!("sign {ROOT} --key {path} --certificate rsa2048.cert --output sig"),
+            code,
+            word,
+        );
+        dir.fails(
+            &format!("sign {ROOT} --key rsa2048.key --certificate {path} --output sig"),
+            code,
+            word,
+        );
+        dir.fails(&format!("sign {ROOT} {KEY} --chain {path} --output sig"), code, word);
+    }
+    drop(socket);
+    assert!(!dir.exists("sig"));
+    let line = format!("sign {ROOT} --key sparse --certificate rsa2048.cert --output sig");
+    let Some((run, bytes)) = dir.bytes_read(&line, "sparse") else { return };
+    assert_eq!(run.code, 5, "{run:?}");
+    assert_eq!(bytes, 65_537);
 }
 
 #[test]

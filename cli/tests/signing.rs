@@ -5,39 +5,18 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{CHECK, Dir, Run, SIGNED_BUILD};
+use common::{CHECK, Dir, PASSPHRASE, ROOT, Run, SIGNED_BUILD};
 use verity_testdata::{oracle, pattern};
 
-const ROOT: &str = "a9e406766857ce87406feadbd6ae3eed3482772d6154ba2080a4b2cb6f21af4d";
-const PASSPHRASE: &str = "correct horse 271828";
 const CERTIFICATE: &str = "--certificate rsa2048.cert --output sig";
 /// A signer command that openssl is.
 const OPENSSL: &str = "--signer-command openssl --signer-arg pkeyutl --signer-arg -sign \
                        --signer-arg -inkey --signer-arg rsa2048.key --signer-arg -pkeyopt \
                        --signer-arg digest:sha256 --certificate rsa2048.cert";
-
-fn openssl(dir: &Dir, line: &str) {
-    oracle::run_ok(dir.tool("openssl").args(line.split_whitespace()));
-}
-
-/// A directory with the test key, the same encrypted (`enc.key`), and its passphrase.
-fn with_encrypted_key() -> Option<Dir> {
-    oracle::require("openssl")?;
-    let dir = Dir::new();
-    dir.key("rsa2048");
-    dir.write("passphrase", format!("{PASSPHRASE}\n").as_bytes());
-    dir.set_mode("passphrase", 0o600);
-    openssl(&dir, "pkcs8 -topk8 -in rsa2048.key -passout file:passphrase -out enc.key");
-    dir.set_mode("enc.key", 0o600);
-    dir.ok(&format!("sign {ROOT} --key rsa2048.key --certificate rsa2048.cert --output plain"));
-    Some(dir)
-}
 
 /// Nothing that a run has said or written holds the passphrase, or a line of the key.
 #[track_caller]
@@ -56,7 +35,7 @@ fn assert_no_secret(dir: &Dir, said: &str) {
 
 #[test]
 fn k03_passphrases_come_from_files_descriptors_and_the_environment() {
-    let Some(dir) = with_encrypted_key() else { return };
+    let Some(dir) = Dir::with_encrypted_key() else { return };
     let sign = format!("$VERITY --verbose sign {ROOT} --key enc.key {CERTIFICATE}");
     for script in [
         format!("{sign} --passphrase-file passphrase"),
@@ -85,7 +64,7 @@ fn k03_passphrases_come_from_files_descriptors_and_the_environment() {
 
 #[test]
 fn k03_k04_passphrases_that_are_wrong_or_missing() {
-    let Some(dir) = with_encrypted_key() else { return };
+    let Some(dir) = Dir::with_encrypted_key() else { return };
     dir.write("wrong", b"161803\n");
     dir.write("empty", b"\n");
     dir.write("two", b"one\ntwo\n");
@@ -115,6 +94,53 @@ fn k03_k04_passphrases_that_are_wrong_or_missing() {
     assert!(run.stderr.contains("others than its owner may read the passphrase"), "{run:?}");
 }
 
+/// Every source, with what is no passphrase in it, and what is one.
+#[test]
+fn k03_every_source_is_read_in_one_way() {
+    let Some(dir) = Dir::with_encrypted_key() else { return };
+    dir.write("long", &vec![b'x'; 1 << 20]);
+    let sign = format!("$VERITY sign {ROOT} --key enc.key {CERTIFICATE}");
+    let fd = |source: &str| format!("{source} | {sign} --passphrase-fd 0");
+    let env = |value: &str| {
+        format!("WORD=\"$(printf '{value}.')\"; WORD=${{WORD%.}} {sign} --passphrase-env WORD")
+    };
+    for (script, code, word) in [
+        (fd(&format!("printf '{PASSPHRASE}\\r\\n'")), 0, ""),
+        (fd("printf ''"), 5, "the passphrase is empty"),
+        (fd("printf '\\n'"), 5, "the passphrase is empty"),
+        (fd("printf '\\r\\n'"), 5, "the passphrase is empty"),
+        (fd(&format!("printf '{PASSPHRASE}\\n\\n'")), 5, "line end"),
+        (fd("printf 'one\\0two'"), 5, "zero byte"),
+        (fd("cat long"), 5, "longer than 1024"),
+        (fd("cat /dev/zero"), 5, "longer than 1024"),
+        (env(PASSPHRASE), 0, ""),
+        (env(&format!("{PASSPHRASE}\\n")), 0, ""),
+        (env(&format!("{PASSPHRASE}\\r\\n")), 0, ""),
+        (env(""), 5, "the passphrase is empty"),
+        (env("\\n"), 5, "the passphrase is empty"),
+        (env("one\\ntwo"), 5, "line end"),
+        (env(&"x".repeat(100_000)), 5, "longer than 1024"),
+        (format!("{sign} --passphrase-fd 3 3<&-"), 4, "/dev/fd/3"),
+        (format!("{sign} --passphrase-fd 3 3>written"), 4, "/dev/fd/3"),
+        (format!("{sign} --passphrase-fd 3 3<."), 4, "/dev/fd/3"),
+        (format!("{sign} --passphrase-fd 3 3</dev/null"), 5, "the passphrase is empty"),
+        (format!("{sign} --passphrase-fd 3 3</dev/zero"), 5, "longer than 1024"),
+        (format!("{sign} --passphrase-fd 4294967296"), 2, "4294967296"),
+        // No terminal to ask at.
+        (format!("{sign} </dev/null"), 5, "--passphrase-file"),
+        (format!("{sign} <&-"), 5, "--passphrase-file"),
+    ] {
+        let mut shell = dir.tool("sh");
+        shell.args(["-uc", &script]).env("VERITY", env!("CARGO_BIN_EXE_verity"));
+        let run = Run::of(shell.output().unwrap());
+        assert_eq!(run.code, code, "{script}: {run:?}");
+        assert!(run.stderr.contains(word), "{script}: {run:?}");
+        assert_eq!(dir.exists("sig"), code == 0, "{script}");
+        assert_no_secret(&dir, &format!("{run:?}"));
+        let _ = fs::remove_file(dir.path("sig"));
+    }
+}
+
 /// Types at a terminal once it has been asked, and prints all that the terminal showed.
 const TYPE: &str = "
 import os, pty, sys
@@ -142,7 +168,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 #[test]
 fn k03_a_passphrase_is_asked_for_and_not_shown() {
-    let Some(dir) = with_encrypted_key() else { return };
+    let Some(dir) = Dir::with_encrypted_key() else { return };
     if oracle::require("python3").is_none() {
         return;
     }
@@ -180,51 +206,9 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// K02, K09: while the command holds a key, its arguments show no secret, it writes no core dump, and its
-/// memory is closed to the user's other processes: what belongs to such a process in /proc is root's.
-#[test]
-fn k02_k09_a_process_with_a_key_gives_nothing_away() {
-    let Some(dir) = with_encrypted_key() else { return };
-    if !oracle::require_root() || oracle::require("setpriv").is_none() {
-        return;
-    }
-    fs::set_permissions(dir.path("."), fs::Permissions::from_mode(0o777)).unwrap();
-    for name in ["enc.key", "rsa2048.cert"] {
-        std::os::unix::fs::chown(dir.path(name), Some(65534), None).unwrap();
-    }
-    // The program itself may lie where another user cannot go.
-    fs::copy(env!("CARGO_BIN_EXE_verity"), dir.path("verity")).unwrap();
-    dir.set_mode("verity", 0o755);
-    let mut setpriv = dir.tool("setpriv");
-    setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups", "./verity", "sign", ROOT]);
-    setpriv.args(["--key", "enc.key", "--passphrase-fd", "0"]).args(CERTIFICATE.split(' '));
-    setpriv.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = setpriv.spawn().unwrap();
-    let proc = format!("/proc/{}", child.id());
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(PASSPHRASE.as_bytes()).unwrap();
-    wait_until("no protection", || {
-        let limits = fs::read_to_string(format!("{proc}/limits")).unwrap();
-        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-        let none = core.split_whitespace().skip(4).take(2).eq(["0", "0"]);
-        none && fs::metadata(format!("{proc}/mem")).unwrap().uid() == 0
-    });
-    let status = fs::read_to_string(format!("{proc}/status")).unwrap();
-    assert!(status.contains("Uid:\t65534\t65534"), "{status}");
-    for file in ["cmdline", "environ"] {
-        let bytes = fs::read(format!("{proc}/{file}")).unwrap();
-        assert!(!bytes.is_empty());
-        assert!(!String::from_utf8_lossy(&bytes).contains(PASSPHRASE));
-    }
-    drop(stdin);
-    let run = Run::of(child.wait_with_output().unwrap());
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
-    assert_eq!(dir.read("sig"), dir.read("plain"));
-}
-
 #[test]
 fn another_program_signs_a_set() {
-    let Some(dir) = with_encrypted_key() else { return };
+    let Some(dir) = Dir::with_encrypted_key() else { return };
     dir.write("image.raw", &pattern::sha256_stream(3 * 4096));
     let run = dir.run(&format!("build image.raw {OPENSSL} --seed test"));
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
@@ -237,6 +221,7 @@ fn another_program_signs_a_set() {
     assert_eq!(dir.read("sig"), dir.read("plain"));
 }
 
+/// K12: nor does anything that another program returns become a signature, unless it is one.
 #[test]
 fn programs_that_do_not_sign() {
     let dir = Dir::new();
@@ -311,7 +296,7 @@ fn c02_a_signal_stops_the_program_that_signs() {
 /// The options of an openssl that signs a digest.
 fn sign_digest(dir: &Dir, name: &str, digest: &str, input: &str, output: &str) {
     let options = format!("-pkeyopt digest:{digest} -in {input} -out {output}");
-    openssl(dir, &format!("pkeyutl -sign -inkey {name}.key {options}"));
+    dir.openssl(&format!("pkeyutl -sign -inkey {name}.key {options}"));
 }
 
 #[test]
@@ -411,9 +396,8 @@ fn k12_only_the_right_raw_signature_is_attached() {
     sign_digest(&dir, "rsa2048", "sha256", "digest", "good");
     sign_digest(&dir, "other", "sha256", "digest", "stranger");
     sign_digest(&dir, "p256", "sha256", "digest", "ecdsa");
-    openssl(&dir, "pkeyutl -sign -inkey rsa2048.key -in digest -out bare");
-    openssl(
-        &dir,
+    dir.openssl("pkeyutl -sign -inkey rsa2048.key -in digest -out bare");
+    dir.openssl(
         "pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pss \
          -in digest -out pss",
     );

@@ -150,7 +150,10 @@ fn issued(dir: &Dir) {
         "req -x509 -new -key ca.key -subj /CN=authority -days 30 -out ca.cert -addext keyUsage=keyCertSign",
     );
     openssl(dir, "req -new -key leaf.key -subj /CN=signer -out leaf.csr");
-    dir.write("ext", b"keyUsage=digitalSignature\nextendedKeyUsage=codeSigning\n");
+    dir.write(
+        "ext",
+        b"keyUsage=digitalSignature\nextendedKeyUsage=codeSigning\nsubjectKeyIdentifier=hash\n",
+    );
     openssl(
         dir,
         "x509 -req -in leaf.csr -CA ca.cert -CAkey ca.key -days 20 -extfile ext -out leaf.cert",
@@ -187,6 +190,14 @@ fn an_authority_in_place_of_the_certificate() {
     dir.fails("check image.raw", 2, "--ca");
     let root = String::from_utf8(dir.read("image.roothash")).unwrap();
     dir.fails(&format!("verify image.raw image.verity {root} --ca ca.cert"), 2, "--manifest");
+    // A signer that is named by its key identifier.
+    let build = "build image.raw --key leaf.key --certificate leaf.cert --seed test --subject-key-identifier";
+    dir.ok(&format!("{build} --embed-certificate"));
+    dir.ok("check image.raw --ca ca.cert");
+    dir.fails("check image.raw --ca ca.cert --at 4102444800", 5, "expired");
+    dir.ok(build);
+    dir.fails("check image.raw --ca ca.cert", 5, "not embedded");
+    dir.ok("check image.raw --certificate leaf.cert");
     // Without the certificate in the signature there is no chain.
     dir.ok("build image.raw --key leaf.key --certificate leaf.cert --seed test");
     dir.fails("check image.raw --ca ca.cert", 5, "not embedded");

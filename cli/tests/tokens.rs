@@ -6,10 +6,9 @@
 mod common;
 
 use common::token::{PIN, Token};
-use common::{CHECK, Dir, Run};
-use verity_testdata::pattern;
+use common::{CHECK, Dir, ROOT, Run};
+use verity_testdata::{oracle, pattern};
 
-const ROOT: &str = "a9e406766857ce87406feadbd6ae3eed3482772d6154ba2080a4b2cb6f21af4d";
 const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];
 
 /// A directory with all test keys, and a file with the PIN.
@@ -87,6 +86,97 @@ fn k11_pins_that_are_wrong_missing_or_in_the_uri() {
     fails(&sign(&format!("--key {uri} --passphrase-file pin")), 2, "in files");
     fails(&sign("--key rsa2048.key --pin-file pin"), 2, "on tokens");
     assert!(!dir.exists("sig"));
+}
+
+/// A module that counts wrong PINs and loses tokens, in front of SoftHSM (testdata/pkcs11/strict.c).
+struct Strict<'a> {
+    dir: &'a Dir,
+    token: Token<'a>,
+}
+
+impl Strict<'_> {
+    fn new(dir: &Dir) -> Option<Strict<'_>> {
+        let token = Token::new(dir)?;
+        token.import("rsa2048.key", "k", "a1");
+        let mut cc = dir.tool(oracle::require("cc")?);
+        cc.args(["-shared", "-fPIC", "-o", "strict.so"])
+            .arg(verity_testdata::path("pkcs11/strict.c"));
+        oracle::run_ok(cc.arg("-ldl"));
+        Some(Strict { dir, token })
+    }
+
+    /// Signs; returns how often the module was asked to log in, too.
+    fn sign(&self, mode: &str, pin: &str) -> (Run, usize) {
+        let before = self.logins();
+        let mut command = self.dir.command();
+        command
+            .envs([("STRICT_DIR", self.dir.path("").as_os_str()), ("STRICT_MODE", mode.as_ref())]);
+        command.env("STRICT_MODULE", self.token.module()).env("SOFTHSM2_CONF", self.token.config());
+        let module = self.dir.path("strict.so");
+        let line = format!(
+            "sign {ROOT} --certificate rsa2048.cert --output sig {pin} \
+             --key pkcs11:token=release;object=k?module-path={}",
+            module.display()
+        );
+        let run = Run::of(command.args(line.split_whitespace()).output().unwrap());
+        (run, self.logins() - before)
+    }
+
+    fn logins(&self) -> usize {
+        match self.dir.exists("logins") {
+            true => self.dir.read("logins").split(|&byte| byte == b'\n').count() - 1,
+            false => 0,
+        }
+    }
+}
+
+/// K11: one PIN, one try. Three wrong ones lock the token; then no PIN is tried, nor asked for.
+#[test]
+fn k11_a_wrong_pin_is_tried_once_and_a_locked_one_never() {
+    let dir = with_keys();
+    let Some(strict) = Strict::new(&dir) else { return };
+    dir.write("wrong", b"161803\n");
+    let wrong = || strict.sign("", "--pin-file wrong");
+    // A good one in between: the token counts anew.
+    for words in ["refuses the PIN", "refuses the PIN", "", "refuses the PIN", "refuses the PIN"] {
+        let (run, logins) =
+            if words.is_empty() { strict.sign("", "--pin-file pin") } else { wrong() };
+        assert_eq!(logins, 1, "{run:?}");
+        match words {
+            "" => assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}"),
+            words => fails(&run, 5, words),
+        }
+    }
+    std::fs::remove_file(dir.path("sig")).unwrap();
+    // The token's last try; its answer says that it was.
+    let (run, logins) = wrong();
+    fails(&run, 5, "PIN is locked");
+    assert_eq!(logins, 1);
+    for pin in ["--pin-file wrong", "--pin-file pin", "--pin-file missing", ""] {
+        let (run, logins) = strict.sign("", pin);
+        fails(&run, 5, "PIN is locked");
+        assert_eq!(logins, 0, "{pin}");
+    }
+    // Where the token's flags say nothing, its answer does.
+    let (run, logins) = strict.sign("quiet", "--pin-file pin");
+    fails(&run, 5, "PIN is locked");
+    assert_eq!(logins, 1);
+    assert!(!dir.exists("sig"));
+}
+
+/// K11: the token is pulled out once it has been logged in to.
+#[test]
+fn k11_a_token_that_is_removed_while_it_signs() {
+    let dir = with_keys();
+    let Some(strict) = Strict::new(&dir) else { return };
+    let (run, logins) = strict.sign("removed", "--pin-file pin");
+    fails(&run, 5, "the token: ");
+    assert!(run.stderr.to_lowercase().contains("removed"), "{run:?}");
+    assert_eq!(logins, 1);
+    assert!(!dir.exists("sig"));
+    common::assert_no_leftovers(&dir);
+    let (run, _) = strict.sign("", "--pin-file pin");
+    assert_eq!(run.code, 0, "{run:?}");
 }
 
 /// K06, K11: no token, no key, too many of them, another key.

@@ -1,7 +1,9 @@
 //! Checking a detached signature, more strictly than the kernel does.
 //!
 //! Accepted is what `pkcs7` makes and what `openssl smime -sign -noattr` makes, byte for byte one
-//! encoding: the message is decoded, encoded again and compared. Trust is a certificate in the
+//! encoding: the message is decoded, encoded again and compared. (`openssl smime -certfile` writes its SET
+//! of certificates unsorted. The kernel and openssl take that; here it stays an error, which says what to
+//! do: anybody could sort them otherwise, and a signature has one spelling.) Trust is a certificate in the
 //! caller's hand: the signer's, of which a message embeds at best a copy, or an authority's, to which
 //! what a message embeds must lead (`trust`). Making is the business of `builder`.
 
@@ -10,7 +12,8 @@ use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{CertificateSet, SignedData, SignerIdentifier, SignerInfo};
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5911, rfc5912};
-use der::{Decode, Encode, Reader, SliceReader};
+use der::asn1::AnyRef;
+use der::{Any, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use verity::RootHash;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
@@ -209,13 +212,36 @@ fn decode(signature: &[u8]) -> Result<SignedData, SignatureError> {
         return Err(SignatureError::NotSignedData { actual: outer.content_type.to_string() });
     }
     let data: SignedData = outer.content.decode_as().map_err(malformed)?;
-    let again = der::Any::encode_from(&data)
+    let again = Any::encode_from(&data)
         .and_then(|content| ContentInfo { content_type: outer.content_type, content }.to_der())
         .map_err(malformed)?;
     match first_difference(&again, signature) {
+        Some(_) if !certificates_are_sorted(&outer.content) => {
+            Err(SignatureError::UnsortedCertificates)
+        }
         Some(offset) => Err(SignatureError::NotCanonical { offset }),
         None => Ok(data),
     }
+}
+
+/// Whether the certificates of a SignedData are in the order of their encodings, as a SET OF in DER has
+/// them. The decoder sorts what it reads; who meets a tool that leaves them as they are given should be told.
+fn certificates_are_sorted(signed_data: &Any) -> bool {
+    let tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+    let Some(set) = elements(signed_data.value()).into_iter().find(|one| one.tag() == tag) else {
+        return true;
+    };
+    let encodings: Vec<_> = elements(set.value()).iter().map(|one| one.to_der().ok()).collect();
+    encodings.is_sorted()
+}
+
+/// The elements that stand one behind the other, as far as they can be read.
+fn elements(der: &[u8]) -> Vec<AnyRef<'_>> {
+    let mut elements = Vec::new();
+    if let Ok(mut reader) = SliceReader::new(der) {
+        elements.extend(std::iter::from_fn(|| AnyRef::decode(&mut reader).ok()));
+    }
+    elements
 }
 
 /// The message's shape, down to the one signer that it must have.

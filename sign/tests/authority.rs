@@ -158,6 +158,38 @@ fn chains_of_any_allowed_length() {
     assert_eq!(verified.signer().authority(), Some(&root.certificate));
 }
 
+/// By `openssl cms -keyid`, with a chain: a signer that is named by its subject key identifier.
+#[test]
+fn p34_signers_named_by_key_identifier() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    let office = Office(&openssl);
+    let root = office.issue("root", "root", CA);
+    office.issue("middle", "root", CA);
+    let leaf = office.issue("leaf", "middle", &format!("{LEAF}subjectKeyIdentifier=hash\n"));
+    let content = openssl.file("content", TEXT.as_bytes());
+    let [key, certificate, middle] =
+        ["leaf.key", "leaf.cert", "middle.cert"].map(|name| office.file(name));
+    let line =
+        "cms -sign -binary -noattr -keyid -outform DER -in {} -inkey {} -signer {} -certfile {}";
+    let theirs = openssl.ok(line, &[&content, &key, &certificate, &middle]);
+    let builder = SignatureBuilder::new(leaf.certificate.clone())
+        .with_chain(vec![Certificate::parse(&std::fs::read(&middle).unwrap()).unwrap()])
+        .and_then(|builder| builder.with_subject_key_identifier(true))
+        .unwrap();
+    let ours = Signatory::new(PrivateKey::parse(&leaf.key).unwrap(), builder).unwrap();
+    let ours = ours.sign_root_hash(&root_hash()).unwrap();
+    for message in [theirs, ours] {
+        let signed_by = verify(&message, &root, now()).unwrap();
+        assert_eq!(signed_by.certificate(), &leaf.certificate);
+        assert_eq!(signed_by.authority(), Some(&root.certificate));
+        let file = openssl.file("p7s", &message);
+        openssl.ok(
+            "cms -verify -binary -inform DER -in {} -content {} -CAfile {} -purpose any",
+            &[&file, &content, &office.file("root.cert")],
+        );
+    }
+}
+
 /// P09, P10: what a message brings along is no authority, whatever its name.
 #[test]
 fn p09_p10_strangers() {

@@ -177,7 +177,8 @@ fn k05_excessive_work_is_refused_before_it_is_done() {
     };
     let pbkdf2 = encrypted("-v2 aes-256-cbc");
     assert!(refused(&pbkdf2, 1, &10_000_001_u32.to_be_bytes()));
-    refused(&pbkdf2, 1, &[0x7f, 0xff, 0xff, 0xff]);
+    assert!(refused(&pbkdf2, 1, &[0x7f, 0xff, 0xff, 0xff]), "2^31 - 1 rounds");
+    assert!(refused(&pbkdf2, 1, &[0, 0x80, 0, 0, 0]), "2^31 rounds");
     refused(&pbkdf2, 1, &[0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
     let scrypt = encrypted("-scrypt");
     assert!(refused(&scrypt, 1, &[0x40, 0, 0, 0]), "N = 2^30");
@@ -334,7 +335,7 @@ fn k08_other_objects_are_named() {
 
 /// P04, K10: empty, far too large, never ending.
 #[test]
-fn sizes_and_reading() {
+fn p04_k10_sizes_and_reading() {
     assert!(matches!(key_error(b""), KeyError::Input(InputError::Empty)));
     assert!(matches!(certificate_error(b""), CertificateError::Input(InputError::Empty)));
     let endless = PrivateKey::read(std::io::repeat(b'x')).unwrap_err();
@@ -348,6 +349,50 @@ fn sizes_and_reading() {
     assert_eq!(from_file.key_type(), KeyType::EcdsaP256);
     let from_file = Certificate::read(fs::File::open(path("p256", "cert")).unwrap()).unwrap();
     assert_eq!(from_file, certificate("p256"));
+}
+
+/// Text around PEM, its line ends, and what is no text of ASCII.
+#[test]
+fn p04_spellings_of_pem() {
+    for (file, is_key) in [(key_file("p256"), true), (certificate_file("p256"), false)] {
+        let parse = |file: &[u8]| match is_key {
+            true => PrivateKey::parse(file).map(drop),
+            false => Certificate::parse(file).map(drop),
+        };
+        let text = String::from_utf8(file).unwrap();
+        for good in [text.clone(), text.replace('\n', "\r\n"), format!("words\n{text}\n\n")] {
+            parse(good.as_bytes()).unwrap();
+        }
+        let utf16: Vec<_> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let (line, rest) = text.split_once('\n').unwrap();
+        for (bad, what) in [
+            (utf16.clone(), "UTF-16"),
+            ([&[0xff, 0xfe], utf16.as_slice()].concat(), "UTF-16 with its mark"),
+            (format!("{text}\0").into_bytes(), "NUL behind it"),
+            (text.replacen('M', "\0", 1).into_bytes(), "NUL in it"),
+            (format!("{line}\nProc-Type: 4,CLEAR\n\n{rest}").into_bytes(), "a header"),
+            (text.replace("-----END", "-----FIN").into_bytes(), "no end"),
+            (format!("{line}\n").into_bytes(), "nothing in it"),
+            (vec![0; 100], "zeros"),
+        ] {
+            let error = parse(&bad).expect_err(what);
+            assert_eq!(error.class(), Class::Key, "{what}: {error}");
+        }
+    }
+}
+
+/// P24 for keys and certificates: as deep as a file may be.
+#[test]
+fn p24_deep_nesting() {
+    let mut deep = Vec::new();
+    while deep.len() < 65_000 {
+        deep = tlv(0x30, &deep);
+    }
+    for deep in [deep, [0x30, 0x80].repeat(32_768), [0xa0, 0x80].repeat(10)] {
+        assert!(PrivateKey::parse(&deep).is_err());
+        assert!(PrivateKey::parse_encrypted(&deep, b"x").is_err());
+        assert!(Certificate::parse(&deep).is_err());
+    }
 }
 
 #[test]
@@ -464,9 +509,11 @@ fn k07_bad_ec_keys() {
 fn p17_unsupported_keys_by_openssl() {
     let Some(openssl) = OpenSsl::find() else { return };
     for (generate, what) in [
+        ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:512", "RSA"),
         ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024", "RSA"),
         ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2560", "RSA"),
         ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3", ""),
+        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime192v1", "curve"),
         ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521", "curve"),
         ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1", "curve"),
         (
@@ -508,6 +555,19 @@ fn p17_public_keys_that_are_no_keys() {
         *key.at(&[0]) = Node::Primitive(2, modulus);
     });
     assert!(matches!(certificate_error(&even), CertificateError::UnsupportedKey { .. }));
+    for bytes in [64, 128, 255, 257, 1024, 2048, 7000] {
+        let file = rsa(&|key| {
+            let modulus = [vec![0], vec![0xff; bytes]].concat();
+            *key.at(&[0]) = Node::Primitive(2, modulus);
+        });
+        let error = certificate_error(&file);
+        let bits = format!("RSA {} bits", bytes * 8);
+        assert!(error.to_string().contains(&bits), "{error}");
+    }
+    // A private key as large: refused by its size, before any arithmetic.
+    let mut huge = Node::parse(&Node::parse(&der_of(&key_file("rsa2048"))).at(&[2]).bytes());
+    *huge.at(&[1]) = Node::Primitive(2, [vec![0], vec![0xff; 2048]].concat());
+    assert!(matches!(key_error(&huge.encode()), KeyError::Unsupported { .. }));
 
     let ec = |point: &[u8]| {
         let mut tree = Node::parse(&der_of(&certificate_file("p256")));
@@ -518,7 +578,7 @@ fn p17_public_keys_that_are_no_keys() {
         let error = certificate_error(&ec(&point));
         assert!(matches!(error, CertificateError::UnsupportedKey { .. }), "{error}");
     }
-    // Off the curve: ring finds out when the key is used.
+    // Off the curve: that is found out when the key is used.
     let off = Certificate::parse(&ec(&[4; 65])).unwrap();
     let good = with_certificate(key("p256"), "p256").unwrap();
     let signature = good.sign_detached(b"content").unwrap();

@@ -228,6 +228,43 @@ fn the_rows_of_the_kernels_table() {
     assert_eq!(predict(&message, &upper, &rsa), Prediction::Accepted);
 }
 
+/// P14: the kernel holds a signing time against the embedded certificate's dates; here it is an attribute too many.
+#[test]
+fn p14_a_signing_time_outside_the_dates() {
+    use const_oid::db::rfc5911;
+    use der::asn1::{OctetString, SetOfVec};
+    use der::{Any, Encode, Tag};
+    let attribute = |oid, value| x509_cert::attr::Attribute {
+        oid,
+        values: SetOfVec::try_from(vec![value]).unwrap(),
+    };
+    let digest = ring::digest::digest(&ring::digest::SHA256, TEXT.as_bytes());
+    let digest = Any::encode_from(&OctetString::new(digest.as_ref()).unwrap()).unwrap();
+    for (time, expected) in [
+        ("260101000000Z", "accepted"),
+        ("251231235959Z", "EKEYREJECTED"),
+        ("990101000000Z", "EKEYREJECTED"),
+    ] {
+        let time = Any::new(Tag::UtcTime, time.as_bytes()).unwrap();
+        let attributes = SetOfVec::try_from(vec![
+            attribute(rfc5911::ID_CONTENT_TYPE, Any::encode_from(&rfc5911::ID_DATA).unwrap()),
+            attribute(rfc5911::ID_MESSAGE_DIGEST, digest.clone()),
+            attribute(rfc5911::ID_SIGNING_TIME, time),
+        ])
+        .unwrap();
+        for (embed, expected) in [(true, expected), (false, "accepted")] {
+            let signatory = common::embedding_signatory("rsa2048", embed);
+            let signed = signatory.sign_detached(&attributes.to_der().unwrap()).unwrap();
+            let message = common::changed_signer(&signed, |info| {
+                info.signed_attrs = Some(attributes.clone())
+            });
+            assert_eq!(answer(&message, &[enrolled("rsa2048")]), expected);
+            let pinned = [common::certificate("rsa2048")];
+            assert!(verity_sign::verify_root_hash(&message, &root_hash(), &pinned).is_err());
+        }
+    }
+}
+
 #[test]
 fn encodings() {
     let rsa = [enrolled("rsa2048")];

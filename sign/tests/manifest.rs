@@ -294,6 +294,12 @@ fn p23_size() {
     assert_eq!(error.class(), Class::Limit);
     let error = Manifest::verify(large.as_bytes(), b"", &[certificate("p256")]).unwrap_err();
     assert_eq!(error.class(), Class::Limit);
+    // P33: a million levels, and as many as fit.
+    for (levels, class) in [(1_000_000, Class::Limit), (limit, Class::Format)] {
+        for bytes in ["[".repeat(levels), "{\"a\":".repeat(levels)[..levels].to_owned()] {
+            assert_eq!(Manifest::parse(bytes.as_bytes()).unwrap_err().class(), class, "{levels}");
+        }
+    }
 }
 
 fn verified(manifest: &Manifest, name: &str) -> VerifiedManifest {

@@ -1,13 +1,15 @@
-//! openssl as the second opinion, in both directions. P34 as far as openssl goes.
+//! openssl as the second opinion, in both directions. P34 as far as openssl goes: every test here. What a real kernel says
+//! is in `cli/tests/kernel`.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod common;
 
 use common::{NAMES, OpenSsl, TEXT, certificate, key, path, root_hash, signatory, signatory_with};
+use verity_sign::lint::{Accepted, EnrolledCertificate, Lint, Status};
 use verity_sign::{
-    Certificate, CertificateError, Error, Signatory, SignatureBuilder, SignatureDigest,
-    SignatureError, verify_detached, verify_root_hash,
+    Authorities, Certificate, CertificateError, Error, Signatory, SignatureBuilder,
+    SignatureDigest, SignatureError, verify_detached, verify_root_hash,
 };
 
 const RSA: [&str; 3] = ["rsa2048", "rsa3072", "rsa4096"];
@@ -142,6 +144,71 @@ fn chains_are_byte_identical_to_openssl() {
             "{error}"
         );
     }
+}
+
+/// P26: what `openssl smime -certfile` writes is no DER, as its certificates stand as they were given. The kernel takes
+/// it (the lint says so, and `cli/tests/kernel` asks), openssl takes it, and here it is refused with its cause.
+#[test]
+fn p26_certificates_that_openssl_has_not_sorted() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    let chain = Chain::make(&openssl);
+    let [signer, middle, root] = chain.parsed();
+    let content = openssl.file("content", TEXT.as_bytes());
+    let [signer_file, middle_file, root_file] = chain.certificates.each_ref();
+    let files = [middle_file, root_file].map(|file| std::fs::read(file).unwrap());
+    let keyring = [EnrolledCertificate::from_der(root.der().to_vec())];
+    let authorities = Authorities::new(vec![root.clone()], 1_790_000_000).unwrap();
+    let mut unsorted = 0;
+    for (command, order) in [("smime", [0, 1]), ("smime", [1, 0]), ("cms", [0, 1]), ("cms", [1, 0])]
+    {
+        let bundle = openssl.file("bundle.pem", &order.map(|index| files[index].clone()).concat());
+        let line = format!(
+            "{command} -sign -binary -noattr -outform DER -in {{}} -inkey {{}} -signer {{}} -certfile {{}}"
+        );
+        let theirs = openssl.ok(&line, &[&content, &chain.key, signer_file, &bundle]);
+        let message = openssl.file("p7s", &theirs);
+        openssl.ok(
+            &format!("{command} -verify -binary -inform DER -in {{}} -content {{}} -noverify"),
+            &[&message, &content],
+        );
+        let report = Lint::new().root_hash(TEXT).keyring(&keyring).run(&theirs);
+        assert_eq!(report.accepted(), Accepted::Yes, "{report:?}");
+        let warned = report.points().iter().any(|point| {
+            point.status() == Status::Warn && point.explanation().contains("order of DER")
+        });
+        let verdicts = [
+            verify_root_hash(&theirs, &root_hash(), std::slice::from_ref(&signer)),
+            verify_root_hash(&theirs, &root_hash(), &authorities),
+        ];
+        // By the sizes of these certificates no order that smime writes is that of DER.
+        assert_eq!(warned, command == "smime");
+        for verdict in verdicts {
+            match verdict {
+                Ok(_) => assert_eq!(command, "cms"),
+                Err(Error::Signature(error @ SignatureError::UnsortedCertificates)) => {
+                    assert_eq!(command, "smime");
+                    for words in ["order of DER", "openssl cms", "verity sign --chain"] {
+                        assert!(error.to_string().contains(words), "{error}");
+                    }
+                    assert_eq!(Error::from(error).class().name(), "format");
+                    unsorted += 1;
+                }
+                // openssl's test certificates are for nothing in particular.
+                Err(Error::Signature(SignatureError::Chain { .. })) => assert_eq!(command, "cms"),
+                Err(other) => panic!("{command} {order:?}: {other}"),
+            }
+        }
+    }
+    assert_eq!(unsorted, 4);
+    // Other sets out of order are no certificates: signers, for one.
+    let two = openssl.ok(
+        "cms -sign -binary -noattr -outform DER -in {} -inkey {} -signer {} -inkey {} -signer {}",
+        &[&content, &chain.key, signer_file, &path("other", "key"), &path("other", "cert")],
+    );
+    let mut tree = verity_testdata::der::Node::parse(&two);
+    tree.at(&[1, 0, 4]).children().reverse();
+    let error = verify_root_hash(&tree.encode(), &root_hash(), &[signer, middle]).unwrap_err();
+    assert!(matches!(error, Error::Signature(SignatureError::NotCanonical { .. })), "{error}");
 }
 
 /// openssl's ECDSA is not deterministic: everything before the signature value is compared.

@@ -60,7 +60,7 @@ fn p03_no_truncation_is_accepted() {
     }
 }
 
-/// Parsers of secrets and certificates under the same treatment; a flip may leave a usable
+/// K07: parsers of secrets and certificates under the same treatment; a flip may leave a usable
 /// certificate (its own signature is not looked at), but never a panic.
 #[test]
 fn p01_flips_and_truncations_of_keys_and_certificates_do_not_panic() {

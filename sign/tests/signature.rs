@@ -170,6 +170,15 @@ fn p08_two_signers() {
     bad.signature = OctetString::new([0; 256]).unwrap();
     let again = signer_of(&signatory("rsa2048").sign_detached(b"else").unwrap());
     for pair in [vec![one.clone(), other], vec![one.clone(), bad], vec![one, again]] {
+        // In either order: one of the two is that of DER.
+        let mut orders = [pair.clone(), pair.iter().rev().cloned().collect()].map(|pair| {
+            let mut tree = Node::parse(&good("rsa2048"));
+            *tree.at(&[1, 0, 3]).children() =
+                pair.iter().map(|signer| Node::parse(&signer.to_der().unwrap())).collect();
+            refused(&tree.encode(), "rsa2048").1
+        });
+        orders.sort_by_key(|class| class.name());
+        assert_eq!(orders, [Class::Format, Class::Signature]);
         let message = changed(&good("rsa2048"), |data| {
             data.signer_infos = SignerInfos::try_from(pair).unwrap();
         });
@@ -347,10 +356,10 @@ fn attribute(oid: ObjectIdentifier, value: Any) -> Attribute {
     Attribute { oid, values: SetOfVec::try_from(vec![value]).unwrap() }
 }
 
-fn content_attributes() -> Vec<Attribute> {
+fn content_attributes() -> [Attribute; 2] {
     let digest = ring::digest::digest(&ring::digest::SHA256, TEXT.as_bytes());
     let digest = OctetString::new(digest.as_ref()).unwrap();
-    vec![
+    [
         attribute(rfc5911::ID_CONTENT_TYPE, Any::encode_from(&rfc5911::ID_DATA).unwrap()),
         attribute(rfc5911::ID_MESSAGE_DIGEST, Any::encode_from(&digest).unwrap()),
     ]
@@ -359,13 +368,22 @@ fn content_attributes() -> Vec<Attribute> {
 /// P20: whatever the attributes say, right or wrong.
 #[test]
 fn p20_attributes_of_any_kind() {
-    let [content_type, digest] = content_attributes().try_into().unwrap();
+    let [content_type, digest] = content_attributes();
     let text = attribute(rfc5911::ID_MESSAGE_DIGEST, Any::encode_from(&Null).unwrap());
+    let octets = |bytes: &[u8]| Any::encode_from(&OctetString::new(bytes).unwrap()).unwrap();
+    let of_other_content = attribute(rfc5911::ID_MESSAGE_DIGEST, octets(&[7; 32]));
+    let wrong_digest = attribute(rfc5911::ID_MESSAGE_DIGEST, octets(&[7; 31]));
+    let other_type = Any::encode_from(&rfc5911::ID_SIGNED_DATA).unwrap();
+    let other_type = attribute(rfc5911::ID_CONTENT_TYPE, other_type);
     for attributes in [
         vec![content_type.clone()],
         vec![content_type.clone(), digest.clone()],
         vec![content_type.clone(), digest, text.clone()],
-        vec![content_type, text],
+        vec![content_type.clone(), text],
+        vec![content_type.clone(), of_other_content],
+        vec![content_type.clone(), wrong_digest.clone()],
+        vec![other_type, wrong_digest],
+        numbered(1000),
         vec![],
     ] {
         let message = changed_signer(&good("rsa2048"), |signer| {
@@ -377,13 +395,43 @@ fn p20_attributes_of_any_kind() {
         });
         assert_refused!(message, "rsa2048", Signature, SignatureError::UnsignedAttributes);
     }
+
+    // A set that is not sorted, one attribute twice, one with two values.
+    let [content_type, digest] =
+        content_attributes().map(|attribute| Node::parse(&attribute.to_der().unwrap()));
+    let mut two_values = digest.clone();
+    let value = two_values.at(&[1, 0]).clone();
+    two_values.at(&[1]).children().push(value);
+    for attributes in [
+        vec![digest.clone(), content_type.clone()],
+        vec![content_type.clone(), content_type.clone(), digest.clone()],
+        vec![content_type.clone(), digest.clone(), digest],
+        vec![content_type, two_values],
+    ] {
+        let mut tree = Node::parse(&good("rsa2048"));
+        let signer = tree.at(&[1, 0, 3, 0]).children();
+        signer.insert(3, Node::Constructed(0xa0, attributes));
+        let (error, class) = refused(&tree.encode(), "rsa2048");
+        assert!([Class::Format, Class::Signature].contains(&class), "{error}");
+    }
+    // Ten thousand are longer than a signature can be.
+    let message = changed_signer(&good("rsa2048"), |signer| {
+        signer.signed_attrs = Some(SetOfVec::try_from(numbered(10_000)).unwrap());
+    });
+    assert_refused!(message, "rsa2048", Limit, SignatureError::TooLarge { .. });
+}
+
+/// So many attributes of names that nobody knows.
+fn numbered(count: u32) -> Vec<Attribute> {
+    let oid = |number| ObjectIdentifier::new_unwrap("1.2.3").push_arc(number).unwrap();
+    (0..count).map(|number| attribute(oid(number), Null.into())).collect()
 }
 
 /// P21: a signature over attributes, presented without them, is over their bytes and not the text;
 /// and a good one does not become one with attributes.
 #[test]
 fn p21_attributes_cannot_be_taken_off_or_put_on() {
-    let attributes = SetOfVec::try_from(content_attributes()).unwrap();
+    let attributes = SetOfVec::try_from(content_attributes().to_vec()).unwrap();
     let signed = signatory("rsa2048").sign_detached(&attributes.to_der().unwrap()).unwrap();
     assert_refused!(
         signed,
@@ -400,18 +448,41 @@ fn p21_attributes_cannot_be_taken_off_or_put_on() {
 #[test]
 fn p22_smime_capabilities() {
     let oid = ObjectIdentifier::new("1.2.840.113549.1.9.15").unwrap();
-    let mut attributes = content_attributes();
+    let mut attributes = content_attributes().to_vec();
     attributes.push(attribute(oid, Any::new(der::Tag::Sequence, []).unwrap()));
     let message = changed_signer(&good("rsa2048"), |signer| {
         signer.signed_attrs = Some(SetOfVec::try_from(attributes).unwrap());
     });
     assert_refused!(message, "rsa2048", Policy, SignatureError::SmimeCapabilities);
+    // None are ever made here, nor any other attributes.
+    for name in NAMES {
+        for message in [good(name), embedding(name), by_key_identifier(name)] {
+            let signer = signer_of(&message);
+            assert!(signer.signed_attrs.is_none() && signer.unsigned_attrs.is_none());
+        }
+    }
+}
+
+/// P14: a signing time is an attribute, right or wrong; the kernel's view of it is in `lint.rs`.
+#[test]
+fn p14_a_signing_time() {
+    for time in [b"900101000000Z".as_slice(), b"260101000000Z"] {
+        let mut attributes = content_attributes().to_vec();
+        let time = Any::new(der::Tag::UtcTime, time).unwrap();
+        attributes.push(attribute(rfc5911::ID_SIGNING_TIME, time));
+        let attributes = SetOfVec::try_from(attributes).unwrap();
+        let signed = signatory("rsa2048").sign_detached(&attributes.to_der().unwrap()).unwrap();
+        let message = changed_signer(&signed, |signer| signer.signed_attrs = Some(attributes));
+        assert_refused!(message, "rsa2048", Signature, SignatureError::SignedAttributes);
+    }
 }
 
 #[test]
 fn p23_size() {
     // The largest size is still looked at, one byte more is not.
-    for (size, limit) in [(32_767, false), (32_768, true), (65_536, true), (1 << 20, true)] {
+    for (size, limit) in
+        [(32_767, false), (32_768, true), (65_535, true), (65_536, true), (1 << 20, true)]
+    {
         let mut bytes = vec![0; size];
         let message = good("rsa2048");
         bytes[..message.len()].copy_from_slice(&message);
@@ -445,7 +516,14 @@ fn p24_ber_and_nesting() {
     while deep.len() < 32_000 {
         deep = tlv(0x30, &deep);
     }
-    assert_refused!(deep, "rsa2048", Format, SignatureError::Malformed { .. });
+    assert_refused!(deep.clone(), "rsa2048", Format, SignatureError::Malformed { .. });
+    // 10^5 levels, and as many as fit in the size limit, in BER.
+    let levels = |count: usize| [0x30, 0x80].repeat(count);
+    assert_refused!(levels(100_000), "rsa2048", Limit, SignatureError::TooLarge { .. });
+    assert_refused!(levels(16_383), "rsa2048", Format, SignatureError::Malformed { .. });
+    for deep in [levels(16_383), deep, levels(100_000)] {
+        let _ = verity_sign::lint::predict(&deep, TEXT, &[]);
+    }
     let mut tree = Node::parse(&good("rsa2048"));
     let shallow =
         (0..11).fold(Node::Primitive(5, vec![]), |node, _| Node::Constructed(0x30, vec![node]));
@@ -552,6 +630,41 @@ fn p26_an_explicit_default_value() {
     assert_refused!(message, "rsa2048", Format, SignatureError::NotCanonical { .. });
 }
 
+/// TRUE as anything but FF; bits that a BIT STRING says are unused, in the embedded certificate's key and signature.
+#[test]
+fn p26_booleans_and_unused_bits() {
+    let reject = |tree: &Node| {
+        let (error, class) = refused(&tree.encode(), "rsa2048");
+        assert!([Class::Format, Class::Trust].contains(&class), "{error}");
+    };
+    let original = Node::parse(&embedding("rsa2048"));
+    let certificate = [1, 0, 3, 0, 0];
+    let mut booleans = 0;
+    for path in original.paths() {
+        let mut tree = original.clone();
+        let node = tree.at(&path);
+        match node {
+            Node::Primitive(1, value) if *value == [0xff] => {
+                for byte in [1, 0x7f, 0xfe] {
+                    *tree.at(&path) = Node::Primitive(1, vec![byte]);
+                    assert_eq!(refused(&tree.encode(), "rsa2048").1, Class::Format, "{byte}");
+                    booleans += 1;
+                }
+            }
+            Node::Primitive(3, value) if path.starts_with(&certificate) => {
+                for unused in [1, 7, 8, 255] {
+                    let bits = [&[unused], &value[1..]].concat();
+                    let mut tree = original.clone();
+                    *tree.at(&path) = Node::Primitive(3, bits);
+                    reject(&tree);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(booleans > 0);
+}
+
 #[test]
 fn p26_order_in_a_set() {
     let (one, other) = (signer_of(&good("rsa2048")), signer_of(&good("other")));
@@ -577,6 +690,66 @@ fn p27_lengths_that_lie() {
         assert_refused!(message, "rsa2048", Format, SignatureError::Malformed { .. });
         assert_refused!(head, "rsa2048", Format, SignatureError::Malformed { .. });
     }
+}
+
+/// A claim of 4 GiB in every place of a message and of a certificate; nothing is allocated for it.
+#[test]
+fn p27_4_gib_are_not_believed() {
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let before = peak();
+    let lies = |original: &[u8]| {
+        let original = Node::parse(original);
+        let lie = |path: Vec<usize>| {
+            let mut tree = original.clone();
+            let node = tree.at(&path);
+            let head = [node.encode()[0], 0x84, 0xff, 0xff, 0xff, 0xf0];
+            *node = Node::Raw([&head[..], &node.content()].concat());
+            tree.encode()
+        };
+        original.paths().into_iter().map(lie).collect::<Vec<_>>()
+    };
+    let mut tried = 0;
+    for name in ["rsa2048", "p256"] {
+        for message in lies(&embedding(name)) {
+            let (error, class) = refused(&message, name);
+            assert_eq!(class, Class::Format, "{error}");
+            let _ = verity_sign::lint::predict(&message, TEXT, &[]);
+            tried += 1;
+        }
+        for certificate in lies(&common::der_of(&common::certificate_file(name))) {
+            assert!(verity_sign::Certificate::parse(&certificate).is_err());
+        }
+        for key in lies(&common::der_of(&common::key_file(name))) {
+            assert!(verity_sign::PrivateKey::parse(&key).is_err());
+        }
+    }
+    assert!(tried > 50, "{tried}");
+    // In KiB of addresses, which even memory that is never touched takes.
+    assert!(peak() - before < 1 << 20, "{before} {}", peak());
+}
+
+/// An arc of 2^128, wherever the message has an object identifier.
+#[test]
+fn p27_object_identifiers_without_end() {
+    let original = Node::parse(&embedding("rsa2048"));
+    // 2^128 in base 128: a 4 and 18 zeros.
+    let arc = [&[0x84][..], &[0x80; 17], &[0]].concat();
+    let mut tried = 0;
+    for path in original.paths() {
+        let mut tree = original.clone();
+        let node = tree.at(&path);
+        let Node::Primitive(6, name) = node else { continue };
+        *node = Node::Primitive(6, [&name[..1], &arc].concat());
+        let (error, class) = refused(&tree.encode(), "rsa2048");
+        assert_eq!(class, Class::Format, "{path:?}: {error}");
+        let _ = verity_sign::lint::predict(&tree.encode(), TEXT, &[]);
+        tried += 1;
+    }
+    assert!(tried >= 10, "{tried}");
 }
 
 #[test]

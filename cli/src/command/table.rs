@@ -193,7 +193,7 @@ impl Stated {
     }
 
     fn unsigned_manifest(path: &Path, fec: &FecChoice) -> Result<Stated, CommandError> {
-        let bytes = trust::read_small(path, MAX_MANIFEST_BYTES)?;
+        let bytes = trust::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
         let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
         let geometry = "not authenticated (manifest without --certificate)";
         warn_of(geometry, path);

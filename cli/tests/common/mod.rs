@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use verity_testdata::files::{self, TempDir};
-use verity_testdata::pattern;
+use verity_testdata::{oracle, pattern};
 
 pub(crate) const UUID: &str = "a60c98d2-ae9b-4865-bfcb-b4e3ace11033";
 
@@ -137,6 +137,50 @@ impl Dir {
         }
     }
 
+    /// A directory with the RSA test key, the same encrypted (`enc.key`), its passphrase, and a signature of
+    /// [`ROOT`] by it (`plain`). `None` where openssl is missing and may be.
+    pub(crate) fn with_encrypted_key() -> Option<Dir> {
+        oracle::require("openssl")?;
+        let dir = Dir::new();
+        dir.key("rsa2048");
+        dir.write("passphrase", format!("{PASSPHRASE}\n").as_bytes());
+        dir.set_mode("passphrase", 0o600);
+        dir.openssl("pkcs8 -topk8 -in rsa2048.key -passout file:passphrase -out enc.key");
+        dir.set_mode("enc.key", 0o600);
+        dir.ok(&format!("sign {ROOT} --key rsa2048.key --certificate rsa2048.cert --output plain"));
+        Some(dir)
+    }
+
+    /// Runs openssl here, words split at blanks.
+    pub(crate) fn openssl(&self, line: &str) {
+        oracle::run_ok(self.tool("openssl").args(line.split_whitespace()));
+    }
+
+    /// Runs a command line, and counts the bytes that it reads from the file of this name. `None` where strace is
+    /// missing and may be.
+    pub(crate) fn bytes_read(&self, line: &str, name: &str) -> Option<(Run, u64)> {
+        let mut strace = self.tool(oracle::require("strace")?);
+        strace.args([
+            "-f",
+            "-y",
+            "-s",
+            "0",
+            "-o",
+            "calls",
+            "-e",
+            "trace=read,pread64,readv,preadv,preadv2,mmap",
+        ]);
+        strace.arg(env!("CARGO_BIN_EXE_verity")).args(line.split_whitespace());
+        let run = Run::of(strace.output().unwrap());
+        let calls = String::from_utf8(self.read("calls")).unwrap();
+        let of_file = calls.lines().filter(|call| call.contains(&format!("/{name}>")));
+        let count = |call: &str| {
+            assert!(call.contains("read"), "{call}");
+            call.rsplit(" = ").next().unwrap().parse::<u64>().unwrap()
+        };
+        Some((run, of_file.map(count).sum()))
+    }
+
     /// A directory with an image of that many blocks, built and signed with the RSA test key.
     pub(crate) fn with_signed_set(blocks: usize) -> Dir {
         let dir = Dir::new();
@@ -146,6 +190,10 @@ impl Dir {
         dir
     }
 }
+
+/// A root hash.
+pub(crate) const ROOT: &str = "a9e406766857ce87406feadbd6ae3eed3482772d6154ba2080a4b2cb6f21af4d";
+pub(crate) const PASSPHRASE: &str = "correct horse 271828";
 
 pub(crate) const SIGNED_BUILD: &str =
     "build image.raw --key rsa2048.key --certificate rsa2048.cert --seed test";

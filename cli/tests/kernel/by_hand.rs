@@ -56,6 +56,13 @@ pub(crate) fn variants(keys: &Keys, root: &str) -> Vec<Variant> {
     variants.extend(containers(&embedded));
     variants.extend(unsigned_attributes(&embedded));
     variants.extend(two_signers(keys, root));
+    if keys.openssl {
+        let mut chain =
+            message("leaf", "--embed-certificate --chain middle.cert --chain root.cert");
+        chain.data().at(&[CERTIFICATES]).children().reverse();
+        variants
+            .push(chain.variant("a chain whose certificates are not sorted, as by openssl smime"));
+    }
     variants
 }
 

@@ -1,4 +1,4 @@
-//! Signatures by `verity sign`, which the kernel checks with the certificates that the firmware gives it.
+//! Signatures by `verity sign`, which the kernel checks with the certificates that the firmware gives it. P34.
 
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockRef, BlockSize, Params};

@@ -18,8 +18,27 @@ const MAX_SCRYPT_MEMORY: u64 = 256 << 20;
 /// And so often that memory (p).
 const MAX_SCRYPT_WORK: u64 = 4 * MAX_SCRYPT_MEMORY;
 
+/// How much of the stack is overwritten behind a decryption, in bytes: more than it uses.
+const SCRUBBED: usize = 64 << 10;
+
 /// From EncryptedPrivateKeyInfo to the PrivateKeyInfo in it.
 pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let plain = decrypt_unscrubbed(der, passphrase);
+    scrub_stack();
+    plain
+}
+
+/// Overwrites what the decryption has left on the stack: blocks of the key, and the key that the passphrase became.
+/// The crates below do not do that. Where it lies is up to the compiler, so tests look (`tests/secrets.rs`, here and in
+/// the command).
+#[inline(never)]
+fn scrub_stack() {
+    let mut stack = Zeroizing::new([0xff_u8; SCRUBBED]);
+    std::hint::black_box(&mut stack);
+}
+
+#[inline(never)]
+fn decrypt_unscrubbed(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let info: EncryptedPrivateKeyInfo<&OctetStringRef> =
         EncryptedPrivateKeyInfo::from_der(der).map_err(unreadable)?;
     let parameters = parameters(&info.encryption_algorithm)?;

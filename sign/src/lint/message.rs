@@ -187,13 +187,21 @@ fn certificates<'a>(
 ) -> Result<Vec<Certificate<'a>>> {
     let mut found = Vec::new();
     if let Some(set) = reader.optional_open(tag::container(0))? {
+        let mut elements = Vec::new();
         while !reader.at_end() {
-            certificate(reader.any()?, findings, &mut found);
+            let element = reader.any()?;
+            elements.push(element.whole);
+            certificate(element, findings, &mut found);
             if !reader.more(&set)? {
                 break;
             }
         }
         reader.close(set)?;
+        if !elements.is_sorted() {
+            let words = "the embedded certificates are not in the order of DER, which the kernel takes and \
+                         verity does not; openssl smime leaves them as they are given, openssl cms sorts";
+            findings.push(Point::warn("certificates", words));
+        }
     } else if let Some(sequence) = reader.optional_open(tag::container(2))? {
         loop {
             certificate(reader.any()?, findings, &mut found);

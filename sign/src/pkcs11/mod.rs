@@ -39,7 +39,8 @@ impl Pkcs11Token {
     ///
     /// # Errors
     ///
-    /// [`Pkcs11Error`] when the module cannot be loaded, or not exactly one token is meant.
+    /// [`Pkcs11Error`] when the module cannot be loaded, not exactly one token is meant, or that one's PIN is
+    /// locked: nobody should be asked for it then.
     pub fn find(uri: &Pkcs11Uri) -> Result<Pkcs11Token, Pkcs11Error> {
         let module = Pkcs11::new(uri.module_path()).map_err(module_error)?;
         match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
@@ -56,6 +57,9 @@ impl Pkcs11Token {
             }
         }
         match (meant.pop(), meant.len()) {
+            (Some((_, info)), 0) if info.login_required() && info.user_pin_locked() => {
+                Err(Pkcs11Error::PinLocked)
+            }
             (Some((slot, info)), 0) => Ok(Pkcs11Token { module, slot, info, uri: uri.clone() }),
             (found, others) => Err(Pkcs11Error::NotOneToken {
                 actual: others + usize::from(found.is_some()),
@@ -74,16 +78,13 @@ impl Pkcs11Token {
     ///
     /// # Errors
     ///
-    /// [`Pkcs11Error`] when the PIN is wrong (it is tried once), or not exactly one key that can be
+    /// [`Pkcs11Error`] when the PIN is wrong (it is tried once) or locked, or not exactly one key that can be
     /// used is meant.
     pub fn signer(
         self,
         pin: Option<&str>,
         expected: &PublicKey,
     ) -> Result<Pkcs11Signer, Pkcs11Error> {
-        if self.info.user_pin_locked() {
-            return Err(Pkcs11Error::PinLocked);
-        }
         let session = self.module.open_ro_session(self.slot).map_err(operation)?;
         if self.info.login_required() {
             let pin = pin.map(|pin| AuthPin::new(pin.into()));
@@ -171,7 +172,9 @@ pub enum Pkcs11Error {
     #[error("the token refuses the PIN")]
     Pin,
     /// No more PIN is taken.
-    #[error("the token's PIN is locked")]
+    #[error(
+        "the token's PIN is locked after too many wrong ones: unlock or reset it with the token's own tools"
+    )]
     PinLocked,
     /// A key of a kind that is not supported.
     #[error(

@@ -1,5 +1,5 @@
 //! From a signer's embedded certificate to an authority. The path is built by rustls-webpki, in bounded
-//! work; what it leaves to others (key usage, the authority's own dates, needless certificates) is here.
+//! work (at most 100 signatures are checked); what it leaves to others (key usage, the authority's own dates, needless certificates) is here.
 
 use std::time::Duration;
 
@@ -179,6 +179,11 @@ fn refused(error: webpki::Error) -> SignatureError {
         E::EndEntityUsedAsCa => "a certificate that is no authority has issued another".to_owned(),
         E::InvalidSignatureForPublicKey => {
             "a certificate of the chain is not signed by its issuer".to_owned()
+        }
+        E::MaximumPathBuildCallsExceeded
+        | E::MaximumPathDepthExceeded
+        | E::MaximumSignatureChecksExceeded => {
+            "there are too many ways to an authority to try them all".to_owned()
         }
         E::NameConstraintViolation => "an issuer may not issue for that name".to_owned(),
         E::PathLenConstraintViolated => TOO_LONG.to_owned(),

@@ -1,0 +1,134 @@
+//! Manifests, what they forbid, and what was accepted before them.
+
+use super::Class;
+
+/// Why a manifest is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// A value is well-formed and wrong.
+    #[error("manifest field {field}: {reason}")]
+    Field {
+        /// Which key, with dots between levels.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not JSON, or not these keys with values of these types.
+    #[error("malformed manifest: {reason}")]
+    Malformed {
+        /// What the decoder met.
+        reason: String,
+    },
+    /// The same values in other bytes than the format prescribes.
+    #[error("the manifest is not in its canonical form (byte {offset})")]
+    NotCanonical {
+        /// First byte that differs from the canonical form.
+        offset: usize,
+    },
+    /// The hash device's superblock region is not the one the manifest binds.
+    #[error(
+        "the superblock or the padding after it is not the one in the manifest (SHA-256 expected {expected}, actual {actual})"
+    )]
+    Superblock {
+        /// SHA-256 in the manifest, in hex.
+        expected: String,
+        /// SHA-256 of the bytes given, in hex.
+        actual: String,
+    },
+    /// The superblock region given is not as long as the layout says.
+    #[error("the superblock region is {expected} bytes, {actual} are given")]
+    SuperblockSize {
+        /// Its length by the layout, in bytes.
+        expected: u64,
+        /// The length given, in bytes.
+        actual: u64,
+    },
+    /// Larger than any manifest.
+    #[error("the manifest is {actual} bytes; at most {limit} are accepted")]
+    TooLarge {
+        /// Its size, in bytes.
+        actual: usize,
+        /// The largest size accepted, in bytes.
+        limit: usize,
+    },
+    /// A manifest of a later format.
+    #[error("manifest version {actual} is not supported; 1 is expected")]
+    Version {
+        /// The version found.
+        actual: u64,
+    },
+}
+
+impl ManifestError {
+    pub(super) fn class(&self) -> Class {
+        match self {
+            ManifestError::Superblock { .. } => Class::Signature,
+            ManifestError::TooLarge { .. } => Class::Limit,
+            ManifestError::Version { .. } => Class::Unsupported,
+            _ => Class::Format,
+        }
+    }
+}
+
+/// What a verified manifest forbids, or what was accepted before it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// The manifest's time is over.
+    #[error("the manifest is valid until {not_after} (unix seconds), it is {now} now")]
+    Expired {
+        /// Last second at which it counts, in unix seconds.
+        not_after: u64,
+        /// The caller's time, in unix seconds.
+        now: u64,
+    },
+    /// A version that no other can follow.
+    #[error("image {name:?} has version 18446744073709551615, which no newer one could follow")]
+    LastVersion {
+        /// The image's name.
+        name: String,
+    },
+    /// An older version than one that was accepted.
+    #[error("image {name:?} has version {version}, but version {newest} was accepted before")]
+    Rollback {
+        /// The image's name.
+        name: String,
+        /// Its version.
+        version: u64,
+        /// The newest accepted one.
+        newest: u64,
+    },
+    /// The version that was accepted, of another image.
+    #[error("image {name:?} version {version} was accepted before with another root hash")]
+    SameVersion {
+        /// The image's name.
+        name: String,
+        /// Its version.
+        version: u64,
+    },
+}
+
+/// Why what was remembered of accepted images cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// Not JSON, or not these keys with values of these types.
+    #[error("malformed state: {reason}")]
+    Malformed {
+        /// What the decoder met.
+        reason: String,
+    },
+    /// The same values in other bytes than the format prescribes.
+    #[error("the state is not in its canonical form (byte {offset})")]
+    NotCanonical {
+        /// First byte that differs from the canonical form.
+        offset: usize,
+    },
+    /// A state of a later format.
+    #[error("state version {actual} is not supported; 1 is expected")]
+    Version {
+        /// The version found.
+        actual: u64,
+    },
+}
