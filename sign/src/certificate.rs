@@ -12,7 +12,7 @@ use ring::digest;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 use crate::algorithm::KeyType;
-use crate::error::{CertificateError, Error, InputError};
+use crate::error::{CertificateError, Error};
 use crate::input;
 use crate::public_key::PublicKey;
 
@@ -52,9 +52,8 @@ impl Certificate {
             None => {}
             Some(label) if label == "CERTIFICATE" => {}
             Some(label) => {
-                let expected = "a certificate";
-                let input = InputError::WrongLabel { label, expected };
-                return Err(CertificateError::Input(input).into());
+                let error = input::wrong_label(&label, "a certificate");
+                return Err(CertificateError::Input(error).into());
             }
         }
         Ok(Certificate::from_der(&object.der)?)

@@ -450,6 +450,14 @@ fn k07_bad_ec_keys() {
     *inner.at(&[2, 0]) = Node::Primitive(3, other);
     *outer.at(&[2]) = Node::Primitive(4, inner.encode());
     assert!(matches!(key_error(&outer.encode()), KeyError::Rejected { .. }));
+    // The same beside it, as PKCS#8 of version 2 has it.
+    let mut second = Node::parse(&pkcs8);
+    *second.at(&[0]) = Node::Primitive(2, vec![1]);
+    second.children().push(Node::Primitive(0x81, point.clone()));
+    works(&second.encode(), "p256");
+    let other = [&point[..64], &[point[64] ^ 1, point[65]]].concat();
+    *second.at(&[3]) = Node::Primitive(0x81, other);
+    assert!(matches!(key_error(&second.encode()), KeyError::Rejected { .. }));
     // Without one, as some programs write it: the scalar is enough.
     let mut inner = Node::parse(&sec1);
     inner.children().truncate(2);

@@ -56,7 +56,7 @@ use self::KernelError::Inval;
 use self::content::Texts;
 use self::judge::Keyring as Keys;
 use self::report::Findings;
-use crate::error::{CertificateError, Error, InputError};
+use crate::error::{CertificateError, Error};
 use crate::input;
 use crate::verify::MAX_SIGNATURE_BYTES;
 
@@ -122,8 +122,8 @@ impl EnrolledCertificate {
         let object = input::single_object(file, None).map_err(CertificateError::Input)?;
         match object.label {
             Some(label) if label != "CERTIFICATE" => {
-                let input = InputError::WrongLabel { label, expected: "a certificate" };
-                Err(CertificateError::Input(input).into())
+                let error = input::wrong_label(&label, "a certificate");
+                Err(CertificateError::Input(error).into())
             }
             _ => Ok(EnrolledCertificate::from_der(object.der.to_vec())),
         }
