@@ -233,8 +233,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         let point = der::element(public_key.value).expect("a public key").value;
         seeds.extend([
             tlv(der::SEQUENCE, &[version.clone(), scalar.clone(), named.clone()].concat()),
-            tlv(der::SEQUENCE, &[version, scalar, named, bits].concat()),
+            tlv(der::SEQUENCE, &[version, scalar, named.clone(), bits].concat()),
             ec_pkcs8(0, curve, &least, &[]),
+            ec_pkcs8(0, curve, &[least.clone(), named.clone()].concat(), &[]),
             ec_pkcs8(1, curve, &least, &tlv(0x81, point)),
             key,
         ]);
