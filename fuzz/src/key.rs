@@ -82,13 +82,16 @@ enum Cost {
     Forbidden,
 }
 
-/// What a file asks to be spent on a passphrase. The first number in an encrypted key is the cost.
+/// What an encrypted key asks to be spent on a passphrase. Its first element names the scheme, whose first number
+/// is the cost.
 fn cost(data: &[u8]) -> Cost {
-    let numbers = der::element(data).map(der::integers).unwrap_or_default();
-    let product = numbers.iter().fold(1, |product: u64, &number| product.saturating_mul(number));
+    let children = der::element(data).and_then(|outer| outer.children()).unwrap_or_default();
+    let scheme = children.first().filter(|first| first.tag == der::SEQUENCE);
+    let numbers = scheme.map(|&scheme| der::integers(scheme)).unwrap_or_default();
+    let factors = numbers.iter().map(|&number| number.max(1));
     match numbers.first() {
         Some(&first) if first >= FORBIDDEN => Cost::Forbidden,
-        _ if product > CHEAP => Cost::Dear,
+        _ if factors.fold(1, u64::saturating_mul) > CHEAP => Cost::Dear,
         _ => Cost::Cheap,
     }
 }
