@@ -104,6 +104,8 @@ fn check_encrypted(data: &[u8], accepted_without: bool) {
     assert!(!accepted_without, "accepted with a passphrase and without");
     assert!(matches!(PrivateKey::parse(data), Err(Error::Key(KeyError::Encrypted))));
     assert!(der::element(data).is_some(), "accepted, but not DER");
+    let numbers = der::element(data).map(der::integers).unwrap_or_default();
+    assert!(numbers.first().is_some_and(|&cost| cost > 0), "accepted at no cost");
     let other = PrivateKey::parse_encrypted(data, b"correct horse 271829");
     assert!(other.is_err(), "accepted with another passphrase");
     if !key.key_type().name().starts_with("rsa") {

@@ -1,6 +1,6 @@
 //! PEM: certificate files and key files as text.
 //!
-//! Invariants under test, with a second decoder ([`decode`]) that looks at one character after the other:
+//! Invariants under test, with a second decoder (`decode`) that looks at one character after the other:
 //! - no input panics; a refusal is one short printable line;
 //! - what is accepted is one block that the second decoder reads as the same bytes, or DER as it stands;
 //! - a block by the strict grammar of RFC 7468 is accepted, whatever text stands in lines in front of it and
@@ -194,7 +194,7 @@ fn is_label(label: &str) -> bool {
 /// Six bits after the other; the padding is what the length asks for, and no bit is left over.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 || digits.is_empty() {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 || digits.is_empty() {
         return None;
     }
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);

@@ -184,9 +184,36 @@ fn k05_excessive_work_is_refused_before_it_is_done() {
     assert!(refused(&scrypt, 1, &[0x40, 0, 0, 0, 0, 0, 0, 0]), "N = 2^62");
     assert!(refused(&scrypt, 2, &[0x7f, 0xff]), "r");
     assert!(refused(&scrypt, 3, &[0x7f, 0xff]), "p");
+    // Little work, but p blocks of 2 MiB: half a GiB.
+    let mut many = Node::parse(&scrypt);
+    *many.at(&[0, 1, 0, 1, 1]) = Node::Primitive(2, vec![2]);
+    *many.at(&[0, 1, 0, 1, 2]) = Node::Primitive(2, vec![0x40, 0]);
+    assert!(refused(&many.encode(), 3, &[1, 0]), "128 r p");
     // The work would take hours.
     assert!(begun.elapsed().as_secs() < 300);
     assert_eq!(Error::from(KeyError::EncryptionCost).class(), Class::Limit);
+}
+
+/// K05: numbers that mean nothing, of which N = 0 once was a panic.
+#[test]
+fn k05_numbers_out_of_range_are_refused() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    openssl.file("passphrase", PASSPHRASE.as_bytes());
+    for (way, index, numbers) in [
+        ("-v2 aes-256-cbc", 1, &[0_u8][..]),
+        ("-scrypt", 1, &[0, 1, 3, 6]),
+        ("-scrypt", 2, &[0]),
+        ("-scrypt", 3, &[0]),
+    ] {
+        let args = format!("pkcs8 -topk8 -in {{}} {way} -passout file:passphrase -outform DER");
+        let mut tree = Node::parse(&openssl.ok(&args, &[&path("p256", "key")]));
+        for &number in numbers {
+            *tree.at(&[0, 1, 0, 1, index]) = Node::Primitive(2, vec![number]);
+            let error = encrypted_error(&tree.encode(), PASSPHRASE);
+            let refused = matches!(error, KeyError::UnsupportedEncryption { .. });
+            assert!(refused, "{way}: number {index} is {number}: {error}");
+        }
+    }
 }
 
 /// Cut and flipped files: an error, never a panic.
