@@ -1,6 +1,6 @@
 # Building and running fuzz targets; for run.sh and planted-bugs.sh, which source it.
 
-readonly TARGETS=(superblock table manifest nbd read fec pkcs7 certificate)
+readonly TARGETS=(superblock table manifest nbd read fec pkcs7 certificate key pem)
 readonly HOST=$(rustc -vV | sed -n 's/^host: //p')
 # An instrumented tree is of no use to anything else: it has its own folder.
 readonly BUILD=${CARGO_TARGET_DIR:-$FUZZ/../target}/fuzz
@@ -35,13 +35,14 @@ build_targets() {
 
 # run_target TARGET SECONDS CORPUS ARTIFACTS [LIBFUZZER OPTION...]
 run_target() {
-    local target=$1 seconds=$2 corpus=$3 artifacts=$4
+    local target=$1 seconds=$2 corpus=$3 artifacts=$4 words=()
     mkdir -p "$corpus" "$artifacts"
+    [ ! -f "$FUZZ/dictionaries/$target.dict" ] || words=(-dict="$FUZZ/dictionaries/$target.dict")
     # Freed memory is kept back for a while to find late uses of it: not all 512 MiB, though. Nothing here
     # takes more than a few KiB of input; 16 KiB is also the longest manifest.
     ASAN_OPTIONS=quarantine_size_mb=64:${ASAN_OPTIONS:-} \
         "$BUILD/$HOST/release/$target" -max_total_time="$seconds" -rss_limit_mb=512 -timeout=5 \
-        -max_len=17000 -print_funcs=0 -artifact_prefix="$artifacts/" -print_final_stats=1 "${@:5}" "$corpus"
+        -max_len=17000 -print_funcs=0 -artifact_prefix="$artifacts/" -print_final_stats=1 "${words[@]}" "${@:5}" "$corpus"
 }
 
 # The program that writes seeds and replays inputs, built without instrumentation.

@@ -5,6 +5,8 @@
 //! - an accepted certificate is canonical: read again from its DER it is the same, and bytes that were DER are
 //!   those of the certificate; nothing may stand behind it;
 //! - its names are printable and its dates agree with what is said of them;
+//! - an authority says of itself that it is one (read here without the parser), and vouches for a chain only if
+//!   its name and its key are those of the one that made it;
 //! - whatever it is, the kernel's keyring may be given it: a prediction is made, and without it nothing is
 //!   trusted that was not before.
 
@@ -15,6 +17,8 @@ use verity_sign::{
     Authorities, Certificate, PrivateKey, Signatory, SignatureBuilder, Validity, verify_detached,
 };
 
+use crate::authority::{BASIC_CONSTRAINTS, CHAIN, NOW};
+use crate::der::{self, Element};
 use crate::message;
 
 const ROOT_HASH: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -27,6 +31,10 @@ static SIGNATURE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let signatory = Signatory::new(PrivateKey::parse(key).expect("a key"), builder);
     signatory.expect("a pair").sign_detached(ROOT_HASH.as_bytes()).expect("signs")
 });
+
+/// A signature whose certificate leads to a root.
+static CHAINED: LazyLock<Vec<u8>> =
+    LazyLock::new(|| CHAIN.signatures(ROOT_HASH.as_bytes()).swap_remove(0));
 
 /// Checks the invariants for one input.
 ///
@@ -56,7 +64,7 @@ pub fn run(data: &[u8]) {
     }
     let again = Certificate::parse(certificate.der()).expect("its own DER");
     assert_eq!(again, certificate);
-    if data.first() == Some(&0x30) {
+    if der::element(data).is_some() {
         assert_eq!(certificate.der(), data, "accepted, but not what it is");
     }
     for name in [certificate.subject(), certificate.issuer(), certificate.serial()] {
@@ -68,12 +76,47 @@ pub fn run(data: &[u8]) {
         assert_eq!(certificate.validity_at(to), Validity::Valid);
     }
     assert!(verify_detached(data, b"", std::slice::from_ref(&certificate)).is_err());
-    if let Err(error) = Authorities::new(vec![certificate], 0) {
-        message::check(&error);
+    check_authority(&certificate);
+}
+
+fn check_authority(certificate: &Certificate) {
+    let authorities = match Authorities::new(vec![certificate.clone()], NOW) {
+        Ok(authorities) => authorities,
+        Err(error) => return message::check(&error),
+    };
+    assert!(says_authority(certificate.der()), "an authority by nobody's word");
+    match verify_detached(&CHAINED, ROOT_HASH.as_bytes(), &authorities) {
+        Ok(signed_by) => {
+            let made = [&CHAIN.root, &CHAIN.middle].into_iter().any(|one| {
+                (one.subject(), one.public_key())
+                    == (certificate.subject(), certificate.public_key())
+            });
+            assert!(made, "{certificate:?} vouches for what it did not make");
+            assert_eq!(signed_by.authority(), Some(certificate));
+            assert_eq!(certificate.validity_at(NOW), Validity::Valid);
+        }
+        Err(error) => message::check(&error),
     }
 }
 
-/// Certificates of the test keys, as PEM and as DER.
+fn children(element: Element<'_>) -> Vec<Element<'_>> {
+    element.children().unwrap_or_default()
+}
+
+/// Whether basic constraints begin with TRUE, in the last element of what is signed.
+fn says_authority(der: &[u8]) -> bool {
+    let signed = der::element(der).map(children).and_then(|parts| parts.first().copied());
+    let last = signed.map(children).and_then(|fields| fields.last().copied());
+    let extensions = last.map(children).and_then(|one| one.first().copied()).map(children);
+    extensions.unwrap_or_default().into_iter().map(children).any(|extension| {
+        let oid = extension.first().is_some_and(|first| first.value == BASIC_CONSTRAINTS);
+        let value = extension.last().and_then(|last| der::element(last.value)).map(children);
+        let mark = Element { tag: 0x01, value: &[0xff] };
+        oid && value.is_some_and(|fields| fields.first() == Some(&mark))
+    })
+}
+
+/// Certificates of the test keys, as PEM and as DER, and those of an authority.
 ///
 /// # Panics
 /// If one cannot be read.
@@ -87,5 +130,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.expired.cert.pem"),
     ];
     let der = |file| Certificate::parse(file).expect("a certificate").der().to_vec();
-    files.iter().flat_map(|&file| [file.to_vec(), der(file)]).collect()
+    let chain = [&CHAIN.root, &CHAIN.middle, &CHAIN.leaf, &CHAIN.direct];
+    let files = files.iter().flat_map(|&file| [file.to_vec(), der(file)]);
+    files.chain(chain.map(|one| one.der().to_vec())).collect()
 }

@@ -5,12 +5,16 @@
 //! `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on seeds, mutations of them and old
 //! findings as an ordinary test. How to fuzz: README.md.
 
+mod authority;
 pub mod certificate;
+mod der;
 pub mod fec;
+pub mod key;
 pub mod manifest;
 mod message;
 pub mod mutate;
 pub mod nbd;
+pub mod pem;
 pub mod pkcs7;
 pub mod read;
 mod source;
@@ -29,7 +33,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
@@ -38,4 +42,6 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "fec", run: fec::run, seeds: fec::seeds },
     Target { name: "pkcs7", run: pkcs7::run, seeds: pkcs7::seeds },
     Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
+    Target { name: "key", run: key::run, seeds: key::seeds },
+    Target { name: "pem", run: pem::run, seeds: pem::seeds },
 ];

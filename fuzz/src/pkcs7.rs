@@ -6,6 +6,8 @@
 //! - what the verifier accepts is one encoding: definite, minimal lengths outside, nothing behind it (checked
 //!   here without the parser), and not longer than a user key;
 //! - what the verifier accepts for pinned certificates the kernel would take with those in its keyring;
+//! - what it accepts for an authority it accepts with the signer's certificate pinned, the kernel would take
+//!   with that one enrolled, and nobody accepts for that authority before its certificate is valid;
 //! - a verdict of the lint does not get better when less is known.
 
 use std::sync::LazyLock;
@@ -17,6 +19,7 @@ use verity_sign::{
     SignatureDigest, verify_root_hash,
 };
 
+use crate::authority::{CHAIN, NOW};
 use crate::message;
 
 const ROOT_HASH: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -36,12 +39,16 @@ const KEYS: [(&[u8], &[u8]); 2] = [
 struct Known {
     root_hash: RootHash,
     pinned: Vec<Certificate>,
+    authorities: Authorities,
+    too_early: Authorities,
     enrolled: Vec<EnrolledCertificate>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| Known {
     root_hash: ROOT_HASH.parse().expect("64 digits"),
     pinned: KEYS.iter().map(|(_, file)| Certificate::parse(file).expect("a certificate")).collect(),
+    authorities: Authorities::new(vec![CHAIN.root.clone()], NOW).expect("an authority"),
+    too_early: Authorities::new(vec![CHAIN.root.clone()], 0).expect("an authority"),
     enrolled: KEYS
         .iter()
         .map(|(_, file)| EnrolledCertificate::parse(file).expect("a certificate"))
@@ -53,7 +60,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| Known {
 /// # Panics
 /// If one does not hold.
 pub fn run(data: &[u8]) {
-    let Known { root_hash, pinned, enrolled } = &*KNOWN;
+    let Known { root_hash, pinned, enrolled, .. } = &*KNOWN;
     let report = Lint::new().root_hash(ROOT_HASH).keyring(enrolled).run(data);
     check_report(&report);
     let untold = Lint::new().run(data);
@@ -68,13 +75,33 @@ pub fn run(data: &[u8]) {
         }
         Err(error) => message::check(&error),
     }
+    check_authority(data);
     let nobody = Authorities::new(Vec::new(), 0).expect("no certificate can be wrong");
     assert!(verify_root_hash(data, root_hash, &nobody).is_err(), "trusted by nobody");
 }
 
+fn check_authority(data: &[u8]) {
+    let Known { root_hash, authorities, too_early, .. } = &*KNOWN;
+    let signed_by = match verify_root_hash(data, root_hash, authorities) {
+        Ok(signed_by) => signed_by,
+        Err(error) => return message::check(&error),
+    };
+    check_outside(data);
+    assert_eq!(signed_by.authority(), Some(&CHAIN.root));
+    let signer = signed_by.certificate();
+    assert!([&CHAIN.leaf, &CHAIN.direct].contains(&signer), "signed by {signer:?}");
+    let pinned = verify_root_hash(data, root_hash, std::slice::from_ref(signer));
+    assert!(pinned.is_ok(), "refused with the signer's certificate pinned: {pinned:?}");
+    let enrolled = [EnrolledCertificate::from_der(signer.der().to_vec())];
+    assert_eq!(predict(data, ROOT_HASH, &enrolled), Prediction::Accepted);
+    assert!(verify_root_hash(data, root_hash, too_early).is_err(), "at any time");
+}
+
 /// Accepted by the verifier: for the replay of seeds.
 pub fn is_accepted(data: &[u8]) -> bool {
-    verify_root_hash(data, &KNOWN.root_hash, &KNOWN.pinned).is_ok()
+    let Known { root_hash, pinned, authorities, .. } = &*KNOWN;
+    verify_root_hash(data, root_hash, pinned).is_ok()
+        || verify_root_hash(data, root_hash, authorities).is_ok()
 }
 
 /// An error that does not depend on what is known beside the message.
@@ -102,7 +129,8 @@ fn check_outside(data: &[u8]) {
     assert_eq!(header + length, data.len(), "accepted with something behind it");
 }
 
-/// Valid signatures. RSA, because its signatures are the same on every run.
+/// Valid signatures, by pinned keys and by one that an authority vouches for. RSA, because its signatures are the
+/// same on every run.
 ///
 /// # Panics
 /// If a test key cannot sign.
@@ -121,5 +149,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
             }
         }
     }
+    seeds.extend(CHAIN.signatures(ROOT_HASH.as_bytes()));
     seeds
 }

@@ -1,5 +1,11 @@
 //! Key and certificate files: bounded reading, and exactly one PEM block or one DER object in each.
 //!
+//! A file that is one DER object, by its own header, is that object, whatever text it may hold. Any other
+//! file with a BEGIN line is PEM (RFC 7468): text may stand in front of the block, white space alone behind
+//! it, and no NUL anywhere; the two labels are the same; there are no headers; lines end with LF, CRLF or
+//! CR, and are of one width but for the last (an empty one may stand in front of END). A second BEGIN, wherever it stands, is a second block. A block
+//! that may stand beside the one looked for is as well formed.
+//!
 //! Every buffer here may hold a secret, so every one is wiped; that is why the PEM decoder writes
 //! into a buffer of ours. What the bytes mean is the business of `key` and `certificate`.
 
@@ -42,38 +48,41 @@ pub(crate) fn read_bounded(mut reader: impl Read) -> Result<Zeroizing<Vec<u8>>, 
 /// Takes a file apart. `ignored` is a PEM label that may stand beside the object looked for.
 pub(crate) fn single_object(file: &[u8], ignored: Option<&str>) -> Result<Object, InputError> {
     check_size(file.len())?;
-    let blocks = pem_blocks(file);
+    let blocks = if is_der_object(file) { Vec::new() } else { pem_blocks(file) };
     if blocks.is_empty() {
         return match file {
             [0x30, ..] => Ok(Object { label: None, der: Zeroizing::new(file.to_vec()) }),
             _ => Err(InputError::NotPemOrDer),
         };
     }
-    let wanted: Vec<_> =
-        blocks.iter().filter(|block| ignored.is_none_or(|label| block.label != label)).collect();
-    match (wanted.as_slice(), blocks.as_slice()) {
-        ([block], _) => decode(block),
-        ([], [block]) => decode(block),
+    if file.contains(&0) {
+        return Err(InputError::Pem { reason: "a NUL byte".to_owned() });
+    }
+    let (beside, wanted): (Vec<_>, Vec<_>) = blocks.iter().partition(|block| {
+        blocks.len() > 1 && ignored.is_some_and(|label| block.label == label.as_bytes())
+    });
+    match wanted.as_slice() {
+        [block] => {
+            // What is ignored must be whole, or it could swallow anything.
+            beside.into_iter().try_for_each(|block| decode(block).map(drop))?;
+            decode(block)
+        }
         _ => {
-            let labels: Vec<_> =
-                blocks.iter().take(MOST_LABELS).map(|block| known(&block.label)).collect();
-            let more = if blocks.len() > MOST_LABELS { ", ..." } else { "" };
-            let labels = format!("{}{more}", labels.join(", "));
-            Err(InputError::NotOneBlock { actual: blocks.len(), labels })
+            let labels = blocks.iter().take(MAX_LABELS).map(|block| known(block.label));
+            let more = (blocks.len() > MAX_LABELS).then_some("...");
+            let labels: Vec<_> = labels.chain(more).collect();
+            Err(InputError::NotOneBlock { actual: blocks.len(), labels: labels.join(", ") })
         }
     }
 }
 
-/// More of them are not named in a message.
-const MOST_LABELS: usize = 4;
-
 /// The one object is of another kind.
 pub(crate) fn wrong_label(label: &str, expected: &'static str) -> InputError {
-    InputError::WrongLabel { label: known(label).to_owned(), expected }
+    InputError::WrongLabel { label: known(label.as_bytes()).to_owned(), expected }
 }
 
 /// What a message may say of a label: in a damaged file anything may stand there, a secret too.
-fn known(label: &str) -> &str {
+fn known(label: &[u8]) -> &'static str {
     const KNOWN: [&str; 10] = [
         "CERTIFICATE",
         "CERTIFICATE REQUEST",
@@ -86,7 +95,19 @@ fn known(label: &str) -> &str {
         "PUBLIC KEY",
         "RSA PRIVATE KEY",
     ];
-    KNOWN.into_iter().find(|known| *known == label).unwrap_or("another")
+    KNOWN.into_iter().find(|known| known.as_bytes() == label).unwrap_or("another")
+}
+
+/// Whether this is a SEQUENCE that ends where the file ends. No file up to the limit needs a length of three
+/// bytes.
+fn is_der_object(file: &[u8]) -> bool {
+    let (header, length) = match file {
+        [0x30, short @ 0..=0x7f, ..] => (2, usize::from(*short)),
+        [0x30, 0x81, long, ..] => (3, usize::from(*long)),
+        [0x30, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
+        _ => return false,
+    };
+    file.len() == header + length
 }
 
 fn check_size(length: usize) -> Result<(), InputError> {
@@ -98,8 +119,9 @@ fn check_size(length: usize) -> Result<(), InputError> {
 }
 
 struct Block<'a> {
-    label: String,
+    label: &'a [u8],
     text: &'a [u8],
+    starts_line: bool,
 }
 
 /// Splits at every BEGIN line, so that a second block can neither hide nor be taken by chance.
@@ -114,21 +136,27 @@ fn pem_blocks(file: &[u8]) -> Vec<Block<'_>> {
     starts
         .iter()
         .zip(ends)
-        .filter_map(|(&start, end)| file.get(start..end))
-        .map(|text| Block { label: label(text), text: text.trim_ascii_end() })
+        .filter_map(|(&start, end)| Some((file.get(..start)?, file.get(start..end)?)))
+        .map(|(before, text)| Block {
+            label: label(text),
+            text: text.trim_ascii_end(),
+            starts_line: matches!(before, [] | [.., b'\n' | b'\r']),
+        })
         .collect()
 }
 
-/// The label as a message may show it; what counts is the decoder's own reading of it.
-fn label(block: &[u8]) -> String {
+/// The label; of the one block that counts it is the decoder's own reading of it that does.
+fn label(block: &[u8]) -> &[u8] {
     let line = block.get(BEGIN.len()..).unwrap_or_default();
-    let end = line.iter().take(64).position(|byte| matches!(byte, b'-' | b'\n' | b'\r'));
-    let text = line.get(..end.unwrap_or(line.len().min(64))).unwrap_or_default();
-    text.escape_ascii().to_string()
+    let end = line.iter().position(|byte| matches!(byte, b'-' | b'\n' | b'\r'));
+    line.get(..end.unwrap_or(line.len())).unwrap_or_default()
 }
 
 fn decode(block: &Block<'_>) -> Result<Object, InputError> {
     let malformed = |error: pem::Error| InputError::Pem { reason: error.to_string() };
+    if !block.starts_line {
+        return Err(InputError::Pem { reason: "text in front of BEGIN on its line".to_owned() });
+    }
     let mut decoder = pem::Decoder::new_detect_wrap(block.text).map_err(malformed)?;
     let label = decoder.type_label().to_owned();
     let mut der = Zeroizing::new(vec![0; decoder.remaining_len()]);
@@ -137,6 +165,9 @@ fn decode(block: &Block<'_>) -> Result<Object, InputError> {
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
+
+/// Messages name so many blocks.
+const MAX_LABELS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -207,6 +238,62 @@ mod tests {
                 "{}",
                 file.escape_ascii()
             );
+        }
+    }
+
+    #[test]
+    fn text_and_begin_share_no_line_and_pem_has_no_nul() {
+        for (front, reason) in
+            [(b"0".as_slice(), "text in front"), (b"x\n ", "text in front"), (b"x\0\n", "NUL")]
+        {
+            let file = [front, ONE].concat();
+            let error = single_object(&file, None).err().unwrap();
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        let nul_behind = [ONE, b"\0"].concat();
+        assert!(matches!(single_object(&nul_behind, None), Err(InputError::Pem { .. })));
+        for front in [b"0\n".as_slice(), b"0 s:CN = x\r\n", b"\xff\r"] {
+            assert!(single_object(&[front, ONE].concat(), None).is_ok());
+        }
+    }
+
+    /// A comment in a certificate may be anything, PEM too.
+    #[test]
+    fn a_der_object_that_holds_pem_is_der() {
+        for size in [ONE.len(), 0x80, 0x100] {
+            let inside = [ONE.to_vec(), vec![b'\n'; size - ONE.len()]].concat();
+            let header = match size {
+                0..0x80 => vec![0x30, u8::try_from(size).unwrap()],
+                0x80 => vec![0x30, 0x81, 0x80],
+                _ => vec![0x30, 0x82, 1, 0],
+            };
+            let file = [header, inside].concat();
+            let object = single_object(&file, None).unwrap();
+            assert_eq!((object.label, &*object.der), (None, &file));
+            let longer = [file.as_slice(), b"\n"].concat();
+            assert!(single_object(&longer, None).is_err(), "{size}");
+        }
+    }
+
+    /// A block that is not looked for could otherwise hide text behind the one that is.
+    #[test]
+    fn a_broken_block_beside_is_refused() {
+        for beside in
+            ["-----BEGIN OTHER-----\nM", "-----BEGIN OTHER-----\nMAA=\n-----END OTHER-----\nx"]
+        {
+            let file = [ONE, beside.as_bytes()].concat();
+            assert!(matches!(single_object(&file, Some("OTHER")), Err(InputError::Pem { .. })));
+        }
+    }
+
+    #[test]
+    fn messages_stay_short_whatever_the_labels() {
+        let many = b"-----BEGIN \x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+            .repeat(2000);
+        let long = wrong_label(&"A\tB".repeat(20_000), "a thing");
+        for error in [single_object(&many, None).err().unwrap(), long] {
+            let text = error.to_string();
+            assert!(text.len() < 800 && !text.chars().any(char::is_control), "{text:?}");
         }
     }
 

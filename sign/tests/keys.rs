@@ -185,9 +185,36 @@ fn k05_excessive_work_is_refused_before_it_is_done() {
     assert!(refused(&scrypt, 1, &[0x40, 0, 0, 0, 0, 0, 0, 0]), "N = 2^62");
     assert!(refused(&scrypt, 2, &[0x7f, 0xff]), "r");
     assert!(refused(&scrypt, 3, &[0x7f, 0xff]), "p");
+    // Little work, but p blocks of 2 MiB: half a GiB.
+    let mut many = Node::parse(&scrypt);
+    *many.at(&[0, 1, 0, 1, 1]) = Node::Primitive(2, vec![2]);
+    *many.at(&[0, 1, 0, 1, 2]) = Node::Primitive(2, vec![0x40, 0]);
+    assert!(refused(&many.encode(), 3, &[1, 0]), "128 r p");
     // The work would take hours.
     assert!(begun.elapsed().as_secs() < 300);
     assert_eq!(Error::from(KeyError::EncryptionCost).class(), Class::Limit);
+}
+
+/// K05: numbers that mean nothing, of which N = 0 once was a panic.
+#[test]
+fn k05_numbers_out_of_range_are_refused() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    openssl.file("passphrase", PASSPHRASE.as_bytes());
+    for (way, index, numbers) in [
+        ("-v2 aes-256-cbc", 1, &[0_u8][..]),
+        ("-scrypt", 1, &[0, 1, 3, 6]),
+        ("-scrypt", 2, &[0]),
+        ("-scrypt", 3, &[0]),
+    ] {
+        let args = format!("pkcs8 -topk8 -in {{}} {way} -passout file:passphrase -outform DER");
+        let mut tree = Node::parse(&openssl.ok(&args, &[&path("p256", "key")]));
+        for &number in numbers {
+            *tree.at(&[0, 1, 0, 1, index]) = Node::Primitive(2, vec![number]);
+            let error = encrypted_error(&tree.encode(), PASSPHRASE);
+            let refused = matches!(error, KeyError::UnsupportedEncryption { .. });
+            assert!(refused, "{way}: number {index} is {number}: {error}");
+        }
+    }
 }
 
 /// Cut and flipped files: an error, never a panic.
@@ -495,6 +522,14 @@ fn k07_bad_ec_keys() {
     *inner.at(&[2, 0]) = Node::Primitive(3, other);
     *outer.at(&[2]) = Node::Primitive(4, inner.encode());
     assert!(matches!(key_error(&outer.encode()), KeyError::Rejected { .. }));
+    // The same beside it, as PKCS#8 of version 2 has it.
+    let mut second = Node::parse(&pkcs8);
+    *second.at(&[0]) = Node::Primitive(2, vec![1]);
+    second.children().push(Node::Primitive(0x81, point.clone()));
+    works(&second.encode(), "p256");
+    let other = [&point[..64], &[point[64] ^ 1, point[65]]].concat();
+    *second.at(&[3]) = Node::Primitive(0x81, other);
+    assert!(matches!(key_error(&second.encode()), KeyError::Rejected { .. }));
     // Without one, as some programs write it: the scalar is enough.
     let mut inner = Node::parse(&sec1);
     inner.children().truncate(2);

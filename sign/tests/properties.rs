@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use common::{NAMES, TEXT, certificate, embedding_signatory, root_hash, signatory_with};
@@ -146,24 +147,55 @@ fn p02_no_extension_by_a_byte_is_accepted() {
     }
 }
 
-/// How many flips of a signature openssl lets pass, and none of them here: sampled, for each is a process.
+/// openssl, asked about every single-bit flip of a signature as it is written here and of one as `openssl cms`
+/// writes it: it lets a good many pass, and none passes here.
 #[test]
 fn p01_openssl_is_more_patient() {
     let Some(openssl) = common::OpenSsl::find() else { return };
     let content = openssl.file("content", TEXT.as_bytes());
-    let message = &MESSAGES[0][0];
-    let (trusted, step) = ([certificate("rsa2048")], 31);
-    let (mut openssl_accepts, mut tried) = (0, 0);
-    for bit in (0..message.len() * 8).step_by(step) {
-        let mut flipped = message.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        let file = openssl.file("flipped", &flipped);
-        let line =
-            "cms -verify -binary -inform DER -in {} -content {} -certfile {} -noverify -nointern";
-        let pinned = common::path("rsa2048", "cert");
-        openssl_accepts += usize::from(openssl.run(line, &[&file, &content, &pinned]).0);
-        assert!(verify_detached(&flipped, TEXT.as_bytes(), &trusted).is_err(), "bit {bit}");
-        tried += 1;
+    let theirs = openssl.sign("cms", "rsa2048", TEXT.as_bytes(), "-nocerts -noattr");
+    for (writer, message) in [("verity", &MESSAGES[0][0]), ("openssl", &theirs)] {
+        assert!(openssl_accepts(&openssl, &content, "good", message), "{writer}");
+        assert!(verify_detached(message, TEXT.as_bytes(), &[certificate("rsa2048")]).is_ok());
+        let flips = message.len() * 8;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let accepted: Vec<usize> = std::thread::scope(|scope| {
+            let ask = |first: usize| {
+                let (openssl, content) = (&openssl, &content);
+                let bits = (first..flips).step_by(threads);
+                scope.spawn(move || accepted_flips(openssl, content, message, bits))
+            };
+            let asked: Vec<_> = (0..threads).map(ask).collect();
+            asked.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        println!("of {flips} flips by {writer}, openssl accepts {}, verity none", accepted.len());
+        // 3.0 accepts some 180. A version that accepts none would be worth a look at what is said of it.
+        assert!((50..flips / 4).contains(&accepted.len()), "{writer}: {}", accepted.len());
     }
-    println!("of {tried} flips openssl accepts {openssl_accepts}, and verity none");
+}
+
+/// The flips that openssl accepts; none is accepted here.
+fn accepted_flips(
+    openssl: &common::OpenSsl,
+    content: &Path,
+    message: &[u8],
+    bits: impl Iterator<Item = usize>,
+) -> Vec<usize> {
+    let trusted = [certificate("rsa2048")];
+    let thread = format!("{:?}", std::thread::current().id());
+    bits.filter(|bit| {
+        let mut flipped = message.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(verify_detached(&flipped, TEXT.as_bytes(), &trusted).is_err(), "bit {bit}");
+        openssl_accepts(openssl, content, &thread, &flipped)
+    })
+    .collect()
+}
+
+/// With the certificate pinned, as here. The system's authorities would take most of the time to read.
+fn openssl_accepts(openssl: &common::OpenSsl, content: &Path, name: &str, message: &[u8]) -> bool {
+    let file = openssl.file(name, message);
+    let line = "cms -verify -binary -inform DER -in {} -content {} -certfile {} -noverify \
+                -nointern -no-CAfile -no-CApath -no-CAstore";
+    openssl.run(line, &[&file, content, &common::path("rsa2048", "cert")]).0
 }

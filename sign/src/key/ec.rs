@@ -35,11 +35,12 @@ struct EcPrivateKey<'a> {
 }
 
 impl EcdsaKey {
-    /// Reads an ECPrivateKey. `curve` is what stands around it, in PKCS#8; where both say a curve, it
-    /// must be the same one, and a public key that stands beside the scalar must be the scalar's.
+    /// Reads an ECPrivateKey. `curve` and `stated`, a public key, are what stands around it, in PKCS#8; where
+    /// both say a curve, it must be the same one, and a public key, in whichever place, must be the scalar's.
     pub(super) fn parse(
         sec1: &[u8],
         curve: Option<AnyRef<'_>>,
+        stated: Option<BitStringRef<'_>>,
     ) -> Result<(EcdsaKey, PublicKey), KeyError> {
         let key = EcPrivateKey::from_der(sec1).map_err(super::malformed)?;
         if key.version != 1 {
@@ -55,8 +56,8 @@ impl EcdsaKey {
         let curve =
             curve.ok_or_else(|| super::unsupported("EC without a named curve".to_owned()))?;
         let (secret, point) = EcdsaKey::from_scalar(curve, key.private_key.as_bytes())?;
-        let stated = key.public_key.map(|bits| bits.as_bytes().unwrap_or_default());
-        if stated.is_some_and(|stated| stated != point) {
+        let mut stated = [stated, key.public_key].into_iter().flatten();
+        if stated.any(|stated| stated.as_bytes() != Some(point.as_slice())) {
             return Err(rejected("its public key is another one's"));
         }
         let public_key =

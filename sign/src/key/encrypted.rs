@@ -15,7 +15,9 @@ use crate::error::KeyError;
 const MAX_ITERATIONS: u32 = 10_000_000;
 /// scrypt takes at most so many bytes of memory (128·N·r). OpenSSL makes 16 MiB.
 const MAX_SCRYPT_MEMORY: u64 = 256 << 20;
-/// And so often that memory (p).
+/// And so many beside it for its blocks (128·r·p). OpenSSL makes 1 KiB.
+const MAX_SCRYPT_BLOCKS: u64 = 16 << 20;
+/// And so often all the memory (p).
 const MAX_SCRYPT_WORK: u64 = 4 * MAX_SCRYPT_MEMORY;
 
 /// How much of the stack is overwritten behind a decryption, in bytes: more than it uses.
@@ -61,25 +63,41 @@ fn parameters(scheme: &EncryptionScheme) -> Result<&Parameters, KeyError> {
     })
 }
 
+/// Numbers that RFC 8018 and RFC 7914 rule out must not reach the functions that they are for either: these
+/// rely on whoever calls them.
 fn check_cost(kdf: &Kdf) -> Result<(), KeyError> {
-    let excessive = match kdf {
-        Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count > MAX_ITERATIONS,
-        Kdf::Scrypt(scrypt) => scrypt_is_excessive(scrypt),
+    let (meaningless, excessive) = match kdf {
+        Kdf::Pbkdf2(pbkdf2) => {
+            (pbkdf2.iteration_count == 0, pbkdf2.iteration_count > MAX_ITERATIONS)
+        }
+        Kdf::Scrypt(scrypt) => (scrypt_is_meaningless(scrypt), scrypt_is_excessive(scrypt)),
         other => {
             let actual = other.oid().to_string();
             return Err(KeyError::UnsupportedEncryption { actual });
         }
     };
-    match excessive {
-        true => Err(KeyError::EncryptionCost),
-        false => Ok(()),
+    match (meaningless, excessive) {
+        (true, _) => {
+            let actual = "its numbers for the passphrase are out of range".to_owned();
+            Err(KeyError::UnsupportedEncryption { actual })
+        }
+        (false, true) => Err(KeyError::EncryptionCost),
+        (false, false) => Ok(()),
     }
 }
 
+/// N must be a power of two and more than 1.
+fn scrypt_is_meaningless(scrypt: &ScryptParams) -> bool {
+    let cost = scrypt.cost_parameter;
+    !cost.is_power_of_two() || cost == 1 || scrypt.block_size == 0 || scrypt.parallelization == 0
+}
+
 fn scrypt_is_excessive(scrypt: &ScryptParams) -> bool {
-    let memory = scrypt.cost_parameter.saturating_mul(128).saturating_mul(scrypt.block_size.into());
-    let work = memory.saturating_mul(scrypt.parallelization.into());
-    memory > MAX_SCRYPT_MEMORY || work > MAX_SCRYPT_WORK
+    let block = 128 * u64::from(scrypt.block_size);
+    let blocks = block.saturating_mul(scrypt.parallelization.into());
+    let memory = block.saturating_mul(scrypt.cost_parameter);
+    let work = blocks.saturating_mul(scrypt.cost_parameter);
+    memory > MAX_SCRYPT_MEMORY || blocks > MAX_SCRYPT_BLOCKS || work > MAX_SCRYPT_WORK
 }
 
 /// What the decoder does not read is either damaged or a scheme that it does not know; which of the

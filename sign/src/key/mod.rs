@@ -11,7 +11,7 @@ use std::fmt;
 use std::io::Read;
 
 use const_oid::db::rfc5912;
-use der::asn1::AnyRef;
+use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, SliceReader, Tag, Tagged};
 use pkcs8::PrivateKeyInfoRef;
 use ring::error::KeyRejected;
@@ -105,7 +105,7 @@ impl PrivateKey {
             Encoding::EncryptedPkcs8 => Err(KeyError::Encrypted),
             Encoding::Pkcs1 => rsa(RsaKeyPair::from_der(der)),
             Encoding::Pkcs8 => pkcs8(der),
-            Encoding::Sec1 => ecdsa(der, None),
+            Encoding::Sec1 => ecdsa(der, None, None),
         }
     }
 }
@@ -200,7 +200,9 @@ fn pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
     let info = PrivateKeyInfoRef::from_der(der).map_err(malformed)?;
     match info.algorithm.oid {
         rfc5912::RSA_ENCRYPTION => rsa(RsaKeyPair::from_pkcs8(der)),
-        rfc5912::ID_EC_PUBLIC_KEY => ecdsa(info.private_key.as_bytes(), info.algorithm.parameters),
+        rfc5912::ID_EC_PUBLIC_KEY => {
+            ecdsa(info.private_key.as_bytes(), info.algorithm.parameters, info.public_key)
+        }
         other => Err(unsupported(format!("algorithm {other}"))),
     }
 }
@@ -219,8 +221,12 @@ fn rsa(pair: Result<RsaKeyPair, KeyRejected>) -> Result<PrivateKey, KeyError> {
     Ok(PrivateKey { public_key, secret: Secret::Rsa(Box::new(pair)) })
 }
 
-fn ecdsa(sec1: &[u8], curve: Option<AnyRef<'_>>) -> Result<PrivateKey, KeyError> {
-    let (key, public_key) = EcdsaKey::parse(sec1, curve)?;
+fn ecdsa(
+    sec1: &[u8],
+    curve: Option<AnyRef<'_>>,
+    stated: Option<BitStringRef<'_>>,
+) -> Result<PrivateKey, KeyError> {
+    let (key, public_key) = EcdsaKey::parse(sec1, curve, stated)?;
     Ok(PrivateKey { public_key, secret: Secret::Ecdsa(Box::new(key)) })
 }
 
