@@ -4,7 +4,7 @@
 //! - no input panics, whatever is known beside it; a refusal is one short printable line, and so is every
 //!   explanation of the lint;
 //! - what the verifier accepts is one encoding: definite, minimal lengths outside, nothing behind it (checked
-//!   here without the parser), and not longer than a user key;
+//!   here without the parser), no default written out in a certificate, and not longer than a user key;
 //! - what the verifier accepts for pinned certificates the kernel would take with those in its keyring;
 //! - what it accepts for an authority it accepts with the signer's certificate pinned, the kernel would take
 //!   with that one enrolled, and nobody accepts for that authority before its certificate is valid;
@@ -18,6 +18,7 @@ use verity_sign::{
     Authorities, Certificate, MAX_SIGNATURE_BYTES, PrivateKey, Signatory, SignatureBuilder,
     SignatureDigest, verify_root_hash,
 };
+use verity_testdata::der::Node;
 
 use crate::authority::{CHAIN, NOW};
 use crate::message;
@@ -70,7 +71,7 @@ pub fn run(data: &[u8]) {
     }
     match verify_root_hash(data, root_hash, pinned) {
         Ok(_) => {
-            check_outside(data);
+            check_encoding(data);
             assert_eq!(predict(data, ROOT_HASH, enrolled), Prediction::Accepted);
         }
         Err(error) => message::check(&error),
@@ -86,7 +87,7 @@ fn check_authority(data: &[u8]) {
         Ok(signed_by) => signed_by,
         Err(error) => return message::check(&error),
     };
-    check_outside(data);
+    check_encoding(data);
     assert_eq!(signed_by.authority(), Some(&CHAIN.root));
     let signer = signed_by.certificate();
     assert!([&CHAIN.leaf, &CHAIN.direct].contains(&signer), "signed by {signer:?}");
@@ -115,6 +116,30 @@ fn check_report(report: &Report) {
         assert!(!words.is_empty() && !words.chars().any(char::is_control), "{words:?}");
     }
     assert_eq!(report.error().is_some(), report.accepted() == Accepted::No);
+}
+
+fn check_encoding(data: &[u8]) {
+    check_outside(data);
+    if let Some(other) = with_explicit_default(data) {
+        assert!(!is_accepted(&other), "accepted in another encoding, too");
+    }
+}
+
+/// The same message with the default of an extension written out, which decoders take for the same certificate.
+fn with_explicit_default(data: &[u8]) -> Option<Vec<u8>> {
+    let mut tree = Node::parse(data);
+    let fields = tree.at(&[1, 0]).children();
+    let set = fields.iter_mut().find(|field| matches!(field, Node::Constructed(0xa0, _)))?;
+    for certificate in set.children() {
+        let signed = certificate.at(&[0]).children().iter_mut();
+        let lists = signed.filter(|field| matches!(field, Node::Constructed(0xa3, _)));
+        let mut extensions = lists.flat_map(|list| list.at(&[0]).children()).map(Node::children);
+        if let Some(plain) = extensions.find(|fields| fields.len() == 2) {
+            plain.insert(1, Node::Primitive(0x01, vec![0]));
+            return Some(tree.encode());
+        }
+    }
+    None
 }
 
 /// The outermost header, read by hand.
