@@ -20,7 +20,6 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use zeroize::Zeroizing;
 
 use crate::error::{Class, CommandError, OrFail};
-use crate::quoted::Quoted;
 use crate::signals::Signals;
 use crate::trust;
 
@@ -73,9 +72,11 @@ impl Source {
             }
             Source::Environment(name) => {
                 forbid_dumps()?;
+                // The name is not repeated: somebody may have given the passphrase itself.
                 let value = std::env::var_os(name).ok_or_else(|| {
-                    let name = Quoted(Path::new(name)).to_string();
-                    CommandError::usage(format!("there is no environment variable {name}"))
+                    CommandError::usage(
+                        "--passphrase-env: there is no environment variable of that name",
+                    )
                 })?;
                 let mut bytes = Zeroizing::new(vec![0; MAX_SECRET_BYTES + 1]);
                 let length = value.as_bytes().len().min(bytes.len());

@@ -160,10 +160,11 @@ impl Key {
     /// The files that were read, or run.
     fn files(&self) -> Vec<PathBuf> {
         match self {
-            // A name without a slash is looked for in PATH.
+            // A name without a slash is looked for in PATH. What cannot be read may be a program all the same.
             Key::Command { program, .. } => {
                 let path = PathBuf::from(program);
-                if path.components().count() > 1 { vec![path] } else { Vec::new() }
+                let is_path = path.components().count() > 1 && std::fs::File::open(&path).is_ok();
+                if is_path { vec![path] } else { Vec::new() }
             }
             Key::File { path, passphrase, .. } => {
                 let passphrase = passphrase.as_ref().and_then(Source::file);

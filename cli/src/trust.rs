@@ -263,6 +263,10 @@ pub(crate) fn check_key_mode(file: &File, path: &Path) -> Result<(), CommandErro
     }
     let (owner, own) = (stat.st_uid, rustix::process::geteuid().as_raw());
     if owner != own && owner != 0 {
+        // Who runs this with sudo has keys of their own.
+        if own != 0 {
+            return refused("the private key belongs to another user, who may write it");
+        }
         tracing::warn!(
             "{}: the private key belongs to another user, who may write it",
             Quoted(path)

@@ -148,3 +148,47 @@ fn the_recipe_for_tokens_works_as_it_stands() {
     dir.ok(&format!("sign {ROOT} --key signing.key --certificate signing.crt --output p7s"));
     assert_eq!(dir.read("image.roothash.p7s"), dir.read("p7s"));
 }
+
+/// Every key of the JSON stands on the page that says what scripts may rely on.
+#[test]
+fn the_page_for_scripts_names_every_key() {
+    let dir = with_signing_key("rsa2048");
+    let page = std::fs::read_to_string(verity_testdata::workspace().join("cli/README.md"))
+        .expect("the page");
+    let key = "--key signing.key --certificate signing.crt";
+    let mut keys = std::collections::BTreeSet::new();
+    for line in [
+        format!("build image.raw {key} --systemd --fec-roots 2"),
+        "check image.raw --certificate signing.crt --state state".to_owned(),
+        "dump image.verity".to_owned(),
+        "format image.raw hash --fec-device fec".to_owned(),
+        "verify image.raw image.verity --manifest image.manifest.json --certificate signing.crt".to_owned(),
+        "verify image.raw hash --root-hash-file nowhere".to_owned(),
+        "lint-signature image.roothash.p7s".to_owned(),
+        "plan --image 1M --fec-roots 2".to_owned(),
+        format!("sign {ROOT} {key} --output p7s --signature-partition partition"),
+        format!("prepare-signature {ROOT} --certificate signing.crt --output digest"),
+        "table --manifest image.manifest.json --certificate signing.crt --data-dev /dev/a --hash-dev /dev/b".to_owned(),
+        "repair image.raw image.verity --manifest image.manifest.json --certificate signing.crt --dry-run".to_owned(),
+        "read image.raw image.verity --manifest image.manifest.json --certificate signing.crt --output copy".to_owned(),
+    ] {
+        keys_of(&dir.run(&format!("{line} --json")).json(), &mut keys);
+    }
+    let missing: Vec<_> = keys.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
+    assert!(
+        keys.len() > 80 && missing.is_empty(),
+        "{} keys, and no word of {missing:?}",
+        keys.len()
+    );
+}
+
+fn keys_of(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(members) => members.iter().for_each(|(key, value)| {
+            keys.insert(key.clone());
+            keys_of(value, keys);
+        }),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| keys_of(value, keys)),
+        _ => {}
+    }
+}

@@ -172,6 +172,33 @@ fn k01_a_key_of_another_user_draws_a_warning() {
     assert!(run.stderr.contains("belongs to another user"), "{run:?}");
 }
 
+/// K01: who owns the key may write it.
+#[test]
+fn k01_a_key_of_another_user_is_refused_to_all_but_root() {
+    if !oracle::require_root() || oracle::require("setpriv").is_none() {
+        return;
+    }
+    let dir = with_key();
+    dir.set_mode(".", 0o755);
+    dir.set_mode("rsa2048.key", 0o644);
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_verity"));
+    fs::copy(binary, dir.path("verity")).unwrap();
+    fs::create_dir(dir.path("out")).unwrap();
+    std::os::unix::fs::chown(dir.path("out"), Some(65534), None).unwrap();
+    let owned_by = |owner: u32| {
+        std::os::unix::fs::chown(dir.path("rsa2048.key"), Some(owner), None).unwrap();
+        let mut setpriv = dir.tool("setpriv");
+        setpriv.args(["--reuid=65534", "--clear-groups", "./verity"]);
+        let line = format!("sign {ROOT} {KEY} --output out/sig");
+        common::Run::of(setpriv.args(line.split(' ')).output().unwrap())
+    };
+    for (owner, code) in [(65533, 5), (65534, 0), (0, 0)] {
+        let run = owned_by(owner);
+        assert_eq!(run.code, code, "{owner}: {run:?}");
+        assert_eq!(run.stderr.contains("belongs to another user"), code == 5, "{run:?}");
+    }
+}
+
 /// K10: what is no key file ends at once, and little of it is read.
 #[test]
 fn k10_key_paths_that_are_no_files() {

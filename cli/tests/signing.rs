@@ -79,7 +79,7 @@ fn k03_k04_passphrases_that_are_wrong_or_missing() {
         ("enc.key --passphrase-file missing", 4, "missing"),
         ("enc.key --passphrase-file /dev/zero", 2, "/dev/zero"),
         ("enc.key --passphrase-fd 77", 4, "/dev/fd/77"),
-        ("enc.key --passphrase-env VERITY_NO_SUCH", 2, "VERITY_NO_SUCH"),
+        ("enc.key --passphrase-env VERITY_NO_SUCH", 2, "no environment variable"),
         ("rsa2048.key --passphrase-file passphrase", 5, "not encrypted"),
         ("enc.key --passphrase-file passphrase --passphrase-fd 3", 2, "cannot be used with"),
         ("enc.key --passphrase secret", 2, "--passphrase"),
@@ -246,6 +246,21 @@ fn programs_that_do_not_sign() {
         ("./missing", 5, "cannot be started"),
     ] {
         dir.fails(&format!("sign {ROOT} {CERTIFICATE} --signer-command {program}"), code, words);
+    }
+    // Each cause is told once, and the program is no place for its signature.
+    let run =
+        dir.fails(&format!("sign {ROOT} {CERTIFICATE} --signer-command ./fails"), 5, "failed");
+    assert_eq!(run.stderr.matches("the signer command failed").count(), 1, "{run:?}");
+    if oracle::require("openssl").is_some() {
+        let script =
+            "#!/bin/sh\nexec openssl pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256\n";
+        dir.write("signs", script.as_bytes());
+        dir.set_mode("signs", 0o755);
+        let line =
+            format!("sign {ROOT} --certificate rsa2048.cert --signer-command ./signs --output");
+        dir.fails(&format!("{line} signs"), 2, "signs");
+        assert_eq!(dir.read("signs"), script.as_bytes());
+        dir.ok(&format!("{line} good"));
     }
     // A set appears whole or not at all.
     dir.write("image.raw", &pattern::sha256_stream(4096));

@@ -48,6 +48,22 @@ fn every_kind_of_key_signs_with_every_digest() {
     }
 }
 
+/// What a key comes from is no place for a signature.
+#[test]
+fn c10_no_output_replaces_the_pin_or_the_module() {
+    let dir = with_keys();
+    let Some(token) = Token::new(&dir) else { return };
+    token.import("rsa2048.key", "k", "a1");
+    std::fs::copy(token.module(), dir.path("module.so")).unwrap();
+    let uri = "pkcs11:token=release?module-path=./module.so&pin-source=pin";
+    for output in ["pin", "module.so"] {
+        let before = dir.read(output);
+        let line = format!("sign {ROOT} --key {uri} --certificate rsa2048.cert --output {output}");
+        fails(&token.run(&line), 2, output);
+        assert!(dir.read(output) == before, "{output}");
+    }
+}
+
 #[test]
 fn a_set_is_built_with_one_login() {
     let dir = with_keys();
@@ -83,6 +99,16 @@ fn k11_pins_that_are_wrong_missing_or_in_the_uri() {
     fails(&sign(&format!("--key {uri}&pin-value={PIN}&x=%")), 2, "pin-value");
     fails(&sign(&format!("--key pkcs11:pin-value={PIN} --pin-file pin")), 2, "pin-value");
     fails(&sign(&format!("--key pkcs11:pin={PIN};token=x --pin-file pin")), 2, "pkcs11:token=x");
+    // A PIN behind a wrong separator is a part of some value, and still no part of a message.
+    for key in [
+        format!("pkcs11:token=release&pin-value={PIN}?module-path=/nowhere.so"),
+        format!("pkcs11:object=k,pin-value={PIN}?module-path=/nowhere.so"),
+        format!("pkcs11:token=release?module-path=/nowhere.so;pin-value={PIN}"),
+        format!("PKCS11:token=release?module-path=/nowhere.so&PIN-VALUE={PIN}"),
+    ] {
+        fails(&sign(&format!("--key {key} --pin-file pin")), 2, "holds a PIN");
+    }
+    fails(&sign(&format!("--key {uri}&pin-source=pin --pin-file pin")), 2, "either --pin-file");
     fails(&sign(&format!("--key {uri} --passphrase-file pin")), 2, "in files");
     fails(&sign("--key rsa2048.key --pin-file pin"), 2, "on tokens");
     assert!(!dir.exists("sig"));

@@ -43,14 +43,14 @@ struct Newest {
 // The order of the fields is the order in the file.
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object that is a state", deny_unknown_fields)]
 struct WireState {
     state_version: u64,
     images: Vec<WireImage>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object that is an image", deny_unknown_fields)]
 struct WireImage {
     name: String,
     version: u64,

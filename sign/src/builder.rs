@@ -11,6 +11,7 @@ use crate::certificate::{Certificate, is_chain};
 use crate::content::ToBeSigned;
 use crate::error::{CertificateError, Error, SigningError};
 use crate::pkcs7;
+use crate::trust::MAX_EMBEDDED;
 use crate::verify::verify_detached;
 
 /// The certificate that signatures go by, and the choices that the kernel leaves.
@@ -74,8 +75,13 @@ impl SignatureBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Certificate`] when one is the issuer neither of the certificate nor of another one.
+    /// [`Error::Certificate`] when one is the issuer neither of the certificate nor of another one, or stands there
+    /// twice, and when with the certificate they are more than 8, which verifiers refuse.
     pub fn with_chain(self, chain: Vec<Certificate>) -> Result<SignatureBuilder, Error> {
+        let (actual, limit) = (chain.len() + 1, MAX_EMBEDDED);
+        if actual > limit {
+            return Err(CertificateError::TooManyInChain { actual, limit }.into());
+        }
         let parsed: Vec<_> = chain.iter().map(Certificate::parsed).collect();
         if let Err(index) = is_chain(&self.certificate, &parsed) {
             let subject = chain.get(index).map(Certificate::subject).unwrap_or_default();

@@ -230,12 +230,16 @@ pub(crate) fn printable(name: &x509_cert::name::Name) -> String {
     name.to_string().chars().map(escape).collect()
 }
 
-/// Whether each of `others` is the issuer, by name, of `signer` or of one that is; if not, which is
-/// the first that has no place.
+/// Whether each of `others` is the issuer, by name, of `signer` or of one that is, and stands there once; if
+/// not, which is the first that has no place.
 pub(crate) fn is_chain(
     signer: &Certificate,
     others: &[&x509_cert::Certificate],
 ) -> Result<(), usize> {
+    let twice = |index: usize| others[..index].contains(&others[index]);
+    if let Some(index) = (0..others.len()).find(|&index| twice(index)) {
+        return Err(index);
+    }
     let mut reached = vec![signer.parsed()];
     let mut left: Vec<(usize, &x509_cert::Certificate)> =
         others.iter().copied().enumerate().collect();

@@ -55,7 +55,11 @@ pub struct SignaturePartition {
 // The order of the fields is the order in the partition, and the names are systemd's.
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(
+    expecting = "an object that is a signature partition",
+    deny_unknown_fields,
+    rename_all = "camelCase"
+)]
 struct WirePartition {
     root_hash: String,
     #[serde(skip_serializing_if = "Option::is_none")]

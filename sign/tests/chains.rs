@@ -14,7 +14,8 @@ use issue::{
 };
 use verity_sign::lint::{EnrolledCertificate, predict};
 use verity_sign::{
-    Authorities, Certificate, Class, Error, SignatureError, SignedBy, Validity, verify_root_hash,
+    Authorities, Certificate, Class, Error, SignatureBuilder, SignatureError, SignedBy, Validity,
+    verify_root_hash,
 };
 
 /// In 2026.
@@ -128,6 +129,30 @@ fn p12_a_hundred_intermediates() {
     let message = signed(&leaf, "p256", &links, false);
     let error = verify(&message, &root).unwrap_err();
     assert_eq!(error.class(), Class::Limit, "{error}");
+}
+
+/// A certificate that is embedded twice is another spelling of the same signature; and nobody makes one, or one with
+/// more than are read.
+#[test]
+fn p26_certificates_that_are_embedded_twice() {
+    let root = Draft::authority("root", "p384").self_signed();
+    let middle = Draft::authority("middle", "p256").issued_by("root", "p384");
+    let leaf = Draft::signer("leaf", "p256").issued_by("middle", "p256");
+    let once = signed(&leaf, "p256", &[root.clone(), middle.clone()], false);
+    assert!(verify(&once, &root).is_ok() && pinned(&once, &leaf).is_ok());
+    for twice in [&root, &middle, &leaf] {
+        let all = [root.clone(), middle.clone(), leaf.clone(), twice.clone()];
+        let message = embedding(&once, &all);
+        for verdict in [verify(&message, &root), pinned(&message, &leaf)] {
+            assert_eq!(verdict.unwrap_err().class(), Class::Trust);
+        }
+    }
+    let with = |chain: Vec<Certificate>| SignatureBuilder::new(parsed(&leaf)).with_chain(chain);
+    assert!(with(vec![parsed(&middle), parsed(&root)]).is_ok());
+    let error = with(vec![parsed(&middle), parsed(&middle)]).unwrap_err();
+    assert!(error.to_string().contains("twice"), "{error}");
+    let error = with(vec![parsed(&middle); 8]).unwrap_err();
+    assert!(error.to_string().contains("at most 8 certificates, and these are 9"), "{error}");
 }
 
 /// P12: those who vouch for each other lead nowhere.

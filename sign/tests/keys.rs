@@ -147,6 +147,7 @@ fn k08_other_encryption_is_named_and_refused() {
         let file = openssl.ok(args, &[&path(name, "key")]);
         let error = encrypted_error(&file, "secret");
         assert!(matches!(error, KeyError::UnsupportedEncryption { .. }), "{args}: {error}");
+        assert_eq!(error.to_string().contains("1.2.840.113549.1.12.1.3"), args.contains("-v1"));
     }
     // Whoever gives a passphrase believes that there is one.
     for name in NAMES {

@@ -152,11 +152,19 @@ pub enum CertificateError {
         /// First byte that differs from the canonical encoding.
         offset: usize,
     },
-    /// Given as part of the signer's chain, and issuer of nobody in it.
-    #[error("the certificate of {subject} is the issuer of no other in the chain")]
+    /// Given as part of the signer's chain, and issuer of nobody in it, or in it already.
+    #[error("the certificate of {subject} is the issuer of no other in the chain, or twice in it")]
     NotInChain {
         /// Whose it is.
         subject: String,
+    },
+    /// More certificates than a verifier takes.
+    #[error("a signature embeds at most {limit} certificates, and these are {actual}")]
+    TooManyInChain {
+        /// The signer's and its issuers.
+        actual: usize,
+        /// The most.
+        limit: usize,
     },
     /// A public key that this crate does not verify with.
     #[error(

@@ -2,8 +2,9 @@
 //!
 //! A file says itself how much work it is to decrypt, so that is bounded before any of it is done.
 
-use der::Decode;
+use const_oid::ObjectIdentifier;
 use der::asn1::OctetStringRef;
+use der::{Decode, Reader, SliceReader};
 use pkcs8::EncryptedPrivateKeyInfo;
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters, ScryptParams};
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::KeyError;
 
-/// PBKDF2 takes at most so many rounds. OpenSSL makes 2048 unless told otherwise; a second or two.
+/// PBKDF2 takes at most so many rounds. OpenSSL makes 2048 unless told otherwise. Some seconds.
 const MAX_ITERATIONS: u32 = 10_000_000;
 /// scrypt takes at most so many bytes of memory (128·N·r). OpenSSL makes 16 MiB.
 const MAX_SCRYPT_MEMORY: u64 = 256 << 20;
@@ -42,7 +43,7 @@ fn scrub_stack() {
 #[inline(never)]
 fn decrypt_unscrubbed(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let info: EncryptedPrivateKeyInfo<&OctetStringRef> =
-        EncryptedPrivateKeyInfo::from_der(der).map_err(unreadable)?;
+        EncryptedPrivateKeyInfo::from_der(der).map_err(|error| unreadable(der, &error))?;
     let parameters = parameters(&info.encryption_algorithm)?;
     check_cost(&parameters.kdf)?;
     let mut buffer = Zeroizing::new(info.encrypted_data.as_bytes().to_vec());
@@ -102,6 +103,30 @@ fn scrypt_is_excessive(scrypt: &ScryptParams) -> bool {
 
 /// What the decoder does not read is either damaged or a scheme that it does not know; which of the
 /// two, it cannot tell.
-fn unreadable(error: der::Error) -> KeyError {
-    KeyError::UnsupportedEncryption { actual: error.to_string() }
+fn unreadable(der: &[u8], error: &der::Error) -> KeyError {
+    let actual = match scheme(der) {
+        Ok(oid) if oid != PBES2 => format!("algorithm {oid}"),
+        _ => error.to_string(),
+    };
+    KeyError::UnsupportedEncryption { actual }
+}
+
+/// PKCS#5's second scheme (RFC 8018).
+const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
+
+/// The object identifier of the encryption.
+fn scheme(der: &[u8]) -> der::Result<ObjectIdentifier> {
+    let mut reader = SliceReader::new(der)?;
+    reader.sequence(|outer| {
+        outer
+            .sequence(|inner| {
+                let oid = ObjectIdentifier::decode(inner)?;
+                inner.drain(inner.remaining_len())?;
+                Ok(oid)
+            })
+            .and_then(|oid| {
+                outer.drain(outer.remaining_len())?;
+                Ok(oid)
+            })
+    })
 }

@@ -16,7 +16,7 @@ const VERSION: u64 = 1;
 // The order of the fields is the order in the file.
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object that is a manifest", deny_unknown_fields)]
 struct WireManifest {
     manifest_version: u64,
     image: WireImage,
@@ -33,7 +33,7 @@ struct WireManifest {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "the object image", deny_unknown_fields)]
 struct WireImage {
     name: String,
     version: u64,
@@ -42,7 +42,7 @@ struct WireImage {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "the object hash_area", deny_unknown_fields)]
 struct WireHashArea {
     offset_bytes: u64,
     hash_start: u64,
@@ -51,7 +51,7 @@ struct WireHashArea {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "the object fec", deny_unknown_fields)]
 struct WireFec {
     fec_roots: u32,
     offset_bytes: u64,

@@ -1,5 +1,6 @@
 //! From a signer's embedded certificate to an authority. The path is built by rustls-webpki, in bounded
-//! work (at most 100 signatures are checked); what it leaves to others (key usage, the authority's own dates, needless certificates) is here.
+//! work (at most 100 signatures are checked); what it leaves to others (key usage, the authority's own
+//! dates, needless certificates) is here.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::error::SignatureError;
 use crate::pkcs7;
 
 /// A message embeds at most this many certificates.
-const MAX_EMBEDDED: usize = 8;
+pub(crate) const MAX_EMBEDDED: usize = 8;
 
 /// The certificates of a message.
 pub(crate) struct Embedded(Vec<Certificate>);
@@ -28,6 +29,10 @@ impl Embedded {
         if choices.len() > MAX_EMBEDDED {
             let (actual, limit) = (choices.len(), MAX_EMBEDDED);
             return Err(SignatureError::TooManyCertificates { actual, limit });
+        }
+        // Twice the same would be another spelling.
+        if (0..choices.len()).any(|index| choices[..index].contains(&choices[index])) {
+            return Err(SignatureError::ForeignCertificate);
         }
         choices.iter().map(read_one).collect::<Result<_, _>>().map(Embedded)
     }
@@ -188,7 +193,17 @@ fn refused(error: webpki::Error) -> SignatureError {
         E::NameConstraintViolation => "an issuer may not issue for that name".to_owned(),
         E::PathLenConstraintViolated => TOO_LONG.to_owned(),
         E::UnknownIssuer => "it leads to no authority that is trusted".to_owned(),
-        other => format!("{other:?}"),
+        E::UnsupportedCertVersion => {
+            "a certificate of the chain is not of X.509 version 3".to_owned()
+        }
+        E::UnsupportedCriticalExtension => {
+            "a certificate of the chain has a critical extension that is not known here".to_owned()
+        }
+        E::UnsupportedSignatureAlgorithmContext(_)
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            "a certificate of the chain is signed by an algorithm that is not accepted".to_owned()
+        }
+        other => format!("a certificate of the chain is malformed ({other:?})"),
     })
 }
 

@@ -9,7 +9,7 @@ mod chain;
 
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
-pub(crate) use self::chain::{Embedded, verify_chain};
+pub(crate) use self::chain::{Embedded, MAX_EMBEDDED, verify_chain};
 
 use crate::certificate::{Certificate, Validity};
 use crate::error::{CertificateError, Error};
