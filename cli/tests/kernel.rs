@@ -2,7 +2,8 @@
 //!
 //! One boot of a virtual machine judges all cases, another one mounts root filesystems (`testdata/kernel/README.md`).
 //! `VERITY_TEST_SEED` repeats the random ones, `VERITY_KERNEL_CASE` leaves only the cases with this in their names, and
-//! `VERITY_KERNEL_DIR` keeps the disks and the console.
+//! `VERITY_KERNEL_DIR` keeps the disks and the console. `target/judge.txt` tells how many cases there were of each kind
+//! (`test.sh` shows it), and has a line for each.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -141,7 +142,6 @@ fn judged() -> Option<&'static Judged> {
     let judged = JUDGED.get_or_init(|| {
         let kernel = Kernel::find()?;
         let seed = cases::seed();
-        println!("VERITY_TEST_SEED={seed}");
         let keys = Keys::new();
         let mut trials = trials(seed, &keys);
         match wanted() {
@@ -156,7 +156,9 @@ fn judged() -> Option<&'static Judged> {
         if trials.is_empty() {
             return None;
         }
-        Judged::by(&kernel, trials, &keys.certificates())
+        let judged = Judged::by(&kernel, trials, &keys.certificates())?;
+        judged.report(seed);
+        Some(judged)
     });
     judged.as_ref()
 }
@@ -164,8 +166,6 @@ fn judged() -> Option<&'static Judged> {
 #[test]
 fn the_kernel_does_what_is_expected() {
     let Some(judged) = judged() else { return };
-    println!("{}", Classes::of(&judged.trials));
-    println!("Linux {} judges {} cases", judged.release(), judged.trials.len());
     geometries_are_mapped(judged);
     let mut wrong = Vec::new();
     for (trial, expected, verdict) in judged.results() {

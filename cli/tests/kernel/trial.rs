@@ -46,8 +46,28 @@ impl Judged {
         Some(Judged { judgement: kernel.judge("cases", &cases, certificates)?, trials })
     }
 
-    pub(crate) fn release(&self) -> &str {
-        &self.judgement.release
+    /// Writes what can be told of any run: the seed, how many cases there were of each class and with each errno, and
+    /// behind an empty line a line for each case.
+    pub(crate) fn report(&self, seed: u64) {
+        let mut errnos = BTreeMap::<i32, usize>::new();
+        self.judgement.verdicts.iter().for_each(|one| *errnos.entry(one.table).or_default() += 1);
+        let (release, count) = (&self.judgement.release, self.trials.len());
+        let mut text = format!("VERITY_TEST_SEED={seed}\nLinux {release} judges {count} cases\n");
+        text += &Classes::of(&self.trials).to_string();
+        for (errno, count) in errnos {
+            text += &match errno {
+                0 => format!("{count:5}  tables that are taken\n"),
+                errno => format!("{count:5}  tables that are refused with errno {errno}\n"),
+            };
+        }
+        text += "\n";
+        for (trial, verdict) in self.trials.iter().zip(&self.judgement.verdicts) {
+            text += &format!("{}: {verdict}\n", trial.case.name);
+        }
+        println!("{text}");
+        let target = verity_testdata::workspace().join("target");
+        std::fs::create_dir_all(&target).unwrap();
+        std::fs::write(target.join("judge.txt"), text).unwrap();
     }
 
     /// The algorithms of ours that the kernel has not, by name.

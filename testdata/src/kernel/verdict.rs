@@ -1,6 +1,7 @@
 //! What the kernel did with a case, and what it should have done.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -44,6 +45,20 @@ pub struct Verdict {
     pub status: String,
     /// What it logged. It limits how often it does.
     pub log: Vec<String>,
+}
+
+/// In one line.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.table != 0 {
+            return write!(f, "table refused, errno {}", self.table);
+        }
+        write!(f, "mapped, status {}, {} bytes read", self.status, self.data.len())?;
+        if !self.unreadable.is_empty() {
+            write!(f, ", blocks {:?} unreadable", self.unreadable)?;
+        }
+        Ok(())
+    }
 }
 
 /// What a case should come to.
