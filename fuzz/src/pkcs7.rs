@@ -120,6 +120,7 @@ fn check_report(report: &Report) {
 
 fn check_encoding(data: &[u8]) {
     check_outside(data);
+    assert!(!is_accepted(&[data, &[0]].concat()), "accepted with a byte behind it, too");
     if let Some(other) = with_explicit_default(data) {
         assert!(!is_accepted(&other), "accepted in another encoding, too");
     }
