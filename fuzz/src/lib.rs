@@ -14,6 +14,7 @@ pub mod manifest;
 mod message;
 pub mod mutate;
 pub mod nbd;
+pub mod partition;
 pub mod pem;
 pub mod pkcs7;
 pub mod read;
@@ -33,7 +34,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
@@ -44,4 +45,5 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
     Target { name: "key", run: key::run, seeds: key::seeds },
     Target { name: "pem", run: pem::run, seeds: pem::seeds },
+    Target { name: "partition", run: partition::run, seeds: partition::seeds },
 ];
