@@ -16,6 +16,7 @@ use verity_sign::lint::{EnrolledCertificate, Prediction, predict};
 use verity_sign::{
     Authorities, Certificate, PrivateKey, Signatory, SignatureBuilder, Validity, verify_detached,
 };
+use verity_testdata::der::Node;
 
 use crate::authority::{BASIC_CONSTRAINTS, CHAIN, NOW};
 use crate::der::{self, Element};
@@ -116,7 +117,15 @@ fn says_authority(der: &[u8]) -> bool {
     })
 }
 
-/// Certificates of the test keys, as PEM and as DER, and those of an authority.
+/// With another common name, which is the second part of the subject of a test key's certificate.
+fn with_name(der: &[u8], name: &str) -> Vec<u8> {
+    let mut tree = Node::parse(der);
+    *tree.at(&[0, 5, 1, 0, 1]) = Node::Primitive(0x0c, name.into());
+    tree.encode()
+}
+
+/// Certificates of the test keys, as PEM and as DER, those of an authority, and one whose name would steer a
+/// terminal.
 ///
 /// # Panics
 /// If one cannot be read.
@@ -131,6 +140,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     ];
     let der = |file| Certificate::parse(file).expect("a certificate").der().to_vec();
     let chain = [&CHAIN.root, &CHAIN.middle, &CHAIN.leaf, &CHAIN.direct];
+    let named = with_name(&der(files[2]), "\u{9b}2J");
     let files = files.iter().flat_map(|&file| [file.to_vec(), der(file)]);
-    files.chain(chain.map(|one| one.der().to_vec())).collect()
+    files.chain(chain.map(|one| one.der().to_vec())).chain([named]).collect()
 }
