@@ -32,6 +32,8 @@ const KEYS: [(&[u8], &[u8]); 2] = [
     ),
 ];
 
+static WANTED: LazyLock<RootHash> = LazyLock::new(|| ROOT_HASH.parse().expect("64 digits"));
+
 static TRUSTED: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
     KEYS.iter().map(|(_, file)| Certificate::parse(file).expect("a certificate")).collect()
 });
@@ -67,7 +69,7 @@ fn check_written(partition: &SignaturePartition, text: &str) {
 
 /// `between` is what stands between root hash and signature.
 fn check_verdicts(partition: &SignaturePartition, between: &str) {
-    let root_hash: RootHash = ROOT_HASH.parse().expect("64 digits");
+    let root_hash = *WANTED;
     let nobody: [Certificate; 0] = [];
     assert!(partition.verify(&root_hash, &nobody).is_err(), "trusted by nobody");
     match partition.verify(&root_hash, &*TRUSTED) {
@@ -85,8 +87,7 @@ fn check_verdicts(partition: &SignaturePartition, between: &str) {
 
 /// Accepted and verified: for the replay of seeds.
 pub fn is_accepted(data: &[u8]) -> bool {
-    let root_hash: RootHash = ROOT_HASH.parse().expect("64 digits");
-    SignaturePartition::parse(data).is_ok_and(|one| one.verify(&root_hash, &*TRUSTED).is_ok())
+    SignaturePartition::parse(data).is_ok_and(|one| one.verify(&WANTED, &*TRUSTED).is_ok())
 }
 
 /// RFC 4648, section 4, a bit at a time.
@@ -126,9 +127,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn partitions(signatory: &Signatory<PrivateKey>, certificate: &Certificate) -> [Vec<u8>; 2] {
-    let root_hash: RootHash = ROOT_HASH.parse().expect("64 digits");
-    let signature = signatory.sign_root_hash(&root_hash).expect("signs");
-    let partition = SignaturePartition::new(&root_hash, signature, certificate).expect("one");
+    let signature = signatory.sign_root_hash(&WANTED).expect("signs");
+    let partition = SignaturePartition::new(&WANTED, signature, certificate).expect("one");
     let mut bytes = partition.to_bytes();
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     bytes.truncate(end + 16);
