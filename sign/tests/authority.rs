@@ -319,7 +319,7 @@ fn p15_usage() {
         ("extendedKeyUsage=anyExtendedKeyUsage\n", Some("code signing")),
         ("keyUsage=keyEncipherment\nextendedKeyUsage=codeSigning\n", Some("digitalSignature")),
         ("basicConstraints=CA:TRUE\nextendedKeyUsage=codeSigning\n", Some("authority itself")),
-        ("extendedKeyUsage=codeSigning\n1.2.3.4=critical,DER:0500\n", Some("Critical")),
+        ("extendedKeyUsage=codeSigning\n1.2.3.4=critical,DER:0500\n", Some("critical extension")),
         ("extendedKeyUsage=codeSigning\n", None),
         ("extendedKeyUsage=serverAuth,codeSigning\n", None),
         (LEAF, None),
