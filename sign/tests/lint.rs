@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use cms::signed_data::SignerInfos;
 use common::{
-    NAMES, OpenSsl, TEXT, certificate, certificate_file, changed, der_of, key_file, path,
-    root_hash, signatory,
+    NAMES, OpenSsl, TEXT, certificate, certificate_file, changed, der_of, embedding, good,
+    key_file, path, root_hash,
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -23,14 +23,6 @@ use verity_testdata::der::Node;
 
 fn enrolled(name: &str) -> EnrolledCertificate {
     EnrolledCertificate::parse(&certificate_file(name)).unwrap()
-}
-
-fn good(name: &str) -> Vec<u8> {
-    signatory(name).sign_root_hash(&root_hash()).unwrap()
-}
-
-fn embedding(name: &str) -> Vec<u8> {
-    common::embedding_signatory(name, true).sign_root_hash(&root_hash()).unwrap()
 }
 
 /// The kernel's answer to a signature of `TEXT` with these certificates enrolled.

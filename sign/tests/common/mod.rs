@@ -1,16 +1,19 @@
 //! Keys, messages and openssl for the tests of this crate.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test file uses its part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cms::content_info::ContentInfo;
-use cms::signed_data::{SignedData, SignerInfos};
+use cms::signed_data::{SignedData, SignerInfo, SignerInfos};
 use der::{Any, Decode, Encode};
 use verity::RootHash;
-use verity_sign::{Certificate, PrivateKey, Signatory, SignatureBuilder};
+use verity_sign::{
+    Certificate, Class, Error, PrivateKey, Signatory, SignatureBuilder, SignatureError,
+    verify_root_hash,
+};
 
 pub(crate) const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];
 pub(crate) const TEXT: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -145,3 +148,40 @@ impl OpenSsl {
         )
     }
 }
+
+/// A signature of the test root hash.
+pub(crate) fn good(name: &str) -> Vec<u8> {
+    signatory(name).sign_root_hash(&root_hash()).unwrap()
+}
+
+/// The same, with its certificate in it.
+pub(crate) fn embedding(name: &str) -> Vec<u8> {
+    embedding_signatory(name, true).sign_root_hash(&root_hash()).unwrap()
+}
+
+/// Why a signature of it is refused, if that certificate is pinned.
+pub(crate) fn refused(message: &[u8], name: &str) -> (SignatureError, Class) {
+    match verify_root_hash(message, &root_hash(), &[certificate(name)]) {
+        Err(Error::Signature(error)) => {
+            let copy = verify_root_hash(message, &root_hash(), &[certificate(name)]);
+            (error, copy.unwrap_err().class())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The one signer of a message.
+pub(crate) fn signer_of(message: &[u8]) -> SignerInfo {
+    decode(message).signer_infos.0.as_slice()[0].clone()
+}
+
+/// Refused with an error of this form and class.
+macro_rules! assert_refused {
+    ($message:expr, $name:expr, $class:ident, $pattern:pat) => {{
+        let (error, class) = $crate::common::refused(&$message, $name);
+        assert!(matches!(error, $pattern), "{error:?}");
+        assert_eq!(class, verity_sign::Class::$class, "{error}");
+    }};
+}
+
+pub(crate) use assert_refused;
