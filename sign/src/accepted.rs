@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use verity::RootHash;
 
 use crate::certificate::first_difference;
-use crate::error::{Error, PolicyError, StateError};
+use crate::error::{Error, PolicyError, StateError, quoted};
 use crate::manifest::{Image, Manifest, VerifiedManifest};
 
 /// State files are at most this long, in bytes.
@@ -72,8 +72,8 @@ impl AcceptedImages {
         if bytes.len() > MAX {
             return Err(malformed(format!("longer than {MAX} bytes")).into());
         }
-        let wire: WireState = serde_json::from_slice(bytes)
-            .map_err(|error| malformed(error.to_string().escape_debug().to_string()))?;
+        let wire: WireState =
+            serde_json::from_slice(bytes).map_err(|error| malformed(quoted(error)))?;
         if wire.state_version != VERSION {
             return Err(StateError::Version { actual: wire.state_version }.into());
         }

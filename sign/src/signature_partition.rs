@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use verity::RootHash;
 
 use crate::certificate::{Certificate, first_difference};
-use crate::error::{Error, SignaturePartitionError};
+use crate::error::{Error, SignaturePartitionError, quoted};
 use crate::trust::Trust;
 use crate::verify::{SignedBy, verify_root_hash};
 
@@ -99,8 +99,8 @@ impl SignaturePartition {
         if let Some(byte) = padding.iter().position(|byte| *byte != 0) {
             return Err(SignaturePartitionError::Padding { offset: end + byte }.into());
         }
-        let wire: WirePartition = serde_json::from_slice(text)
-            .map_err(|error| malformed(error.to_string().escape_debug().to_string()))?;
+        let wire: WirePartition =
+            serde_json::from_slice(text).map_err(|error| malformed(quoted(error)))?;
         let partition = SignaturePartition {
             root_hash: wire
                 .root_hash
@@ -153,7 +153,7 @@ impl SignaturePartition {
         let expected = signed_by.certificate().fingerprint();
         match &self.certificate_fingerprint {
             Some(actual) if *actual != expected.to_string() => {
-                let actual = actual.escape_debug().to_string();
+                let actual = quoted(actual);
                 Err(SignaturePartitionError::Fingerprint { actual, expected }.into())
             }
             _ => Ok(signed_by),

@@ -6,7 +6,9 @@ mod common;
 
 use common::{NAMES, certificate, embedding_signatory, root_hash};
 use verity::RootHash;
-use verity_sign::{Class, Error, MAX_SIGNATURE_PARTITION_BYTES, SignaturePartition};
+use verity_sign::{
+    AcceptedImages, Class, Error, MAX_SIGNATURE_PARTITION_BYTES, SignaturePartition,
+};
 
 fn partition(name: &str) -> SignaturePartition {
     let signature = embedding_signatory(name, true).sign_root_hash(&root_hash()).unwrap();
@@ -108,6 +110,22 @@ fn another_spelling_is_refused() {
     let padded = |length: usize| [good.as_bytes(), &vec![0; length - good.len()]].concat();
     assert!(SignaturePartition::parse(&padded(longest)).is_ok());
     assert_eq!(refused(&padded(longest + 1)).class(), Class::Limit);
+}
+
+/// What is quoted of a partition, or of a state, is short and printable: both may be megabytes of anything.
+#[test]
+fn p33_refusals_are_short() {
+    let long = format!("{{\"{}\u{7f}\":1}}", "x".repeat(1 << 20));
+    let words = refused(long.as_bytes()).to_string();
+    assert!(words.len() < 300 && !words.contains('\u{7f}'), "{} bytes", words.len());
+    let state = long.replacen("{", "{\"state_version\":1,", 1).replace(&"x".repeat(99), "x");
+    let words = AcceptedImages::parse(state.as_bytes()).unwrap_err().to_string();
+    assert!(words.len() < 300 && !words.contains('\u{7f}'), "{} bytes", words.len());
+    let fingerprint = certificate("p256").fingerprint().to_string();
+    let named = text(&partition("p256")).replace(&fingerprint, &"x".repeat(1 << 20));
+    let partition = SignaturePartition::parse(named.as_bytes()).unwrap();
+    let words = partition.verify(&root_hash(), &[certificate("p256")]).unwrap_err().to_string();
+    assert!(words.len() < 400, "{} bytes", words.len());
 }
 
 /// The fields agree with each other and with what is asked; a fingerprint may be left out, as systemd allows.

@@ -69,6 +69,11 @@ impl Error {
     }
 }
 
+/// One short printable line of what a parser or a token says: it may quote whatever it was given.
+pub(crate) fn quoted(text: impl ToString) -> String {
+    text.to_string().chars().flat_map(char::escape_debug).take(200).collect()
+}
+
 /// The kinds of refusal, by what the operator would do next.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]

@@ -8,7 +8,7 @@ use verity::{Algorithm, BlockSize, HashArea, HashType, Params, RootHash, Salt};
 
 use super::{Fec, Image, Manifest, field};
 use crate::certificate::first_difference;
-use crate::error::{Error, ManifestError};
+use crate::error::{Error, ManifestError, quoted};
 
 /// The version that this file reads and writes.
 const VERSION: u64 = 1;
@@ -176,13 +176,8 @@ fn malformed(bytes: &[u8], error: &serde_json::Error) -> ManifestError {
         Ok(WireVersion { manifest_version }) if manifest_version != VERSION => {
             ManifestError::Version { actual: manifest_version }
         }
-        _ => ManifestError::Malformed { reason: printable(&error.to_string()) },
+        _ => ManifestError::Malformed { reason: quoted(error) },
     }
-}
-
-/// One short printable line: the parser's words quote whatever stands in the file.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(char::escape_debug).take(200).collect()
 }
 
 fn parsed<T: std::str::FromStr<Err: ToString>>(

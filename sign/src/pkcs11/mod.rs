@@ -21,7 +21,7 @@ use der::asn1::{AnyRef, OctetStringRef};
 pub use self::uri::{Pkcs11Uri, Pkcs11UriError};
 use crate::algorithm::KeyType;
 use crate::content::ToBeSigned;
-use crate::error::SignerError;
+use crate::error::{SignerError, quoted};
 use crate::public_key::{PublicKey, rsa_public_key_der};
 use crate::signer::Signer;
 
@@ -63,7 +63,7 @@ impl Pkcs11Token {
             (Some((slot, info)), 0) => Ok(Pkcs11Token { module, slot, info, uri: uri.clone() }),
             (found, others) => Err(Pkcs11Error::NotOneToken {
                 actual: others + usize::from(found.is_some()),
-                seen: printable(&seen.join(", ")),
+                seen: quoted(seen.join(", ")),
             }),
         }
     }
@@ -271,7 +271,7 @@ fn ecdsa_public_key(
 }
 
 fn module_error(error: CryptokiError) -> Pkcs11Error {
-    Pkcs11Error::Module { reason: printable(&error.to_string()) }
+    Pkcs11Error::Module { reason: quoted(error) }
 }
 
 fn operation(error: CryptokiError) -> Pkcs11Error {
@@ -279,15 +279,10 @@ fn operation(error: CryptokiError) -> Pkcs11Error {
         CryptokiError::Pkcs11(error, function) => {
             Pkcs11Error::Operation { reason: format!("{function}: {error}") }
         }
-        other => Pkcs11Error::Operation { reason: printable(&other.to_string()) },
+        other => Pkcs11Error::Operation { reason: quoted(other) },
     }
 }
 
 fn unsupported(error: impl ToString) -> Pkcs11Error {
     Pkcs11Error::UnsupportedKey { actual: error.to_string() }
-}
-
-/// One line: labels and messages come from the token.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(char::escape_debug).take(300).collect()
 }
