@@ -3,8 +3,8 @@
 //! A file that is one DER object, by its own header, is that object, whatever text it may hold. Any other
 //! file with a BEGIN line is PEM (RFC 7468): text may stand in front of the block, white space alone behind
 //! it, and no NUL anywhere; the two labels are the same; there are no headers; lines end with LF, CRLF or
-//! CR, and are of one width but for the last (an empty one may stand in front of END). A second BEGIN, wherever it stands, is a second block. A block
-//! that may stand beside the one looked for is as well formed.
+//! CR, and are of one width but for the last (an empty one may stand in front of END). A second BEGIN,
+//! wherever it stands, is a second block. A block that may stand beside the one looked for is as well formed.
 //!
 //! Every buffer here may hold a secret, so every one is wiped; that is why the PEM decoder writes
 //! into a buffer of ours. What the bytes mean is the business of `key` and `certificate`.

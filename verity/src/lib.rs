@@ -19,8 +19,9 @@
 //! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say where
 //! everything lies, and [`FecArea`] where parity does; [`Builder`] makes tree and parity; [`Verifier`] checks an image
 //! against [`TrustedParams`], which remember where they come from; [`VerifiedReader`] reads any part of one and proves
-//! what it returns; [`Repairer`] and [`FecRepair`] recover corrupt blocks from the parity. Files, block devices, slices and your own types come in through [`io::ReadAt`] and
-//! [`io::WriteAt`]. Root hash signatures and manifests are in the crate `verity-sign`.
+//! what it returns; [`Repairer`] and [`FecRepair`] recover corrupt blocks from the parity. Files, block devices, slices
+//! and your own types come in through [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are in the
+//! crate `verity-sign`.
 //!
 //! ```
 //! use std::sync::Mutex;

@@ -403,9 +403,9 @@ enum Emit {
 ///
 /// Beside IMAGE, or in --output-dir, named as IMAGE less a trailing .raw: the hash area (.verity), the root hash
 /// (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its signature
-/// (.manifest.json.p7s). Without a key nothing is signed. With --systemd, what systemd's signature partition holds
-/// (.verity-sig), and the types and UUIDs of the partitions are printed. With --fec-roots parity goes behind the hash tree, into the
-/// same file. IMAGE is read once.
+/// (.manifest.json.p7s). Without a key nothing is signed. With --systemd and a key, also what systemd's signature
+/// partition holds (.verity-sig). With --fec-roots parity goes behind the hash tree, into the same file. IMAGE is read
+/// once.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct BuildArgs {

@@ -1,8 +1,8 @@
 //! `verity build`: everything a verified boot of an image needs, made in one pass and published as a set.
 //!
 //! Parity goes behind the tree, into the same file: whatever carries the hash area carries it too, and it covers
-//! data and tree and nothing foreign. The manifest's signature appears last; until then `check` refuses the set. What an earlier set had and this
-//! one has not, such as signatures, is taken away.
+//! data and tree and nothing foreign. The manifest's signature appears last; until then `check` refuses the set. What
+//! an earlier set had and this one has not, such as signatures, is taken away.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
