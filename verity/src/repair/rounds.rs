@@ -2,8 +2,9 @@
 //!
 //! *First look*: the blocks known to be corrupt are the erasures; only as many equations as there are of them are
 //! made, for adjacent rounds at once. If something then does not hash right, a *second look* at that one round: every
-//! row whose digest is known is hashed, all wrong ones are erasures, and all equations are made. Last, corrections at
-//! places that nothing names: in rows whose digests are not known, and in the parity itself.
+//! row whose digest is known is hashed, all wrong ones are erasures, and all equations are made. Blocks whose digest is
+//! that of zeros are zeros, whatever was read: they cost no equation. Last, corrections at places that nothing names: in
+//! rows whose digests are not known, and in the parity itself.
 //!
 //! A round costs at most two reads of each of its blocks, and two more of those that are corrupt. No block is
 //! looked for in another round on the way.
@@ -151,9 +152,13 @@ where
             self.erase_wrong(buffer, round, batch, &mut erased, book);
         });
         erased.sort_unstable();
+        self.keep_zeros(buffer, round, &mut erased, book)?;
+        if erased.is_empty() {
+            return Ok(());
+        }
         self.read_parity(&rounds, &mut buffer.parity);
         self.take_residue(buffer, 0, 1, roots, roots);
-        if (1..=roots).contains(&erased.len()) && self.solve(buffer, round, &erased, book)? {
+        if erased.len() <= roots && self.solve(buffer, round, &erased, book)? {
             return Ok(());
         }
         if self.correct(buffer, round, &erased, &erased, book)? {
@@ -249,6 +254,29 @@ where
                 bytes.fill(0);
             }
         }
+    }
+
+    /// Erased rows count as zeros: where that is what they were, they are not lost.
+    fn keep_zeros(
+        &self,
+        buffer: &mut Buffer,
+        round: u64,
+        erased: &mut Vec<usize>,
+        book: &impl Book,
+    ) -> Result<(), Error> {
+        let zeros = vec![0; self.decoder.block_len()];
+        let digest = self.hasher.hash_one(&zeros);
+        let mut lost = Vec::new();
+        for &row in erased.iter() {
+            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
+            if book.expected(&mut buffer.lookup, block) == Some(digest) {
+                book.offer(&mut buffer.lookup, block, &zeros)?;
+            } else {
+                lost.push(row);
+            }
+        }
+        *erased = lost;
+        Ok(())
     }
 
     /// Reads parity; what cannot be read is zeros, and will not lead to anything that hashes right.

@@ -20,6 +20,8 @@ pub(crate) struct Shape {
     pub(crate) hash_type: HashType,
     pub(crate) block_size: u32,
     pub(crate) data_blocks: u64,
+    /// How many blocks' length of it are zeros, in one piece.
+    pub(crate) zeros: u64,
     pub(crate) roots: u32,
     /// Covered blocks behind the tree.
     pub(crate) behind: u64,
@@ -35,6 +37,7 @@ impl Shape {
             hash_type: HashType::Normal,
             block_size: 512,
             data_blocks,
+            zeros: 0,
             roots,
             behind: 0,
             same_device: false,
@@ -68,9 +71,8 @@ impl Image {
             .build()
             .unwrap();
         let mut data = prng.bytes(usize::try_from(params.data_size()).unwrap());
-        // Some blocks are zeros, as in any file system.
         let zeros = size(prng.below(params.data_size()));
-        let end = data.len().min(zeros + 3 * size(shape.block_size));
+        let end = data.len().min(zeros + size(shape.zeros) * size(shape.block_size));
         data[zeros..end].fill(0);
         let hash_area = HashArea::new(&params, 0, true).unwrap();
         let hash = Mutex::new(Vec::new());
@@ -152,6 +154,10 @@ impl Image {
     pub(crate) fn block(&self, number: u64) -> &[u8] {
         let (is_data, range) = self.place(number);
         if is_data { &self.data[range] } else { &self.hash[range] }
+    }
+
+    pub(crate) fn is_zeros(&self, number: u64) -> bool {
+        self.block(number).iter().all(|byte| *byte == 0)
     }
 
     /// The covered blocks of a round.

@@ -16,29 +16,37 @@ pub(crate) struct Outcome {
 }
 
 /// Damaged blocks, of which every byte is another one, come back if they are not more than the roots. Where nothing
-/// says that some of them are wrong, one root goes on finding out.
+/// says that some of them are wrong, one root goes on finding out. Blocks of zeros come back whatever is lost, once their
+/// digest is known; what cannot be read is taken for zeros, so it is no error where it was zeros.
 pub(crate) fn outcome(image: &Image, damages: &Damages) -> Outcome {
     let roots = size(image.fec_area.roots());
     let data_blocks = image.params.data_blocks();
     let mut recovered = BTreeSet::new();
     loop {
         let before = recovered.len();
+        let mut found = Vec::new();
         for round in 0..image.fec_area.rounds() {
             let damaged =
                 image.round(round).into_iter().filter(|block| damages.contains_key(block));
             // Recovered hash blocks are as good as whole ones; recovered data is recovered anew.
             let bad = damaged.filter(|block| *block < data_blocks || !recovered.contains(block));
-            let bad: Vec<u64> = bad.collect();
-            let is_named = |block: &u64| {
-                damages[block] == Damage::Unreadable || is_known(image, damages, &recovered, *block)
-            };
-            let unnamed = bad.iter().filter(|block| !is_named(block)).count();
-            if bad.len() + usize::from(unnamed > 0) <= roots {
-                let known = |block: &u64| is_known(image, damages, &recovered, *block);
-                let known: Vec<u64> = bad.into_iter().filter(known).collect();
-                recovered.extend(known);
+            let is_known = |block: &u64| is_known(image, damages, &recovered, *block);
+            let (known, unknown): (Vec<u64>, Vec<u64>) = bad.partition(is_known);
+            let (zeros, lost): (Vec<u64>, Vec<u64>) =
+                known.into_iter().partition(|block| image.is_zeros(*block));
+            let is_unreadable = |block: &u64| damages[block] == Damage::Unreadable;
+            let is_read_wrong = |block: &u64| !is_unreadable(block) || !image.is_zeros(*block);
+            let unnamed = unknown.iter().filter(|block| !is_unreadable(block)).count();
+            let read_wrong = unknown.iter().copied().filter(is_read_wrong).count();
+            let erasures = lost.len() + unknown.len();
+            let as_erasures = erasures + usize::from(unnamed > 0) <= roots;
+            let as_errors = lost.len() + read_wrong < roots;
+            found.extend(zeros);
+            if as_erasures || as_errors {
+                found.extend(lost);
             }
         }
+        recovered.extend(found);
         if recovered.len() == before {
             break;
         }

@@ -116,6 +116,32 @@ fn f06_all_roots_are_read_and_one_more_is_an_error() {
     }
 }
 
+/// Where everything is lost, zeros are still read, and beside zeros as many others as there are roots.
+#[test]
+fn blocks_of_zeros_are_read_without_parity() {
+    let mut prng = Prng::new(9);
+    let image = Image::new(&mut prng, Shape { zeros: 300, ..Shape::small(600, 4) });
+    let (zeros, others): (Vec<u64>, Vec<u64>) = (0..600).partition(|block| image.is_zeros(*block));
+    let of_each_round = |count: usize| -> Vec<u64> {
+        let rounds = image.fec_area.rounds();
+        let of = |round| others.iter().copied().filter(move |block| block % rounds == round);
+        (0..rounds).flat_map(|round| of(round).take(count)).collect()
+    };
+    for (lost, is_right) in [(4, true), (5, false)] {
+        let lost = of_each_round(lost);
+        let mut disks = image.disks();
+        let damages = zeros.iter().chain(&lost).map(|block| (*block, Damage::Changed)).collect();
+        disks.damage(&image, &mut prng, &damages);
+        let reader = reader(&image, &share(disks), FecPlatform::detect(), 1 << 20);
+        for block in zeros.iter().chain(&lost) {
+            let mut bytes = [1; 512];
+            let read = reader.read_at(&mut bytes, block * 512);
+            assert_eq!(read.is_ok(), is_right || image.is_zeros(*block), "{block}");
+            assert!(read.is_err() || bytes == image.block(*block), "{block}");
+        }
+    }
+}
+
 #[test]
 fn blocks_that_do_not_exist_have_no_other_bytes() {
     let image = Image::new(&mut Prng::new(4), Shape::small(600, 4));
