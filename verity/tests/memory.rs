@@ -243,7 +243,8 @@ struct Protected {
 }
 
 impl Protected {
-    fn new(block_size: u32, roots: u32, size: u64) -> Protected {
+    /// A hole, but for the first `written` bytes.
+    fn new(block_size: u32, roots: u32, size: u64, written: u64) -> Protected {
         let block_size = BlockSize::new(block_size).expect("a block size");
         let params = Params::builder().data_block_size(block_size).hash_block_size(block_size);
         let params = params.data_size(size).build().expect("parameters");
@@ -253,6 +254,10 @@ impl Protected {
         let file = || tempfile::tempfile().expect("a file");
         let (data, hash, fec) = (file(), file(), file());
         data.set_len(size).expect("a hole");
+        let mut prng = Prng::new(2);
+        for offset in (0..written).step_by(1 << 20) {
+            data.write_all_at(&prng.bytes(1 << 20), offset).expect("a write");
+        }
         let builder = Builder::new(&params).threads(threads());
         let root_hash =
             builder.build_with_fec(&data, &hash, &area, &fec, &fec_area).expect("tree and parity");
@@ -275,7 +280,7 @@ const PROTECTED: [(u32, u32, u64); 4] =
 fn r01_parity_of_sparse_images_takes_no_more_than_any_other() {
     resident("r01_parity_of_sparse_images_takes_no_more_than_any_other", RESIDENT, || {
         for (block_size, roots, size) in PROTECTED {
-            let made = Protected::new(block_size, roots, size);
+            let made = Protected::new(block_size, roots, size, 0);
             let len = made.fec.metadata().expect("a file").len();
             assert_eq!(len, made.fec_area.range().end);
             assert!(len > 60 * MIB, "{len} bytes of parity");
@@ -289,9 +294,12 @@ fn r01_repair_takes_no_more_than_any_other() {
     resident("r01_repair_takes_no_more_than_any_other", RESIDENT, || {
         let mut prng = Prng::new(1);
         for (block_size, roots, _) in PROTECTED {
-            let image = Protected::new(block_size, roots, 512 << 20);
+            let written = 64 << 20;
+            let image = Protected::new(block_size, roots, 512 << 20, written);
             let (rounds, roots) = (image.fec_area.rounds(), u64::from(roots));
             let lost = rounds / 2;
+            // Blocks of zeros would come back without parity.
+            assert!((roots + 1) * rounds * u64::from(block_size) <= written);
             (0..rounds * roots).for_each(|block| image.damage(block, &mut prng));
             // One row more than there are roots, in the first rounds.
             (0..lost.min(16)).for_each(|round| image.damage(roots * rounds + round, &mut prng));
