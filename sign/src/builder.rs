@@ -84,8 +84,8 @@ impl SignatureBuilder {
         }
         let parsed: Vec<_> = chain.iter().map(Certificate::parsed).collect();
         if let Err(index) = is_chain(&self.certificate, &parsed) {
-            let subject = chain.get(index).map(Certificate::subject).unwrap_or_default();
-            return Err(CertificateError::NotInChain { subject: subject.to_owned() }.into());
+            let subject = chain.get(index).map(Certificate::short_subject).unwrap_or_default();
+            return Err(CertificateError::NotInChain { subject }.into());
         }
         let embed_certificate = self.embed_certificate || !chain.is_empty();
         Ok(SignatureBuilder { chain, embed_certificate, ..self })
@@ -154,7 +154,7 @@ impl SignatureBuilder {
                 actual: signature.len(),
                 digest: to_be_signed.digest_algorithm(),
                 key: self.certificate.key_type(),
-                subject: self.certificate.subject().to_owned(),
+                subject: self.certificate.short_subject(),
             }
             .into());
         }

@@ -79,9 +79,18 @@ impl Certificate {
         })
     }
 
-    /// The subject's name, in RFC 4514 form, control characters escaped.
+    /// The subject's name, in RFC 4514 form; control characters, and others that are not seen, are escaped.
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// As much of the subject's name as belongs into a line about something else.
+    pub(crate) fn short_subject(&self) -> String {
+        const MOST: usize = 200;
+        match self.subject.char_indices().nth(MOST) {
+            Some((end, _)) => format!("{}...", &self.subject[..end]),
+            None => self.subject.clone(),
+        }
     }
 
     /// The issuer's name, in the same form.
@@ -223,11 +232,17 @@ impl fmt::Debug for Fingerprint {
 
 /// Names come from files and go to terminals.
 pub(crate) fn printable(name: &x509_cert::name::Name) -> String {
-    let escape = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
+    let escape = |character: char| match is_shown(character) {
+        true => character.to_string(),
+        false => character.escape_default().to_string(),
     };
     name.to_string().chars().map(escape).collect()
+}
+
+/// Whether a character is seen as itself: controls are not, nor what is invisible or turns the direction of others, by
+/// which a name could look like another one.
+fn is_shown(character: char) -> bool {
+    matches!(character, '"' | '\'' | '\\') || character.escape_debug().len() == 1
 }
 
 /// Whether each of `others` is the issuer, by name, of `signer` or of one that is, and stands there once; if

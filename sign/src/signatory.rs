@@ -29,7 +29,7 @@ impl<S: Signer> Signatory<S> {
             return Err(Error::Key(KeyError::Mismatch {
                 key: key.key_type(),
                 certificate: certificate.key_type(),
-                subject: certificate.subject().to_owned(),
+                subject: certificate.short_subject(),
             }));
         }
         Ok(Signatory { signer, builder })

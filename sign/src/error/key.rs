@@ -88,7 +88,7 @@ pub enum KeyError {
         key: KeyType,
         /// Kind of the certificate's public key.
         certificate: KeyType,
-        /// The certificate's subject.
+        /// The certificate's subject, at most its first 200 characters.
         subject: String,
     },
     /// A passphrase is given for a key that takes none.
@@ -138,7 +138,7 @@ pub enum CertificateError {
     /// By its own words it may not issue certificates.
     #[error("the certificate of {subject} is no authority: {reason}")]
     NotAuthority {
-        /// The certificate's subject.
+        /// The certificate's subject, at most its first 200 characters.
         subject: String,
         /// What says so.
         reason: String,

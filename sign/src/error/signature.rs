@@ -24,7 +24,7 @@ pub enum SigningError {
         digest: SignatureDigest,
         /// The certificate's key.
         key: KeyType,
-        /// The certificate's subject.
+        /// The certificate's subject, at most its first 200 characters.
         subject: String,
     },
     /// The finished message does not verify, so it is not handed out.

@@ -66,7 +66,7 @@ pub(crate) fn verify_chain(
     if !is_valid_at(path.authority, authorities.at) {
         return Err(chain(format!(
             "the authority {} is out of its dates",
-            path.authority.subject()
+            path.authority.short_subject()
         )));
     }
     if !allows_length(path.authority, path.intermediates.len()) {
@@ -158,7 +158,7 @@ fn check_usage(leaf: &Certificate, issuers: &[&Certificate]) -> Result<(), Signa
     for issuer in issuers {
         match key_usage(issuer) {
             Some(Some(usage)) if !usage.key_cert_sign() => {
-                let subject = issuer.subject();
+                let subject = issuer.short_subject();
                 return Err(chain(format!("the key usage of {subject} lacks keyCertSign")));
             }
             Some(_) => {}

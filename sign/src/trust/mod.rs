@@ -82,7 +82,7 @@ impl Authorities {
 
 fn check_authority(certificate: &Certificate) -> Result<(), CertificateError> {
     let refused = |reason: &str| CertificateError::NotAuthority {
-        subject: certificate.subject().to_owned(),
+        subject: certificate.short_subject(),
         reason: reason.to_owned(),
     };
     let tbs = certificate.parsed().tbs_certificate();
