@@ -88,8 +88,15 @@ fn k02_no_option_takes_a_secret() {
             assert!(!takes, "{help}");
         }
     }
-    for option in ["--passphrase", "--pin", "--password", "--passphrase-value", "--key-passphrase"]
-    {
+    for option in [
+        "--passphrase",
+        "--pin",
+        "--password",
+        "--passphrase-value",
+        "--key-passphrase",
+        // Takes a number.
+        "--passphrase-fd",
+    ] {
         for words in [vec![option, PASSPHRASE], vec![&*format!("{option}={PASSPHRASE}")]] {
             let line = format!("sign {ROOT} --key rsa2048.key {CERTIFICATE}");
             let words: Vec<_> = line.split(' ').chain(words).map(str::to_owned).collect();

@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use verity::internals::{FecPlatform, Platform};
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
@@ -636,8 +636,19 @@ pub(crate) fn usage_error(error: &clap::Error) -> CommandError {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return CommandError::usage(format!("a command is needed\n\n{}", text.trim_end()));
     }
+    if error.kind() == ErrorKind::ValueValidation && is_about(error, "--passphrase-fd") {
+        // What is no number may be the passphrase, which clap would repeat.
+        return CommandError::usage("--passphrase-fd takes the number of an open file descriptor");
+    }
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     CommandError::usage(text.trim_end())
+}
+
+fn is_about(error: &clap::Error, option: &str) -> bool {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(name)) => name.split(' ').next() == Some(option),
+        _ => false,
+    }
 }
 
 /// Moves the name of the command in front of the options, as options may stand anywhere.
