@@ -66,3 +66,36 @@ fn identifier(hex: &str) -> Vec<u8> {
 fn size(size: usize) -> [u8; 4] {
     u32::try_from(size).expect("a small size").to_le_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// The commands by which docs/SIGNING.md enrols a certificate make the list that the kernel gets here.
+    #[test]
+    fn efitools_make_the_same_list() {
+        let tools = ["cert-to-efi-sig-list", "sign-efi-sig-list", "openssl"];
+        let [Some(to_list), Some(sign_list), Some(openssl)] = tools.map(oracle::require) else {
+            return;
+        };
+        let dir = crate::files::tempdir();
+        let in_dir = |program: &Path, line: &str| {
+            oracle::run_ok(Command::new(program).args(line.split(' ')).current_dir(dir.path()))
+        };
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys");
+        let certificate = keys.join("TEST_KEY_DO_NOT_USE.rsa2048.cert.pem");
+        std::fs::copy(certificate, dir.path().join("signing.crt")).expect("a copy");
+        in_dir(&openssl, "x509 -in signing.crt -outform DER -out signing.der");
+        let owner = "5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a";
+        in_dir(&to_list, &format!("-g {owner} signing.crt db.esl"));
+        let read = |name: &str| crate::files::read(&dir.path().join(name));
+        assert!(read("db.esl") == list(&read("signing.der")));
+
+        let kek = "-subj /CN=kek -days 3 -keyout KEK.key -out KEK.crt";
+        in_dir(&openssl, &format!("req -x509 -newkey rsa:2048 -noenc {kek}"));
+        in_dir(&sign_list, "-a -k KEK.key -c KEK.crt db db.esl db.auth");
+        assert!(read("db.auth").ends_with(&read("db.esl")));
+    }
+}
