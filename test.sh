@@ -11,6 +11,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
+# Modes of new files are compared.
+umask 022
 
 readonly LIST=testdata/debian-packages.txt
 
