@@ -16,9 +16,10 @@ use rustix::fs::FallocateFlags;
 use common::{CHECK, Dir, Run, SIGNED_BUILD, assert_no_leftovers, root_hash};
 use verity_testdata::{files, oracle, pattern};
 
-/// So large that hashing takes a while, by the slowest algorithm. Holes would not do: they are not read.
+/// So large that hashing takes a while, by the slowest algorithm and on one of however many processors. Holes would
+/// not do: they are not read.
 const LARGE: u64 = 512 << 20;
-const SLOW: &str = "--hash=sha3-512";
+const SLOW: [&str; 2] = ["--hash=sha3-512", "--threads=1"];
 
 fn spawn(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -44,7 +45,7 @@ fn c02_signals_leave_the_old_file_and_no_temporary_one() {
         let dir = Dir::new();
         files::dense(&dir.path("data"), LARGE);
         dir.write("hash", b"old");
-        let mut child = spawn(dir.command().args(["format", "data", "hash", SLOW]));
+        let mut child = spawn(dir.command().args(["format", "data", "hash"]).args(SLOW));
         wait_for_temporary(&dir);
         thread::sleep(Duration::from_millis(50));
         signal(&child, name);
@@ -64,7 +65,8 @@ fn c02_a_signal_leaves_old_parity_too() {
     dir.write("hash", b"old");
     dir.write("fec", b"old parity");
     let mut command = dir.command();
-    let mut child = spawn(command.args(["format", "data", "hash", "--fec-device", "fec", SLOW]));
+    let mut child =
+        spawn(command.args(["format", "data", "hash", "--fec-device", "fec"]).args(SLOW));
     wait_until_reading(&child);
     signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
@@ -76,7 +78,7 @@ fn c02_a_signal_leaves_old_parity_too() {
 fn ignored_signals_stay_ignored() {
     let dir = Dir::new();
     files::dense(&dir.path("data"), LARGE);
-    let script = "trap '' HUP; exec \"$0\" format data hash --hash=sha3-512";
+    let script = "trap '' HUP; exec \"$0\" format data hash --hash=sha3-512 --threads=1";
     let mut shell = dir.tool("sh");
     let mut child = spawn(shell.args(["-c", script, env!("CARGO_BIN_EXE_verity")]));
     wait_for_temporary(&dir);
@@ -105,7 +107,7 @@ fn x06_an_image_that_changes_while_it_gets_its_own_hash_area_is_not_vouched_for(
     files::dense(&dir.path("data"), 256 << 20);
     let line = "format data data --data-blocks 65536 --hash-offset 256M";
     let mut command = dir.command();
-    command.args(line.split(' ')).arg(SLOW);
+    command.args(line.split(' ')).args(SLOW);
     let mut child = spawn(&mut command);
     wait_until_reading(&child);
     signal(&child, "STOP");
@@ -125,7 +127,7 @@ fn x06_an_image_that_changes_while_it_gets_its_own_parity_is_not_vouched_for() {
     files::dense(&dir.path("data"), 256 << 20);
     let line = "format data hash --data-blocks 65536 --fec-device data --fec-offset 256M";
     let mut command = dir.command();
-    command.args(line.split(' ')).arg(SLOW);
+    command.args(line.split(' ')).args(SLOW);
     let mut child = spawn(&mut command);
     wait_until_reading(&child);
     signal(&child, "STOP");
@@ -148,7 +150,7 @@ fn x06_an_image_that_changes_during_the_run_gives_no_output() {
     for change in ["written", "appended", "truncated", "punched"] {
         let dir = Dir::new();
         files::dense(&dir.path("data"), LARGE);
-        let mut child = spawn(dir.command().args(["format", "data", "hash", SLOW]));
+        let mut child = spawn(dir.command().args(["format", "data", "hash"]).args(SLOW));
         wait_for_temporary(&dir);
         signal(&child, "STOP");
         let file = fs::File::options().write(true).open(dir.path("data")).unwrap();
@@ -172,9 +174,9 @@ fn x06_an_image_that_changes_during_the_run_gives_no_output() {
 fn c02_x06_a_verification_that_is_interrupted_or_overtaken_gives_no_verdict() {
     let dir = Dir::new();
     files::dense(&dir.path("data"), LARGE);
-    let root = dir.format(SLOW);
+    let root = dir.format(SLOW[0]);
     let begin = || {
-        let child = spawn(dir.command().args(["verify", "data", "hash", &root]));
+        let child = spawn(dir.command().args(["verify", "data", "hash", &root, SLOW[1]]));
         wait_until_reading(&child);
         child
     };

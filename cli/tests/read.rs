@@ -339,7 +339,7 @@ fn c02_a_signal_ends_a_run_and_leaves_no_file() {
     files::dense(&dir.path("data"), 512 << 20);
     let root = dir.format("--hash=sha3-512");
     let mut command = dir.command();
-    command.args(["read", "data", "hash", &root, "--output", "out"]);
+    command.args(["read", "data", "hash", &root, "--output", "out", "--threads", "1"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
     while !dir.names().iter().any(|name| name.contains("verity-tmp")) {

@@ -181,8 +181,7 @@ fn k01_a_key_of_another_user_is_refused_to_all_but_root() {
     let dir = with_key();
     dir.set_mode(".", 0o755);
     dir.set_mode("rsa2048.key", 0o644);
-    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_verity"));
-    fs::copy(binary, dir.path("verity")).unwrap();
+    dir.own_verity();
     fs::create_dir(dir.path("out")).unwrap();
     std::os::unix::fs::chown(dir.path("out"), Some(65534), None).unwrap();
     let owned_by = |owner: u32| {

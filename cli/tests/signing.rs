@@ -125,7 +125,7 @@ fn k03_every_source_is_read_in_one_way() {
         (format!("{sign} --passphrase-fd 3 3<."), 4, "/dev/fd/3"),
         (format!("{sign} --passphrase-fd 3 3</dev/null"), 5, "the passphrase is empty"),
         (format!("{sign} --passphrase-fd 3 3</dev/zero"), 5, "longer than 1024"),
-        (format!("{sign} --passphrase-fd 4294967296"), 2, "4294967296"),
+        (format!("{sign} --passphrase-fd 4294967296"), 2, "number of an open file descriptor"),
         // No terminal to ask at.
         (format!("{sign} </dev/null"), 5, "--passphrase-file"),
         (format!("{sign} <&-"), 5, "--passphrase-file"),
@@ -226,14 +226,10 @@ fn another_program_signs_a_set() {
 fn programs_that_do_not_sign() {
     let dir = Dir::new();
     dir.key("rsa2048");
-    let script = |name: &str, text: &str| {
-        dir.write(name, format!("#!/bin/sh\n{text}\n").as_bytes());
-        dir.set_mode(name, 0o755);
-    };
-    script("fails", "echo the service says no >&2; exit 3");
-    script("lies", "head -c 256 /dev/zero");
-    script("floods", "cat /dev/zero");
-    script("hangs", "sleep 1000 & echo $$ $! >pids; wait");
+    dir.script("fails", "echo the service says no >&2; exit 3");
+    dir.script("lies", "head -c 256 /dev/zero");
+    dir.script("floods", "cat /dev/zero");
+    dir.script("hangs", "sleep 1000 & echo $$ $! >pids; wait");
     for (program, code, words) in [
         (
             "./fails",
@@ -252,14 +248,13 @@ fn programs_that_do_not_sign() {
         dir.fails(&format!("sign {ROOT} {CERTIFICATE} --signer-command ./fails"), 5, "failed");
     assert_eq!(run.stderr.matches("the signer command failed").count(), 1, "{run:?}");
     if oracle::require("openssl").is_some() {
-        let script =
-            "#!/bin/sh\nexec openssl pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256\n";
-        dir.write("signs", script.as_bytes());
-        dir.set_mode("signs", 0o755);
+        let sign = "exec openssl pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256";
+        dir.script("signs", sign);
+        let script = dir.read("signs");
         let line =
             format!("sign {ROOT} --certificate rsa2048.cert --signer-command ./signs --output");
         dir.fails(&format!("{line} signs"), 2, "signs");
-        assert_eq!(dir.read("signs"), script.as_bytes());
+        assert_eq!(dir.read("signs"), script);
         dir.ok(&format!("{line} good"));
     }
     // A set appears whole or not at all.
@@ -287,8 +282,7 @@ fn signal(child: &Child, name: &str) {
 fn c02_a_signal_stops_the_program_that_signs() {
     let dir = Dir::new();
     dir.key("rsa2048");
-    dir.write("hangs", b"#!/bin/sh\nsleep 1000 & echo $$ $! >pids; wait\n");
-    dir.set_mode("hangs", 0o755);
+    dir.script("hangs", "sleep 1000 & echo $$ $! >pids; wait");
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let line = format!("sign {ROOT} {CERTIFICATE} --signer-command ./hangs");
         let mut command = dir.command();

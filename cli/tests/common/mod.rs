@@ -8,10 +8,11 @@ pub(crate) mod token;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use verity_testdata::files::{self, TempDir};
 use verity_testdata::{oracle, pattern};
@@ -39,6 +40,22 @@ impl Dir {
 
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         files::write(&self.path(name), bytes);
+    }
+
+    /// Makes a shell script by another process: a file that this one has open for writing cannot be executed, and
+    /// what other tests start at that moment has it open, too.
+    pub(crate) fn script(&self, name: &str, text: &str) {
+        let mut shell = self.tool("sh");
+        shell.args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh", name]).stdin(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        write!(shell.stdin.take().unwrap(), "#!/bin/sh\n{text}\n").unwrap();
+        assert!(shell.wait().unwrap().success());
+    }
+
+    /// The program itself, where other users can execute it; by another process, as scripts are.
+    pub(crate) fn own_verity(&self) {
+        oracle::run_ok(self.tool("cp").args([env!("CARGO_BIN_EXE_verity"), "verity"]));
+        self.set_mode("verity", 0o755);
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {

@@ -50,7 +50,7 @@ fn nonsense_is_hung_up_on_and_disturbs_nobody() {
 #[test]
 fn a_handshake_has_a_deadline_however_slowly_its_bytes_come() {
     let dir = Dir::with_data(100);
-    let server = server(&dir, "--timeout 1");
+    let server = server(&dir, "--timeout 3");
     let mut idle = server.client(false);
     let silent = server.connect();
     let mut slow = server.connect();
@@ -71,7 +71,7 @@ fn a_handshake_has_a_deadline_however_slowly_its_bytes_come() {
 #[test]
 fn a_client_that_takes_nothing_makes_room_again() {
     let dir = Dir::with_data(2000);
-    let server = server(&dir, "--timeout 1 --max-clients 1");
+    let server = server(&dir, "--timeout 3 --max-clients 1");
     let mut deaf = server.client(true);
     for _ in 0..10 {
         deaf.send(0, nbd::READ, 0, 2000 * 4096, &[]).unwrap();

@@ -57,11 +57,11 @@ fn x01_concurrent_processes_are_busy_or_complete() {
     }
 }
 
-/// Starts "create" so that it waits for a second before it takes its first lock, and gives it time to get
+/// Starts "create" so that it waits for seconds before it takes its first lock, and gives it time to get
 /// there.
 fn start_with_a_late_lock(directory: &Path) -> Option<Child> {
     let mut command = Command::new(oracle::require("strace")?);
-    command.args(["-f", "-qq", "-o", "/dev/null", "--inject=flock:delay_enter=1000000:when=1"]);
+    command.args(["-f", "-qq", "-o", "/dev/null", "--inject=flock:delay_enter=4000000:when=1"]);
     command.arg(std::env::current_exe().unwrap());
     let mut command = prefixed(command, "create", directory);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -318,11 +318,26 @@ fn in_place_follows_links_to_devices_only() {
     let area = HashArea::new(&params, 10 * 4096, true).unwrap();
     let error = in_place.begin(&area).unwrap_err();
     assert!(words(&error).contains("40960 bytes"), "{}", words(&error));
+    // What another test starts at that moment holds the device a little longer.
+    let freed = || when_free(|| InPlace::open(device.path()).ok());
+    drop(freed());
 
     // As a mounted file system would hold it.
     let exclusive = 0o200; // O_EXCL
-    let held = OpenOptions::new().read(true).custom_flags(exclusive).open(device.path()).unwrap();
+    let held = when_free(|| {
+        OpenOptions::new().read(true).custom_flags(exclusive).open(device.path()).ok()
+    });
     assert!(matches!(InPlace::open(device.path()), Err(PublishError::Busy { .. })));
     drop(held);
-    InPlace::open(device.path()).unwrap();
+    freed();
+}
+
+fn when_free<T>(open: impl Fn() -> Option<T>) -> T {
+    for _ in 0..1000 {
+        if let Some(opened) = open() {
+            return opened;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("it is never free");
 }
