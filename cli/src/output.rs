@@ -426,7 +426,7 @@ fn linted(facts: &Linted) -> String {
         let _ = write!(text, "{:<4} {}: {}", point.verdict, point.name, Plain(&point.explanation));
         if let Some(error) = point.kernel_error {
             let _ = write!(text, " ({error}");
-            if let Some(message) = point.kernel_message {
+            if let Some(message) = &point.kernel_message {
                 let _ = write!(text, ": {message}");
             }
             text.push(')');

@@ -21,8 +21,12 @@ mod intact;
 mod keys;
 #[path = "kernel/lint.rs"]
 mod lint;
+#[path = "kernel/log.rs"]
+mod log;
 #[path = "kernel/made.rs"]
 mod made;
+#[path = "kernel/messages.rs"]
+mod messages;
 #[path = "kernel/mutation.rs"]
 mod mutation;
 #[path = "kernel/options.rs"]
@@ -169,7 +173,7 @@ fn the_kernel_does_what_is_expected() {
     geometries_are_mapped(judged);
     let mut wrong = Vec::new();
     for (trial, expected, verdict) in judged.results() {
-        if let Err(difference) = expected.check(verdict) {
+        if let Err(difference) = expected.check(verdict).and_then(|()| trial.log.check(verdict)) {
             let key =
                 trial.case.key.iter().map(|key| format!("\n  key: {}", hex::encode(&key.payload)));
             let (name, table, key) = (&trial.case.name, &trial.case.table, key.collect::<String>());
@@ -202,6 +206,10 @@ fn wrong_expectations_are_not_met() {
             let name = &trial.case.name;
             assert!(wrong.check(verdict).is_err(), "{name}: an expectation with {what} is met");
             count += 1;
+        }
+        for (what, wrong) in trial.log.wrong_ones() {
+            let name = &trial.case.name;
+            assert!(wrong.check(verdict).is_err(), "{name}: a log with {what} is met");
         }
     }
     assert!(count >= 2 * judged.trials.len(), "only {count} wrong expectations");

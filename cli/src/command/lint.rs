@@ -31,7 +31,7 @@ pub(crate) struct Linted {
     pub(crate) accepted: &'static str,
     /// The kernel's error and its words in the log.
     pub(crate) error: Option<&'static str>,
-    pub(crate) kernel_message: Option<&'static str>,
+    pub(crate) kernel_message: Option<String>,
     pub(crate) since: String,
     pub(crate) keyrings: Vec<KeyringFacts>,
     /// What must be so for it to be accepted, and was not told.
@@ -54,7 +54,7 @@ pub(crate) struct PointFacts {
     /// `ok`, `warn` or `fail`.
     pub(crate) verdict: &'static str,
     pub(crate) kernel_error: Option<&'static str>,
-    pub(crate) kernel_message: Option<&'static str>,
+    pub(crate) kernel_message: Option<String>,
     pub(crate) explanation: String,
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn run(options: &Options, _context: &Context) -> Result<Outcome, Comm
         signature: Quoted(&options.signature).to_string(),
         accepted: accepted.name(),
         error: report.error().map(|error| error.name()),
-        kernel_message: report.refusal().and_then(Point::kernel_message),
+        kernel_message: report.refusal().and_then(Point::kernel_message).map(str::to_owned),
         since: report.since(),
         keyrings: keyrings.collect(),
         assumptions: match accepted {
@@ -111,7 +111,7 @@ fn point_facts(point: &Point) -> PointFacts {
         name: point.name(),
         verdict: point.status().name(),
         kernel_error: point.error().map(|error| error.name()),
-        kernel_message: point.kernel_message(),
+        kernel_message: point.kernel_message().map(str::to_owned),
         explanation: point.explanation().to_owned(),
     }
 }

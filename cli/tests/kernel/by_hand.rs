@@ -9,32 +9,41 @@ use crate::mutation::OIDS;
 /// Where things are in a `SignedData`, and in a `SignerInfo`.
 const VERSION: usize = 0;
 const DIGEST_ALGORITHMS: usize = 1;
-const CERTIFICATES: usize = 3;
+pub(crate) const CERTIFICATES: usize = 3;
 const DIGEST_ALGORITHM: usize = 2;
+pub(crate) const SIGNED_ATTRIBUTES: usize = 3;
 const SIGNATURE_ALGORITHM: usize = 3;
 const SIGNATURE: usize = 4;
 
 /// A message taken apart.
 #[derive(Clone)]
-struct Message(Node);
+pub(crate) struct Message(Node);
 
 impl Message {
-    fn data(&mut self) -> &mut Node {
+    pub(crate) fn parse(der: &[u8]) -> Message {
+        Message(Node::parse(der))
+    }
+
+    pub(crate) fn data(&mut self) -> &mut Node {
         self.0.at(&[1, 0])
     }
 
-    fn signer(&mut self) -> &mut Node {
+    pub(crate) fn signers(&mut self) -> &mut Node {
         let last = self.data().children().len() - 1;
-        self.data().at(&[last, 0])
+        self.data().at(&[last])
     }
 
-    fn variant(&self, name: &str) -> Variant {
+    pub(crate) fn signer(&mut self) -> &mut Node {
+        self.signers().at(&[0])
+    }
+
+    pub(crate) fn variant(&self, name: &str) -> Variant {
         Variant::new("by hand", name, self.0.encode())
     }
 }
 
 pub(crate) fn variants(keys: &Keys, root: &str) -> Vec<Variant> {
-    let message = |key: &str, options: &str| Message(Node::parse(&keys.ours(root, key, options)));
+    let message = |key: &str, options: &str| Message::parse(&keys.ours(root, key, options));
     let mut variants = Vec::new();
     for (key, options) in [
         ("rsa2048", ""),
@@ -76,12 +85,10 @@ fn two_signers(keys: &Keys, root: &str) -> Vec<Variant> {
                 keys.openssl.then(|| keys.signed("cms", one, root.as_bytes(), &options)).flatten();
             let Some(signed) = signed else { continue };
             for which in [&[0][..], &[1], &[0, 1]] {
-                let mut message = Message(Node::parse(&signed));
-                let last = message.data().children().len() - 1;
+                let mut message = Message::parse(&signed);
                 for &signer in which {
                     let sm3 = hex::decode("2a811ccf55018311").unwrap();
-                    *message.data().at(&[last, signer, DIGEST_ALGORITHM, 0]) =
-                        Node::Primitive(6, sm3);
+                    *message.signers().at(&[signer, DIGEST_ALGORITHM, 0]) = Node::Primitive(6, sm3);
                 }
                 variants.push(message.variant(&format!("{one} {options}, SM3 for {which:?}")));
             }

@@ -88,6 +88,7 @@ impl Keys {
                 name.len()
             ));
         }
+        self.make_circle();
         // The name and the number of an enrolled certificate, and another key.
         let config = "[req]\nprompt=no\ndistinguished_name=dn\n[dn]\nO=TEST KEY DO NOT USE\nCN=verity test rsa2048\n";
         self.dir.write("config", config.as_bytes());
@@ -101,6 +102,23 @@ impl Keys {
         self.enroll("expired");
         for name in self.names() {
             self.dir.set_mode(&format!("{name}.key"), 0o600);
+        }
+    }
+
+    /// Two that have issued each other's certificate.
+    fn make_circle(&self) {
+        let ca = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n";
+        self.dir.write("extensions", ca.as_bytes());
+        for name in ["round", "about"] {
+            self.openssl(&format!("genpkey {EC} -out {name}.key"));
+            let subject = format!("-key {name}.key -subj /O=verity/CN={name}");
+            self.openssl(&format!("req -new {subject} -out {name}.request"));
+            self.openssl(&format!("req -x509 -new {subject} -out {name}.cert"));
+        }
+        for (name, issuer) in [("round", "about"), ("about", "round")] {
+            self.openssl(&format!(
+                "x509 -req -in {name}.request -CA {issuer}.cert -CAkey {issuer}.key -set_serial 0x55 -days 30 -extfile extensions -out {name}.cert"
+            ));
         }
     }
 

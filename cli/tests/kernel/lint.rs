@@ -13,8 +13,9 @@ use verity_testdata::pattern::Prng;
 
 use crate::image::{Image, Shape};
 use crate::keys::Keys;
+use crate::log::Log;
 use crate::trial::Trial;
-use crate::{by_hand, made, mutation};
+use crate::{by_hand, made, messages, mutation};
 
 const DESCRIPTION: &str = "verity:variant";
 /// The command is asked for one in so many.
@@ -22,7 +23,7 @@ const BY_THE_COMMAND: usize = 40;
 
 /// What every run has at least, whatever the seed, where openssl is. What is made is the same in every run, but for what
 /// another openssl does not make.
-pub(crate) const CLASSES: [(&str, usize); 8] = [
+pub(crate) const CLASSES: [(&str, usize); 35] = [
     ("lint: mutation", 330),
     ("lint: made", 700),
     ("lint: made: accepted", 200),
@@ -31,6 +32,33 @@ pub(crate) const CLASSES: [(&str, usize); 8] = [
     ("lint: made: EKEYREJECTED", 130),
     ("lint: made: ENOKEY", 55),
     ("lint: made: ENOPKG", 110),
+    ("lint: made: log: PKCS#7 signature with non-detached data", 10),
+    ("lint: made: log: PKCS7: Authenticode AuthAttrs only allowed with Authenticode", 4),
+    ("lint: made: log: PKCS7: Authenticode requires AuthAttrs", 2),
+    ("lint: made: log: PKCS7: Inconsistently supplied authAttrs", 2),
+    ("lint: made: log: PKCS7: Invalid unspecified sig (not pkcs7-data)", 2),
+    ("lint: made: log: PKCS7: Message signed outside of X.509 validity window", 1),
+    ("lint: made: log: PKCS7: Mismatch between global data type", 2),
+    ("lint: made: log: PKCS7: Missing required AuthAttr", 4),
+    ("lint: made: log: PKCS7: Only support pkcs7_signedData type", 2),
+    ("lint: made: log: PKCS7: Repeated/multivalue AuthAttrs not permitted", 6),
+    ("lint: made: log: PKCS7: S/MIME Caps only allowed with Authenticode", 10),
+    ("lint: made: log: PKCS7: Sig 1: Invalid digest size", 1),
+    ("lint: made: log: PKCS7: Sig 1: Message digest doesn't match", 2),
+    ("lint: made: log: PKCS7: Sig 1: X.509 chain contains auth-skid nonmatch", 1),
+    ("lint: made: log: PKCS7: Sig 2: Invalid digest size", 1),
+    ("lint: made: log: PKCS7: Sig 2: Message digest doesn't match", 1),
+    ("lint: made: log: PKCS7: SignedData-SignerInfo version mismatch", 4),
+    ("lint: made: log: PKCS7: Unsupported SignedData version", 20),
+    ("lint: made: log: PKCS7: Unsupported SignerInfo version", 10),
+    ("lint: made: log: PKCS7: Unsupported data type", 2),
+    ("lint: made: log: Unsupported digest algo", 20),
+    ("lint: made: log: Unsupported pkey algo", 20),
+    ("lint: made: log: X.509: Couldn't decode AuthKeyIdentifier", 2),
+    ("lint: made: log: X.509: signatureAlgorithm", 1),
+    ("lint: made: log: PKCS7: Sig 1: X.509 chain contains loop", 2),
+    ("lint: made: log: PKCS7: Data already supplied", 10),
+    ("lint: made: log: refused without a word", 100),
 ];
 
 /// A signature, or what is put in its place.
@@ -64,6 +92,7 @@ pub(crate) fn trials(keys: &Keys, prng: &mut Prng) -> Vec<Trial> {
     if keys.openssl {
         variants.extend(made::by_openssl(keys, &root));
         variants.extend(made::upper_case(keys, &root));
+        variants.extend(messages::variants(keys, &root));
     }
     let keyring = keys.keyring();
     let trial = |(number, variant)| trial(number, variant, &image, keys, &keyring);
@@ -101,6 +130,7 @@ fn trial(
     };
     let table = image.table_with(options).to_string().replace(&lower, &root_hash);
     let mut case = image.case(&format!("lint: {}: {}", variant.class, variant.name), &table);
+    let log = Log::predicted(&root_hash, keyring, &variant.signature);
     case.key = Some(Key {
         description: DESCRIPTION.to_owned(),
         payload: variant.signature,
@@ -108,8 +138,10 @@ fn trial(
     });
     let mutated = variant.class.starts_with("mutation");
     let how = if mutated { "mutation" } else { "made" };
-    let classes = [format!("lint: {how}"), format!("lint: {how}: {verdict}")];
-    Trial::new(image, &format!("lint: {}", variant.class), case, expected).also(classes)
+    let mut classes = vec![format!("lint: {how}"), format!("lint: {how}: {verdict}")];
+    classes.extend(log.classes().map(|class| format!("lint: {how}: log: {class}")));
+    let class = format!("lint: {}", variant.class);
+    Trial::new(image, &class, case, expected).also(classes).logs(log)
 }
 
 /// What `verity lint-signature` says: whether it is accepted, and the error.

@@ -19,13 +19,15 @@ const OPTIONS: [&str; 8] = [
     "-noattr -nodetach",
 ];
 /// What it is told once.
-const ONCE: [&str; 6] = [
+const ONCE: [&str; 8] = [
     "-nosmimecap -cades",
     "-noattr -nocerts -stream",
     "-noattr -nocerts -keyopt rsa_padding_mode:pss",
     "-noattr -econtent_type pkcs7-digestData",
     "-nosmimecap -econtent_type pkcs7-digestData",
     "-noattr -nocerts -keyid -econtent_type 1.3.6.1.4.1.311.2.1.4",
+    "-nosmimecap -nocerts -keyid -econtent_type 1.3.6.1.4.1.311.2.1.4",
+    "-keyid -econtent_type 1.3.6.1.4.1.311.2.1.4",
 ];
 const DIGESTS: [&str; 14] = [
     "md5",

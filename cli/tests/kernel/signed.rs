@@ -9,6 +9,7 @@ use verity_testdata::pattern::Prng;
 
 use crate::common::Dir;
 use crate::image::{Image, Shape, invert};
+use crate::log::Log;
 use crate::trial::Trial;
 
 /// The test keys whose certificates are enrolled, and the digests that they sign. `other` is not enrolled.
@@ -36,21 +37,27 @@ pub(crate) fn trials(prng: &mut Prng) -> Vec<Trial> {
         trials.push(signed.trial(&what, Some(embedded), good.clone()));
         let other = signed.signature(&signed.other_root(), key, &[]);
         let what = format!("of another root hash, {key}");
-        trials.push(signed.trial(&what, Some(other), Expectation::Refused(EKEYREJECTED)));
+        let refused = signed.trial(&what, Some(other), Expectation::Refused(EKEYREJECTED));
+        trials.push(refused.logs(Log::refused("EKEYREJECTED")));
     }
     let by_rsa = signed.signature(&signed.root(), "rsa2048", &[]);
     let unknown = signed.signature(&signed.root(), "other", &[]);
     let embedded = signed.signature(&signed.root(), "other", &["--embed-certificate"]);
     let (no_key, no_message) = (Expectation::Refused(ENOKEY), Expectation::Refused(EBADMSG));
     let short = by_rsa[..by_rsa.len() - 1].to_vec();
-    trials.push(signed.trial("by an unknown key", Some(unknown.clone()), no_key.clone()));
-    trials.push(signed.trial(
-        "by an unknown key with its certificate",
-        Some(embedded),
-        no_key.clone(),
-    ));
-    trials.push(signed.trial("none", None, no_key.clone()));
-    trials.push(signed.trial("cut short", Some(short), no_message));
+    for (what, signature, expected, log) in [
+        ("by an unknown key", Some(unknown.clone()), no_key.clone(), Log::refused("ENOKEY")),
+        (
+            "by an unknown key with its certificate",
+            Some(embedded),
+            no_key.clone(),
+            Log::refused("ENOKEY"),
+        ),
+        ("none", None, no_key, Log::no_key("ENOKEY")),
+        ("cut short", Some(short), no_message, Log::refused("EBADMSG")),
+    ] {
+        trials.push(signed.trial(what, signature, expected).logs(log));
+    }
     trials.push(signed.corrupt(&by_rsa));
     trials.extend(signed.no_longer_there(&by_rsa));
     trials.extend(signed.required(&by_rsa, &unknown));
@@ -120,15 +127,15 @@ impl Signed {
     /// are passed over as if they were not there.
     fn no_longer_there(&self, good: &[u8]) -> [Trial; 3] {
         let states = [
-            (KeyState::Expired, ENOKEY),
-            (KeyState::Revoked, EKEYREVOKED),
-            (KeyState::Closed, EACCES),
+            (KeyState::Expired, ENOKEY, "ENOKEY"),
+            (KeyState::Revoked, EKEYREVOKED, "EKEYREVOKED"),
+            (KeyState::Closed, EACCES, "EACCES"),
         ];
-        states.map(|(state, errno)| {
+        states.map(|(state, errno, name)| {
             let what = format!("in a key that is not given out, {state:?}");
             let mut trial = self.trial(&what, Some(good.to_vec()), Expectation::Refused(errno));
             trial.case.key.as_mut().unwrap().state = state;
-            trial
+            trial.logs(Log::no_key(name))
         })
     }
 
@@ -139,9 +146,10 @@ impl Signed {
         let class = "signature: required";
         let unsigned = self.image.case("signature: required, none", &self.image.table());
         let mut trials = vec![
-            Trial::new(&self.image, class, unsigned, no_key.clone()),
+            Trial::new(&self.image, class, unsigned, no_key.clone()).logs(Log::refused("ENOKEY")),
             self.trial("required, good", Some(good.to_vec()), intact),
-            self.trial("required, by an unknown key", Some(unknown.to_vec()), no_key),
+            self.trial("required, by an unknown key", Some(unknown.to_vec()), no_key)
+                .logs(Log::refused("ENOKEY")),
         ];
         trials.iter_mut().for_each(|trial| trial.case.require_signatures = true);
         trials

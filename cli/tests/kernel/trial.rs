@@ -7,12 +7,15 @@ use verity::Algorithm;
 use verity_testdata::kernel::{Case, ENOENT, Expectation, Judgement, Kernel, Verdict};
 
 use crate::image::Image;
+use crate::log::Log;
 
 /// A case, its classes, and what it should come to where the kernel has the hash algorithm.
 #[derive(Clone, Debug)]
 pub(crate) struct Trial {
     pub(crate) classes: Vec<String>,
     pub(crate) case: Case,
+    /// What is logged about signatures.
+    pub(crate) log: Log,
     algorithm: Algorithm,
     expected: Expectation,
 }
@@ -20,7 +23,13 @@ pub(crate) struct Trial {
 impl Trial {
     pub(crate) fn new(image: &Image, class: &str, case: Case, expected: Expectation) -> Trial {
         let algorithm = image.params.algorithm();
-        Trial { classes: vec![class.to_owned()], case, algorithm, expected }
+        let (classes, log) = (vec![class.to_owned()], Log::default());
+        Trial { classes, case, log, algorithm, expected }
+    }
+
+    /// The same trial, with these lines about signatures in the log.
+    pub(crate) fn logs(self, log: Log) -> Trial {
+        Trial { log, ..self }
     }
 
     /// The same trial, counted in these classes too.

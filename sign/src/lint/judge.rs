@@ -62,6 +62,11 @@ fn is_unsupported(signer: &Signer<'_>) -> bool {
     signer.hash == Some(Hash::Other)
 }
 
+/// How the kernel's line about a signer begins.
+fn of_signer(signer: &Signer<'_>, what: &str) -> String {
+    format!("PKCS7: Sig {}: {what}", signer.number)
+}
+
 fn check_attributes(message: &Message<'_>, findings: &mut Findings) {
     let with = message.signers.iter().filter(|signer| signer.attributes.bytes.is_some()).count();
     match (message.signers.len(), with) {
@@ -156,7 +161,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             Check::OtherText(error, words) => self.findings.fail("signed-text", error, "", words),
             Check::Holds | Check::Untold => {}
         }
-        self.verify_chain(index);
+        self.verify_chain(signer, index);
         Some(index)
     }
 
@@ -172,24 +177,20 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
         let Some(digest) = hash.digest(&[text]) else { return };
         if stated.len() != digest.len() {
             let words = "the signed message digest has another length than its algorithm's";
-            self.findings.fail(
-                "signed-text",
-                Badmsg,
-                "PKCS7: Invalid digest size",
-                words.to_owned(),
-            );
+            let message = of_signer(signer, "Invalid digest size");
+            self.findings.fail("signed-text", Badmsg, message, words.to_owned());
         } else if stated != digest {
             let signed = |text: &[u8]| hash.digest(&[text]).as_deref() == Some(stated);
             let words = self.texts.mistake(signed).unwrap_or_else(|| {
                 "the attributes state the digest of another text than this root hash".to_owned()
             });
-            let message = "PKCS7: Message digest doesn't match";
+            let message = of_signer(signer, "Message digest doesn't match");
             self.findings.fail("signed-text", Keyrejected, message, words);
         }
     }
 
     /// Follows the embedded certificates from a signer's upwards.
-    fn verify_chain(&mut self, first: usize) {
+    fn verify_chain(&mut self, signer: &Signer<'_>, first: usize) {
         self.seen.fill(false);
         let all = &self.message.certificates;
         let mut at = first;
@@ -206,7 +207,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
                     if found.is_some() && authority.skid.is_some() && authority.skid != skid {
                         let words =
                             "an embedded certificate names its issuer's key identifier wrongly";
-                        let message = "PKCS7: X.509 chain contains auth-skid nonmatch";
+                        let message = of_signer(signer, "X.509 chain contains auth-skid nonmatch");
                         self.findings.fail("certificates", Keyrejected, message, words.to_owned());
                         return;
                     }
@@ -221,7 +222,8 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             let Some(above) = all.get(next) else { return };
             if self.seen.get(next) == Some(&true) {
                 let words = "the embedded certificates go round in a circle";
-                self.findings.push(Point::warn("certificates", words));
+                let message = of_signer(signer, "X.509 chain contains loop");
+                self.findings.push(Point::warn("certificates", words).logged(message));
                 return;
             }
             if let Some(Err(error)) = certificate.signed_by(&above.key, self.findings.effort()) {

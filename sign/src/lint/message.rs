@@ -25,6 +25,8 @@ pub(super) struct Message<'a> {
 /// One SignerInfo.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Signer<'a> {
+    /// From 1, as the kernel counts them in its log.
+    pub(super) number: usize,
     /// By which the kernel looks for its certificate or key.
     pub(super) id: Vec<u8>,
     /// The same for people.
@@ -233,7 +235,7 @@ fn certificate<'a>(
         Err(refused) => {
             let words =
                 format!("the kernel cannot take an embedded certificate: {}", refused.reason);
-            findings.fail("certificates", refused.error, "", words);
+            findings.fail("certificates", refused.error, refused.kernel_message, words);
         }
     }
 }
@@ -254,12 +256,12 @@ fn revocation_lists(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<
             let refused = match element.tag {
                 tag::SEQUENCE => Certificate::parse(element.whole, findings.effort())
                     .err()
-                    .map(|refused| refused.error),
-                _ => Some(Badmsg),
+                    .map(|refused| (refused.error, refused.kernel_message)),
+                _ => Some((Badmsg, "")),
             };
-            if let Some(error) = refused {
+            if let Some((error, message)) = refused {
                 let words = "it carries a revocation list".to_owned();
-                findings.fail("certificates", error, "", words);
+                findings.fail("certificates", error, message, words);
             }
             if !reader.more(&list)? {
                 break;
@@ -301,7 +303,7 @@ impl<'a> Signers<'a> {
         let sequence = reader.open(tag::SEQUENCE)?;
         let by_key = self.signer_version(reader.leaf(tag::INTEGER)?.content, findings);
         let named = self.identifier(reader)?;
-        let mut signer = Signer::default();
+        let mut signer = Signer { number: self.found.len() + 1, ..Signer::default() };
         let (digest, _) = x509::algorithm(reader)?;
         signer.hash = Hash::of_signer(digest);
         if signer.hash.is_none() {
@@ -454,7 +456,7 @@ impl<'a> Signers<'a> {
         let expected = if self.authenticode { INDIRECT_DATA } else { DATA };
         match known {
             Known::ContentType if value.content != expected.as_bytes() => {
-                let message = "PKCS7: Mismatch between global data type and sinfo";
+                let message = "PKCS7: Mismatch between global data type";
                 fail(Badmsg, message, "the signed content type is another than the message's");
             }
             Known::SigningTime => {

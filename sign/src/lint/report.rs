@@ -1,5 +1,6 @@
 //! What a lint has found, point by point, in the order in which the kernel looks.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::KernelError;
@@ -41,18 +42,23 @@ pub struct Point {
     name: &'static str,
     status: Status,
     error: Option<KernelError>,
-    kernel_message: &'static str,
+    kernel_message: Cow<'static, str>,
     explanation: String,
 }
 
 impl Point {
     pub(super) fn ok(name: &'static str, explanation: impl Into<String>) -> Point {
         let explanation = explanation.into();
-        Point { name, status: Status::Ok, error: None, kernel_message: "", explanation }
+        Point { name, status: Status::Ok, error: None, kernel_message: "".into(), explanation }
     }
 
     pub(super) fn warn(name: &'static str, explanation: impl Into<String>) -> Point {
         Point { status: Status::Warn, ..Point::ok(name, explanation) }
+    }
+
+    /// The same, of which the kernel writes a line.
+    pub(super) fn logged(self, kernel_message: String) -> Point {
+        Point { kernel_message: kernel_message.into(), ..self }
     }
 
     /// Which point it is; the names are stable.
@@ -70,9 +76,11 @@ impl Point {
         self.error
     }
 
-    /// What the kernel then writes into its log, where it writes anything.
-    pub fn kernel_message(&self) -> Option<&'static str> {
-        Some(self.kernel_message).filter(|message| !message.is_empty())
+    /// How the line begins that the kernel then writes into its log, where it writes one. Numbers that are others in
+    /// another release would follow. `PKCS7: Unknown OID`, which the kernel writes of any identifier that its
+    /// release does not know, whether it matters or not, is no point.
+    pub fn kernel_message(&self) -> Option<&str> {
+        Some(&*self.kernel_message).filter(|message| !message.is_empty())
     }
 
     /// For people; may quote the message, control characters escaped.
@@ -119,14 +127,14 @@ impl Findings {
         &mut self,
         name: &'static str,
         error: KernelError,
-        kernel_message: &'static str,
+        kernel_message: impl Into<Cow<'static, str>>,
         explanation: String,
     ) {
         if self.effort.is_exhausted() {
             // It may rest on what was not looked at.
             return self.push(Point::warn(name, explanation));
         }
-        let status = Status::Fail;
+        let (status, kernel_message) = (Status::Fail, kernel_message.into());
         self.push(Point { name, status, error: Some(error), kernel_message, explanation });
     }
 

@@ -53,6 +53,7 @@ pub(super) struct Signature<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Refused {
     pub(super) error: KernelError,
+    pub(super) kernel_message: &'static str,
     pub(super) reason: String,
 }
 
@@ -65,7 +66,14 @@ impl From<Malformed> for Refused {
 }
 
 fn refused(error: KernelError, reason: impl Into<String>) -> Refused {
-    Refused { error, reason: reason.into() }
+    Refused { error, kernel_message: "", reason: reason.into() }
+}
+
+impl Refused {
+    /// The same, of which the kernel writes a line.
+    fn logged(self, kernel_message: &'static str) -> Refused {
+        Refused { kernel_message, ..self }
+    }
 }
 
 impl<'a> Certificate<'a> {
@@ -73,7 +81,8 @@ impl<'a> Certificate<'a> {
     pub(super) fn parse(der: &'a [u8], effort: &Effort) -> Result<Certificate<'a>> {
         let parts = Parts::read(der)?;
         let authority = match parts.extensions.authority {
-            Some(der) => authority(der)?,
+            Some(der) => authority(der)
+                .map_err(|refused| refused.logged("X.509: Couldn't decode AuthKeyIdentifier"))?,
             None => Authority::default(),
         };
         let (scheme, hash) = parts.scheme;
@@ -177,7 +186,8 @@ impl<'a> Parts<'a> {
         let (again, _) = self::algorithm(&mut reader)?;
         let signature = bit_string(reader.leaf(tag::BIT_STRING)?);
         if again != algorithm {
-            return Err(refused(Inval, "it names two signature algorithms"));
+            return Err(refused(Inval, "it names two signature algorithms")
+                .logged("X.509: signatureAlgorithm"));
         }
         let signature = signature.ok_or_else(|| refused(Badmsg, "its signature has odd bits"))?;
         reader.close(outer)?;
