@@ -39,6 +39,8 @@ mod rootfs;
 mod signed;
 #[path = "kernel/trial.rs"]
 mod trial;
+#[path = "kernel/unpacked.rs"]
+mod unpacked;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -140,9 +142,9 @@ fn wanted() -> Option<String> {
     std::env::var("VERITY_KERNEL_CASE").ok()
 }
 
-/// The one boot that the tests share; none without a kernel.
-fn judged() -> Option<&'static Judged> {
-    static JUDGED: OnceLock<Option<Judged>> = OnceLock::new();
+/// The one boot that the tests share, with what should be logged of the certificates; none without a kernel.
+fn boot() -> Option<&'static (Judged, Vec<String>)> {
+    static JUDGED: OnceLock<Option<(Judged, Vec<String>)>> = OnceLock::new();
     let judged = JUDGED.get_or_init(|| {
         let kernel = Kernel::find()?;
         let seed = cases::seed();
@@ -162,9 +164,13 @@ fn judged() -> Option<&'static Judged> {
         }
         let judged = Judged::by(&kernel, trials, &keys.certificates())?;
         judged.report(seed);
-        Some(judged)
+        Some((judged, lint::loading(&keys)))
     });
     judged.as_ref()
+}
+
+fn judged() -> Option<&'static Judged> {
+    boot().map(|(judged, _)| judged)
 }
 
 #[test]
@@ -245,6 +251,23 @@ fn wrong_ones(expected: &Expectation) -> Vec<(&'static str, Expectation)> {
         wrong.push(("another byte", of(&bytes, unreadable)));
     }
     wrong
+}
+
+/// Which of them the kernel takes into its keyring, and with which error it does not; and another answer is noticed.
+#[test]
+fn certificates_are_loaded_as_the_lint_says() {
+    let Some((judged, expected)) = boot() else { return };
+    if let Err(wrong) = log::check_certificates(expected, judged.boot()) {
+        panic!("{wrong}");
+    }
+    for index in 0..expected.len() {
+        let other = if expected[index] == log::of_certificate(None) { Some(EINTR) } else { None };
+        let (mut wrong, mut less) = (expected.clone(), expected.clone());
+        wrong[index] = log::of_certificate(other);
+        less.remove(index);
+        assert!(log::check_certificates(&wrong, judged.boot()).is_err(), "{index}: {other:?}");
+        assert!(log::check_certificates(&less, judged.boot()).is_err(), "{index} less");
+    }
 }
 
 /// What our options say is what the machine does; and a machine that does not come to its end is a failure.

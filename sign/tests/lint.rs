@@ -500,6 +500,40 @@ fn every_failing_point_is_named() {
     assert_eq!(KEYRINGS.len(), 4);
 }
 
+/// The kernel's words, where they depend on the message.
+#[test]
+fn what_the_kernel_logs() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    let logged = |message: &[u8]| {
+        let report = Lint::new().root_hash(TEXT).keyring(&[enrolled("rsa2048")]).run(message);
+        report.refusal().unwrap().kernel_message().map(str::to_owned)
+    };
+    let sign = |options: &str| openssl.sign("cms", "rsa2048", b"something else", options);
+    assert_eq!(logged(&sign("-noattr")), None);
+    let other = sign("-nosmimecap");
+    assert_eq!(logged(&other).unwrap(), "PKCS7: Sig 1: Message digest doesn't match");
+    let mut message = Node::parse(&embedding("rsa2048"));
+    let sha384 = Node::Primitive(6, hex::decode("2a864886f70d01010c").unwrap());
+    *message.at(&[1, 0, 3, 0, 1, 0]) = sha384;
+    assert_eq!(logged(&message.encode()).unwrap(), "X.509: signatureAlgorithm");
+}
+
+/// The kernel refuses a number that is too long before it sees that the next one is broken.
+#[test]
+fn numbers_are_judged_as_they_are_read() {
+    let mut message = Node::parse(&embedding("p256"));
+    let last = message.at(&[1, 0]).children().len() - 1;
+    let value = message.at(&[1, 0, last, 0, 4]);
+    let mut bytes = value.bytes();
+    bytes[3] = 40;
+    *value = Node::Primitive(4, bytes);
+    assert_eq!(answer(&message.encode(), &[enrolled("p256")]), "EINVAL");
+    // An empty modulus, and an exponent of which there is too little.
+    let mut message = Node::parse(&embedding("rsa2048"));
+    *message.at(&[1, 0, 3, 0, 0, 6, 1]) = Node::Primitive(3, vec![0, 0x30, 4, 2, 0, 2, 5]);
+    assert_eq!(answer(&message.encode(), &[enrolled("rsa2048")]), "EINVAL");
+}
+
 /// What the crate's own verifier accepts, the kernel takes: never the other way round.
 #[test]
 fn the_verifier_is_stricter_than_the_prediction() {

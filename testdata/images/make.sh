@@ -74,8 +74,9 @@ make_tree() {
     mmdebstrap --quiet --mode="$mode" --variant=extract --architectures="$arch" \
         --include="$PACKAGES" "$release" "$work/rootfs.tar" "${sources[@]}"
     mkdir "$work/tree"
-    # Device nodes need privileges; the rest is this machine's doing and would differ elsewhere.
-    tar -x -f "$work/rootfs.tar" -C "$work/tree" --exclude='./dev/*' --exclude='./etc/apt/*' \
+    # Device nodes need privileges; the rest is this machine's doing and would differ elsewhere. Set-user-ID files are
+    # that for everyone who makes them, not only for root.
+    tar -x --preserve-permissions -f "$work/rootfs.tar" -C "$work/tree" --exclude='./dev/*' --exclude='./etc/apt/*' \
         --exclude=./etc/hostname --exclude=./etc/resolv.conf --exclude='./var/cache/*' \
         --exclude='./var/lib/apt/*' --exclude='./var/log/*'
     rm "$work/rootfs.tar"

@@ -17,7 +17,7 @@
 //   end                            takes the case's verity device and keys away
 //
 // Answers go to the second serial port, where the firmware may have been before, a line each: `kernel RELEASE`,
-// `algorithm NAME` for each hash the kernel has, and for a case `case NAME`, `table ERRNO` (0: loaded),
+// `algorithm NAME` for each hash the kernel has, `log TEXT` for what it said while it booted, and for a case `case NAME`, `table ERRNO` (0: loaded),
 // `unreadable FIRST COUNT` for blocks that gave EIO, `read BLOCKS`, `mount ERRNO` (0: mounted), `tree START BYTES` for
 // where the list of files is, `status V` or `status C`, `log TEXT` for what the kernel said, `end`. `done` comes last.
 // After `failed WHAT`, which is for what should not happen, nothing follows.
@@ -302,18 +302,18 @@ static void do_mount(const char *type, uint64_t start)
 }
 
 // What the kernel has said since the last call.
-static void say_log(int is_wanted)
+static void say_log(void)
 {
     char record[4096];
     ssize_t size;
-    while ((size = read(kernel_log, record, sizeof record - 1)) > 0 || (size < 0 && errno == EPIPE)) {
-        if (size < 0 || !is_wanted)
-            continue;
+    while ((size = read(kernel_log, record, sizeof record - 1)) > 0) {
         record[size] = 0;
         char *text = strchr(record, ';');
         if (text)
             say("log %.*s\n", (int)strcspn(text + 1, "\n"), text + 1);
     }
+    if (errno != EAGAIN)
+        fail("the kernel's log"); // EPIPE: some of it was overwritten
 }
 
 static void do_end(void)
@@ -324,7 +324,7 @@ static void do_end(void)
     }
     is_loaded = refused_key = 0;
     syscall(SYS_keyctl, KEYCTL_CLEAR, KEY_SPEC_USER_KEYRING);
-    say_log(1);
+    say_log();
     say("end\n");
 }
 
@@ -383,8 +383,8 @@ int main(void)
     FILE *cases = fopen("/dev/vda", "r");
     if (!cases)
         fail("/dev/vda");
-    say_log(0);
     say_kernel();
+    say_log();
     while (fgets(line, sizeof line, cases) && line[0]) {
         line[strcspn(line, "\n")] = 0;
         obey(line);

@@ -1,10 +1,12 @@
 // A tree of files, written down as what can be read of it.
 //
 // The contents of all files come first, each from the beginning of a sector, and then the list of everything in the
-// tree: for each name a record of six fields with a NUL behind each, which are
+// tree: for each name a record of eight fields with a NUL behind each, which are
 //
 //   PATH        relative to the top, which has the path `.`
 //   MODE        st_mode, octal
+//   USER        st_uid
+//   GROUP       st_gid
 //   SIZE        of a file, in bytes; else 0
 //   START       the sector of the disk where its contents begin; blocks that gave EIO are left out
 //   UNREADABLE  the numbers of those blocks, of 4096 bytes, with a blank behind each
@@ -71,8 +73,8 @@ static void save_name(struct saved *saved, int directory, const char *name, cons
         fail(path);
     int is_file = S_ISREG(facts.st_mode), is_directory = S_ISDIR(facts.st_mode);
     uint64_t size = is_file ? facts.st_size : 0;
-    fprintf(saved->list, "%s%c%o%c%llu%c%llu%c", path, 0, facts.st_mode, 0, (unsigned long long)size, 0,
-            (unsigned long long)(saved->end / SECTOR), 0);
+    fprintf(saved->list, "%s%c%o%c%u%c%u%c%llu%c%llu%c", path, 0, facts.st_mode, 0, facts.st_uid, 0, facts.st_gid, 0,
+            (unsigned long long)size, 0, (unsigned long long)(saved->end / SECTOR), 0);
     int fd = is_file || is_directory ? openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
     if (fd < 0 && (is_file || is_directory))
         fail(path);

@@ -183,7 +183,11 @@ fn of_ecdsa(value: &[u8]) -> Vec<(String, Vec<u8>)> {
     }
     let swapped = Node::Constructed(0x30, whole.iter().rev().cloned().collect()).encode();
     let three = Node::Constructed(0x30, [&whole[..], &whole[..1]].concat()).encode();
+    // Its length reaches into s, of which too little is left.
+    let mut long = value.to_vec();
+    long[3] = u8::try_from(size + 8).unwrap();
     for (what, value) in [
+        ("with r that reaches into s", long),
         ("with r and s swapped", swapped),
         ("with three numbers", three),
         ("with one number", Node::Constructed(0x30, whole[..1].to_vec()).encode()),

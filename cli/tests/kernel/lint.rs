@@ -5,7 +5,7 @@
 
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockSize, Params};
-use verity_sign::lint::{Accepted, EnrolledCertificate, KernelError, Lint};
+use verity_sign::lint::{Accepted, EnrolledCertificate, KernelError, Lint, Point};
 use verity_testdata::kernel::{
     EBADMSG, EINVAL, EKEYREJECTED, ENOKEY, ENOPKG, Expectation, Key, KeyState,
 };
@@ -13,7 +13,7 @@ use verity_testdata::pattern::Prng;
 
 use crate::image::{Image, Shape};
 use crate::keys::Keys;
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::trial::Trial;
 use crate::{by_hand, made, messages, mutation};
 
@@ -157,6 +157,30 @@ fn by_the_command(signature: &[u8], root_hash: &str, keys: &Keys) -> (String, Op
     assert_eq!(run.code, if error.is_some() { 5 } else { 0 }, "{run:?}");
     (accepted.expect("a verdict"), error)
 }
+
+/// How the kernel's lines about the certificates in `db` should begin.
+pub(crate) fn loading(keys: &Keys) -> Vec<String> {
+    // The lint loads a keyring for a message that it can read.
+    let message = keys.ours(&"00".repeat(32), "rsa2048", "");
+    let refused = |enrolled: &EnrolledCertificate| {
+        let report = Lint::new().keyring(std::slice::from_ref(enrolled)).run(&message);
+        let is_refusal =
+            |point: &&Point| point.explanation().contains("is not taken into the keyring");
+        let refusal = report.points().iter().find(is_refusal)?.explanation();
+        let is_it = |error: &KernelError| refusal.contains(&format!("({error})"));
+        Some(ERRORS.into_iter().find(is_it).map_or_else(|| panic!("{refusal}"), errno))
+    };
+    keys.keyring().iter().map(|enrolled| log::of_certificate(refused(enrolled))).collect()
+}
+
+/// All that the lint knows.
+const ERRORS: [KernelError; 5] = [
+    KernelError::Badmsg,
+    KernelError::Inval,
+    KernelError::Keyrejected,
+    KernelError::Nokey,
+    KernelError::Nopkg,
+];
 
 fn errno(error: KernelError) -> i32 {
     match error {

@@ -102,6 +102,29 @@ impl Log {
     }
 }
 
+/// How the kernel's lines about the certificates in `db` begin.
+const LOADED: &str = "integrity: Loaded X.509 cert '";
+const NOT_LOADED: &str = "integrity: Problem loading X.509 certificate ";
+
+/// How the line about a certificate begins that is loaded, or is not, with this errno.
+pub(crate) fn of_certificate(errno: Option<i32>) -> String {
+    errno.map_or(LOADED.to_owned(), |errno| format!("{NOT_LOADED}-{errno}"))
+}
+
+/// Compares the lines of all certificates, in their order, with what they should be.
+///
+/// # Errors
+/// What is otherwise, in words.
+pub(crate) fn check_certificates(expected: &[String], boot: &[String]) -> Result<(), String> {
+    let is_one = |line: &&String| line.starts_with(LOADED) || line.starts_with(NOT_LOADED);
+    let actual: Vec<_> = boot.iter().filter(is_one).collect();
+    let mut pairs = expected.iter().zip(&actual);
+    if expected.len() == actual.len() && pairs.all(|(begin, line)| line.starts_with(begin)) {
+        return Ok(());
+    }
+    Err(format!("of certificates it logs {actual:#?} instead of {expected:#?}"))
+}
+
 /// What the kernel writes when it looks once, until it stops.
 fn of_one_look(report: &Report) -> Vec<String> {
     let refusal = report.refusal();

@@ -94,6 +94,11 @@ fn certificates(keys: &Keys, root: &str) -> Vec<Variant> {
     let sha384 = hex::decode("2a864886f70d01010c").unwrap();
     *message.data().at(&[CERTIFICATES, 0, 1, 0]) = Node::Primitive(6, sha384);
     let mut variants = vec![message.variant("a certificate with two algorithms")];
+    // The modulus is nothing, and the exponent longer than what is left: the first of them counts.
+    let mut message = made(keys, root, "rsa2048", "-noattr");
+    let numbers = [0, 0x30, 4, 2, 0, 2, 5];
+    *message.data().at(&[CERTIFICATES, 0, 0, 6, 1]) = Node::Primitive(3, numbers.to_vec());
+    variants.push(message.variant("a certificate with a broken key"));
     for key in ["leaf", "direct"] {
         let mut message = made(keys, root, key, "-noattr");
         *authority(message.data().at(&[CERTIFICATES, 0])) =

@@ -1,21 +1,20 @@
 //! Real root filesystems, formatted and signed by the command, which the kernel mounts through the mapped device and
 //! reads whole.
 //!
-//! What must be read is what another program unpacks from the same image. The machine boots on its own, beside that of
-//! the other cases.
+//! What must be read, and whose it must be, is what another program finds in the same image (`unpacked.rs`). The machine
+//! boots on its own, beside that of the other cases.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockRef, Params, Salt};
-use verity_testdata::kernel::{Case, Kernel, Key, KeyState, Node, Tree, Verdict};
-use verity_testdata::{files, image, oracle};
+use verity_testdata::kernel::{Case, Kernel, Key, KeyState, Node, Owner, Tree, Verdict};
+use verity_testdata::{files, image};
 
 use crate::common::Dir;
 use crate::image::{Image, Shape, invert};
 use crate::keys::certificate;
+use crate::unpacked;
 
 const BLOCK: usize = 4096;
 const DESCRIPTION: &str = "verity:rootfs";
@@ -29,6 +28,8 @@ const SIGNED: [(&str, &str, &str); 3] = [
 ];
 /// A root filesystem has at least that many files, and that many bytes in them.
 const LEAST: (usize, usize) = (1000, 50_000_000);
+/// And at least that many that are set-user-ID or the like.
+const SPECIAL: usize = 8;
 
 /// What should come of a file system.
 enum Expected {
@@ -119,6 +120,12 @@ impl Expected {
                 changed(&|tree, path| *node(tree, path).bytes_mut().last_mut().unwrap() ^= 1),
             ),
             ("another mode", changed(&|tree, path| node(tree, path).mode ^= 1)),
+            (
+                "a file that is not set-user-ID",
+                changed(&|tree, _| set_user_id(tree).mode ^= 0o4000),
+            ),
+            ("another user", changed(&|tree, _| owner(set_user_id(tree)).user += 1)),
+            ("another group", changed(&|tree, _| owner(set_user_id(tree)).group += 1)),
             ("a file less", changed(&|tree, path| drop(tree.0.remove(path)))),
             (
                 "another block that cannot be read",
@@ -135,6 +142,14 @@ fn node<'a>(tree: &'a mut Tree, path: &str) -> &'a mut Node {
     tree.0.get_mut(path).unwrap()
 }
 
+fn set_user_id(tree: &mut Tree) -> &mut Node {
+    tree.0.values_mut().find(|node| node.mode & 0o4000 != 0).unwrap()
+}
+
+fn owner(node: &mut Node) -> &mut Owner {
+    node.owner.as_mut().unwrap()
+}
+
 fn largest(tree: &Tree) -> &str {
     tree.0.iter().max_by_key(|(_, node)| node.bytes.len()).unwrap().0
 }
@@ -144,9 +159,15 @@ fn trials() -> Option<Vec<Trial>> {
     let mut trials = Vec::new();
     for (kind, key, options) in SIGNED {
         let path = image::rootfs(kind)?;
-        let tree = unpacked(kind, &path.canonicalize().unwrap())?;
+        let tree = unpacked::tree(kind, &path.canonicalize().unwrap())?;
         let (count, bytes) = tree.size();
         assert!(count >= LEAST.0 && bytes >= LEAST.1, "{kind}: {count} files, {bytes} bytes");
+        let special = tree.0.values().filter(|node| node.is_special() && node.owner.is_some());
+        assert!(special.count() >= SPECIAL, "{kind}: set-user-ID files");
+        if kind == "ext4" {
+            let root = Some(Owner::default());
+            assert!(tree.0.values().any(|node| node.owner != root), "{kind}: another owner");
+        }
         let image = formatted(kind, files::read(&path));
         trials.push(signed(kind, &image, tree.clone(), key, options));
         match kind {
@@ -156,30 +177,6 @@ fn trials() -> Option<Vec<Trial>> {
         }
     }
     Some(trials)
-}
-
-/// The files of an image, by a program that has no part in the test otherwise.
-fn unpacked(kind: &str, image: &Path) -> Option<Tree> {
-    let program = match kind {
-        "squashfs" => "unsquashfs",
-        "erofs" => "fsck.erofs",
-        _ => "debugfs",
-    };
-    let dir = files::tempdir();
-    let tree = dir.path().join("tree");
-    // Not every program gives a file all permissions whatever the umask.
-    let mut command = Command::new("sh");
-    command.args(["-c", "umask 0 && exec \"$@\"", "sh"]).arg(oracle::require(program)?);
-    match kind {
-        "squashfs" => command.args(["-quiet", "-no-progress", "-no-xattrs", "-dest", "tree"]),
-        "erofs" => command.arg("--extract=tree"),
-        _ => {
-            std::fs::create_dir(&tree).unwrap();
-            command.args(["-R", "rdump / tree"])
-        }
-    };
-    oracle::run_ok(command.arg(image).current_dir(dir.path()));
-    Some(Tree::of(&tree))
 }
 
 fn formatted(kind: &str, data: Vec<u8>) -> Image {

@@ -79,6 +79,11 @@ impl Judged {
         std::fs::write(target.join("judge.txt"), text).unwrap();
     }
 
+    /// What the kernel logged before the first case.
+    pub(crate) fn boot(&self) -> &[String] {
+        &self.judgement.boot
+    }
+
     /// The algorithms of ours that the kernel has not, by name.
     pub(crate) fn lacks(&self) -> String {
         let names = Algorithm::ALL.iter().map(|algorithm| algorithm.name());

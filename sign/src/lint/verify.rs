@@ -125,19 +125,34 @@ fn rejected<E>(_: E) -> KernelError {
     Keyrejected
 }
 
-/// The two numbers of a public key or signature.
-fn two_integers(der: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+/// The two numbers of a public key or signature. The kernel looks at each as soon as it has it, before it reads on: at
+/// the first alone, and then at both.
+fn two_integers(
+    der: &[u8],
+    look: impl Fn(&[u8], Option<&[u8]>) -> Result<(), KernelError>,
+) -> Result<(&[u8], &[u8]), KernelError> {
     let mut reader = Reader::new(der);
-    let sequence = reader.open(tag::SEQUENCE)?;
-    let one = reader.leaf(tag::INTEGER)?;
-    let other = reader.leaf(tag::INTEGER)?;
-    reader.close(sequence)?;
-    Ok((one.content, other.content))
+    let sequence = reader.open(tag::SEQUENCE).map_err(malformed)?;
+    let one = reader.leaf(tag::INTEGER).map_err(malformed)?.content;
+    look(one, None)?;
+    let other = reader.leaf(tag::INTEGER).map_err(malformed)?.content;
+    look(one, Some(other))?;
+    reader.close(sequence).map_err(malformed)?;
+    Ok((one, other))
+}
+
+/// Of a public key of RSA: the exponent is not longer than the modulus.
+fn rsa_numbers(key: &[u8]) -> Result<(&[u8], &[u8]), KernelError> {
+    two_integers(key, |n, e| match e {
+        _ if n.is_empty() => Err(Inval),
+        Some(e) if e.is_empty() || e.len() > n.len() => Err(Inval),
+        _ => Ok(()),
+    })
 }
 
 /// A multiplication for each bit of the exponent, which takes as long as the modulus squared.
 fn rsa_cost(key: &[u8]) -> u32 {
-    let Ok((n, e)) = two_integers(key) else { return 0 };
+    let Ok((n, e)) = rsa_numbers(key) else { return 0 };
     let words = u32::try_from(n.len().saturating_sub(1).div_ceil(256)).unwrap_or(u32::MAX);
     let bits = u32::try_from(e.len().saturating_mul(8)).unwrap_or(u32::MAX);
     bits.saturating_mul(words.saturating_mul(words))
@@ -145,10 +160,7 @@ fn rsa_cost(key: &[u8]) -> u32 {
 
 /// What an RSA signature says: the padded digest, as long as the modulus.
 fn open_rsa(key: &[u8], signature: &[u8]) -> Result<Vec<u8>, KernelError> {
-    let (n, e) = two_integers(key).map_err(malformed)?;
-    if n.is_empty() || e.is_empty() || e.len() > n.len() {
-        return Err(Inval);
-    }
+    let (n, e) = rsa_numbers(key)?;
     let n = BigUint::from_bytes_be(n);
     // In whole words, as the kernel counts.
     let size = n.bits().div_ceil(64).saturating_mul(8);
@@ -211,7 +223,7 @@ fn ecdsa(
     if point.len() != size.bytes * 2 {
         return Err(Inval);
     }
-    let (r, s) = two_integers(signature).map_err(malformed)?;
+    let (r, s) = two_integers(signature, |r, s| words(s.unwrap_or(r), size).map(drop))?;
     let (r, s) = (scalar(r, size)?, scalar(s, size)?);
     // Shorter digests are numbers all the same.
     let digest = match digest.len() < size.bytes {
@@ -221,15 +233,20 @@ fn ecdsa(
     verify(key, &digest, &r, &s)
 }
 
+/// What of a number goes into the kernel's words.
+fn words(bytes: &[u8], size: Size) -> Result<&[u8], KernelError> {
+    match bytes.len().checked_sub(size.words * 8) {
+        Some(1) => bytes.strip_prefix(&[0]).ok_or(Inval),
+        Some(2..) => Err(Inval),
+        _ if bytes.is_empty() => Err(Inval),
+        _ => Ok(bytes),
+    }
+}
+
 /// Bytes of a number of the curve's size.
 fn scalar(bytes: &[u8], size: Size) -> Result<Vec<u8>, KernelError> {
     let most = size.words * 8;
-    let bytes = match bytes.len().checked_sub(most) {
-        Some(1) => bytes.strip_prefix(&[0]).ok_or(Inval)?,
-        Some(2..) => return Err(Inval),
-        _ if bytes.is_empty() => return Err(Inval),
-        _ => bytes,
-    };
+    let bytes = words(bytes, size)?;
     let mut padded = vec![0; most - bytes.len()];
     padded.extend(bytes);
     let (over, scalar) = padded.split_at(most - size.bytes);

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use self::case::Disks;
 pub use self::case::{Case, Key, KeyState};
-pub use self::tree::{Node, Tree};
+pub use self::tree::{Node, Owner, Tree};
 pub use self::verdict::{
     E2BIG, EACCES, EBADMSG, EINVAL, EKEYREJECTED, EKEYREVOKED, ENOENT, ENOKEY, ENOPKG, Expectation,
     Verdict,
@@ -42,6 +42,8 @@ pub struct Judgement {
     pub release: String,
     /// The hash algorithms that it knows.
     pub algorithms: BTreeSet<String>,
+    /// What it logged before the first case.
+    pub boot: Vec<String>,
     /// One for each case, in order.
     pub verdicts: Vec<Verdict>,
 }
@@ -162,6 +164,7 @@ fn tail(text: &[u8]) -> String {
 struct Answers {
     release: String,
     algorithms: BTreeSet<String>,
+    boot: Vec<String>,
     cases: Vec<(String, Verdict)>,
 }
 
@@ -175,6 +178,7 @@ impl Answers {
                 "kernel" => rest.clone_into(&mut answers.release),
                 "algorithm" => drop(answers.algorithms.insert(rest.to_owned())),
                 "case" => answers.cases.push((rest.to_owned(), Verdict::default())),
+                "log" if answers.cases.is_empty() => answers.boot.push(rest.to_owned()),
                 "done" => {}
                 _ => {
                     let last = answers.cases.last_mut();
@@ -200,7 +204,8 @@ impl Answers {
             }
             verdicts.push(verdict);
         }
-        Judgement { release: self.release, algorithms: self.algorithms, verdicts }
+        let Answers { release, algorithms, boot, .. } = self;
+        Judgement { release, algorithms, boot, verdicts }
     }
 }
 
@@ -214,11 +219,12 @@ mod tests {
 
     #[test]
     fn the_machines_words_are_read() {
-        let text = "\u{1b}[2J\nkernel 6.12\nalgorithm sha1\ncase a b\ntable 0\nunreadable 3 2\nunreadable 9 1\nread 10\n\
+        let text = "\u{1b}[2J\nkernel 6.12\nalgorithm sha1\nlog early\ncase a b\ntable 0\nunreadable 3 2\nunreadable 9 1\nread 10\n\
                     status C\nlog device-mapper: x\nend\ncase c\ntable 2\nend\ndone\n";
         let answers = Answers::parse(text);
         assert_eq!(answers.release, "6.12");
         assert!(answers.algorithms.contains("sha1"));
+        assert_eq!(answers.boot, ["early"]);
         let [(first, verdict), (_, refused)] = &answers.cases[..] else { panic!("{answers:?}") };
         assert_eq!((first.as_str(), verdict.table, refused.table), ("a b", 0, 2));
         assert_eq!(verdict.unreadable, BTreeSet::from([3, 4, 9]));

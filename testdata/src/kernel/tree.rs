@@ -16,10 +16,7 @@ use crate::files;
 /// The blocks in which the machine reads a file where it cannot be read whole, in bytes.
 const BLOCK: usize = 4096;
 /// The fields of a record.
-const FIELDS: usize = 6;
-/// The bits of a mode that are compared. Programs that unpack an image may lose the others: set-user-ID, set-group-ID, and
-/// that of `/tmp`.
-const MODE: u32 = !0o7000;
+const FIELDS: usize = 8;
 
 /// Everything below a directory, by its path from there, which begins with `.`; the directory too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +27,8 @@ pub struct Tree(pub BTreeMap<String, Node>);
 pub struct Node {
     /// `st_mode`, with the type.
     pub mode: u32,
+    /// Whose it is, if that is known.
+    pub owner: Option<Owner>,
     /// What a file holds. What stands in the place of a block that cannot be read does not matter.
     pub bytes: Arc<Vec<u8>>,
     /// The blocks of 4096 bytes of a file that cannot be read: `EIO`.
@@ -38,8 +37,17 @@ pub struct Node {
     pub target: String,
 }
 
+/// By their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// `st_uid`.
+    pub user: u32,
+    /// `st_gid`.
+    pub group: u32,
+}
+
 impl Tree {
-    /// What lies in a directory.
+    /// What lies in a directory. To whom it belongs says nothing about where it came from, and is left out.
     ///
     /// # Panics
     /// If it cannot be read, or a name in it is not UTF-8.
@@ -79,10 +87,14 @@ impl Tree {
         let fields: Vec<_> = records.split_terminator('\0').collect();
         assert!(fields.len().is_multiple_of(FIELDS), "whole records");
         for record in fields.chunks(FIELDS) {
-            let [path, mode, size, start, unreadable, target] = record else { unreachable!() };
+            let [path, mode, user, group, size, start, unreadable, target] = record else {
+                unreachable!()
+            };
             let number = |digits: &str| digits.parse::<u64>().expect("a number");
+            let [user, group] = [user, group].map(|digits| digits.parse().expect("a number"));
             let node = Node {
                 mode: u32::from_str_radix(mode, 8).expect("a mode"),
+                owner: Some(Owner { user, group }),
                 bytes: read(number(start) * 512, number(size)).into(),
                 unreadable: unreadable.split_terminator(' ').map(number).collect(),
                 target: (*target).to_owned(),
@@ -99,7 +111,7 @@ impl Tree {
         files.fold((0, 0), |(count, bytes), node| (count + 1, bytes + node.bytes.len()))
     }
 
-    /// What is otherwise in another tree, in words: a line for each path.
+    /// What is otherwise in another tree, in words: a line for each path. An owner is otherwise if both trees tell it.
     #[must_use]
     pub fn differences(&self, other: &Tree) -> Vec<String> {
         let paths: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
@@ -121,15 +133,31 @@ impl Node {
         self.mode & 0o170_000 == 0o100_000
     }
 
+    /// Whether it is a directory.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.mode & 0o170_000 == 0o40_000
+    }
+
+    /// Whether it is set-user-ID or set-group-ID, or a directory as `/tmp` is.
+    #[must_use]
+    pub fn is_special(&self) -> bool {
+        self.mode & 0o7000 != 0
+    }
+
     /// What a file holds, to be changed: clones of the node keep it as it was.
     pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
         Arc::make_mut(&mut self.bytes)
     }
 
     fn difference(&self, other: &Node) -> Option<String> {
-        let [mode, other_mode] = [self, other].map(|node| node.mode & MODE);
-        if mode != other_mode {
-            return Some(format!("mode {other_mode:o} instead of {mode:o}"));
+        if self.mode != other.mode {
+            return Some(format!("mode {:o} instead of {:o}", other.mode, self.mode));
+        }
+        if let (Some(owner), Some(other)) = (self.owner, other.owner)
+            && owner != other
+        {
+            return Some(format!("{other:?} instead of {owner:?}"));
         }
         if self.target != other.target {
             return Some(format!("leads to {} instead of {}", other.target, self.target));
@@ -151,8 +179,8 @@ impl Node {
 /// The bytes are counted, not shown: a failed comparison of trees would print a file system.
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Node { mode, bytes, unreadable, target } = self;
-        write!(f, "{mode:o} {} bytes, unreadable {unreadable:?}, {target:?}", bytes.len())
+        let Node { mode, owner, bytes, unreadable, target } = self;
+        write!(f, "{mode:o} {owner:?} {} bytes, unreadable {unreadable:?}, {target:?}", bytes.len())
     }
 }
 
@@ -195,6 +223,7 @@ mod tests {
             assert_eq!(tree.differences(&other), [format!("{path}: {expected}")]);
         };
         changed("./a", &|node| node.mode = 0o40755, "mode 40755 instead of 40750");
+        changed("./a-file", &|node| node.mode |= 0o4000, "mode 104600 instead of 100600");
         changed("./link", &|node| node.target.push('x'), "leads to a/filex instead of a/file");
         changed("./a-file", &|node| node.bytes_mut()[4] = b'T', "other bytes in block 0");
         changed("./a-file", &|node| node.bytes_mut().push(0), "6 bytes instead of 5");
@@ -207,6 +236,20 @@ mod tests {
         less.0.remove("./a-file");
         assert_eq!(tree.differences(&less), ["./a-file is not there"]);
         assert_eq!(less.differences(&tree), ["./a-file is there"]);
+    }
+
+    #[test]
+    fn an_owner_counts_where_it_is_known() {
+        let unknown = tree();
+        let of = |user, group| {
+            let mut tree = unknown.clone();
+            tree.0.get_mut("./a").unwrap().owner = Some(Owner { user, group });
+            tree
+        };
+        assert_eq!(of(1, 2).differences(&of(1, 2)), [""; 0]);
+        assert_eq!(unknown.differences(&of(1, 2)), [""; 0]);
+        assert_eq!(of(1, 2).differences(&of(3, 2)).len(), 1);
+        assert_eq!(of(1, 2).differences(&of(1, 3)).len(), 1);
     }
 
     #[test]
@@ -225,9 +268,9 @@ mod tests {
         let dir = files::tempdir();
         let path = dir.path().join("disk");
         let list = [
-            [".", "40755", "0", "0", "", ""],
-            ["./a b", "100644", "7", "1", "0 2 ", ""],
-            ["./l", "120777", "0", "2", "", "./a b"],
+            [".", "40755", "0", "0", "0", "0", "", ""],
+            ["./a b", "104644", "1", "2", "7", "1", "0 2 ", ""],
+            ["./l", "120777", "0", "0", "0", "2", "", "./a b"],
         ];
         let list: String = list.as_flattened().iter().map(|field| format!("{field}\0")).collect();
         let mut disk = vec![0; 512];
@@ -237,15 +280,18 @@ mod tests {
         files::write(&path, &disk);
         let end = u64::try_from(disk.len()).unwrap();
         let tree = Tree::parse(1024..end, &File::open(&path).unwrap());
-        let directory = Node { mode: 0o40755, ..Node::default() };
+        let root = Some(Owner::default());
+        let directory = Node { mode: 0o40755, owner: root, ..Node::default() };
         let unreadable = BTreeSet::from([0, 2]);
         let file = Node {
-            mode: 0o100_644,
+            mode: 0o104_644,
+            owner: Some(Owner { user: 1, group: 2 }),
             bytes: Arc::new(b"content".to_vec()),
             unreadable,
             ..Node::default()
         };
-        let link = Node { mode: 0o120_777, target: "./a b".to_owned(), ..Node::default() };
+        let link =
+            Node { mode: 0o120_777, owner: root, target: "./a b".to_owned(), ..Node::default() };
         let expected = [(".", directory), ("./a b", file), ("./l", link)];
         assert_eq!(tree, Tree(expected.map(|(path, node)| (path.to_owned(), node)).into()));
     }

@@ -43,7 +43,7 @@ pub struct Verdict {
     pub(super) list: Option<Range<u64>>,
     /// Its status after all reads: `V`, or `C` once something was corrupt.
     pub status: String,
-    /// What it logged. It limits how often it does.
+    /// What it logged, line by line. It limits how often it does of some things, such as corrupt blocks.
     pub log: Vec<String>,
 }
 
