@@ -424,12 +424,10 @@ fn linted(facts: &Linted) -> String {
     let mut text = String::new();
     for point in &facts.points {
         let _ = write!(text, "{:<4} {}: {}", point.verdict, point.name, Plain(&point.explanation));
-        if let Some(error) = point.kernel_error {
-            let _ = write!(text, " ({error}");
-            if let Some(message) = &point.kernel_message {
-                let _ = write!(text, ": {message}");
-            }
-            text.push(')');
+        let kernel = point.kernel_error.into_iter().chain(point.kernel_message.as_deref());
+        let kernel = kernel.collect::<Vec<_>>().join(": ");
+        if !kernel.is_empty() {
+            let _ = write!(text, " ({kernel})");
         }
         text.push('\n');
     }

@@ -12,7 +12,8 @@
 //! sources are its `crypto/asymmetric_keys/`, `lib/asn1_decoder.c`, `certs/system_keyring.c` and
 //! `drivers/md/dm-verity-verify-sig.c`. Blacklists of keys are not modelled. `cli/tests/kernel` holds
 //! the model against a real kernel, over more than a thousand signatures in each run: made by every tool
-//! at hand, changed by hand and at random, with the same error from both.
+//! at hand, changed by hand and at random, with the same error from both, and the same words in the
+//! kernel's log.
 //!
 //! ```
 //! use verity_sign::lint::{Accepted, EnrolledCertificate, Lint};
