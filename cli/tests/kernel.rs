@@ -179,7 +179,9 @@ fn the_kernel_does_what_is_expected() {
     geometries_are_mapped(judged);
     let mut wrong = Vec::new();
     for (trial, expected, verdict) in judged.results() {
-        if let Err(difference) = expected.check(verdict).and_then(|()| trial.log.check(verdict)) {
+        if let Err(difference) =
+            expected.check(verdict).and_then(|()| trial.log.check(&verdict.log))
+        {
             let key =
                 trial.case.key.iter().map(|key| format!("\n  key: {}", hex::encode(&key.payload)));
             let (name, table, key) = (&trial.case.name, &trial.case.table, key.collect::<String>());
@@ -215,7 +217,7 @@ fn wrong_expectations_are_not_met() {
         }
         for (what, wrong) in trial.log.wrong_ones() {
             let name = &trial.case.name;
-            assert!(wrong.check(verdict).is_err(), "{name}: a log with {what} is met");
+            assert!(wrong.check(&verdict.log).is_err(), "{name}: a log with {what} is met");
         }
     }
     assert!(count >= 2 * judged.trials.len(), "only {count} wrong expectations");

@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 
 use verity_sign::lint::{EnrolledCertificate, KernelError, Lint, Report};
-use verity_testdata::kernel::Verdict;
 
 /// How every line begins that is about signatures: those of `crypto/asymmetric_keys`, `certs` and dm-verity.
 const FAMILY: [&str; 7] = [
@@ -68,8 +67,8 @@ impl Log {
 
     /// # Errors
     /// What is otherwise, in words.
-    pub(crate) fn check(&self, verdict: &Verdict) -> Result<(), String> {
-        let actual: Vec<_> = verdict.log.iter().filter_map(|line| about_signatures(line)).collect();
+    pub(crate) fn check(&self, log: &[String]) -> Result<(), String> {
+        let actual: Vec<_> = log.iter().filter_map(|line| about_signatures(line)).collect();
         let mut pairs = self.0.iter().zip(&actual);
         if self.0.len() == actual.len() && pairs.all(|(begin, line)| line.starts_with(begin)) {
             return Ok(());
@@ -145,4 +144,26 @@ fn about_signatures(line: &str) -> Option<&str> {
     };
     let is_one = FAMILY.iter().any(|begin| words.starts_with(begin)) && !words.starts_with(UNKNOWN);
     is_one.then_some(words)
+}
+
+#[test]
+fn other_lines_are_passed_over() {
+    let of = |lines: &[&str]| lines.iter().copied().map(str::to_owned).collect::<Vec<_>>();
+    let refused = "device-mapper: table: 253:2: verity: Root hash verification failed (-ENOKEY)";
+    let others = [
+        "device-mapper: verity: sha256 using shash \"sha256-generic\"",
+        "PKCS7: Unknown OID: [46] 1.2.3",
+        "device-mapper: table: 253:2: verity: Cannot initialize hash function (-ENOENT)",
+        "device-mapper: ioctl: error adding target to table",
+    ];
+    let said = of(&[&others[..], &[refused]].concat());
+    assert_eq!(Log::refused("ENOKEY").check(&said), Ok(()));
+    for (_, wrong) in Log::refused("ENOKEY").wrong_ones() {
+        wrong.check(&said).unwrap_err();
+    }
+    Log::default().check(&said).unwrap_err();
+    assert_eq!(Log::default().check(&of(&others)), Ok(()));
+    for line in ["X.509: x", "PKCS7: Sig 1: x", "PKCS#7 x", "Unsupported pkey algo: 103"] {
+        Log::default().check(&of(&[line])).unwrap_err();
+    }
 }
