@@ -534,6 +534,30 @@ fn numbers_are_judged_as_they_are_read() {
     assert_eq!(answer(&message.encode(), &[enrolled("rsa2048")]), "EINVAL");
 }
 
+/// What is in the basic constraints counts: nothing, or first that it is a CA.
+#[test]
+fn basic_constraints() {
+    for (value, expected) in [
+        ("3000", "accepted"), // What it is.
+        ("30030101ff", "EKEYREJECTED"),
+        ("30060101ff020100", "EKEYREJECTED"),
+        ("3003010100", "EBADMSG"),
+        ("3003010101", "EBADMSG"),
+        ("3003020100", "EBADMSG"),
+        ("3002", "EBADMSG"),
+    ] {
+        let mut message = Node::parse(&embedding("p256"));
+        let tbs = message.at(&[1, 0, 3, 0, 0]).children();
+        let extensions = tbs.last_mut().unwrap().at(&[0]).children();
+        let constraints = Node::Primitive(6, hex::decode("551d13").unwrap()).encode();
+        let mut all = extensions.iter_mut().map(Node::children);
+        let one = all.find(|extension| extension[0].encode() == constraints).unwrap();
+        *one.last_mut().unwrap() = Node::Primitive(4, hex::decode(value).unwrap());
+        // A good one only makes the certificate's own signature wrong.
+        assert_eq!(answer(&message.encode(), &[enrolled("p256")]), expected, "{value}");
+    }
+}
+
 /// What the crate's own verifier accepts, the kernel takes: never the other way round.
 #[test]
 fn the_verifier_is_stricter_than_the_prediction() {

@@ -8,6 +8,9 @@ use crate::keys::Keys;
 use crate::lint::Variant;
 
 const AUTHORITY_KEY: [u8; 3] = [0x55, 0x1d, 0x23];
+const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
+const SUBJECT_KEY: [u8; 3] = [0x55, 0x1d, 0x0e];
+const KEY_USAGE: [u8; 3] = [0x55, 0x1d, 0x0f];
 
 /// By openssl, and changed.
 pub(crate) fn variants(keys: &Keys, root: &str) -> Vec<Variant> {
@@ -18,6 +21,7 @@ pub(crate) fn variants(keys: &Keys, root: &str) -> Vec<Variant> {
     }
     variants.extend(two_signers(keys, root));
     variants.extend(certificates(keys, root));
+    variants.extend(extensions(keys, root));
     variants.extend(chains(keys, root));
     variants
 }
@@ -101,20 +105,106 @@ fn certificates(keys: &Keys, root: &str) -> Vec<Variant> {
     variants.push(message.variant("a certificate with a broken key"));
     for key in ["leaf", "direct"] {
         let mut message = made(keys, root, key, "-noattr");
-        *authority(message.data().at(&[CERTIFICATES, 0])) =
+        *extension(message.data().at(&[CERTIFICATES, 0]), AUTHORITY_KEY) =
             Node::Primitive(4, tlv(0x30, &[0x80, 7]));
         variants.push(message.variant(&format!("{key}, a broken authority key identifier")));
     }
     variants
 }
 
-/// The authority key identifier of a certificate, as the octets that it is in.
-fn authority(certificate: &mut Node) -> &mut Node {
+/// Extensions of an embedded certificate at the borders of what they can be: of a good one the kernel says no more than
+/// that its issuer did not sign it.
+fn extensions(keys: &Keys, root: &str) -> Vec<Variant> {
+    let message = made(keys, root, "middle", "-noattr -certfile root.cert");
+    let mut variants = Vec::new();
+    for (what, id, values) in [
+        ("basic constraints", BASIC_CONSTRAINTS, &BASIC_CONSTRAINTS_VALUES[..]),
+        ("key usage", KEY_USAGE, &KEY_USAGE_VALUES),
+        ("subject key identifier", SUBJECT_KEY, &SUBJECT_KEY_VALUES),
+        ("authority key identifier", AUTHORITY_KEY, &AUTHORITY_KEY_VALUES),
+    ] {
+        for value in values {
+            let mut message = message.clone();
+            for certificate in message.data().at(&[CERTIFICATES]).children() {
+                // The root is its own issuer.
+                if certificate.at(&[0, 3]).encode() != certificate.at(&[0, 5]).encode() {
+                    let bytes = hex::decode(value).unwrap();
+                    *extension(certificate, id) = Node::Primitive(4, bytes);
+                }
+            }
+            variants.push(message.variant(&format!("{what} {value}")));
+        }
+    }
+    variants
+}
+
+const BASIC_CONSTRAINTS_VALUES: [&str; 24] = [
+    "",
+    "30",
+    "31",
+    "3000",
+    "3001",
+    "300000",
+    "3001ff",
+    "30020101",
+    "3002ff01",
+    "30020500",
+    "3003010100",
+    "3003010101",
+    "30030101ff",
+    "300301ffff",
+    "3003020100",
+    "3003020101",
+    "300301020f",
+    "30040102ffff",
+    "30040101ff00",
+    "30060101ff020100",
+    "31030101ff",
+    "3080",
+    "308103",
+    "30810301010f",
+];
+const KEY_USAGE_VALUES: [&str; 12] = [
+    "",
+    "03",
+    "0302",
+    "030207",
+    "03020780",
+    "03020880",
+    "0302ff80",
+    "03ff0780",
+    "04020780",
+    "0300000000",
+    "0303078000",
+    "03020700",
+];
+
+const SUBJECT_KEY_VALUES: [&str; 7] =
+    ["", "04", "0400", "040101", "050101", "04020102ff", "04810101"];
+const AUTHORITY_KEY_VALUES: [&str; 9] = [
+    "",
+    "30",
+    "3000",
+    "3003800101",
+    "3003810101",
+    "30028000",
+    "3003800101ff",
+    "3004800101ff",
+    "30058001018200",
+];
+
+/// What is in the octets of an extension; it is added if it is not there.
+fn extension(certificate: &mut Node, id: [u8; 3]) -> &mut Node {
     let tbs = certificate.at(&[0]).children();
-    let extensions = tbs.last_mut().unwrap().at(&[0]).children();
-    let mut all = extensions.iter_mut().map(Node::children);
-    let one = all.find(|extension| extension[0].bytes() == AUTHORITY_KEY);
-    &mut one.expect("an authority key identifier")[1]
+    let all = tbs.last_mut().unwrap().at(&[0]).children();
+    let is_it = |extension: &mut Node| extension.children()[0].bytes() == id;
+    let place = all.iter_mut().position(is_it).unwrap_or_else(|| {
+        let oid = Node::Primitive(6, id.to_vec());
+        all.push(Node::Constructed(0x30, vec![oid, Node::Primitive(4, Vec::new())]));
+        all.len() - 1
+    });
+    // There may be a flag between.
+    all[place].children().last_mut().unwrap()
 }
 
 /// A chain whose issuer has another key identifier than the certificate says, and one that goes round.
@@ -122,7 +212,7 @@ fn chains(keys: &Keys, root: &str) -> Vec<Variant> {
     let mut message = made(keys, root, "direct", "-noattr -certfile root.cert");
     for certificate in message.data().at(&[CERTIFICATES]).children() {
         // The other one is the root, which has no issuer's name and number in it.
-        let octets = authority(certificate);
+        let octets = extension(certificate, AUTHORITY_KEY);
         let mut bytes = octets.bytes();
         if bytes.len() > 40 {
             bytes[10] ^= 1;

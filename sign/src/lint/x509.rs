@@ -411,7 +411,13 @@ impl<'a> Extensions<'a> {
             self.authority = Some(value);
         } else if id == BASIC_CONSTRAINTS.as_bytes() {
             match value {
-                [tag::SEQUENCE, short, ..] if usize::from(*short) == length - 2 => {}
+                [tag::SEQUENCE, short, inside @ ..] if usize::from(*short) == length - 2 => {
+                    // Nothing, or first that it is a CA: the default may not be written. Earlier releases than Debian's
+                    // 6.12.117 did not look at it.
+                    if !inside.is_empty() && !inside.starts_with(&[tag::BOOLEAN, 1, 0xff]) {
+                        return malformed("basic constraints");
+                    }
+                }
                 _ => return malformed("basic constraints"),
             }
         }
