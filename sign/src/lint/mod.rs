@@ -8,12 +8,12 @@
 //! ([`verify_root_hash`](crate::verify_root_hash)) knows nothing of this module and refuses most of what
 //! it tolerates.
 //!
-//! Modelled is Linux 6.12 with every algorithm that its parsers know, but built without GOST and SM3:
-//! sources are its `crypto/asymmetric_keys/`, `lib/asn1_decoder.c`, `certs/system_keyring.c` and
-//! `drivers/md/dm-verity-verify-sig.c`. Blacklists of keys are not modelled. `cli/tests/kernel` holds
-//! the model against a real kernel, over more than a thousand signatures in each run: made by every tool
-//! at hand, changed by hand and at random, with the same error from both, and the same words in the
-//! kernel's log.
+//! Modelled is Linux 6.12 as Debian has it (6.12.117), with every algorithm that its parsers know, but
+//! built without GOST and SM3: sources are its `crypto/asymmetric_keys/`, `lib/asn1_decoder.c`,
+//! `certs/system_keyring.c` and `drivers/md/dm-verity-verify-sig.c`. Blacklists of keys are not
+//! modelled. `cli/tests/kernel` holds the model against a real kernel, over more than a thousand
+//! signatures in each run: made by every tool at hand, changed by hand and at random, with the same
+//! error from both, and the same words in the kernel's log.
 //!
 //! ```
 //! use verity_sign::lint::{Accepted, EnrolledCertificate, Lint};
