@@ -54,7 +54,9 @@ mod fec;
 mod geometry;
 mod hash;
 pub mod io;
+mod lock;
 pub mod nbd;
+mod number;
 mod parallel;
 mod params;
 pub mod partition;
@@ -87,9 +89,12 @@ pub use self::superblock::{Superblock, SuperblockError, Uuid};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
 pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 
-/// For benchmarks and tests of this workspace, which choose among kernels: no part of the interface.
+/// For the other crates of this workspace, and for its tests, which choose among kernels.
+/// No part of the interface.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::fec::{Decoder, Encoder, FecPlatform};
     pub use crate::hash::{BlockHasher, Platform};
+    pub use crate::lock::unpoisoned;
+    pub use crate::number::{to_len, to_u64};
 }
