@@ -16,15 +16,15 @@ readonly COPY=$WORK/copy
 
 # TARGET | FILE | sed expression that plants the bug | what it is
 readonly BUGS=(
-    "superblock|verity/src/superblock.rs|s/check_zero(bytes, 344\.\.LEN)?;//|the padding at the end is not checked"
-    "superblock|verity/src/superblock.rs|s/if algorithm\.name() != name {/if false {/|SHA256 passes for sha256"
-    "superblock|verity/src/area.rs|s/first_free\.div_ceil(hash_block_size)/first_free \/ hash_block_size/|the tree begins in the superblock"
+    "superblock|verity/src/layout/superblock.rs|s/check_zero(bytes, 344\.\.LEN)?;//|the padding at the end is not checked"
+    "superblock|verity/src/layout/superblock.rs|s/if algorithm\.name() != name {/if false {/|SHA256 passes for sha256"
+    "superblock|verity/src/layout/hash_area.rs|s/first_free\.div_ceil(hash_block_size)/first_free \/ hash_block_size/|the tree begins in the superblock"
     "table|verity/src/table/mod.rs|s/if sectors != table\.sectors() {/if false {/|a length other than that of the data passes"
     "table|verity/src/table/mod.rs|s/if stated != actual {/if false {/|a wrong count of options passes"
     "table|verity/src/table/options.rs|s/if std::mem::replace(flag, true) {/*flag = true; if false {/|an option may be given twice"
     "manifest|sign/src/manifest/wire.rs|s/Some(offset) => Err(ManifestError::NotCanonical { offset }),/Some(_) => Ok(manifest),/|any spelling passes"
     "manifest|sign/src/manifest/mod.rs|s/if size < data_size {/if false {/|data behind the end of the image passes"
-    "manifest|verity/src/fec/area.rs|s/if blocks < least {/if false {/|parity for a part of the image passes"
+    "manifest|verity/src/layout/fec_area.rs|s/if blocks < least {/if false {/|parity for a part of the image passes"
     "pkcs7|sign/src/verify.rs|s/Some(offset) => Err(SignatureError::NotCanonical { offset }),/Some(_) => Ok(data),/|an encoding that is not the canonical one passes"
     "pkcs7|sign/src/verify.rs|s/if count > 0 {/let signature = \&signature[..signature.len() - count]; if false {/|bytes behind the message pass"
     "pkcs7|sign/src/verify.rs|s/^    signed_by(signer, digest, content, \&\[\&certificate\])?;//|nobody asks whether the signer of a chain has signed"

@@ -45,20 +45,16 @@
 //! The public interface is what this page lists: everything at the top, but for the modules [`io`],
 //! [`nbd`], [`partition`], [`publish`] and [`table`].
 
-mod algorithm;
-mod area;
 mod build;
-mod digest;
 mod error;
 mod fec;
-mod geometry;
 mod hash;
 pub mod io;
+mod layout;
 mod lock;
 pub mod nbd;
 mod number;
 mod parallel;
-mod params;
 pub mod partition;
 mod plan;
 mod progress;
@@ -66,26 +62,21 @@ pub mod publish;
 mod read;
 mod repair;
 mod run;
-mod seed;
-mod superblock;
 pub mod table;
 mod trust;
 mod verify;
 
-pub use self::algorithm::{Algorithm, AlgorithmError};
-pub use self::area::{HashArea, HashAreaError};
 pub use self::build::Builder;
-pub use self::digest::{Digest, DigestError, RootHash, Salt, SaltError};
 pub use self::error::{BlockRef, Corruption, Error};
-pub use self::fec::{FecArea, FecError};
-pub use self::geometry::{Geometry, HashSlot, Level};
-pub use self::params::{BlockSize, HashType, Params, ParamsBuilder, ParamsError};
+pub use self::layout::{
+    Algorithm, AlgorithmError, BlockSize, Digest, DigestError, FecArea, FecError, Geometry,
+    HashArea, HashAreaError, HashSlot, HashType, Level, Params, ParamsBuilder, ParamsError,
+    RootHash, Salt, SaltError, Superblock, SuperblockError, Uuid, uuid_from_seed,
+};
 pub use self::plan::Plan;
 pub use self::progress::Progress;
 pub use self::read::{Counters, ReadError, Repair, VerifiedReader};
 pub use self::repair::{BlockRange, FecRepair, ParityReport, RepairSink, Repaired, Repairer};
-pub use self::seed::uuid_from_seed;
-pub use self::superblock::{Superblock, SuperblockError, Uuid};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
 pub use self::verify::{CorruptRange, Report, Verified, Verifier};
 

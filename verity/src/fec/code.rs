@@ -5,10 +5,9 @@
 //! So the parity is the message, times x^roots, modulo the generator; and as that is linear, it is a
 //! sum over the message's bytes of a constant times the byte.
 
-use super::field::{POWERS, multiply};
+use crate::layout::CODEWORD;
 
-/// The bytes of a codeword.
-pub(super) const CODEWORD: usize = 255;
+use super::field::{POWERS, multiply};
 
 /// For each byte of the message, in order, its multiples in the parity: `roots` bytes, highest power first.
 pub(super) fn coefficients(roots: usize) -> Vec<Vec<u8>> {

@@ -9,7 +9,8 @@
 
 use std::sync::OnceLock;
 
-use super::area::FecArea;
+use crate::FecArea;
+
 use super::blind;
 use super::code;
 use super::encode::{ROW_SIZE, ROWS_SIZE};

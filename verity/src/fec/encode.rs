@@ -5,11 +5,10 @@
 
 use std::ops::Range;
 
-use crate::Error;
 use crate::parallel::Crew;
+use crate::{Error, FecArea};
 
 use super::FecPlatform;
-use super::area::FecArea;
 use super::code;
 use super::map::{Job, Map};
 

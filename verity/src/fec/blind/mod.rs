@@ -14,9 +14,10 @@ mod syndromes;
 
 use std::collections::BTreeMap;
 
+use crate::layout::CODEWORD;
+
 use self::locate::Independent;
 use self::syndromes::{selectors, sum_of_products, syndromes, vanishing, without};
-use super::code::CODEWORD;
 
 /// The most bytes of an answer that was found codeword by codeword: all rows, if blocks have up to 32 KiB. More would
 /// be scattered errors in very many rows, or, more likely, what damage beyond all power looks like.

@@ -6,7 +6,8 @@
 //!
 //! Polynomials are lists of coefficients, lowest power first.
 
-use super::super::code::CODEWORD;
+use crate::layout::CODEWORD;
+
 use super::super::field::{POWERS, inverse, multiply};
 
 /// The locator of a place: no two places have the same.

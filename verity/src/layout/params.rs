@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Algorithm, Geometry, Salt};
+use super::{Algorithm, Geometry, Salt};
 
 /// How blocks are salted and digests are packed: `version` in a device-mapper table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -13,11 +13,13 @@
 use std::io::ErrorKind;
 use std::ops::{Range, RangeInclusive};
 
+use crate::Error;
 use crate::io::ReadAt;
-use crate::{BlockSize, Error, HashArea, Params};
 
-use super::FecError;
-use super::code::CODEWORD;
+use super::{BlockSize, HashArea, Params};
+
+/// The bytes of a codeword.
+pub(crate) const CODEWORD: usize = 255;
 
 /// The place of the parity on the FEC device, and the blocks that it covers.
 ///
@@ -239,6 +241,81 @@ impl FecArea {
 
 fn rows(roots: u32) -> u64 {
     u64::try_from(CODEWORD).unwrap_or_default() - u64::from(roots)
+}
+
+/// Parity that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FecError {
+    /// Data and hash blocks share codewords, so they must have one size.
+    #[error(
+        "FEC needs equal block sizes, but data blocks have {data_block_size} bytes and hash blocks {hash_block_size}"
+    )]
+    BlockSizes {
+        /// The size of a data block.
+        data_block_size: BlockSize,
+        /// The size of a hash block.
+        hash_block_size: BlockSize,
+    },
+    /// Less would be covered than there is.
+    #[error("FEC is to cover {blocks} blocks, but data and tree have {least}")]
+    Blocks {
+        /// The blocks to be covered.
+        blocks: u64,
+        /// How many there are.
+        least: u64,
+    },
+    /// The parity would overwrite what it is made of, or be made of itself.
+    #[error("the parity at {offset} bytes lies in what it covers, which ends at {end} bytes")]
+    CoversItself {
+        /// Where the parity begins, in bytes.
+        offset: u64,
+        /// Where the covered blocks end on the same device, in bytes.
+        end: u64,
+    },
+    /// The FEC area was made for blocks of another size.
+    #[error("the FEC area was made for other parameters")]
+    OtherParams,
+    /// The parity would overwrite data.
+    #[error(
+        "the parity at {offset} bytes must lie behind the data, which ends at {data_size} bytes"
+    )]
+    OverlapsData {
+        /// Where the parity begins, in bytes.
+        offset: u64,
+        /// Where the data ends, in bytes.
+        data_size: u64,
+    },
+    /// The parity would overwrite superblock or tree.
+    #[error(
+        "the parity at {offset} bytes must lie behind the hash area, which ends at {end} bytes"
+    )]
+    OverlapsHashArea {
+        /// Where the parity begins, in bytes.
+        offset: u64,
+        /// Where the hash area ends, in bytes.
+        end: u64,
+    },
+    /// No such code.
+    #[error("FEC has from 2 to 24 roots, not {roots}")]
+    Roots {
+        /// How many were asked for.
+        roots: u32,
+    },
+    /// The parity would end beyond 64 bits.
+    #[error("parity at {offset} bytes would end beyond 2^64 bytes")]
+    TooLarge {
+        /// Where it was to begin, in bytes.
+        offset: u64,
+    },
+    /// The kernel counts blocks from the start of the device.
+    #[error("the FEC offset {offset} is not a multiple of {block_size} bytes")]
+    Unaligned {
+        /// Where the parity was to begin, in bytes.
+        offset: u64,
+        /// What that must be a multiple of.
+        block_size: BlockSize,
+    },
 }
 
 #[cfg(test)]

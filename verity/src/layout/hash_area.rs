@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::{Params, Superblock};
+use super::{Params, Superblock};
 
 /// The place of the hash area on the hash device: an optional superblock, then the tree from its highest
 /// level down.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Algorithm;
+use super::Algorithm;
 
 /// The digest of one block: 20 to 64 bytes, by the algorithm.
 ///

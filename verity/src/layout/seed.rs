@@ -3,9 +3,9 @@
 //! `docs/FORMAT.md` specifies both derivations.
 
 use sha2::{Digest as _, Sha256};
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
-use crate::{Salt, Uuid};
+use super::Salt;
 
 impl Salt {
     /// The salt that belongs to a seed: SHA-256 over `verity-salt-v1`, a NUL byte and the seed.

@@ -7,8 +7,10 @@
 use byteorder::{ByteOrder, LittleEndian};
 pub use uuid::Uuid;
 
+use crate::Error;
 use crate::io::ReadAt;
-use crate::{Algorithm, AlgorithmError, BlockSize, Error, HashType, Params, ParamsError, Salt};
+
+use super::{Algorithm, AlgorithmError, BlockSize, HashType, Params, ParamsError, Salt};
 
 const MAGIC: &[u8; 8] = b"verity\0\0";
 const VERSION: u32 = 1;

@@ -4,7 +4,7 @@
 //! Units: block counts and block indices, unless a name says bytes. Source: the kernel's dm-verity document
 //! (`Documentation/admin-guide/device-mapper/verity.rst`, "Hash Tree") and cryptsetup's on-disk format.
 
-use crate::params::{BlockSize, HashType, ParamsError};
+use super::{BlockSize, HashType, ParamsError};
 
 /// The levels of one hash tree. Level 0, the lowest, holds the digests of the data blocks; the highest has
 /// one hash block, whose digest is the root hash. On disk the highest comes first.
@@ -186,8 +186,7 @@ impl Geometry {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Algorithm, Params};
-
+    use super::super::{Algorithm, Params};
     use super::*;
 
     fn geometry(data_blocks: u64) -> Geometry {

@@ -1,0 +1,30 @@
+//! What lies where: parameters, sizes, places and names of blocks, and the bytes that state them.
+//!
+//! The ground floor. Nothing here reads, writes, hashes or starts a thread; everything else asks.
+//!
+//! ```text
+//!  params (algorithm, hash_type, block sizes, salt) ──> geometry: levels and slots
+//!                 │                                          │
+//!                 ├── superblock, seed                       v
+//!                 └───────────> hash_area: superblock and tree on the hash device
+//!                               fec_area: parity, and what it covers
+//! ```
+
+mod algorithm;
+mod digest;
+mod fec_area;
+mod geometry;
+mod hash_area;
+mod params;
+mod seed;
+mod superblock;
+
+pub use self::algorithm::{Algorithm, AlgorithmError};
+pub use self::digest::{Digest, DigestError, RootHash, Salt, SaltError};
+pub(crate) use self::fec_area::CODEWORD;
+pub use self::fec_area::{FecArea, FecError};
+pub use self::geometry::{Geometry, HashSlot, Level};
+pub use self::hash_area::{HashArea, HashAreaError};
+pub use self::params::{BlockSize, HashType, Params, ParamsBuilder, ParamsError};
+pub use self::seed::uuid_from_seed;
+pub use self::superblock::{Superblock, SuperblockError, Uuid};
