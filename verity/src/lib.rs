@@ -67,18 +67,19 @@ mod trust;
 mod verify;
 
 pub use self::build::Builder;
-pub use self::error::{BlockRef, Corruption, Error};
+pub use self::error::Error;
 pub use self::layout::{
-    Algorithm, AlgorithmError, BlockSize, Digest, DigestError, FecArea, FecError, Geometry,
-    HashArea, HashAreaError, HashSlot, HashType, Level, Params, ParamsBuilder, ParamsError,
-    RootHash, Salt, SaltError, Superblock, SuperblockError, Uuid, uuid_from_seed,
+    Algorithm, AlgorithmError, BlockRef, BlockSize, CorruptRange, Corruption, Digest, DigestError,
+    FecArea, FecError, Geometry, HashArea, HashAreaError, HashSlot, HashType, Level, Params,
+    ParamsBuilder, ParamsError, Report, RootHash, Salt, SaltError, Superblock, SuperblockError,
+    Uuid, uuid_from_seed,
 };
 pub use self::plan::Plan;
 pub use self::progress::Progress;
 pub use self::read::{Counters, ReadError, Repair, VerifiedReader};
 pub use self::repair::{BlockRange, FecRepair, ParityReport, RepairSink, Repaired, Repairer};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
-pub use self::verify::{CorruptRange, Report, Verified, Verifier};
+pub use self::verify::{Verified, Verifier};
 
 /// For the other crates of this workspace, and for its tests, which choose among kernels.
 /// No part of the interface.

@@ -11,20 +11,28 @@
 //! ```
 
 mod algorithm;
+mod block;
+mod corruption;
 mod digest;
 mod fec_area;
 mod geometry;
 mod hash_area;
+mod hash_type;
 mod params;
+mod params_error;
 mod seed;
 mod superblock;
 
 pub use self::algorithm::{Algorithm, AlgorithmError};
+pub use self::block::{BlockRef, BlockSize};
+pub use self::corruption::{CorruptRange, Corruption, Report};
 pub use self::digest::{Digest, DigestError, RootHash, Salt, SaltError};
 pub(crate) use self::fec_area::CODEWORD;
 pub use self::fec_area::{FecArea, FecError};
 pub use self::geometry::{Geometry, HashSlot, Level};
 pub use self::hash_area::{HashArea, HashAreaError};
-pub use self::params::{BlockSize, HashType, Params, ParamsBuilder, ParamsError};
+pub use self::hash_type::HashType;
+pub use self::params::{Params, ParamsBuilder};
+pub use self::params_error::ParamsError;
 pub use self::seed::uuid_from_seed;
 pub use self::superblock::{Superblock, SuperblockError, Uuid};

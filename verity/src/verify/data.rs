@@ -7,9 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::io::ReadAt;
 use crate::run::{Pieces, Run, RunBuffer};
-use crate::{BlockRef, Error};
+use crate::{BlockRef, CorruptRange, Error};
 
-use super::CorruptRange;
 use super::report::{Collector, append};
 use super::waves::{Waves, mismatch};
 use super::window::Window;

@@ -18,7 +18,7 @@ use crate::io::ReadAt;
 use crate::run::Reader;
 use crate::{Error, Progress, TrustedParams, parallel};
 
-pub use self::report::{CorruptRange, Report, Verified};
+pub use self::report::Verified;
 use self::waves::Waves;
 
 /// Verifies an image and its hash tree against a root hash.

@@ -1,9 +1,8 @@
 //! What a verification found: corrupt blocks as ranges, in order, up to a bound.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use crate::{BlockRef, Corruption};
+use crate::{CorruptRange, Report};
 
 /// An intact image: every data block and every hash block was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,71 +15,6 @@ pub struct Verified {
     /// The data blocks that count as zeros by their digest and were not checked, because the caller asked to
     /// ignore zero blocks.
     pub zero_blocks: u64,
-}
-
-/// A corrupt image: which blocks, as far as they were looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// The corrupt blocks, at least one range: higher hash levels first, then lower ones, then data, each by
-    /// position.
-    pub corruptions: Vec<CorruptRange>,
-    /// How many corrupt blocks were found, listed or not.
-    pub corrupt_blocks: u64,
-    /// How many data blocks lie under corrupt hash blocks: nothing can be said of them. Counted by
-    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only; 0 from a search for the first corruption.
-    pub unchecked_data_blocks: u64,
-    /// Whether there may be more corrupt blocks than listed: the verification stopped at the first, or found
-    /// more ranges than the limit.
-    pub truncated: bool,
-}
-
-/// Corrupt blocks in a row, all data or all of one hash level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CorruptRange {
-    /// The first of them.
-    pub first: BlockRef,
-    /// How many there are.
-    pub blocks: u64,
-    /// What is wrong with the first one.
-    pub corruption: Corruption,
-}
-
-impl Report {
-    /// One corrupt block, where the search ended.
-    pub(crate) fn of_one(first: BlockRef, corruption: Corruption) -> Report {
-        Report {
-            corruptions: vec![CorruptRange { first, blocks: 1, corruption }],
-            corrupt_blocks: 1,
-            unchecked_data_blocks: 0,
-            truncated: true,
-        }
-    }
-}
-
-impl fmt::Display for CorruptRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CorruptRange { first, blocks, corruption } = self;
-        match blocks {
-            1 => write!(f, "{first} is corrupt: {corruption}"),
-            _ => {
-                let last = first.block() + (blocks - 1);
-                write!(f, "{first} to {last} are corrupt; the first: {corruption}")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Report {
-    /// The first range, and whether there are more.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.corruptions.as_slice() {
-            [] => f.write_str("corrupt"),
-            [only] if self.truncated => write!(f, "{only}; there may be more"),
-            [only] => write!(f, "{only}"),
-            [first, ..] => write!(f, "{first} ({} corrupt blocks in all)", self.corrupt_blocks),
-        }
-    }
 }
 
 /// Collects ranges. Each area (the data, or one hash level) must come in ascending order; then what is kept
@@ -139,6 +73,7 @@ pub(super) fn append(ranges: &mut Vec<CorruptRange>, range: CorruptRange, limit:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{BlockRef, Corruption};
 
     fn range(first: BlockRef, blocks: u64) -> CorruptRange {
         CorruptRange { first, blocks, corruption: Corruption::SpareBytes { offset: 0 } }

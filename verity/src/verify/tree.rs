@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use crate::io::{ReadAt, first_failing};
 use crate::run::RUN_SIZE;
-use crate::{BlockRef, Corruption, Error};
+use crate::{BlockRef, CorruptRange, Corruption, Error};
 
+use super::Search;
 use super::report::append;
 use super::waves::{Waves, mismatch};
 use super::window::Window;
-use super::{CorruptRange, Search};
 
 impl<D, H> Waves<'_, D, H>
 where

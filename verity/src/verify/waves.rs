@@ -19,11 +19,11 @@ use crate::hash::{BlockHasher, digest};
 use crate::io::ReadAt;
 use crate::parallel::Crew;
 use crate::run::Reader;
-use crate::{Corruption, Digest, Error, Geometry, Params, progress};
+use crate::{CorruptRange, Corruption, Digest, Error, Geometry, Params, Report, progress};
 
 use super::report::Collector;
 use super::window::Window;
-use super::{CorruptRange, Report, Search, Verified, Verifier};
+use super::{Search, Verified, Verifier};
 
 /// The aim for the level-0 hash blocks of a wave, in bytes.
 const WAVE_SIZE: u64 = 4 * 1024 * 1024;

@@ -1,0 +1,109 @@
+//! What is wrong with blocks: data, not text. Which block, which digest was expected, which one it
+//! has.
+
+use std::fmt;
+use std::io;
+
+use super::{BlockRef, Digest};
+
+/// Why a block is not what the tree says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Corruption {
+    /// Its digest is not the one its parent (or the root hash) states.
+    Digest {
+        /// The digest its parent states.
+        expected: Digest,
+        /// The digest it has.
+        actual: Digest,
+    },
+    /// A hash block whose digest is right, but whose unused bytes are not zero.
+    SpareBytes {
+        /// The first such byte, counted from the start of the block.
+        offset: u64,
+    },
+    /// It cannot be read. Only a repair counts such a block as corrupt; elsewhere it is an error of the storage.
+    Unreadable {
+        /// What the storage said.
+        kind: io::ErrorKind,
+    },
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Corruption::Digest { expected, actual } => {
+                write!(f, "expected digest {expected}, actual {actual}")
+            }
+            Corruption::SpareBytes { offset } => {
+                write!(f, "unused byte at {offset} in the block is not zero")
+            }
+            Corruption::Unreadable { kind } => write!(f, "it cannot be read: {kind}"),
+        }
+    }
+}
+
+/// A corrupt image: which blocks, as far as they were looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The corrupt blocks, at least one range: higher hash levels first, then lower ones, then data, each by
+    /// position.
+    pub corruptions: Vec<CorruptRange>,
+    /// How many corrupt blocks were found, listed or not.
+    pub corrupt_blocks: u64,
+    /// How many data blocks lie under corrupt hash blocks: nothing can be said of them. Counted by
+    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only; 0 from a search for the first corruption.
+    pub unchecked_data_blocks: u64,
+    /// Whether there may be more corrupt blocks than listed: the verification stopped at the first, or found
+    /// more ranges than the limit.
+    pub truncated: bool,
+}
+
+/// Corrupt blocks in a row, all data or all of one hash level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorruptRange {
+    /// The first of them.
+    pub first: BlockRef,
+    /// How many there are.
+    pub blocks: u64,
+    /// What is wrong with the first one.
+    pub corruption: Corruption,
+}
+
+impl Report {
+    /// One corrupt block, where the search ended.
+    pub(crate) fn of_one(first: BlockRef, corruption: Corruption) -> Report {
+        Report {
+            corruptions: vec![CorruptRange { first, blocks: 1, corruption }],
+            corrupt_blocks: 1,
+            unchecked_data_blocks: 0,
+            truncated: true,
+        }
+    }
+}
+
+impl fmt::Display for CorruptRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CorruptRange { first, blocks, corruption } = self;
+        match blocks {
+            1 => write!(f, "{first} is corrupt: {corruption}"),
+            _ => {
+                let last = first.block() + (blocks - 1);
+                write!(f, "{first} to {last} are corrupt; the first: {corruption}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    /// The first range, and whether there are more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.corruptions.as_slice() {
+            [] => f.write_str("corrupt"),
+            [only] if self.truncated => write!(f, "{only}; there may be more"),
+            [only] => write!(f, "{only}"),
+            [first, ..] => write!(f, "{first} ({} corrupt blocks in all)", self.corrupt_blocks),
+        }
+    }
+}
