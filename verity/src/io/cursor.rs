@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use super::ReadAt;
+use super::read_at::advance;
 
 /// A source with a position: [`Read`] and [`Seek`] over any [`ReadAt`].
 ///
@@ -50,7 +51,7 @@ impl<R: ReadAt> Read for Cursor<R> {
         if size > buf.len() {
             return Err(ErrorKind::InvalidData.into());
         }
-        self.position = super::advance(self.position, size)?;
+        self.position = advance(self.position, size)?;
         Ok(size)
     }
 }

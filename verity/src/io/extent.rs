@@ -1,0 +1,28 @@
+//! Data, or a hole: bytes that are known to be zero without being read.
+
+/// What the bytes from an offset on are, and how far that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Bytes that must be read to be known.
+    Data {
+        /// Where they end at the earliest, in bytes from the start of the source.
+        end: u64,
+    },
+    /// Bytes that are zero and take no storage.
+    Hole {
+        /// Where they end at the earliest, in bytes from the start of the source.
+        end: u64,
+    },
+}
+
+impl Extent {
+    /// Data to the end, whatever the length.
+    pub const ALL_DATA: Extent = Extent::Data { end: u64::MAX };
+
+    /// Where it ends, in bytes from the start of the source.
+    pub fn end(self) -> u64 {
+        match self {
+            Extent::Data { end } | Extent::Hole { end } => end,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Files and block devices.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, FileTypeExt};
+
+use rustix::fs::{Advice, SeekFrom, fadvise, seek};
+use rustix::io::Errno;
+
+use super::{Extent, ReadAt, WriteAt};
+
+/// A regular file also tells where its holes are, as far as its file system does. Asking moves the file's
+/// cursor, which positioned reads and writes do not use; do not rely on it meanwhile.
+///
+/// Expecting to be read from start to end, it asks the kernel to read further ahead (`POSIX_FADV_SEQUENTIAL`),
+/// which stays so for the open file. Nothing is ever dropped from the page cache.
+impl ReadAt for File {
+    fn len(&self) -> io::Result<u64> {
+        let metadata = self.metadata()?;
+        if metadata.is_file() {
+            Ok(metadata.len())
+        } else if metadata.file_type().is_block_device() {
+            // The file's own cursor is not used by positioned reads and writes.
+            Ok(seek(self, SeekFrom::End(0))?)
+        } else {
+            Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "neither a regular file nor a block device",
+            ))
+        }
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buf, offset)
+    }
+
+    fn extent_at(&self, offset: u64) -> Extent {
+        extent_of(self, offset)
+    }
+
+    fn expect_sequential(&self) {
+        // Advice that is not taken costs speed at the most.
+        let _ = fadvise(self, 0, None, Advice::Sequential);
+    }
+}
+
+impl WriteAt for File {
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, buf, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if self.metadata()?.file_type().is_block_device() {
+            return match ReadAt::len(self)? {
+                size if size >= len => Ok(()),
+                size => Err(io::Error::new(
+                    ErrorKind::StorageFull,
+                    format!("the device has {size} bytes, {len} are needed"),
+                )),
+            };
+        }
+        File::set_len(self, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+/// What a file system says of a file. Whatever else than a clear answer it gives, the bytes are data.
+fn extent_of(file: &File, offset: u64) -> Extent {
+    let data = match seek(file, SeekFrom::Data(offset)) {
+        Ok(start) if start <= offset => {
+            return match seek(file, SeekFrom::Hole(offset)) {
+                Ok(end) if end > offset => Extent::Data { end },
+                _ => Extent::ALL_DATA,
+            };
+        }
+        Ok(start) => Some(start),
+        // No data up to the end, or the end lies before.
+        Err(Errno::NXIO) => None,
+        Err(_) => return Extent::ALL_DATA,
+    };
+    // Asked after the seek: a file that was truncated meanwhile has no hole here, and the read will say so.
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() && offset < metadata.len() => {
+            Extent::Hole { end: data.unwrap_or(metadata.len()) }
+        }
+        _ => Extent::ALL_DATA,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `offset` must not be the last that 64 bits can hold.
+    fn is_hole(file: &File, offset: u64) -> bool {
+        matches!(extent_of(file, offset), Extent::Hole { .. })
+    }
+
+    #[test]
+    fn a_file_tells_its_holes_up_to_its_end() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(3 << 20).unwrap();
+        WriteAt::write_all_at(&file, &[1; 1 << 20], 1 << 20).unwrap();
+        assert_eq!(extent_of(&file, 0), Extent::Hole { end: 1 << 20 });
+        assert_eq!(extent_of(&file, 5000), Extent::Hole { end: 1 << 20 });
+        assert_eq!(extent_of(&file, 1 << 20), Extent::Data { end: 2 << 20 });
+        assert_eq!(extent_of(&file, 2 << 20), Extent::Hole { end: 3 << 20 });
+        for beyond in [3 << 20, 4 << 20, u64::MAX / 2, u64::MAX - 1] {
+            assert!(!is_hole(&file, beyond), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_has_no_holes() {
+        for path in ["/dev/zero", "/dev/null", "/", "/proc/self/status"] {
+            let file = File::open(path).unwrap();
+            assert!(!is_hole(&file, 0) && !is_hole(&file, 4096), "{path}");
+        }
+    }
+
+    #[test]
+    fn directories_have_no_length() {
+        assert!(ReadAt::len(&File::open("/").unwrap()).is_err());
+        assert!(ReadAt::len(&File::open("/dev/null").unwrap()).is_err());
+    }
+}

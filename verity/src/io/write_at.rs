@@ -1,0 +1,66 @@
+//! Positioned writes.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use super::read_at::advance;
+
+/// Something that can be written at any offset by many threads at once.
+pub trait WriteAt: Send + Sync {
+    /// Writes from `offset` bytes on and returns how many bytes were written, possibly fewer than asked.
+    ///
+    /// # Errors
+    /// As the target has them.
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Makes it `len` bytes long; new bytes are zero. A block device keeps its length.
+    ///
+    /// # Errors
+    /// When it cannot have that length.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Returns once everything written has reached the storage.
+    ///
+    /// # Errors
+    /// When some of it has not: then nothing written may be counted on.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Writes all of `buf` from `offset` bytes on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WriteZero`] if the target takes no more; otherwise as [`WriteAt::write_at`].
+    fn write_all_at(&self, mut buf: &[u8], mut offset: u64) -> io::Result<()> {
+        while !buf.is_empty() {
+            match self.write_at(buf, offset) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    buf = buf.get(written..).ok_or(ErrorKind::InvalidData)?;
+                    offset = advance(offset, written)?;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<T: WriteAt + ?Sized> WriteAt for $pointer {
+            fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+                (**self).write_at(buf, offset)
+            }
+
+            fn set_len(&self, len: u64) -> io::Result<()> {
+                (**self).set_len(len)
+            }
+
+            fn sync(&self) -> io::Result<()> {
+                (**self).sync()
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);
