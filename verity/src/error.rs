@@ -24,6 +24,9 @@ pub enum Error {
     /// Blocks are not what the root hash says.
     #[error("{0}")]
     Corrupt(Report),
+    /// Parity cannot lie there, or cover that.
+    #[error(transparent)]
+    Fec(#[from] FecError),
     /// A place where no hash area can lie.
     #[error(transparent)]
     HashArea(#[from] HashAreaError),
@@ -41,9 +44,6 @@ pub enum Error {
         /// The size of the partition, in bytes.
         actual: u64,
     },
-    /// Parity cannot lie there, or cover that.
-    #[error(transparent)]
-    Fec(#[from] FecError),
     /// A block could not be read.
     #[error("cannot read {block}")]
     Read {

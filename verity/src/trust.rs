@@ -6,9 +6,8 @@
 
 use std::fmt;
 
-use crate::io::ReadAt;
 use crate::{
-    Algorithm, BlockSize, Digest, Error, HashArea, HashType, Params, ParamsError, RootHash, Salt,
+    Algorithm, BlockSize, Digest, HashArea, HashType, Params, ParamsError, RootHash, Salt,
     Superblock,
 };
 
@@ -151,25 +150,6 @@ impl TrustedParams {
     /// What vouches for them.
     pub fn origin(&self) -> Origin {
         self.origin
-    }
-
-    /// Refuses data and hash devices that are too short for the tree.
-    pub(crate) fn check_lengths(
-        &self,
-        data: &(impl ReadAt + ?Sized),
-        hash: &(impl ReadAt + ?Sized),
-    ) -> Result<(), Error> {
-        let (needed, actual) = (self.params.data_size(), data.len()?);
-        if actual < needed {
-            return Err(Error::ShortData { needed, actual });
-        }
-        if self.hash_area.hash_blocks() > 0 {
-            let (needed, actual) = (self.hash_area.end(), hash.len()?);
-            if actual < needed {
-                return Err(Error::ShortHashArea { needed, actual });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -10,11 +10,7 @@
 //!  parity           codeword (0, 0), (0, 1), ... (1, 0), ...: `roots` bytes each
 //! ```
 
-use std::io::ErrorKind;
 use std::ops::{Range, RangeInclusive};
-
-use crate::Error;
-use crate::io::ReadAt;
 
 use super::{BlockSize, HashArea, Params};
 
@@ -224,17 +220,8 @@ impl FecArea {
         }
     }
 
-    /// Refuses a FEC device that ends before the parity does.
-    pub(crate) fn check_length(&self, fec: &(impl ReadAt + ?Sized)) -> Result<(), Error> {
-        let (end, actual) = (self.range().end, fec.len()?);
-        if actual < end {
-            let round = actual.saturating_sub(self.offset) / self.round_size();
-            return Err(Error::ReadParity { round, source: ErrorKind::UnexpectedEof.into() });
-        }
-        Ok(())
-    }
-
-    fn round_size(&self) -> u64 {
+    /// How many bytes the parity of a round has.
+    pub(crate) fn round_size(&self) -> u64 {
         u64::from(self.roots) * u64::from(self.block_size)
     }
 }

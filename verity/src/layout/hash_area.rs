@@ -5,7 +5,10 @@
 
 use std::ops::Range;
 
-use super::{Params, Superblock};
+use super::Params;
+
+/// The size of a superblock, in bytes.
+pub(super) const SUPERBLOCK_SIZE: u64 = 512;
 
 /// The place of the hash area on the hash device: an optional superblock, then the tree from its highest
 /// level down.
@@ -36,11 +39,11 @@ impl HashArea {
     /// (without: the kernel counts hash blocks), or the area would end beyond 2^64 bytes.
     pub fn new(params: &Params, offset: u64, superblock: bool) -> Result<HashArea, HashAreaError> {
         let hash_block_size = u64::from(params.hash_block_size());
-        let alignment = if superblock { Superblock::SIZE } else { hash_block_size };
+        let alignment = if superblock { SUPERBLOCK_SIZE } else { hash_block_size };
         if !offset.is_multiple_of(alignment) {
             return Err(HashAreaError::Unaligned { offset, alignment });
         }
-        let header = if superblock { Superblock::SIZE } else { 0 };
+        let header = if superblock { SUPERBLOCK_SIZE } else { 0 };
         let too_large = HashAreaError::TooLarge { offset };
         let first_free = offset.checked_add(header).ok_or_else(|| too_large.clone())?;
         let hash_start = first_free.div_ceil(hash_block_size);
@@ -74,7 +77,7 @@ impl HashArea {
 
     /// The bytes of the superblock: 512 of them, or none.
     pub fn superblock_range(&self) -> Range<u64> {
-        let size = if self.superblock { Superblock::SIZE } else { 0 };
+        let size = if self.superblock { SUPERBLOCK_SIZE } else { 0 };
         self.offset..self.offset + size
     }
 

@@ -7,9 +7,7 @@
 use byteorder::{ByteOrder, LittleEndian};
 pub use uuid::Uuid;
 
-use crate::Error;
-use crate::io::ReadAt;
-
+use super::hash_area::SUPERBLOCK_SIZE;
 use super::{Algorithm, AlgorithmError, BlockSize, HashType, Params, ParamsError, Salt};
 
 const MAGIC: &[u8; 8] = b"verity\0\0";
@@ -37,7 +35,10 @@ pub struct Superblock {
 
 impl Superblock {
     /// The size of a superblock, in bytes.
-    pub const SIZE: u64 = 512;
+    pub const SIZE: u64 = SUPERBLOCK_SIZE;
+
+    /// The size as the length of a buffer.
+    pub(crate) const LEN: usize = LEN;
 
     /// The superblock for a tree with these parameters.
     pub fn new(params: Params, uuid: Uuid) -> Superblock {
@@ -102,23 +103,6 @@ impl Superblock {
         let mut uuid = [0; 16];
         uuid.copy_from_slice(&bytes[16..32]);
         Ok(Superblock { params, uuid: Uuid::from_bytes(uuid) })
-    }
-
-    /// Reads the superblock at `offset` bytes of a hash device.
-    ///
-    /// # Errors
-    /// When the offset is not a multiple of 512 bytes, the device ends before 512 bytes are read, or the
-    /// bytes are no superblock.
-    pub fn read(hash: &impl ReadAt, offset: u64) -> Result<Superblock, Error> {
-        if !offset.is_multiple_of(Self::SIZE) {
-            return Err(SuperblockError::Unaligned { offset }.into());
-        }
-        if offset >= hash.len()? {
-            return Err(SuperblockError::Truncated { size: 0 }.into());
-        }
-        let mut bytes = [0; LEN];
-        let size = crate::io::read_up_to(hash, &mut bytes, offset)?;
-        Ok(Superblock::parse(&bytes[..size])?)
     }
 }
 
