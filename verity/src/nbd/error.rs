@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::protocol::MAX_STRING;
-use super::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST};
+use super::limits::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST, MAX_STRING};
 
 /// Why a connection must be closed. What went wrong within a request is told to the client, and is none.
 #[derive(Debug, thiserror::Error)]

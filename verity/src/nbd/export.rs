@@ -1,7 +1,7 @@
 //! What is served: bytes, their name, and how they should be asked for.
 
-use super::protocol::{self, MAX_STRING};
-use super::{ExportError, MAX_REQUEST};
+use super::limits::{MAX_REQUEST, MAX_STRING};
+use super::{ExportError, protocol};
 use crate::BlockSize;
 use crate::io::ReadAt;
 

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 
+use super::limits::{MAX_OPTION_BYTES, MAX_OPTIONS};
 use super::protocol::{
     self, ClientFlags, InfoRequest, OPT_ABORT, OPT_EXPORT_NAME, OPT_GO, OPT_INFO, OPT_LIST,
     OPT_STARTTLS, OPT_STRUCTURED_REPLY, OptionHeader, REP_ACK, REP_ERR_INVALID, REP_ERR_POLICY,
     REP_ERR_UNKNOWN, REP_ERR_UNSUP, REP_INFO, REP_SERVER,
 };
 use super::wire::Wire;
-use super::{Export, MAX_OPTION_BYTES, MAX_OPTIONS, SessionError};
+use super::{Export, SessionError};
 use crate::io::ReadAt;
 
 /// Agrees with a client. Returns whether it wants structured replies, or nothing if it is content with what it

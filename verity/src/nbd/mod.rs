@@ -49,22 +49,12 @@
 mod error;
 mod export;
 mod handshake;
+mod limits;
 mod protocol;
 mod session;
 mod wire;
 
 pub use self::error::{ExportError, SessionError};
 pub use self::export::Export;
+pub use self::limits::{BUFFER_SIZE, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST};
 pub use self::session::{Session, Traffic, negotiate};
-
-/// The longest request, in bytes: what clients assume where they are not told.
-pub const MAX_REQUEST: u32 = 32 * 1024 * 1024;
-
-/// What a session reads, and sends, at once, in bytes.
-pub const BUFFER_SIZE: usize = 1024 * 1024;
-
-/// How many options a client may send.
-pub const MAX_OPTIONS: u32 = 64;
-
-/// How many bytes the data of an option may have.
-pub const MAX_OPTION_BYTES: u32 = 16 * 1024;

@@ -7,6 +7,7 @@
 use byteorder::{BigEndian, ByteOrder};
 
 use super::SessionError;
+use super::limits::MAX_STRING;
 
 const INIT_PASSWD: u64 = 0x4e42_444d_4147_4943;
 const IHAVEOPT: u64 = 0x4948_4156_454f_5054;
@@ -14,9 +15,6 @@ const OPTION_REPLY_MAGIC: u64 = 0x0003_e889_0455_65a9;
 const REQUEST_MAGIC: u32 = 0x2560_9513;
 const SIMPLE_REPLY_MAGIC: u32 = 0x6744_6698;
 const STRUCTURED_REPLY_MAGIC: u32 = 0x668e_33ef;
-
-/// What a string may have at the most, in bytes.
-pub(super) const MAX_STRING: usize = 4096;
 
 // Handshake flags, and client flags of the same meaning.
 const FLAG_FIXED_NEWSTYLE: u16 = 1 << 0;

@@ -2,12 +2,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use super::limits::{BUFFER_SIZE, MAX_REQUEST};
 use super::protocol::{
     self, CMD_DISC, CMD_FLAG_DF, CMD_READ, CMD_TRIM, CMD_WRITE, CMD_WRITE_ZEROES, EINVAL, EIO,
     EOVERFLOW, EPERM, Request,
 };
 use super::wire::Wire;
-use super::{BUFFER_SIZE, Export, MAX_REQUEST, SessionError, handshake};
+use super::{Export, SessionError, handshake};
 use crate::io::ReadAt;
 
 /// Room for what comes before data, so that both leave with one write.

@@ -4,15 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::limits::{MAX_DEVICES, MAX_MINOR, MAX_NAME, MAX_UUID, MAX_VALUE};
 use super::word::{excerpt, number};
 use super::{Table, TableError};
-
-/// The longest name, in bytes (`DM_NAME_LEN` less the NUL).
-const MAX_NAME: usize = 127;
-/// The longest UUID, in bytes (`DM_UUID_LEN` less the NUL).
-const MAX_UUID: usize = 128;
-/// Minor numbers have 20 bits.
-const MAX_MINOR: u32 = (1 << 20) - 1;
 
 /// Devices for `dm-mod.create=`: `<name>,<uuid>,<minor>,ro,<table>`, several of them separated by `;`.
 ///
@@ -44,11 +38,11 @@ pub struct DmDevice {
 
 impl DmModCreate {
     /// The longest value that the kernel takes, in bytes.
-    pub const MAX_LEN: usize = 4095;
+    pub const MAX_LEN: usize = MAX_VALUE;
     /// The length of the whole kernel command line on x86 and arm64, in bytes.
     pub const COMMAND_LINE_SIZE: usize = 2048;
     /// How many devices the kernel makes at most.
-    pub const MAX_DEVICES: usize = 256;
+    pub const MAX_DEVICES: usize = MAX_DEVICES;
 
     /// One device of that name.
     ///

@@ -1,6 +1,7 @@
 //! What is wrong with a table, or with text that should be one.
 
-use super::{DmModCreate, TableOptions};
+use super::limits::MAX_DEVICES;
+use super::names::OPTIONS;
 use crate::{
     Algorithm, AlgorithmError, DigestError, FecError, HashAreaError, ParamsError, SaltError,
 };
@@ -156,7 +157,7 @@ pub enum TableError {
         max: usize,
     },
     /// More devices than the kernel takes.
-    #[error("{count} devices are too many: at most {max}", max = DmModCreate::MAX_DEVICES)]
+    #[error("{count} devices are too many: at most {MAX_DEVICES}")]
     TooManyDevices {
         /// Their number.
         count: usize,
@@ -168,7 +169,7 @@ pub enum TableError {
         name: String,
     },
     /// An option that is not known.
-    #[error("the option {name:?} is not known; known ones: {known}", known = TableOptions::NAMES.join(", "))]
+    #[error("the option {name:?} is not known; known ones: {known}", known = OPTIONS.join(", "))]
     UnknownOption {
         /// The option.
         name: String,

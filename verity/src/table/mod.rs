@@ -8,6 +8,8 @@
 mod dm_mod_create;
 mod error;
 mod grub;
+mod limits;
+mod names;
 mod options;
 mod word;
 
@@ -17,6 +19,7 @@ use std::str::{FromStr, SplitAsciiWhitespace};
 pub use self::dm_mod_create::{DmDevice, DmModCreate};
 pub use self::error::TableError;
 pub use self::grub::grub_set;
+use self::limits::MAX_LINE;
 pub use self::options::{FecOptions, OnCorruption, OnError, TableOptions};
 pub use self::word::{DeviceName, KeyDescription};
 use self::word::{excerpt, number};
@@ -24,8 +27,6 @@ use crate::{Algorithm, BlockSize, HashArea, HashType, Params, RootHash};
 
 /// The unit of device-mapper's start and length, in bytes.
 const SECTOR: u64 = 512;
-/// The longest line that is read, in bytes: far above what the kernel takes.
-const MAX_LINE: usize = 64 * 1024;
 
 /// A device-mapper table of one verity target.
 ///

@@ -1,17 +1,13 @@
 //! The optional parameters of a verity table.
 
+use super::names::{
+    CHECK_AT_MOST_ONCE, FEC_BLOCKS, FEC_DEVICE, FEC_ROOTS, FEC_START, IGNORE_CORRUPTION,
+    IGNORE_ZERO_BLOCKS, KEY, OPTIONS, PANIC_ON_CORRUPTION, PANIC_ON_ERROR, RESTART_ON_CORRUPTION,
+    RESTART_ON_ERROR, TRY_VERIFY_IN_TASKLET,
+};
 use super::word::{excerpt, number};
 use super::{DeviceName, KeyDescription, TableError};
 use crate::{FecArea, FecError, HashArea, Params};
-
-const IGNORE_ZERO_BLOCKS: &str = "ignore_zero_blocks";
-const CHECK_AT_MOST_ONCE: &str = "check_at_most_once";
-const TRY_VERIFY_IN_TASKLET: &str = "try_verify_in_tasklet";
-const FEC_DEVICE: &str = "use_fec_from_device";
-const FEC_START: &str = "fec_start";
-const FEC_BLOCKS: &str = "fec_blocks";
-const FEC_ROOTS: &str = "fec_roots";
-const KEY: &str = "root_hash_sig_key_desc";
 
 /// The optional parameters of a verity table. The default is none of them: the kernel answers a corrupt
 /// block with an I/O error.
@@ -63,9 +59,9 @@ impl OnCorruption {
     /// Its word in a table.
     pub fn name(self) -> &'static str {
         match self {
-            OnCorruption::Ignore => "ignore_corruption",
-            OnCorruption::Restart => "restart_on_corruption",
-            OnCorruption::Panic => "panic_on_corruption",
+            OnCorruption::Ignore => IGNORE_CORRUPTION,
+            OnCorruption::Restart => RESTART_ON_CORRUPTION,
+            OnCorruption::Panic => PANIC_ON_CORRUPTION,
         }
     }
 }
@@ -85,8 +81,8 @@ impl OnError {
     /// Its word in a table.
     pub fn name(self) -> &'static str {
         match self {
-            OnError::Restart => "restart_on_error",
-            OnError::Panic => "panic_on_error",
+            OnError::Restart => RESTART_ON_ERROR,
+            OnError::Panic => PANIC_ON_ERROR,
         }
     }
 }
@@ -122,21 +118,7 @@ impl FecOptions {
 
 impl TableOptions {
     /// The names of all options, in the order in which they are written.
-    pub const NAMES: &[&str] = &[
-        "ignore_corruption",
-        "restart_on_corruption",
-        "panic_on_corruption",
-        "restart_on_error",
-        "panic_on_error",
-        IGNORE_ZERO_BLOCKS,
-        CHECK_AT_MOST_ONCE,
-        TRY_VERIFY_IN_TASKLET,
-        FEC_DEVICE,
-        FEC_START,
-        FEC_BLOCKS,
-        FEC_ROOTS,
-        KEY,
-    ];
+    pub const NAMES: &[&str] = OPTIONS;
 
     /// Reads option words, those that take a value followed by it.
     ///
