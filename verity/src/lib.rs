@@ -64,6 +64,7 @@ mod read;
 mod repair;
 mod run;
 pub mod table;
+mod tree;
 mod trust;
 mod verify;
 
@@ -77,8 +78,9 @@ pub use self::layout::{
 };
 pub use self::plan::Plan;
 pub use self::progress::Progress;
-pub use self::read::{Counters, ReadError, Repair, VerifiedReader};
+pub use self::read::{ReadError, VerifiedReader};
 pub use self::repair::{BlockRange, FecRepair, ParityReport, RepairSink, Repaired, Repairer};
+pub use self::tree::{Counters, Repair};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
 pub use self::verify::{Verified, Verifier};
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::hash::digest;
 use crate::io::ReadAt;
 use crate::run::RUN_SIZE;
+use crate::tree::{Scratch, room};
 use crate::{BlockRef, Corruption, Error};
 
 use super::VerifiedReader;
-use super::scratch::{Scratch, room};
 
 /// Takes verified blocks: the number of the first one, and their bytes.
 pub(super) trait Deliver: FnMut(u64, &[u8]) {}

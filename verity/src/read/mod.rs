@@ -13,14 +13,8 @@
 //! The bytes that are hashed are the bytes that are copied out: nothing is read twice and believed once. No lock
 //! is held while something is read or hashed.
 
-mod cache;
-mod check;
 mod checked;
-mod counters;
 mod data;
-mod path;
-mod repair;
-mod scratch;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -28,20 +22,10 @@ use std::sync::Arc;
 
 use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
-use crate::{Digest, Error, Params, TrustedParams};
+use crate::tree::{CACHE_SIZE, HashCache, Line, Scratch, Tree};
+use crate::{Counters, Digest, Error, Params, Repair, TrustedParams};
 
-pub use self::counters::Counters;
-pub(crate) use self::path::Tree;
-pub use self::repair::Repair;
-
-use self::cache::HashCache;
 use self::checked::CheckedBlocks;
-use self::counters::Line;
-use self::scratch::Scratch;
-
-/// The bound of the cache unless another one is asked for, in bytes: all hash blocks of 8 GB at the usual
-/// parameters.
-pub(crate) const CACHE_SIZE: u64 = 64 * 1024 * 1024;
 
 /// Reads data of which every byte is proved against a root hash at the time it is read.
 ///

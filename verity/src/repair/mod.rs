@@ -29,8 +29,8 @@ use std::sync::atomic::AtomicU64;
 use crate::fec::{Decoder, Encoder, FecPlatform};
 use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
-use crate::read::{CACHE_SIZE, Tree};
 use crate::run::Reader;
+use crate::tree::{CACHE_SIZE, Tree};
 use crate::{Error, FecArea, FecError, Progress, TrustedParams, parallel};
 
 pub use self::reader::FecRepair;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::fec::{Decoder, FecPlatform};
 use crate::io::ReadAt;
-use crate::read::Tree;
+use crate::tree::Tree;
 use crate::{BlockRef, Digest, Error, FecArea, Repair, TrustedParams};
 
 use super::blocks::Numbers;

@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::fec::Decoder;
 use crate::hash::BlockHasher;
 use crate::io::ReadAt;
-use crate::read::Tree;
+use crate::tree::Tree;
 use crate::{BlockRef, Digest, Error};
 
 use super::covered::Covered;

@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::fec::Decoder;
 use crate::io::ReadAt;
-use crate::read::Tree;
+use crate::tree::Tree;
 use crate::{BlockRef, Digest, Error};
 
 use super::RepairSink;

@@ -21,8 +21,8 @@ const MAX_LEVELS: usize = 64;
 /// The hash tree of a reader.
 pub(crate) struct Tree<H> {
     pub(crate) hash: H,
-    pub(super) cache: HashCache,
-    pub(super) checker: Checker,
+    pub(crate) cache: HashCache,
+    pub(crate) checker: Checker,
     block_size: BlockSize,
     geometry: Geometry,
     root: Digest,
@@ -178,7 +178,7 @@ impl<H: ReadAt> Tree<H> {
     }
 
     /// Reads and verifies all hash blocks into the cache, which has room for them.
-    pub(super) fn preload(&self, scratch: &mut Scratch) -> Result<(), Error> {
+    pub(crate) fn preload(&self, scratch: &mut Scratch) -> Result<(), Error> {
         let per_run = self.block_size.blocks_in(RUN_SIZE);
         for (level, shape) in self.geometry.levels().iter().enumerate().rev() {
             let mut first = 0;

@@ -5,11 +5,11 @@ use std::cell::Cell;
 /// Buffers that a thread keeps from read to read: together at most a run of data, some hash blocks and their
 /// digests.
 #[derive(Default)]
-pub(super) struct Scratch {
-    pub(super) blocks: Vec<u8>,
-    pub(super) hash_blocks: Vec<u8>,
-    pub(super) expected: Vec<u8>,
-    pub(super) actual: Vec<u8>,
+pub(crate) struct Scratch {
+    pub(crate) blocks: Vec<u8>,
+    pub(crate) hash_blocks: Vec<u8>,
+    pub(crate) expected: Vec<u8>,
+    pub(crate) actual: Vec<u8>,
 }
 
 thread_local! {
@@ -19,7 +19,7 @@ thread_local! {
 impl Scratch {
     /// Lends the buffers of this thread. They are taken away meanwhile: a source that is a verified reader
     /// itself gets others.
-    pub(super) fn with<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
+    pub(crate) fn with<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
         // A thread that is about to end has none left.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         let result = work(&mut scratch);
@@ -29,7 +29,7 @@ impl Scratch {
 }
 
 /// The first `len` bytes of a buffer, which grows if it must. What is in them is of no meaning.
-pub(super) fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+pub(crate) fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
     if buffer.len() < len {
         buffer.resize(len, 0);
     }

@@ -10,20 +10,20 @@ use super::counters::Counting;
 use super::repair::Repair;
 
 /// What it takes to check blocks.
-pub(super) struct Checker {
-    pub(super) hasher: BlockHasher,
-    pub(super) repair: Option<Arc<dyn Repair>>,
-    pub(super) counting: Counting,
+pub(crate) struct Checker {
+    pub(crate) hasher: BlockHasher,
+    pub(crate) repair: Option<Arc<dyn Repair>>,
+    pub(crate) counting: Counting,
 }
 
 impl Checker {
-    pub(super) fn new(hasher: BlockHasher) -> Checker {
+    pub(crate) fn new(hasher: BlockHasher) -> Checker {
         Checker { hasher, repair: None, counting: Counting::default() }
     }
 
     /// Checks a block that was read into `bytes`, or could not be; asks the repair if it is not right. `also`
     /// looks for what else may be wrong with a block of the right digest. With `Ok`, `bytes` are the block's.
-    pub(super) fn check_one(
+    pub(crate) fn check_one(
         &self,
         block: BlockRef,
         read: io::Result<()>,
@@ -43,7 +43,7 @@ impl Checker {
 
     /// Asks the repair for other bytes of a block, and compares them in turn; without them, the error is what
     /// was found before.
-    pub(super) fn repaired(
+    pub(crate) fn repaired(
         &self,
         block: BlockRef,
         found: io::Result<Corruption>,
@@ -69,7 +69,7 @@ impl Checker {
         })
     }
 
-    pub(super) fn corruption(
+    pub(crate) fn corruption(
         &self,
         expected: &[u8],
         bytes: &[u8],

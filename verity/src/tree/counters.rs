@@ -32,29 +32,29 @@ const LINES: usize = 16;
 
 /// The counters under way.
 #[derive(Default)]
-pub(super) struct Counting {
+pub(crate) struct Counting {
     lines: [Line; LINES],
 }
 
 /// What one thread counts, on cache lines that no other one writes to.
 #[derive(Default)]
 #[repr(align(128))]
-pub(super) struct Line {
-    pub(super) data_blocks_read: Count,
-    pub(super) hash_blocks_read: Count,
-    pub(super) cache_hits: Count,
-    pub(super) zero_blocks: Count,
-    pub(super) unchecked_data_blocks: Count,
-    pub(super) corruptions: Count,
-    pub(super) read_errors: Count,
-    pub(super) repairs: Count,
+pub(crate) struct Line {
+    pub(crate) data_blocks_read: Count,
+    pub(crate) hash_blocks_read: Count,
+    pub(crate) cache_hits: Count,
+    pub(crate) zero_blocks: Count,
+    pub(crate) unchecked_data_blocks: Count,
+    pub(crate) corruptions: Count,
+    pub(crate) read_errors: Count,
+    pub(crate) repairs: Count,
 }
 
 #[derive(Default)]
-pub(super) struct Count(AtomicU64);
+pub(crate) struct Count(AtomicU64);
 
 impl Count {
-    pub(super) fn add(&self, by: u64) {
+    pub(crate) fn add(&self, by: u64) {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
@@ -65,7 +65,7 @@ impl Count {
 
 impl Counting {
     /// The line of this thread.
-    pub(super) fn line(&self) -> &Line {
+    pub(crate) fn line(&self) -> &Line {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed) % LINES;
@@ -75,7 +75,7 @@ impl Counting {
     }
 
     /// The sum over all threads.
-    pub(super) fn sum(&self) -> Counters {
+    pub(crate) fn sum(&self) -> Counters {
         let sum =
             |count: fn(&Line) -> &Count| self.lines.iter().map(|line| count(line).get()).sum();
         Counters {
