@@ -1,30 +1,39 @@
 //! Hashing of blocks: n equal blocks in, n digests out.
 //!
-//! The one seam between the tree and the hash functions. Everything that hashes a block, data or hash block,
-//! one or many, goes through [`BlockHasher::hash_many`]. It knows the algorithm, the hash type and the salt, and
-//! nothing of trees or files.
+//! The one seam between the tree and the hash functions. Everything that hashes a block, data or
+//! hash block, one or many, goes through [`BlockHasher::hash_many`]. It knows the algorithm, the
+//! hash type and the salt, and nothing of trees or files.
 //!
 //! ```text
-//!  platform   which kernels this CPU has, and the ladder of them: widest first, with the measurements
-//!  multi      climbs down the ladder: full groups to the widest kernel, the rest to narrower ones
+//!  platform   the ladders of kernels that this CPU has: widest first, with the measurements
+//!  ladder     climbs down one: full groups to the widest kernel, the rest to narrower ones
+//!  rung       a kernel on a ladder; group: the blocks that it hashes together
+//!  walk       the way of a kernel over a group of blocks, once, over lanes; feed: loads them
+//!  sha2       the rounds, once, over lanes; word: u32 and u64
 //!  message    all that the messages of a tree share: state behind the salt, padding
-//!  sha2       the walk over a group of blocks and the rounds, once, over lanes; word: u32 and u64
 //!  lanes      the operations on one word of each message that a kernel has; arrays, pairs
 //!  streams    the walk for kernels that have instructions for SHA-256 itself
 //!  x86_64, aarch64    lane operations and SHA instructions: the only unsafe code
 //!  scalar     one block after the other by the crates, for every algorithm
 //! ```
+//!
+//! Every file imports files below it only: kernels know their group, not the ladder.
 
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
 mod aarch64;
+mod feed;
+mod group;
+mod kernel;
+mod ladder;
 mod lanes;
 mod message;
-mod multi;
 mod platform;
+mod rung;
 mod scalar;
 mod sha2;
 mod streams;
+mod walk;
 mod word;
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
@@ -39,6 +48,8 @@ use crate::{Digest, Params};
 
 pub use self::platform::Platform;
 
+use self::kernel::Kernel;
+
 /// Hashes blocks the way one tree needs it: `H(salt ‖ block)` for hash type 1, `H(block ‖ salt)` for type 0.
 ///
 /// Public for benchmarks and tests alone, by `verity::internals`.
@@ -46,12 +57,6 @@ pub use self::platform::Platform;
 pub struct BlockHasher {
     kernel: Arc<dyn Kernel>,
     digest_size: usize,
-}
-
-/// A way to hash many blocks, with algorithm, hash type and salt already taken in.
-pub(crate) trait Kernel: Send + Sync {
-    /// Hashes each `block_size` bytes of `blocks`; the digests go to `out` back to back.
-    fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8]);
 }
 
 impl BlockHasher {
@@ -63,7 +68,7 @@ impl BlockHasher {
     /// For trees with these parameters, by the kernels of that platform; algorithms for which it has none
     /// are hashed all the same.
     pub fn with_platform(params: &Params, platform: Platform) -> BlockHasher {
-        let kernel = multi::kernel(params, platform);
+        let kernel = ladder::kernel(params, platform);
         // At most 64.
         let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);
         BlockHasher { kernel, digest_size }

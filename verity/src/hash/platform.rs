@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::Algorithm;
 
-use super::multi::Rung;
-use super::sha2;
+use super::rung::Rung;
+use super::walk;
 
 #[cfg(target_arch = "aarch64")]
 use super::aarch64::{neon::Neon, sha2::Sha2};
@@ -169,7 +169,7 @@ impl Platform {
                 return rungs;
             }
         }
-        rungs.push(Rung::new(1, 1, |group| sha2::hash::<[u32; 1]>((), group)));
+        rungs.push(Rung::new(1, 1, |group| walk::hash::<[u32; 1]>((), group)));
         rungs
     }
 

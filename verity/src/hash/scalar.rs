@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use digest::Update;
 
-use super::Kernel;
+use super::kernel::Kernel;
 use crate::{Algorithm, HashType, Salt};
 
 /// The kernel for an algorithm, hash type and salt.

@@ -3,8 +3,8 @@
 //! Such instructions have a latency of several cycles, in which one message waits for itself; the instructions
 //! of other messages fill the gaps.
 
+use super::group::Group;
 use super::lanes::block_start;
-use super::multi::Group;
 use super::word::Word;
 
 /// The size of a chunk, in bytes.

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use verity_testdata::pattern::painted;
 use verity_testdata::reference::{self, Scheme};
 
+use super::kernel::Kernel;
 use super::lanes::{Lanes, Pair};
-use super::multi::{self, Rung};
+use super::platform::Platform;
+use super::rung::Rung;
 use super::word::{SHA224, SHA256, SHA384, SHA512, Word};
-use super::{Kernel, Platform, scalar, sha2};
+use super::{ladder, scalar, walk};
 use crate::{Algorithm, BlockSize, HashType, Params, Salt};
 
 /// How a kernel is made for a tree.
@@ -99,8 +101,8 @@ fn short_harness(make: Make<'_>, algorithms: &[Algorithm]) {
 }
 
 /// The ladder of a platform.
-fn ladder(platform: Platform) -> impl Fn(&Params) -> Arc<dyn Kernel> {
-    move |params| multi::kernel(params, platform)
+fn ladder_of(platform: Platform) -> impl Fn(&Params) -> Arc<dyn Kernel> {
+    move |params| ladder::kernel(params, platform)
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn every_platform_gives_the_digests_of_the_crates() {
     assert_eq!(Platform::available().last(), Some(Platform::Portable));
     for platform in Platform::available() {
         println!("{platform}");
-        harness(&ladder(platform), &SHA2);
+        harness(&ladder_of(platform), &SHA2);
     }
 }
 
@@ -128,7 +130,7 @@ fn every_rung_works_alone() {
 
 fn alone<W: Start>(rungs: Vec<Rung<W>>, index: usize, params: &Params) -> Arc<dyn Kernel> {
     let rung = rungs.into_iter().nth(index).unwrap();
-    multi::ladder(vec![rung.for_any_number()], W::start(params.algorithm()), params)
+    ladder::ladder(vec![rung.for_any_number()], W::start(params.algorithm()), params)
 }
 
 /// Two groups of lanes in flight are on the ladder of CPUs with full-width units only, and run on all.
@@ -167,8 +169,8 @@ fn arrays<L: Lanes<Cpu = ()>>(params: &Params) -> Arc<dyn Kernel>
 where
     L::Word: Start,
 {
-    let rung = Rung::new(L::LANES, 1, |group| sha2::hash::<L>((), group));
-    multi::ladder(vec![rung], L::Word::start(params.algorithm()), params)
+    let rung = Rung::new(L::LANES, 1, |group| walk::hash::<L>((), group));
+    ladder::ladder(vec![rung], L::Word::start(params.algorithm()), params)
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn every_platform_gives_the_digests_of_the_slow_twin() {
             let expected: Vec<u8> = blocks.chunks_exact(1024).flat_map(twin).collect();
             for platform in Platform::available() {
                 let mut digests = vec![0; expected.len()];
-                multi::kernel(&params, platform).hash_many(&blocks, 1024, &mut digests);
+                ladder::kernel(&params, platform).hash_many(&blocks, 1024, &mut digests);
                 assert!(digests == expected, "{platform}: {params:?}");
             }
         }
@@ -282,7 +284,7 @@ fn platforms_are_found_by_their_names() {
 fn any_size_of_block_is_hashed() {
     let params = params(Algorithm::Sha256, HashType::Normal, 32, 4096);
     for platform in Platform::available() {
-        let kernel = multi::kernel(&params, platform);
+        let kernel = ladder::kernel(&params, platform);
         for size in [1, 8, 63, 64, 100, 128, 4095, 4096, 8192] {
             let block = painted(size);
             let (mut digest, mut expected) = ([0; 32], [0; 32]);

@@ -3,9 +3,9 @@
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
+use super::super::group::Group;
 use super::super::lanes::{Lanes, Pair, block_start};
-use super::super::multi::Group;
-use super::super::sha2;
+use super::super::walk;
 
 /// The proof that this CPU has NEON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ impl Neon {
 
 #[target_feature(enable = "neon")]
 fn sha256_x4(cpu: Neon, group: Group<'_, u32>) {
-    sha2::hash::<U32x4>(cpu, group);
+    walk::hash::<U32x4>(cpu, group);
 }
 
 #[target_feature(enable = "neon")]
 fn sha256_x8(cpu: Neon, group: Group<'_, u32>) {
-    sha2::hash::<Pair<U32x4>>(cpu, group);
+    walk::hash::<Pair<U32x4>>(cpu, group);
 }
 
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
-use super::super::multi::Group;
+use super::super::group::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
 

@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::*;
 
+use super::super::group::Group;
 use super::super::lanes::{Lanes, block_start};
-use super::super::multi::Group;
-use super::super::sha2;
+use super::super::walk;
 
 /// The proof that this CPU has AVX2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Avx2 {
 
 #[target_feature(enable = "avx2")]
 fn sha256_x8(cpu: Avx2, group: Group<'_, u32>) {
-    sha2::hash::<U32x8>(cpu, group);
+    walk::hash::<U32x8>(cpu, group);
 }
 
 #[derive(Clone, Copy)]

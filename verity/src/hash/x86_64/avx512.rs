@@ -4,9 +4,9 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
+use super::super::group::Group;
 use super::super::lanes::{Lanes, Pair, block_start};
-use super::super::multi::Group;
-use super::super::sha2;
+use super::super::walk;
 
 /// The proof that this CPU has AVX-512 F and BW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,22 +42,22 @@ impl Avx512 {
 
 #[target_feature(enable = "avx512f,avx512bw")]
 fn sha256_x16(cpu: Avx512, group: Group<'_, u32>) {
-    sha2::hash::<U32x16>(cpu, group);
+    walk::hash::<U32x16>(cpu, group);
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
 fn sha256_x32(cpu: Avx512, group: Group<'_, u32>) {
-    sha2::hash::<Pair<U32x16>>(cpu, group);
+    walk::hash::<Pair<U32x16>>(cpu, group);
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
 fn sha512_x8(cpu: Avx512, group: Group<'_, u64>) {
-    sha2::hash::<U64x8>(cpu, group);
+    walk::hash::<U64x8>(cpu, group);
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
 fn sha512_x16(cpu: Avx512, group: Group<'_, u64>) {
-    sha2::hash::<Pair<U64x8>>(cpu, group);
+    walk::hash::<Pair<U64x8>>(cpu, group);
 }
 
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::super::multi::Group;
+use super::super::group::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
 use super::prefetch;

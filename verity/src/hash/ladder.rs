@@ -4,47 +4,13 @@ use std::sync::Arc;
 
 use crate::{Algorithm, BlockSize, Params};
 
+use super::group::Group;
+use super::kernel::Kernel;
 use super::message::Message;
+use super::platform::Platform;
+use super::rung::Rung;
+use super::scalar;
 use super::word::{SHA224, SHA256, SHA384, SHA512, Word};
-use super::{Kernel, Platform, scalar};
-
-/// Some blocks of one message size that a kernel hashes together.
-pub(super) struct Group<'a, W> {
-    /// What all messages have in common.
-    pub(super) message: &'a Message<W>,
-    /// The blocks, back to back; at least one.
-    pub(super) blocks: &'a [u8],
-    /// What will be hashed after them.
-    pub(super) next: &'a [u8],
-    /// Room for their digests, back to back.
-    pub(super) digests: &'a mut [u8],
-}
-
-type HashGroup<W> = dyn Fn(Group<'_, W>) + Send + Sync;
-
-/// A kernel on a platform's ladder.
-pub(super) struct Rung<W> {
-    lanes: usize,
-    least: usize,
-    hash: Box<HashGroup<W>>,
-}
-
-impl<W> Rung<W> {
-    /// A kernel that takes up to `lanes` blocks at a time; with fewer than `least`, narrower ones are faster.
-    pub(super) fn new(
-        lanes: usize,
-        least: usize,
-        hash: impl Fn(Group<'_, W>) + Send + Sync + 'static,
-    ) -> Rung<W> {
-        Rung { lanes, least, hash: Box::new(hash) }
-    }
-
-    /// The same one, for any number of blocks.
-    #[cfg(test)]
-    pub(super) fn for_any_number(self) -> Rung<W> {
-        Rung { least: 1, ..self }
-    }
-}
 
 /// The kernel for a tree, by what the platform has for its algorithm.
 pub(super) fn kernel(params: &Params, platform: Platform) -> Arc<dyn Kernel> {

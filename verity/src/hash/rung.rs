@@ -1,0 +1,29 @@
+//! A kernel on a platform's ladder: what it hashes at a time, and when it is worth it.
+
+use super::group::Group;
+
+/// A kernel on a platform's ladder.
+pub(super) struct Rung<W> {
+    pub(super) lanes: usize,
+    pub(super) least: usize,
+    pub(super) hash: Box<HashGroup<W>>,
+}
+
+impl<W> Rung<W> {
+    /// A kernel that takes up to `lanes` blocks at a time; with fewer than `least`, narrower ones are faster.
+    pub(super) fn new(
+        lanes: usize,
+        least: usize,
+        hash: impl Fn(Group<'_, W>) + Send + Sync + 'static,
+    ) -> Rung<W> {
+        Rung { lanes, least, hash: Box::new(hash) }
+    }
+
+    /// The same one, for any number of blocks.
+    #[cfg(test)]
+    pub(super) fn for_any_number(self) -> Rung<W> {
+        Rung { least: 1, ..self }
+    }
+}
+
+type HashGroup<W> = dyn Fn(Group<'_, W>) + Send + Sync;
