@@ -46,6 +46,7 @@
 //! [`nbd`], [`partition`], [`publish`] and [`table`].
 
 mod build;
+mod cpu;
 mod devices;
 mod error;
 mod fec;

@@ -1,29 +1,14 @@
 //! A kernel for ARM: NEON.
 
 use std::arch::aarch64::*;
-use std::arch::is_aarch64_feature_detected;
+
+use crate::cpu::{Neon, entries};
 
 use super::map::{Constant, Job, Vector, accumulate};
 
-/// The proof that this CPU has NEON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neon(());
-
-impl Neon {
-    /// Asks the CPU.
-    pub(super) fn detect() -> Option<Neon> {
-        is_aarch64_feature_detected!("neon").then_some(Neon(()))
-    }
-
-    pub(super) fn accumulate(self, job: Job<'_>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { accumulate_neon(self, job) }
-    }
-}
-
-#[target_feature(enable = "neon")]
-fn accumulate_neon(cpu: Neon, job: Job<'_>) {
-    accumulate::<B16>(cpu, job);
+entries! {
+    Neon: "neon";
+    pub(super) fn accumulate(job: Job<'_>) = accumulate::<B16>;
 }
 
 #[derive(Clone, Copy)]

@@ -1,74 +1,36 @@
-//! Which kernels this CPU can run, fastest first.
+//! The kernels for parity that this CPU has, fastest first.
 
-use std::fmt;
+use crate::cpu::platforms;
+
+#[cfg(target_arch = "aarch64")]
+use crate::cpu::Neon;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::{Avx2, Gfni};
 
 use super::map::{self, Job};
 
-#[cfg(target_arch = "aarch64")]
-use super::aarch64::Neon;
-#[cfg(target_arch = "x86_64")]
-use super::x86_64::{Avx2, Gfni};
-
-/// A way to multiply rows by constants that this CPU has. Every one gives the same bytes.
-///
-/// The variants carry proofs that nothing outside of this library can make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FecPlatform {
-    /// Tables of products, byte by byte.
-    Portable,
-    /// AVX2, tables of half bytes.
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
-    /// GFNI, in vectors of AVX-512.
-    #[cfg(target_arch = "x86_64")]
-    Gfni(Gfni),
-    /// NEON, tables of half bytes.
-    #[cfg(target_arch = "aarch64")]
-    Neon(Neon),
+platforms! {
+    /// A way to multiply rows by constants that this CPU has. Every one gives the same bytes.
+    pub enum FecPlatform {
+        /// GFNI, in vectors of AVX-512.
+        #[cfg(target_arch = "x86_64")]
+        Gfni(Gfni) = "gfni",
+        /// AVX2, tables of half bytes.
+        #[cfg(target_arch = "x86_64")]
+        Avx2(Avx2) = "avx2",
+        /// NEON, tables of half bytes.
+        #[cfg(target_arch = "aarch64")]
+        Neon(Neon) = "neon",
+        _ =>
+        /// Tables of products, byte by byte.
+        Portable = "portable",
+    }
 }
 
 impl FecPlatform {
     /// The fastest one here.
     pub fn detect() -> FecPlatform {
         FecPlatform::available().next().unwrap_or(FecPlatform::Portable)
-    }
-
-    /// All that can run here, the fastest first.
-    #[cfg(target_arch = "x86_64")]
-    pub fn available() -> impl Iterator<Item = FecPlatform> {
-        let (gfni, avx2) =
-            (Gfni::detect().map(FecPlatform::Gfni), Avx2::detect().map(FecPlatform::Avx2));
-        [gfni, avx2, Some(FecPlatform::Portable)].into_iter().flatten()
-    }
-
-    /// All that can run here, the fastest first.
-    #[cfg(target_arch = "aarch64")]
-    pub fn available() -> impl Iterator<Item = FecPlatform> {
-        [Neon::detect().map(FecPlatform::Neon), Some(FecPlatform::Portable)].into_iter().flatten()
-    }
-
-    /// All that can run here.
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    pub fn available() -> impl Iterator<Item = FecPlatform> {
-        std::iter::once(FecPlatform::Portable)
-    }
-
-    /// The one with this name, if it can run here.
-    pub fn named(name: &str) -> Option<FecPlatform> {
-        FecPlatform::available().find(|platform| platform.name() == name)
-    }
-
-    /// Its name: `portable`, `avx2` or `gfni` on x86-64; `portable` or `neon` on ARM.
-    pub fn name(self) -> &'static str {
-        match self {
-            FecPlatform::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            FecPlatform::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            FecPlatform::Gfni(_) => "gfni",
-            #[cfg(target_arch = "aarch64")]
-            FecPlatform::Neon(_) => "neon",
-        }
     }
 
     /// Adds the rows of a job, each times its constants.
@@ -82,12 +44,6 @@ impl FecPlatform {
             #[cfg(target_arch = "aarch64")]
             FecPlatform::Neon(cpu) => cpu.accumulate(job),
         }
-    }
-}
-
-impl fmt::Display for FecPlatform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -2,51 +2,18 @@
 
 use std::arch::x86_64::*;
 
+use crate::cpu::{Avx2, Gfni, entries};
+
 use super::map::{Constant, Job, Vector, accumulate};
 
-/// The proof that this CPU multiplies bits by matrices in vectors of 64 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gfni(());
-
-/// The proof that this CPU has AVX2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx2(());
-
-impl Gfni {
-    /// Asks the CPU (and the system, which must keep the registers).
-    pub(super) fn detect() -> Option<Gfni> {
-        let found = is_x86_feature_detected!("gfni")
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw");
-        found.then_some(Gfni(()))
-    }
-
-    pub(super) fn accumulate(self, job: Job<'_>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { accumulate_gfni(self, job) }
-    }
+entries! {
+    Gfni: "gfni,avx512f,avx512bw";
+    pub(super) fn accumulate(job: Job<'_>) = accumulate::<B64>;
 }
 
-impl Avx2 {
-    /// Asks the CPU (and the system, which must keep the registers).
-    pub(super) fn detect() -> Option<Avx2> {
-        is_x86_feature_detected!("avx2").then_some(Avx2(()))
-    }
-
-    pub(super) fn accumulate(self, job: Job<'_>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { accumulate_avx2(self, job) }
-    }
-}
-
-#[target_feature(enable = "gfni,avx512f,avx512bw")]
-fn accumulate_gfni(cpu: Gfni, job: Job<'_>) {
-    accumulate::<B64>(cpu, job);
-}
-
-#[target_feature(enable = "avx2")]
-fn accumulate_avx2(cpu: Avx2, job: Job<'_>) {
-    accumulate::<B32>(cpu, job);
+entries! {
+    Avx2: "avx2";
+    pub(super) fn accumulate(job: Job<'_>) = accumulate::<B32>;
 }
 
 #[derive(Clone, Copy)]

@@ -5,7 +5,8 @@
 //! hash type and the salt, and nothing of trees or files.
 //!
 //! ```text
-//!  platform   the ladders of kernels that this CPU has: widest first, with the measurements
+//!  platform   the ladders of kernels that this CPU has, by name
+//!  choice     the kernels on each, and the fastest one here, with the measurements
 //!  ladder     climbs down one: full groups to the widest kernel, the rest to narrower ones
 //!  rung       a kernel on a ladder; group: the blocks that it hashes together
 //!  walk       the way of a kernel over a group of blocks, once, over lanes; feed: loads them
@@ -22,6 +23,7 @@
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
 mod aarch64;
+mod choice;
 mod feed;
 mod group;
 mod kernel;

@@ -1,5 +1,4 @@
-//! Kernels for 64-bit ARM. Each file has a token that stands for instructions which this CPU was found to have:
-//! who holds one may run its kernels.
+//! Kernels for 64-bit ARM: methods of the tokens of `cpu`, each in the file of its instructions.
 
-pub(super) mod neon;
-pub(super) mod sha2;
+mod neon;
+mod sha2;

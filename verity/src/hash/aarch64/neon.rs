@@ -1,41 +1,17 @@
 //! NEON: four words of sha256 in a vector.
 
 use std::arch::aarch64::*;
-use std::arch::is_aarch64_feature_detected;
+
+use crate::cpu::{Neon, entries};
 
 use super::super::group::Group;
 use super::super::lanes::{Lanes, Pair, block_start};
 use super::super::walk;
 
-/// The proof that this CPU has NEON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neon(());
-
-impl Neon {
-    /// Asks the CPU.
-    pub(in crate::hash) fn detect() -> Option<Neon> {
-        is_aarch64_feature_detected!("neon").then_some(Neon(()))
-    }
-
-    pub(in crate::hash) fn sha256_x4(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256_x4(self, group) }
-    }
-
-    pub(in crate::hash) fn sha256_x8(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256_x8(self, group) }
-    }
-}
-
-#[target_feature(enable = "neon")]
-fn sha256_x4(cpu: Neon, group: Group<'_, u32>) {
-    walk::hash::<U32x4>(cpu, group);
-}
-
-#[target_feature(enable = "neon")]
-fn sha256_x8(cpu: Neon, group: Group<'_, u32>) {
-    walk::hash::<Pair<U32x4>>(cpu, group);
+entries! {
+    Neon: "neon";
+    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = walk::hash::<U32x4>;
+    pub(in crate::hash) fn sha256_x8(group: Group<'_, u32>) = walk::hash::<Pair<U32x4>>;
 }
 
 #[derive(Clone, Copy)]

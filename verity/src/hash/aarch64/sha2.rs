@@ -1,42 +1,18 @@
 //! ARMv8's SHA-2 extension: four rounds of one message in two instructions.
 
 use std::arch::aarch64::*;
-use std::arch::is_aarch64_feature_detected;
+
+use crate::cpu::{Sha2, entries};
 
 use super::super::group::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
 
-/// The proof that this CPU has the SHA-2 extension.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sha2(());
-
-impl Sha2 {
-    /// Asks the CPU.
-    pub(in crate::hash) fn detect() -> Option<Sha2> {
-        let has = is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("sha2");
-        has.then_some(Sha2(()))
-    }
-
-    pub(in crate::hash) fn sha256_x1(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256::<1>(self, group) }
-    }
-
-    pub(in crate::hash) fn sha256_x2(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256::<2>(self, group) }
-    }
-
-    pub(in crate::hash) fn sha256_x4(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256::<4>(self, group) }
-    }
-}
-
-#[target_feature(enable = "neon,sha2")]
-fn sha256<const N: usize>(cpu: Sha2, group: Group<'_, u32>) {
-    streams::hash::<State, N>(cpu, group);
+entries! {
+    Sha2: "neon,sha2";
+    pub(in crate::hash) fn sha256_x1(group: Group<'_, u32>) = streams::hash::<State, 1>;
+    pub(in crate::hash) fn sha256_x2(group: Group<'_, u32>) = streams::hash::<State, 2>;
+    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<State, 4>;
 }
 
 /// The words a to d and e to h of a state.

@@ -2,29 +2,15 @@
 
 use std::arch::x86_64::*;
 
+use crate::cpu::{Avx2, entries};
+
 use super::super::group::Group;
 use super::super::lanes::{Lanes, block_start};
 use super::super::walk;
 
-/// The proof that this CPU has AVX2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx2(());
-
-impl Avx2 {
-    /// Asks the CPU (and the system, which must keep the registers).
-    pub(in crate::hash) fn detect() -> Option<Avx2> {
-        is_x86_feature_detected!("avx2").then_some(Avx2(()))
-    }
-
-    pub(in crate::hash) fn sha256_x8(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256_x8(self, group) }
-    }
-}
-
-#[target_feature(enable = "avx2")]
-fn sha256_x8(cpu: Avx2, group: Group<'_, u32>) {
-    walk::hash::<U32x8>(cpu, group);
+entries! {
+    Avx2: "avx2";
+    pub(in crate::hash) fn sha256_x8(group: Group<'_, u32>) = walk::hash::<U32x8>;
 }
 
 #[derive(Clone, Copy)]

@@ -4,60 +4,18 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
+use crate::cpu::{Avx512, entries};
+
 use super::super::group::Group;
 use super::super::lanes::{Lanes, Pair, block_start};
 use super::super::walk;
 
-/// The proof that this CPU has AVX-512 F and BW.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx512(());
-
-impl Avx512 {
-    /// Asks the CPU (and the system, which must keep the registers).
-    pub(in crate::hash) fn detect() -> Option<Avx512> {
-        let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
-        has.then_some(Avx512(()))
-    }
-
-    pub(in crate::hash) fn sha256_x16(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256_x16(self, group) }
-    }
-
-    pub(in crate::hash) fn sha256_x32(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256_x32(self, group) }
-    }
-
-    pub(in crate::hash) fn sha512_x8(self, group: Group<'_, u64>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha512_x8(self, group) }
-    }
-
-    pub(in crate::hash) fn sha512_x16(self, group: Group<'_, u64>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha512_x16(self, group) }
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn sha256_x16(cpu: Avx512, group: Group<'_, u32>) {
-    walk::hash::<U32x16>(cpu, group);
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn sha256_x32(cpu: Avx512, group: Group<'_, u32>) {
-    walk::hash::<Pair<U32x16>>(cpu, group);
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn sha512_x8(cpu: Avx512, group: Group<'_, u64>) {
-    walk::hash::<U64x8>(cpu, group);
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn sha512_x16(cpu: Avx512, group: Group<'_, u64>) {
-    walk::hash::<Pair<U64x8>>(cpu, group);
+entries! {
+    Avx512: "avx512f,avx512bw";
+    pub(in crate::hash) fn sha256_x16(group: Group<'_, u32>) = walk::hash::<U32x16>;
+    pub(in crate::hash) fn sha256_x32(group: Group<'_, u32>) = walk::hash::<Pair<U32x16>>;
+    pub(in crate::hash) fn sha512_x8(group: Group<'_, u64>) = walk::hash::<U64x8>;
+    pub(in crate::hash) fn sha512_x16(group: Group<'_, u64>) = walk::hash::<Pair<U64x8>>;
 }
 
 #[derive(Clone, Copy)]

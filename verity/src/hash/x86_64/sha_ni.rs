@@ -2,43 +2,18 @@
 
 use std::arch::x86_64::*;
 
+use crate::cpu::{ShaNi, entries};
+
 use super::super::group::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
 use super::prefetch;
 
-/// The proof that this CPU has the SHA extensions and SSE4.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShaNi(());
-
-impl ShaNi {
-    /// Asks the CPU.
-    pub(in crate::hash) fn detect() -> Option<ShaNi> {
-        let has = is_x86_feature_detected!("sha")
-            && is_x86_feature_detected!("ssse3")
-            && is_x86_feature_detected!("sse4.1");
-        has.then_some(ShaNi(()))
-    }
-
-    pub(in crate::hash) fn sha256_x1(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256::<1>(self, group) }
-    }
-
-    pub(in crate::hash) fn sha256_x2(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256::<2>(self, group) }
-    }
-
-    pub(in crate::hash) fn sha256_x4(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256::<4>(self, group) }
-    }
-}
-
-#[target_feature(enable = "sha,ssse3,sse4.1")]
-fn sha256<const N: usize>(cpu: ShaNi, group: Group<'_, u32>) {
-    streams::hash::<State, N>(cpu, group);
+entries! {
+    ShaNi: "sha,ssse3,sse4.1";
+    pub(in crate::hash) fn sha256_x1(group: Group<'_, u32>) = streams::hash::<State, 1>;
+    pub(in crate::hash) fn sha256_x2(group: Group<'_, u32>) = streams::hash::<State, 2>;
+    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<State, 4>;
 }
 
 /// The words of a state as the instructions take them: f e b a, then h g d c, from the lowest up.

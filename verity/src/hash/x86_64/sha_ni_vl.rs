@@ -10,39 +10,17 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
+use crate::cpu::{ShaNiVl, entries};
+
 use super::super::group::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
 use super::prefetch;
-use super::sha_ni::{ShaNi, State};
+use super::sha_ni::State;
 
-/// The proof that this CPU has the SHA extensions and AVX-512 F, BW and VL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShaNiVl(ShaNi);
-
-impl ShaNiVl {
-    /// Asks the CPU (and the system, which must keep the registers).
-    pub(in crate::hash) fn detect() -> Option<ShaNiVl> {
-        let has = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl");
-        ShaNi::detect().filter(|_| has).map(ShaNiVl)
-    }
-
-    /// For fewer messages the low registers suffice.
-    pub(in crate::hash) fn sha_ni(self) -> ShaNi {
-        self.0
-    }
-
-    pub(in crate::hash) fn sha256_x4(self, group: Group<'_, u32>) {
-        // SAFETY: a token is made where the CPU was found to have these instructions, and nowhere else.
-        unsafe { sha256_x4(self, group) }
-    }
-}
-
-#[target_feature(enable = "sha,ssse3,sse4.1,avx512f,avx512bw,avx512vl")]
-fn sha256_x4(cpu: ShaNiVl, group: Group<'_, u32>) {
-    streams::hash::<Wide, 4>(cpu, group);
+entries! {
+    ShaNiVl: "sha,ssse3,sse4.1,avx512f,avx512bw,avx512vl";
+    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<Wide, 4>;
 }
 
 /// The state of a message, for the assembly.
@@ -54,7 +32,7 @@ impl Stream<4> for Wide {
 
     #[inline(always)]
     fn new(cpu: ShaNiVl, state: &[u32; 8]) -> Wide {
-        Wide(<State as Stream<4>>::new(cpu.0, state), cpu)
+        Wide(<State as Stream<4>>::new(cpu.sha_ni(), state), cpu)
     }
 
     #[inline(always)]
