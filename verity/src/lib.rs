@@ -56,18 +56,16 @@ mod layout;
 mod lock;
 pub mod nbd;
 mod number;
-mod parallel;
 pub mod partition;
 mod plan;
-mod progress;
 pub mod publish;
 mod read;
 mod repair;
-mod run;
 pub mod table;
 mod tree;
 mod trust;
 mod verify;
+mod work;
 
 pub use self::build::Builder;
 pub use self::error::Error;
@@ -78,12 +76,12 @@ pub use self::layout::{
     Uuid, uuid_from_seed,
 };
 pub use self::plan::Plan;
-pub use self::progress::Progress;
 pub use self::read::{ReadError, VerifiedReader};
 pub use self::repair::{BlockRange, FecRepair, ParityReport, RepairSink, Repaired, Repairer};
 pub use self::tree::{Counters, Repair};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
 pub use self::verify::{Verified, Verifier};
+pub use self::work::Progress;
 
 /// For the other crates of this workspace, and for its tests, which choose among kernels.
 /// No part of the interface.

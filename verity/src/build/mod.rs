@@ -25,8 +25,8 @@ use std::num::NonZeroUsize;
 use crate::fec::{Encoder, FecPlatform};
 use crate::hash::{BlockHasher, Platform};
 use crate::io::{ReadAt, Source, WriteAt};
-use crate::run::Reader;
-use crate::{Error, FecArea, HashArea, Params, Progress, RootHash, parallel};
+use crate::work::{self, Reader};
+use crate::{Error, FecArea, HashArea, Params, Progress, RootHash};
 
 use self::assembler::Assembler;
 use self::rounds::Rounds;
@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
         let assembler = Assembler::new(self.params, &hasher, &sink);
         let reader = Reader::new(source, self.params, &hasher);
         let runs = Runs { reader, assembler: &assembler, taps: &[], progress: self.progress };
-        parallel::install(self.threads, |crew| runs.for_each(crew))?;
+        work::install(self.threads, |crew| runs.for_each(crew))?;
         Ok(assembler.finish())
     }
 
@@ -176,7 +176,7 @@ impl<'a> Builder<'a> {
         let progress = self.progress;
         let rounds =
             Rounds { reader, assembler: &assembler, encoder, hash, hash_area, fec, progress };
-        parallel::install(self.threads, |crew| {
+        work::install(self.threads, |crew| {
             rounds.data(crew)?;
             rounds.tree(crew)
         })?;

@@ -9,9 +9,8 @@ use std::ops::Range;
 
 use crate::fec::Encoder;
 use crate::io::{ReadAt, Source, WriteAt};
-use crate::parallel::Crew;
-use crate::run::{Reader, RunBuffer};
-use crate::{Error, HashArea, Progress, progress};
+use crate::work::{self, Crew, Reader, RunBuffer, Units};
+use crate::{Error, HashArea, Progress};
 
 use super::assembler::Assembler;
 
@@ -44,8 +43,8 @@ where
 {
     /// Reads every data block once: its digest goes to the assembler, its multiples to the sums.
     pub(super) fn data(&self, crew: Crew) -> Result<(), Error> {
-        progress::advance(self.progress, 0)?;
-        self.encoder.for_each_unit(crew, Buffer::default, |buffer, rounds| {
+        work::advance(self.progress, 0)?;
+        Units::new(self.encoder).for_each(crew, Buffer::default, |buffer, rounds| {
             buffer.sums.clear();
             buffer.sums.resize(self.encoder.sums_len(len(&rounds)), 0);
             self.data_rows(buffer, &rounds)?;
@@ -55,7 +54,7 @@ where
 
     /// Adds the tree, and what is covered behind it, and puts the parity into its order.
     pub(super) fn tree(&self, crew: Crew) -> Result<(), Error> {
-        self.encoder.for_each_unit(crew, Buffer::default, |buffer, rounds| {
+        Units::new(self.encoder).for_each(crew, Buffer::default, |buffer, rounds| {
             buffer.sums.resize(self.encoder.sums_len(len(&rounds)), 0);
             self.read(&rounds, &mut buffer.sums)?;
             self.tree_rows(buffer, &rounds)?;
@@ -107,7 +106,7 @@ where
             let done = buffer.digests.len();
             buffer.digests.resize(done + count * self.reader.hasher().digest_size(), 0);
             self.reader.hash_into(&run, now, &mut buffer.digests[done..])?;
-            progress::advance(self.progress, run.len() * u64::from(params.data_block_size()))?;
+            work::advance(self.progress, run.len() * u64::from(params.data_block_size()))?;
             (bytes, blocks.start) = (later, run.blocks.end);
         }
         bytes.fill(0);

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use crate::io::Source;
-use crate::parallel::Crew;
-use crate::run::{Pieces, Reader, Run, RunBuffer};
-use crate::{Error, Progress, progress};
+use crate::work::{self, Crew, Pieces, Reader, Run, RunBuffer};
+use crate::{Error, Progress};
 
 use super::assembler::Assembler;
 
@@ -37,7 +36,7 @@ struct PieceBuffer {
 impl<S: Source + ?Sized> Runs<'_, S> {
     /// Reads and hashes every data block, and hands the digests to the assembler, the bytes to the taps.
     pub(super) fn for_each(&self, crew: Crew) -> Result<(), Error> {
-        progress::advance(self.progress, 0)?;
+        work::advance(self.progress, 0)?;
         let params = self.reader.params();
         Pieces::new(params, 0..params.data_blocks()).for_each(
             crew,
@@ -63,7 +62,7 @@ impl<S: Source + ?Sized> Runs<'_, S> {
         while !blocks.is_empty() {
             let run = self.reader.next_run(&mut buffer.run, &blocks);
             self.hash_run(buffer, &run)?;
-            progress::advance(self.progress, run.len() * block_size)?;
+            work::advance(self.progress, run.len() * block_size)?;
             blocks.start = run.blocks.end;
         }
         Ok(())
@@ -97,8 +96,8 @@ mod tests {
     use super::*;
     use crate::hash::BlockHasher;
     use crate::io::{Extent, ReadAt};
-    use crate::run::RUN_SIZE;
-    use crate::{HashArea, Params, parallel};
+    use crate::work::RUN_SIZE;
+    use crate::{HashArea, Params};
 
     use super::super::sink::AreaSink;
 
@@ -149,7 +148,7 @@ mod tests {
             let reader = Reader::new(&source, &params, &hasher);
             let runs = Runs { reader, assembler: &assembler, taps: &[&copy], progress: &() };
             let threads = std::num::NonZeroUsize::new(threads);
-            parallel::install(threads, |crew| runs.for_each(crew)).unwrap();
+            work::install(threads, |crew| runs.for_each(crew)).unwrap();
             let (bytes, seen) = copy.0.into_inner().unwrap();
             assert!(bytes == source.0 && seen == vec![1; blocks]);
         }

@@ -3,14 +3,11 @@
 //! Some rounds are made at once, a *unit*: the blocks of one row that belong to them lie side by side, and so do
 //! their sums, one row of sums for each root. Codewords are interleaved only at the end.
 
-use std::ops::Range;
+use crate::FecArea;
 
-use crate::parallel::Crew;
-use crate::{Error, FecArea};
-
-use super::FecPlatform;
 use super::code;
 use super::map::{Job, Map};
+use super::platform::FecPlatform;
 
 /// The aim for the part of one row that belongs to a unit, in bytes: it is read with one call.
 pub(super) const ROW_SIZE: u64 = 64 * 1024;
@@ -76,20 +73,6 @@ impl Encoder {
         let first = usize::try_from(first).unwrap_or(usize::MAX);
         let constants = self.map.inputs_from(first);
         self.platform.accumulate(Job { constants, rows, sums, outputs: self.map.outputs() });
-    }
-
-    /// Hands out all rounds in units, as [`Crew::in_order`]. `init` makes what a thread reuses from unit to unit.
-    pub(crate) fn for_each_unit<B>(
-        &self,
-        crew: Crew,
-        init: impl Fn() -> B + Sync,
-        work: impl Fn(&mut B, Range<u64>) -> Result<(), Error> + Sync,
-    ) -> Result<(), Error> {
-        let (all, most) = (self.area.rounds(), self.unit_rounds());
-        crew.in_order(all.div_ceil(most), 1, init, |buffer, units| {
-            let end = units.end.saturating_mul(most).min(all);
-            work(buffer, units.start * most..end)
-        })
     }
 
     /// Puts the sums of a unit into the order of parity: the roots of each codeword together.

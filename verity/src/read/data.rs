@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::hash::digest;
 use crate::io::ReadAt;
-use crate::run::RUN_SIZE;
 use crate::tree::{Scratch, room};
+use crate::work::RUN_SIZE;
 use crate::{BlockRef, Corruption, Error};
 
 use super::VerifiedReader;

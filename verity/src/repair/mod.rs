@@ -29,9 +29,9 @@ use std::sync::atomic::AtomicU64;
 use crate::fec::{Decoder, Encoder, FecPlatform};
 use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
-use crate::run::Reader;
 use crate::tree::{CACHE_SIZE, Tree};
-use crate::{Error, FecArea, FecError, Progress, TrustedParams, parallel};
+use crate::work::{self, Reader};
+use crate::{Error, FecArea, FecError, Progress, TrustedParams};
 
 pub use self::reader::FecRepair;
 pub use self::report::{BlockRange, ParityReport, RepairSink, Repaired};
@@ -182,7 +182,7 @@ impl<'a> Repairer<'a> {
         let rounds = Rounds { covered, fec, decoder, hasher };
         let reader = Reader::new(data, params, hasher);
         let (progress, limit) = (self.progress, self.limit);
-        parallel::install(self.threads, |crew| {
+        work::install(self.threads, |crew| {
             let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
             Passes { scan, rounds, limit }.run()
         })
@@ -209,6 +209,6 @@ impl<'a> Repairer<'a> {
             fec,
             progress: self.progress,
         };
-        parallel::install(self.threads, |crew| parity.verify(crew, self.limit))
+        work::install(self.threads, |crew| parity.verify(crew, self.limit))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::fec::Encoder;
 use crate::io::{ReadAt, first_failing};
-use crate::parallel::Crew;
-use crate::{Error, Progress, progress};
+use crate::work::{self, Crew, Units};
+use crate::{Error, Progress};
 
 use super::blocks::{BlockSet, Numbers};
 use super::covered::Covered;
@@ -38,9 +38,9 @@ where
 {
     /// Makes all parity anew and compares; lists up to `limit` ranges.
     pub(super) fn verify(&self, crew: Crew, limit: usize) -> Result<ParityReport, Error> {
-        progress::advance(self.progress, 0)?;
+        work::advance(self.progress, 0)?;
         let different = Mutex::new(BlockSet::default());
-        self.encoder.for_each_unit(crew, Buffer::default, |buffer, rounds| {
+        Units::new(self.encoder).for_each(crew, Buffer::default, |buffer, rounds| {
             self.encode(buffer, &rounds)?;
             self.read_stored(buffer, &rounds)?;
             let round_len = self.encoder.sums_len(1);
@@ -92,10 +92,9 @@ where
             failure.get_or_insert((block, error));
         });
         match failure {
-            None => progress::advance(
-                self.progress,
-                covered * u64::from(self.encoder.area().block_size()),
-            ),
+            None => {
+                work::advance(self.progress, covered * u64::from(self.encoder.area().block_size()))
+            }
             Some((block, source)) => Err(match self.numbers.name(block) {
                 Some(block) => Error::Read { block, source },
                 // Behind the tree.

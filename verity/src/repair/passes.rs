@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use crate::io::ReadAt;
-use crate::{BlockRef, CorruptRange, Error, Report, progress};
+use crate::{BlockRef, CorruptRange, Error, Report, work};
 
 use super::RepairSink;
 use super::blocks::BlockSet;
@@ -33,7 +33,7 @@ where
     S: RepairSink + ?Sized,
 {
     pub(super) fn run(&self) -> Result<Repaired, Error> {
-        progress::advance(self.scan.progress, 0)?;
+        work::advance(self.scan.progress, 0)?;
         for level in self.levels() {
             self.scan.all(Area::Level(level))?;
         }
@@ -89,7 +89,7 @@ where
         self.scan.crew.in_order(count, 1, Buffer::default, |buffer, numbers| {
             for unit in numbers.filter_map(|number| units.get(usize::try_from(number).ok()?)) {
                 self.rounds.recover(buffer, unit.clone(), self.state())?;
-                progress::advance(self.scan.progress, 0)?;
+                work::advance(self.scan.progress, 0)?;
             }
             Ok::<(), Error>(())
         })?;

@@ -7,9 +7,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::io::ReadAt;
-use crate::parallel::Crew;
-use crate::run::{RUN_SIZE, Reader, Run, RunBuffer};
-use crate::{BlockRef, Corruption, Error, Progress, progress};
+use crate::work::{self, Crew, RUN_SIZE, Reader, Run, RunBuffer};
+use crate::{BlockRef, Corruption, Error, Progress};
 
 use super::RepairSink;
 use super::rounds::Lookup;
@@ -93,7 +92,7 @@ where
                     self.seen.fetch_add(end - start, Ordering::Relaxed);
                 }
                 let bytes = (end - start) * u64::from(self.reader.params().data_block_size());
-                progress::advance(self.progress, if is_first { bytes } else { 0 })?;
+                work::advance(self.progress, if is_first { bytes } else { 0 })?;
             }
             Ok(())
         })

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::hash::{BlockHasher, digest};
 use crate::io::ReadAt;
-use crate::run::RUN_SIZE;
+use crate::work::RUN_SIZE;
 use crate::{BlockRef, BlockSize, Corruption, Digest, Error, Geometry, TrustedParams};
 
 use super::cache::HashCache;

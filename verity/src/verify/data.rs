@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use crate::io::ReadAt;
-use crate::run::{Pieces, Run, RunBuffer};
+use crate::work::{Pieces, Run, RunBuffer};
 use crate::{BlockRef, CorruptRange, Error};
 
 use super::report::{Collector, append};

@@ -15,8 +15,8 @@ use std::num::NonZeroUsize;
 
 use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
-use crate::run::Reader;
-use crate::{Error, Progress, TrustedParams, parallel};
+use crate::work::{self, Reader};
+use crate::{Error, Progress, TrustedParams};
 
 pub use self::report::Verified;
 use self::waves::Waves;
@@ -149,7 +149,7 @@ impl<'a> Verifier<'a> {
         let params = self.trusted.params();
         let hasher = BlockHasher::with_platform(params, self.platform);
         let data = Reader::new(data, params, &hasher);
-        parallel::install(self.threads, |crew| Waves::new(self, crew, data, hash, search).run())
+        work::install(self.threads, |crew| Waves::new(self, crew, data, hash, search).run())
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use crate::io::{ReadAt, first_failing};
-use crate::run::RUN_SIZE;
+use crate::work::RUN_SIZE;
 use crate::{BlockRef, CorruptRange, Corruption, Error};
 
 use super::Search;

@@ -17,9 +17,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::hash::{BlockHasher, digest};
 use crate::io::ReadAt;
-use crate::parallel::Crew;
-use crate::run::Reader;
-use crate::{CorruptRange, Corruption, Digest, Error, Geometry, Params, Report, progress};
+use crate::work::{self, Crew, Reader};
+use crate::{CorruptRange, Corruption, Digest, Error, Geometry, Params, Report};
 
 use super::report::Collector;
 use super::window::Window;
@@ -177,7 +176,7 @@ where
     }
 
     pub(super) fn advance(&self, bytes: u64) -> Result<(), Error> {
-        progress::advance(self.verifier.progress, bytes)
+        work::advance(self.verifier.progress, bytes)
     }
 }
 

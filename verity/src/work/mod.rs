@@ -1,0 +1,27 @@
+//! How long work is done: by which threads, in which order, and who hears of it.
+//!
+//! ```text
+//!  crew       where work runs, and numbered units of it handed out in order: the one file that
+//!             knows rayon
+//!  progress   told of what is done; may stop it
+//!  runs       data blocks from a source to their digests, a run at a time
+//!  pieces     what one thread takes at a time, in the order of the data
+//!  units      what one thread takes at a time, in the order of parity
+//! ```
+//!
+//! `build`, `verify`, `read` and `repair` work on top of it. No result depends on what is chosen
+//! here.
+
+mod crew;
+mod pieces;
+mod progress;
+mod runs;
+mod units;
+
+pub use self::progress::Progress;
+
+pub(crate) use self::crew::{Crew, install};
+pub(crate) use self::pieces::Pieces;
+pub(crate) use self::progress::advance;
+pub(crate) use self::runs::{RUN_SIZE, Reader, Run, RunBuffer};
+pub(crate) use self::units::Units;
