@@ -91,4 +91,5 @@ pub mod internals {
     pub use crate::hash::{BlockHasher, Platform};
     pub use crate::lock::unpoisoned;
     pub use crate::number::{to_len, to_u64};
+    pub use crate::work::Kernels;
 }

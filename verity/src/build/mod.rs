@@ -22,10 +22,10 @@ mod sink;
 
 use std::num::NonZeroUsize;
 
-use crate::fec::{Encoder, FecPlatform};
-use crate::hash::{BlockHasher, Platform};
+use crate::fec::FecPlatform;
+use crate::hash::Platform;
 use crate::io::{ReadAt, Source, WriteAt};
-use crate::work::{self, Reader};
+use crate::work::{Kernels, Reader, Work};
 use crate::{Error, FecArea, HashArea, Params, Progress, RootHash};
 
 use self::assembler::Assembler;
@@ -54,44 +54,46 @@ use self::sink::AreaSink;
 #[derive(Clone)]
 pub struct Builder<'a> {
     params: &'a Params,
-    threads: Option<NonZeroUsize>,
-    platform: Platform,
-    fec_platform: FecPlatform,
-    progress: &'a dyn Progress,
+    work: Work<'a>,
 }
 
 impl<'a> Builder<'a> {
     /// A builder that works in the caller's rayon pool and reports to nobody.
     pub fn new(params: &'a Params) -> Builder<'a> {
-        let platform = Platform::detect(params.algorithm());
-        let fec_platform = FecPlatform::detect();
-        Builder { params, threads: None, platform, fec_platform, progress: &() }
+        Builder { params, work: Work::new(params.algorithm()) }
     }
 
     /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
     /// does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
-        self.threads = Some(threads);
+        self.work.threads = Some(threads);
+        self
+    }
+
+    /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.work.kernels = kernels;
         self
     }
 
     /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.platform = platform;
+        self.work.kernels.hash = platform;
         self
     }
 
     /// Makes parity by the kernels of that platform instead of the fastest ones. The result does not depend on it.
     #[doc(hidden)]
     pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
-        self.fec_platform = platform;
+        self.work.kernels.fec = platform;
         self
     }
 
     /// Reports every buffer of data; all in all [`Params::data_size`] bytes.
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
-        self.progress = progress;
+        self.work.progress = progress;
         self
     }
 
@@ -113,12 +115,12 @@ impl<'a> Builder<'a> {
         hash_area.check_belongs_to(self.params)?;
         self.check_length(source)?;
         source.source_expect_sequential();
-        let hasher = BlockHasher::with_platform(self.params, self.platform);
+        let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
         let reader = Reader::new(source, self.params, &hasher);
-        let runs = Runs { reader, assembler: &assembler, taps: &[], progress: self.progress };
-        work::install(self.threads, |crew| runs.for_each(crew))?;
+        let runs = Runs { reader, assembler: &assembler, taps: &[], progress: self.work.progress };
+        self.work.run(|crew| runs.for_each(crew))?;
         Ok(assembler.finish())
     }
 
@@ -168,15 +170,15 @@ impl<'a> Builder<'a> {
         hash_area.check_belongs_to(self.params)?;
         fec_area.check_belongs_to(self.params, hash_area)?;
         self.check_length(source)?;
-        let hasher = BlockHasher::with_platform(self.params, self.platform);
+        let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
         let reader = Reader::new(source, self.params, &hasher);
-        let encoder = &Encoder::new(*fec_area, self.fec_platform);
-        let progress = self.progress;
+        let encoder = &self.work.kernels.encoder(*fec_area);
+        let progress = self.work.progress;
         let rounds =
             Rounds { reader, assembler: &assembler, encoder, hash, hash_area, fec, progress };
-        work::install(self.threads, |crew| {
+        self.work.run(|crew| {
             rounds.data(crew)?;
             rounds.tree(crew)
         })?;

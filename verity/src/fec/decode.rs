@@ -46,6 +46,11 @@ impl Decoder {
         &self.area
     }
 
+    /// Whose kernels these are.
+    pub fn platform(&self) -> FecPlatform {
+        self.platform
+    }
+
     /// The most rows of a round that can be recovered.
     pub fn roots(&self) -> usize {
         self.roots

@@ -46,6 +46,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::number::to_len;
 use crate::{Digest, Params};
 
 pub use self::platform::Platform;
@@ -58,6 +59,7 @@ use self::kernel::Kernel;
 #[derive(Clone)]
 pub struct BlockHasher {
     kernel: Arc<dyn Kernel>,
+    platform: Platform,
     digest_size: usize,
 }
 
@@ -71,9 +73,13 @@ impl BlockHasher {
     /// are hashed all the same.
     pub fn with_platform(params: &Params, platform: Platform) -> BlockHasher {
         let kernel = ladder::kernel(params, platform);
-        // At most 64.
-        let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);
-        BlockHasher { kernel, digest_size }
+        let digest_size = to_len(params.algorithm().digest_size().into());
+        BlockHasher { kernel, platform, digest_size }
+    }
+
+    /// Whose kernels these are.
+    pub fn platform(&self) -> Platform {
+        self.platform
     }
 
     /// The size of a digest, in bytes.

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
 use crate::tree::{CACHE_SIZE, HashCache, Line, Scratch, Tree};
+use crate::work::Kernels;
 use crate::{Counters, Digest, Error, Params, Repair, TrustedParams};
 
 use self::checked::CheckedBlocks;
@@ -85,7 +86,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// When the data or the hash device is shorter than it must be, or its length cannot be told.
     pub fn new(trusted: TrustedParams, data: D, hash: H) -> Result<VerifiedReader<D, H>, Error> {
         trusted.check_lengths(&data, &hash)?;
-        let tree = Tree::new(&trusted, hash, CACHE_SIZE);
+        let kernels = Kernels::detect(trusted.params().algorithm());
+        let tree = Tree::new(&trusted, hash, kernels.hasher(trusted.params()), CACHE_SIZE);
         Ok(VerifiedReader {
             trusted,
             data,
@@ -128,6 +130,13 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// Asks `repair` for other bytes where a block, data or hash block, is corrupt or cannot be read.
     pub fn repair(mut self, repair: Arc<dyn Repair>) -> Self {
         self.tree.checker.repair = Some(repair);
+        self
+    }
+
+    /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.tree.set_hasher(kernels.hasher(self.params()));
         self
     }
 
@@ -285,7 +294,7 @@ impl From<ReadError> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::BlockRef;
+    use crate::{Algorithm, BlockRef, HashArea, RootHash};
 
     /// Whoever repeats what was interrupted would repeat it for ever.
     #[test]
@@ -296,5 +305,23 @@ mod tests {
         };
         assert_eq!(kind(ErrorKind::Interrupted), ErrorKind::Other);
         assert_eq!(kind(ErrorKind::TimedOut), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_reader_hashes_by_the_kernels_that_it_is_given() {
+        let params = Params::builder().data_blocks(1).build().unwrap();
+        let area = HashArea::new(&params, 0, false).unwrap();
+        let root_hash = RootHash::new(Digest::new(&[0; 32]).unwrap());
+        let trusted = TrustedParams::pinned(params, root_hash, area).unwrap();
+        let reader = || {
+            let (data, hash) = (vec![0; 4096], Vec::new());
+            VerifiedReader::new(trusted.clone(), data, hash).unwrap()
+        };
+        let fastest = Kernels::detect(Algorithm::Sha256);
+        assert_eq!(reader().tree.hasher().platform(), fastest.hash);
+        for hash in Platform::available() {
+            let reader = reader().kernels(Kernels { hash, ..fastest });
+            assert_eq!(reader.tree.hasher().platform(), hash);
+        }
     }
 }

@@ -26,11 +26,11 @@ mod state;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
 
-use crate::fec::{Decoder, Encoder, FecPlatform};
-use crate::hash::{BlockHasher, Platform};
+use crate::fec::FecPlatform;
+use crate::hash::Platform;
 use crate::io::ReadAt;
 use crate::tree::{CACHE_SIZE, Tree};
-use crate::work::{self, Reader};
+use crate::work::{Kernels, Reader, Work};
 use crate::{Error, FecArea, FecError, Progress, TrustedParams};
 
 pub use self::reader::FecRepair;
@@ -78,10 +78,7 @@ use self::state::State;
 pub struct Repairer<'a> {
     trusted: TrustedParams,
     fec_area: FecArea,
-    threads: Option<NonZeroUsize>,
-    platform: Platform,
-    fec_platform: FecPlatform,
-    progress: &'a dyn Progress,
+    work: Work<'a>,
     limit: usize,
 }
 
@@ -94,43 +91,42 @@ impl<'a> Repairer<'a> {
     /// When the FEC area is that of other parameters.
     pub fn new(trusted: TrustedParams, fec_area: FecArea) -> Result<Repairer<'a>, FecError> {
         fec_area.check_belongs_to(trusted.params(), &trusted.hash_area())?;
-        let platform = Platform::detect(trusted.params().algorithm());
-        Ok(Repairer {
-            trusted,
-            fec_area,
-            threads: None,
-            platform,
-            fec_platform: FecPlatform::detect(),
-            progress: &(),
-            limit: 1000,
-        })
+        let work = Work::new(trusted.params().algorithm());
+        Ok(Repairer { trusted, fec_area, work, limit: 1000 })
     }
 
     /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
     /// does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
-        self.threads = Some(threads);
+        self.work.threads = Some(threads);
+        self
+    }
+
+    /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.work.kernels = kernels;
         self
     }
 
     /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.platform = platform;
+        self.work.kernels.hash = platform;
         self
     }
 
     /// Recovers by the kernels of that platform instead of the fastest ones. The result does not depend on it.
     #[doc(hidden)]
     pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
-        self.fec_platform = platform;
+        self.work.kernels.fec = platform;
         self
     }
 
     /// Reports every buffer that is looked at: [`Repairer::repair`] all in all the bytes of tree and data,
     /// [`Repairer::verify_parity`] those of all covered blocks; 0 for every further one.
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
-        self.progress = progress;
+        self.work.progress = progress;
         self
     }
 
@@ -173,16 +169,15 @@ impl<'a> Repairer<'a> {
         self.fec_area.check_length(fec)?;
         data.expect_sequential();
         let params = self.trusted.params();
-        let hasher = &BlockHasher::with_platform(params, self.platform);
-        let mut tree = Tree::new(&self.trusted, Overlay::new(hash), CACHE_SIZE);
-        tree.set_hasher(BlockHasher::with_platform(params, self.platform));
-        let decoder = &Decoder::new(self.fec_area, self.fec_platform);
+        let hasher = &self.work.kernels.hasher(params);
+        let tree = Tree::new(&self.trusted, Overlay::new(hash), hasher.clone(), CACHE_SIZE);
+        let decoder = &self.work.kernels.decoder(self.fec_area);
         let state = &State::new(Numbers::new(params), &tree, decoder, sink);
         let covered = Covered::new(&self.trusted, self.fec_area, data, &tree.hash);
         let rounds = Rounds { covered, fec, decoder, hasher };
         let reader = Reader::new(data, params, hasher);
-        let (progress, limit) = (self.progress, self.limit);
-        work::install(self.threads, |crew| {
+        let (progress, limit) = (self.work.progress, self.limit);
+        self.work.run(|crew| {
             let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
             Passes { scan, rounds, limit }.run()
         })
@@ -205,10 +200,10 @@ impl<'a> Repairer<'a> {
         let parity = Parity {
             covered: Covered::new(&self.trusted, self.fec_area, data, hash),
             numbers: Numbers::new(self.trusted.params()),
-            encoder: &Encoder::new(self.fec_area, self.fec_platform),
+            encoder: &self.work.kernels.encoder(self.fec_area),
             fec,
-            progress: self.progress,
+            progress: self.work.progress,
         };
-        work::install(self.threads, |crew| parity.verify(crew, self.limit))
+        self.work.run(|crew| parity.verify(crew, self.limit))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::fec::{Decoder, FecPlatform};
 use crate::io::ReadAt;
 use crate::tree::Tree;
+use crate::work::Kernels;
 use crate::{BlockRef, Digest, Error, FecArea, Repair, TrustedParams};
 
 use super::blocks::Numbers;
@@ -77,9 +78,18 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
         fec_area.check_belongs_to(trusted.params(), &trusted.hash_area())?;
         trusted.check_lengths(&data, &hash)?;
         fec_area.check_length(&fec)?;
-        let tree = Tree::new(&trusted, hash, CACHE_SIZE);
-        let decoder = Decoder::new(fec_area, FecPlatform::detect());
+        let kernels = Kernels::detect(trusted.params().algorithm());
+        let tree = Tree::new(&trusted, hash, kernels.hasher(trusted.params()), CACHE_SIZE);
+        let decoder = kernels.decoder(fec_area);
         Ok(FecRepair { trusted, data, fec, tree, decoder })
+    }
+
+    /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.tree.set_hasher(kernels.hasher(self.trusted.params()));
+        self.decoder = kernels.decoder(*self.decoder.area());
+        self
     }
 
     /// Recovers by the kernels of that platform instead of the fastest ones. The result does not depend on it.
@@ -217,5 +227,36 @@ impl<H: ReadAt> Book for One<'_, H> {
         }
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.to_vec());
         Ok(Verdict::Right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::Platform;
+    use crate::{Algorithm, HashArea, Params, RootHash};
+
+    #[test]
+    fn a_repair_hashes_and_recovers_by_the_kernels_that_it_is_given() {
+        let params = Params::builder().data_blocks(300).build().unwrap();
+        let hash_area = HashArea::new(&params, 0, false).unwrap();
+        let fec_area = FecArea::new(&params, &hash_area, 2, 304, 0).unwrap();
+        let root_hash = RootHash::new(Digest::new(&[0; 32]).unwrap());
+        let trusted = TrustedParams::pinned(params, root_hash, hash_area).unwrap();
+        let repair = || {
+            let (data, hash, fec) = (vec![0; 300 << 12], vec![0; 4 << 12], vec![0; 4 << 12]);
+            FecRepair::new(trusted.clone(), fec_area, data, hash, fec).unwrap()
+        };
+        let kernels_of = |repair: &FecRepair<Vec<u8>, Vec<u8>, Vec<u8>>| Kernels {
+            hash: repair.tree.hasher().platform(),
+            fec: repair.decoder.platform(),
+        };
+        assert_eq!(kernels_of(&repair()), Kernels::detect(Algorithm::Sha256));
+        for hash in Platform::available() {
+            for fec in FecPlatform::available() {
+                let kernels = Kernels { hash, fec };
+                assert_eq!(kernels_of(&repair().kernels(kernels)), kernels);
+            }
+        }
     }
 }

@@ -31,12 +31,17 @@ pub(crate) struct Tree<H> {
 }
 
 impl<H: ReadAt> Tree<H> {
-    pub(crate) fn new(trusted: &TrustedParams, hash: H, cache_size: u64) -> Tree<H> {
+    pub(crate) fn new(
+        trusted: &TrustedParams,
+        hash: H,
+        hasher: BlockHasher,
+        cache_size: u64,
+    ) -> Tree<H> {
         let params = trusted.params();
         Tree {
             hash,
             cache: HashCache::new(params, cache_size),
-            checker: Checker::new(BlockHasher::new(params)),
+            checker: Checker::new(hasher),
             block_size: params.hash_block_size(),
             geometry: params.geometry().clone(),
             root: trusted.root_hash().digest(),

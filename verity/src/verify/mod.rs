@@ -13,9 +13,9 @@ mod window;
 
 use std::num::NonZeroUsize;
 
-use crate::hash::{BlockHasher, Platform};
+use crate::hash::Platform;
 use crate::io::ReadAt;
-use crate::work::{self, Reader};
+use crate::work::{Kernels, Reader, Work};
 use crate::{Error, Progress, TrustedParams};
 
 pub use self::report::Verified;
@@ -47,9 +47,7 @@ use self::waves::Waves;
 #[derive(Clone)]
 pub struct Verifier<'a> {
     trusted: TrustedParams,
-    threads: Option<NonZeroUsize>,
-    platform: Platform,
-    progress: &'a dyn Progress,
+    work: Work<'a>,
     ignore_zero_blocks: bool,
     limit: usize,
 }
@@ -57,34 +55,34 @@ pub struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     /// A verifier that works in the caller's rayon pool and reports to nobody.
     pub fn new(trusted: TrustedParams) -> Verifier<'a> {
-        let platform = Platform::detect(trusted.params().algorithm());
-        Verifier {
-            trusted,
-            threads: None,
-            platform,
-            progress: &(),
-            ignore_zero_blocks: false,
-            limit: 1000,
-        }
+        let work = Work::new(trusted.params().algorithm());
+        Verifier { trusted, work, ignore_zero_blocks: false, limit: 1000 }
     }
 
     /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
     /// does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
-        self.threads = Some(threads);
+        self.work.threads = Some(threads);
+        self
+    }
+
+    /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[doc(hidden)]
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.work.kernels = kernels;
         self
     }
 
     /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.platform = platform;
+        self.work.kernels.hash = platform;
         self
     }
 
     /// Reports every buffer of hash blocks and of data; all in all the bytes of both.
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
-        self.progress = progress;
+        self.work.progress = progress;
         self
     }
 
@@ -147,9 +145,9 @@ impl<'a> Verifier<'a> {
         self.trusted.check_lengths(data, hash)?;
         data.expect_sequential();
         let params = self.trusted.params();
-        let hasher = BlockHasher::with_platform(params, self.platform);
+        let hasher = self.work.kernels.hasher(params);
         let data = Reader::new(data, params, &hasher);
-        work::install(self.threads, |crew| Waves::new(self, crew, data, hash, search).run())
+        self.work.run(|crew| Waves::new(self, crew, data, hash, search).run())
     }
 }
 

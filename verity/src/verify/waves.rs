@@ -176,7 +176,7 @@ where
     }
 
     pub(super) fn advance(&self, bytes: u64) -> Result<(), Error> {
-        work::advance(self.verifier.progress, bytes)
+        work::advance(self.verifier.work.progress, bytes)
     }
 }
 

@@ -1,6 +1,8 @@
 //! How long work is done: by which threads, in which order, and who hears of it.
 //!
 //! ```text
+//!  options    what every worker is told: threads, kernels, progress
+//!  kernels    whose kernels hash, and whose make parity
 //!  crew       where work runs, and numbered units of it handed out in order: the one file that
 //!             knows rayon
 //!  progress   told of what is done; may stop it
@@ -13,14 +15,18 @@
 //! here.
 
 mod crew;
+mod kernels;
+mod options;
 mod pieces;
 mod progress;
 mod runs;
 mod units;
 
+pub use self::kernels::Kernels;
 pub use self::progress::Progress;
 
-pub(crate) use self::crew::{Crew, install};
+pub(crate) use self::crew::Crew;
+pub(crate) use self::options::Work;
 pub(crate) use self::pieces::Pieces;
 pub(crate) use self::progress::advance;
 pub(crate) use self::runs::{RUN_SIZE, Reader, Run, RunBuffer};

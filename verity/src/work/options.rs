@@ -1,0 +1,33 @@
+//! What every worker is told beside its task.
+
+use std::num::NonZeroUsize;
+
+use crate::{Algorithm, Error};
+
+use super::crew::{self, Crew};
+use super::kernels::Kernels;
+use super::progress::Progress;
+
+/// By whom work is done, and who hears of it. No result depends on it.
+#[derive(Clone, Copy)]
+pub(crate) struct Work<'a> {
+    /// How many threads of its own; without a number, those of the caller's rayon pool.
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) kernels: Kernels,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    /// In the caller's pool, by the fastest kernels for an algorithm; nobody hears of it.
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        Work { threads: None, kernels: Kernels::detect(algorithm), progress: &() }
+    }
+
+    /// Runs `work` on its threads.
+    pub(crate) fn run<T: Send>(
+        &self,
+        work: impl FnOnce(Crew) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        crew::install(self.threads, work)
+    }
+}
