@@ -1,7 +1,7 @@
 //! Building: data in, hash blocks and root hash out.
 //!
 //! ```text
-//!  source ──> runs: read and hash a piece, run by run ──> taps (none yet)
+//!  source ──> runs: read and hash a piece, run by run
 //!                         │ digests, a piece at a time
 //!                         v
 //!             assembler: fill slots, close hash blocks, hash them upwards ──> root hash
@@ -10,22 +10,25 @@
 //!             sink: each to its place in the hash area
 //! ```
 //!
-//! With parity the data is read in the order of its rounds instead (`rounds`), and feeds the same assembler.
+//! With parity the data is read in the order of its rounds instead (`rounds`), and feeds the same
+//! assembler. Either way each run is hashed in one place, where it can be tapped (`work`).
 //!
-//! Levels are streamed: only hash blocks with empty slots are in memory, so memory does not grow with the
-//! data.
+//! Levels are streamed: only hash blocks with empty slots are in memory, so memory does not grow
+//! with the data.
 
 mod assembler;
 mod rounds;
 mod runs;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroUsize;
 
 use crate::fec::FecPlatform;
 use crate::hash::Platform;
 use crate::io::{ReadAt, Source, WriteAt};
-use crate::work::{Kernels, Reader, Work};
+use crate::work::{Kernels, Reader, Tap, Work};
 use crate::{Error, FecArea, HashArea, Params, Progress, RootHash};
 
 use self::assembler::Assembler;
@@ -55,12 +58,13 @@ use self::sink::AreaSink;
 pub struct Builder<'a> {
     params: &'a Params,
     work: Work<'a>,
+    taps: &'a [&'a dyn Tap],
 }
 
 impl<'a> Builder<'a> {
     /// A builder that works in the caller's rayon pool and reports to nobody.
     pub fn new(params: &'a Params) -> Builder<'a> {
-        Builder { params, work: Work::new(params.algorithm()) }
+        Builder { params, work: Work::new(params.algorithm()), taps: &[] }
     }
 
     /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
@@ -118,8 +122,8 @@ impl<'a> Builder<'a> {
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
-        let reader = Reader::new(source, self.params, &hasher);
-        let runs = Runs { reader, assembler: &assembler, taps: &[], progress: self.work.progress };
+        let reader = Reader::new(source, self.params, &hasher).taps(self.taps);
+        let runs = Runs { reader, assembler: &assembler, progress: self.work.progress };
         self.work.run(|crew| runs.for_each(crew))?;
         Ok(assembler.finish())
     }
@@ -173,7 +177,7 @@ impl<'a> Builder<'a> {
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
-        let reader = Reader::new(source, self.params, &hasher);
+        let reader = Reader::new(source, self.params, &hasher).taps(self.taps);
         let encoder = &self.work.kernels.encoder(*fec_area);
         let progress = self.work.progress;
         let rounds =

@@ -7,6 +7,7 @@
 //!             knows rayon
 //!  progress   told of what is done; may stop it
 //!  runs       data blocks from a source to their digests, a run at a time
+//!  tap        sees each run as it is hashed
 //!  pieces     what one thread takes at a time, in the order of the data
 //!  units      what one thread takes at a time, in the order of parity
 //! ```
@@ -20,6 +21,7 @@ mod options;
 mod pieces;
 mod progress;
 mod runs;
+mod tap;
 mod units;
 
 pub use self::kernels::Kernels;
@@ -30,4 +32,5 @@ pub(crate) use self::options::Work;
 pub(crate) use self::pieces::Pieces;
 pub(crate) use self::progress::advance;
 pub(crate) use self::runs::{RUN_SIZE, Reader, Run, RunBuffer};
+pub(crate) use self::tap::Tap;
 pub(crate) use self::units::Units;

@@ -10,13 +10,17 @@ use std::sync::OnceLock;
 
 use crate::hash::BlockHasher;
 use crate::io::{Extent, KnownExtent, Source, first_failing};
+use crate::number::to_len;
 use crate::{BlockRef, Digest, Error, Params};
+
+use super::tap::Tap;
 
 /// The data blocks of a source, to be read and hashed; shared by all threads.
 pub(crate) struct Reader<'a, S: ?Sized> {
     source: &'a S,
     params: &'a Params,
     hasher: &'a BlockHasher,
+    taps: &'a [&'a dyn Tap],
     zero: OnceLock<Digest>,
 }
 
@@ -43,7 +47,12 @@ impl Run {
 
 impl<'a, S: Source + ?Sized> Reader<'a, S> {
     pub(crate) fn new(source: &'a S, params: &'a Params, hasher: &'a BlockHasher) -> Self {
-        Reader { source, params, hasher, zero: OnceLock::new() }
+        Reader { source, params, hasher, taps: &[], zero: OnceLock::new() }
+    }
+
+    /// Shows each run to these, once it is hashed.
+    pub(crate) fn taps(self, taps: &'a [&'a dyn Tap]) -> Self {
+        Reader { taps, ..self }
     }
 
     pub(crate) fn source(&self) -> &'a S {
@@ -88,27 +97,55 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
         Run { blocks: start..end, hole: false }
     }
 
-    /// Puts the digests of a run's blocks to `digests`, and returns the blocks, back to back. Those of a hole
-    /// are not read, and there are none.
-    pub(crate) fn hash<'b>(
-        &'b self,
-        buffer: &'b mut RunBuffer,
+    /// Puts the digests of a run's blocks to `digests`. The blocks of a hole are not read.
+    pub(crate) fn hash(
+        &self,
+        buffer: &mut RunBuffer,
         run: &Run,
         digests: &mut [u8],
-    ) -> Result<&'b [u8], Error> {
+    ) -> Result<(), Error> {
         if run.hole {
-            self.put_zero_digests(digests);
-            return Ok(&[]);
+            return self.hash_hole(run, digests);
         }
         let blocks = self.read(&mut buffer.bytes, run)?;
+        self.hash_data(run, blocks, digests)
+    }
+
+    /// Puts a run's blocks to `bytes` and their digests to `digests`. The blocks of a hole are not
+    /// read: they are zeros.
+    pub(crate) fn hash_into(
+        &self,
+        run: &Run,
+        bytes: &mut [u8],
+        digests: &mut [u8],
+    ) -> Result<(), Error> {
+        if run.hole {
+            bytes.fill(0);
+            return self.hash_hole(run, digests);
+        }
+        let offset = run.blocks.start * u64::from(self.params.data_block_size());
+        let read = self.source.source_read_exact_at(bytes, offset);
+        read.map_err(|error| self.first_unreadable(run, error))?;
+        self.hash_data(run, bytes, digests)
+    }
+
+    /// Every run that is data comes by here, whichever way it was read.
+    fn hash_data(&self, run: &Run, blocks: &[u8], digests: &mut [u8]) -> Result<(), Error> {
         self.hasher.hash_many(blocks, self.params.data_block_size().buffer_len(1), digests);
-        Ok(blocks)
+        self.taps.iter().try_for_each(|tap| tap.data(run.blocks.start, blocks))
+    }
+
+    /// Every run that is a hole comes by here.
+    fn hash_hole(&self, run: &Run, digests: &mut [u8]) -> Result<(), Error> {
+        let zero = self.zero().as_bytes();
+        digests.chunks_exact_mut(zero.len()).for_each(|digest| digest.copy_from_slice(zero));
+        self.taps.iter().try_for_each(|tap| tap.hole(run.blocks.clone()))
     }
 
     fn read<'b>(&'b self, buffer: &'b mut Vec<u8>, run: &Run) -> Result<&'b [u8], Error> {
         let block_size = self.params.data_block_size();
         let offset = run.blocks.start * u64::from(block_size);
-        let len = block_size.buffer_len(usize::try_from(run.len()).unwrap_or(usize::MAX));
+        let len = block_size.buffer_len(to_len(run.len()));
         if buffer.len() < len {
             buffer.resize(len, 0);
         }
@@ -117,31 +154,6 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
             Ok(_) => Err(unreadable(run.blocks.start, ErrorKind::InvalidData.into())),
             Err(error) => Err(self.first_unreadable(run, error)),
         }
-    }
-
-    /// Puts a run's blocks to `bytes` and their digests to `digests`. Those of a hole are not read: they are zeros.
-    pub(crate) fn hash_into(
-        &self,
-        run: &Run,
-        bytes: &mut [u8],
-        digests: &mut [u8],
-    ) -> Result<(), Error> {
-        let block_size = self.params.data_block_size();
-        if run.hole {
-            bytes.fill(0);
-            self.put_zero_digests(digests);
-            return Ok(());
-        }
-        let offset = run.blocks.start * u64::from(block_size);
-        let read = self.source.source_read_exact_at(bytes, offset);
-        read.map_err(|error| self.first_unreadable(run, error))?;
-        self.hasher.hash_many(bytes, block_size.buffer_len(1), digests);
-        Ok(())
-    }
-
-    fn put_zero_digests(&self, digests: &mut [u8]) {
-        let zero = self.zero().as_bytes();
-        digests.chunks_exact_mut(zero.len()).for_each(|digest| digest.copy_from_slice(zero));
     }
 
     /// Which block of a run it was that could not be read.
