@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::fec::Encoder;
 use crate::io::{ReadAt, Source, WriteAt};
 use crate::work::{self, Crew, Reader, RunBuffer, Units};
+use crate::number::to_len;
 use crate::{Error, HashArea, Progress};
 
 use super::assembler::Assembler;
@@ -74,7 +75,7 @@ where
         let mut first = 0;
         while first < rows {
             let some = at_once.min(rows - first);
-            let bytes = usize::try_from(some).unwrap_or(usize::MAX) * row_len;
+            let bytes = to_len(some) * row_len;
             buffer.rows.resize(bytes, 0);
             let mut rows = std::mem::take(&mut buffer.rows);
             for (row, bytes) in (first..).zip(rows.chunks_exact_mut(row_len)) {
@@ -101,7 +102,7 @@ where
         buffer.digests.clear();
         while !blocks.is_empty() {
             let run = self.reader.next_run(&mut buffer.run, &blocks);
-            let count = usize::try_from(run.len()).unwrap_or(usize::MAX);
+            let count = to_len(run.len());
             let (now, later) = bytes.split_at_mut(params.data_block_size().buffer_len(count));
             let done = buffer.digests.len();
             buffer.digests.resize(done + count * self.reader.hasher().digest_size(), 0);

@@ -10,6 +10,7 @@
 use std::sync::OnceLock;
 
 use crate::FecArea;
+use crate::number::to_len;
 
 use super::blind;
 use super::code;
@@ -35,7 +36,7 @@ pub struct Decoder {
 impl Decoder {
     /// By the kernels of that platform.
     pub fn new(area: FecArea, platform: FecPlatform) -> Decoder {
-        let roots = usize::try_from(area.roots()).unwrap_or(usize::MAX);
+        let roots = to_len(area.roots().into());
         let coefficients = code::coefficients(roots);
         let maps = (0..roots).map(|_| OnceLock::new()).collect();
         Decoder { area, roots, coefficients, maps, platform }

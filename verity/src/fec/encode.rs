@@ -5,6 +5,7 @@
 
 use crate::FecArea;
 
+use crate::number::to_len;
 use super::code;
 use super::map::{Job, Map};
 use super::platform::FecPlatform;
@@ -31,7 +32,7 @@ pub struct Encoder {
 impl Encoder {
     /// By the kernels of that platform.
     pub fn new(area: FecArea, platform: FecPlatform) -> Encoder {
-        let roots = usize::try_from(area.roots()).unwrap_or(usize::MAX);
+        let roots = to_len(area.roots().into());
         let coefficients = code::coefficients(roots);
         let map = Map::new(roots, coefficients.iter().map(Vec::as_slice));
         Encoder { area, map, platform }
@@ -56,8 +57,7 @@ impl Encoder {
 
     /// The bytes of one row's blocks in a unit of that many rounds.
     pub fn row_len(&self, rounds: u64) -> usize {
-        let rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
-        self.area.block_size().buffer_len(rounds)
+        self.area.block_size().buffer_len(to_len(rounds))
     }
 
     /// The bytes of the sums, and of the parity, of a unit of that many rounds.
@@ -70,8 +70,7 @@ impl Encoder {
     /// # Panics
     /// If a round has no such rows, or the sums are not `roots` times as long as a row.
     pub fn add_rows(&self, first: u64, rows: &[u8], sums: &mut [u8]) {
-        let first = usize::try_from(first).unwrap_or(usize::MAX);
-        let constants = self.map.inputs_from(first);
+        let constants = self.map.inputs_from(to_len(first));
         self.platform.accumulate(Job { constants, rows, sums, outputs: self.map.outputs() });
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::number::to_len;
 use crate::{Algorithm, BlockSize, Params};
 
 use super::group::Group;
@@ -36,8 +37,7 @@ pub(super) fn ladder<W: Word>(
     if rungs.is_empty() {
         return one_by_one(params);
     }
-    // At most 64.
-    let digest_size = usize::try_from(params.algorithm().digest_size()).unwrap_or(usize::MAX);
+    let digest_size = to_len(params.algorithm().digest_size().into());
     let mut block_sizes = vec![params.data_block_size(), params.hash_block_size()];
     block_sizes.dedup();
     let message = |block_size: BlockSize| {

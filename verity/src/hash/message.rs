@@ -10,6 +10,7 @@
 //! same length, so the state after whole chunks of salt, the rest of the salt in front of the block, and
 //! everything behind the block are prepared once.
 
+use crate::number::to_u64;
 use crate::{HashType, Salt};
 
 use super::sha2;
@@ -83,9 +84,9 @@ fn end<W: Word>(before: usize, gap: usize, after: &[u8]) -> Vec<u8> {
     // The length takes two words.
     let size = (end.len() + 2 * W::BYTES).next_multiple_of(W::CHUNK);
     end.resize(size, 0);
-    let bits = 8 * u128::try_from(before + after.len()).unwrap_or_default();
-    // FIPS 180-4 gives the length two words: 16 bytes for sha512, 8 for sha256. Blocks and salts are far
-    // shorter than either can say.
+    let bits = 8 * u128::from(to_u64(before + after.len()));
+    // FIPS 180-4 gives the length two words: 16 bytes for sha512, 8 for sha256. Blocks and salts
+    // are far shorter than either can say.
     let bits = bits.to_be_bytes();
     let length = bits.len().min(2 * W::BYTES);
     end[size - length..].copy_from_slice(&bits[bits.len() - length..]);

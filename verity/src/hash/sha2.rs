@@ -23,7 +23,8 @@ macro_rules! sixteen_rounds {
 
 macro_rules! eight_rounds {
     ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $kw:ident,
-     $i0:literal $i1:literal $i2:literal $i3:literal $i4:literal $i5:literal $i6:literal $i7:literal) => {
+     $i0:literal $i1:literal $i2:literal $i3:literal
+     $i4:literal $i5:literal $i6:literal $i7:literal) => {
         round!($a $b $c $d $e $f $g $h, $kw!($i0));
         round!($h $a $b $c $d $e $f $g, $kw!($i1));
         round!($g $h $a $b $c $d $e $f, $kw!($i2));

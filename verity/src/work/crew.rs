@@ -2,12 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::Error;
+use crate::lock::unpoisoned;
+use crate::number::{to_len, to_u64};
 
 /// The threads that do some work: those of the current pool, or the caller alone, without any pool.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +51,7 @@ impl Crew {
         work: impl Fn(&mut S, Range<u64>) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
         // More workers than units would only make buffers.
-        let workers = usize::try_from(count).unwrap_or(usize::MAX).min(self.threads);
+        let workers = to_len(count.min(to_u64(self.threads)));
         let queue = Queue::new(count, most, workers);
         let failure: Mutex<Option<(u64, E)>> = Mutex::new(None);
         let worker = || {
@@ -58,7 +60,7 @@ impl Crew {
                 let first = units.start;
                 if let Err(error) = work(state.get_or_insert_with(&init), units) {
                     queue.end_at(first);
-                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut failure = unpoisoned(failure.lock());
                     if failure.as_ref().is_none_or(|(lowest, _)| first < *lowest) {
                         *failure = Some((first, error));
                     }
@@ -75,7 +77,7 @@ impl Crew {
         } else {
             worker();
         }
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match unpoisoned(failure.into_inner()) {
             Some((_, error)) => Err(error),
             None => Ok(()),
         }
@@ -111,10 +113,9 @@ struct Queue {
 
 impl Queue {
     fn new(count: u64, most: u64, workers: usize) -> Queue {
-        // Quarters of a fair share: at the end no thread waits for more than a small part of the whole. One
-        // thread waits for nobody.
-        let parts = if workers > 1 { workers.saturating_mul(4) } else { 1 };
-        let parts = u64::try_from(parts).unwrap_or(u64::MAX);
+        // Quarters of a fair share: at the end no thread waits for more than a small part of the
+        // whole. One thread does not wait.
+        let parts = if workers > 1 { to_u64(workers).saturating_mul(4) } else { 1 };
         Queue { next: AtomicU64::new(0), count, end: AtomicU64::new(count), most, parts }
     }
 

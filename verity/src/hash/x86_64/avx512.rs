@@ -26,7 +26,10 @@ struct U64x8(__m512i, Avx512);
 
 /// The operations that need no more than to be named for a size of words.
 macro_rules! operations {
-    ($word:ident, $lanes:literal, $splat:ident, $add:ident, $rotr:ident, $shr:ident, $shl:ident) => {
+    (
+        $word:ident, $lanes:literal,
+        $splat:ident, $add:ident, $rotr:ident, $shr:ident, $shl:ident
+    ) => {
         type Word = $word;
         type Cpu = Avx512;
         const LANES: usize = $lanes;

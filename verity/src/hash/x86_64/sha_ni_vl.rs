@@ -155,10 +155,12 @@ macro_rules! all {
             all!(@ $i, "xmm4" "xmm8", $d, "xmm12" "xmm13" "xmm14"),
         )
     };
-    (@ $i:literal, $abef:literal $cdgh:literal, [$($w:literal)*], $t:literal $u:literal $v:literal) => {
+    (@ $i:literal, $abef:literal $cdgh:literal, [$($w:literal)*],
+     $t:literal $u:literal $v:literal) => {
         concat!(four_rounds!($i, $abef $cdgh, $($w)*), expand!($($w)*, $t $u $v))
     };
-    (@ $i:literal, $abef:literal $cdgh:literal, ($w:literal), $t:literal $u:literal $v:literal) => {
+    (@ $i:literal, $abef:literal $cdgh:literal, ($w:literal),
+     $t:literal $u:literal $v:literal) => {
         four_rounds!($i, $abef $cdgh, $w)
     };
 }
