@@ -1,8 +1,8 @@
 //! The heart of building: digests go into slots, full hash blocks are hashed upwards.
 //!
-//! It takes digests in any order and from any thread, and knows nothing of sources, files or threads. So
-//! reading from start to end, in parity's strides, or only the changed ranges, and input that is pushed, are
-//! the same to it.
+//! It takes digests in any order and from any thread, and knows nothing of sources, files or
+//! threads. So reading from start to end, in parity's strides, or only the changed ranges, and
+//! input that is pushed, are the same to it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -55,8 +55,8 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    /// Takes the digests of data blocks `first_block` and following, back to back. Each digest is to come
-    /// once.
+    /// Takes the digests of data blocks `first_block` and following,
+    /// back to back. Each digest is to come once.
     ///
     /// # Panics
     /// When there are more digests than data blocks.
@@ -75,7 +75,8 @@ impl<'a> Assembler<'a> {
         self.root.into_inner().expect("every data block was pushed")
     }
 
-    /// Takes digests for slots `position` and following of `level`, and climbs with what they complete.
+    /// Takes digests for slots `position` and following of `level`, and
+    /// climbs with what they complete.
     fn push_level(&self, level: u8, mut position: u64, mut digests: &[u8]) -> Result<(), Error> {
         let Some(shape) = self.geometry.levels().get(usize::from(level)) else {
             let root = RootHash::new(digest(digests));
@@ -128,7 +129,8 @@ impl<'a> Assembler<'a> {
         bytes
     }
 
-    /// Puts digests into an open hash block, which has `slots` slots to fill; returns it once it is full.
+    /// Puts digests into an open hash block, which has `slots` slots to
+    /// fill; returns it once it is full.
     fn fill(
         &self,
         level: u8,
@@ -159,7 +161,8 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    /// Full hash blocks of a level, from number `first` on: out to the sink, their digests one level up.
+    /// Full hash blocks of a level, from number `first` on: out to the
+    /// sink, their digests one level up.
     fn close(&self, level: u8, first: u64, bytes: Vec<u8>) -> Result<(), Error> {
         let blocks = bytes.len() / self.hash_block_len;
         let mut digests = vec![0; blocks * self.hasher.digest_size()];
@@ -177,11 +180,11 @@ mod tests {
     use super::*;
     use crate::{Algorithm, BlockSize, HashType};
 
+    const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha256, Algorithm::Sha1, Algorithm::Sha512];
+
     /// Keeps hash blocks as (level, number) → bytes and refuses a second one.
     #[derive(Default)]
     struct Kept(Mutex<HashMap<(u8, u64), Vec<u8>>>);
-    const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha256, Algorithm::Sha1, Algorithm::Sha512];
-
 
     impl HashSink for Kept {
         fn hash_blocks(&self, level: u8, first: u64, bytes: &[u8]) -> Result<(), Error> {

@@ -13,8 +13,8 @@
 //! With parity the data is read in the order of its rounds instead (`rounds`), and feeds the same
 //! assembler. Either way each run is hashed in one place, where it can be tapped (`work`).
 //!
-//! Levels are streamed: only hash blocks with empty slots are in memory, so memory does not grow
-//! with the data.
+//! Levels are streamed: only hash blocks with empty slots are in
+//! memory, so memory does not grow with the data.
 
 mod assembler;
 mod rounds;
@@ -62,13 +62,13 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// A builder that works in the caller's rayon pool and reports to nobody.
+    /// A builder that works in the caller's rayon pool and reports no progress.
     pub fn new(params: &'a Params) -> Builder<'a> {
         Builder { params, work: Work::new(params.algorithm()), taps: &[] }
     }
 
-    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
-    /// does not depend on it.
+    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The
+    /// result does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.work.threads = Some(threads);
         self
@@ -81,14 +81,16 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    /// Hashes by the kernels of that platform instead of the fastest
+    /// ones. The result does not depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
         self.work.kernels.hash = platform;
         self
     }
 
-    /// Makes parity by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    /// Makes parity by the kernels of that platform instead of the fastest ones. The result does
+    /// not depend on it.
     #[doc(hidden)]
     pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
         self.work.kernels.fec = platform;
@@ -101,16 +103,16 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Hashes the data blocks of `source` and writes the tree to its place on `hash`; nothing else is
-    /// written, no superblock either. Bytes of `source` after the last data block are not read.
+    /// Hashes the data blocks of `source` and writes the tree to its place on `hash`; nothing else
+    /// is written, no superblock either. Bytes of `source` after the last data block are not read.
     ///
     /// Holes of the source are not read: see [`ReadAt::extent_at`](crate::io::ReadAt::extent_at).
     ///
     /// Memory: about 1 MiB a thread, and one open hash block a level and thread.
     ///
     /// # Errors
-    /// When the source is shorter than the data blocks, a read or write fails, threads cannot be started, or
-    /// the work is cancelled. The hash area then holds part of the tree.
+    /// When the source is shorter than the data blocks, a read or write fails, threads cannot be
+    /// started, or the work is cancelled. The hash area then holds part of the tree.
     pub fn build<S, W>(&self, source: &S, hash: &W, hash_area: &HashArea) -> Result<RootHash, Error>
     where
         S: Source + ?Sized,
@@ -128,8 +130,8 @@ impl<'a> Builder<'a> {
         Ok(assembler.finish())
     }
 
-    /// Builds the tree as [`Builder::build`] does, and writes the parity of data and tree to its place on `fec`, in one pass
-    /// over the data. `hash` and `fec` may be one device.
+    /// Builds the tree as [`Builder::build`] does, and writes the parity of data and tree to its
+    /// place on `fec`, in one pass over the data. `hash` and `fec` may be one device.
     ///
     /// What is covered behind the tree is read from `hash` as it is.
     ///
@@ -152,12 +154,12 @@ impl<'a> Builder<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Memory: about 1.5 MiB a thread, and some hash blocks for each of up to 253 rows; with blocks of more than 16 KiB up to
-    /// 24 of them a thread.
+    /// Memory: about 1.5 MiB a thread, and some hash blocks for each of up to 253 rows; with blocks
+    /// of more than 16 KiB up to 24 of them a thread.
     ///
     /// # Errors
-    /// As [`Builder::build`]; also when the FEC area is that of other parameters, or parity cannot be written or read
-    /// back. Both areas then hold part of what they should.
+    /// As [`Builder::build`]; also when the FEC area is that of other parameters, or parity cannot
+    /// be written or read back. Both areas then hold part of what they should.
     pub fn build_with_fec<S, W, F>(
         &self,
         source: &S,

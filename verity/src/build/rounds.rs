@@ -1,16 +1,17 @@
-//! Building with parity: one pass over the data for tree and parity, in the order of parity's rounds.
+//! Building with parity: one pass over the data for tree and parity, in
+//! the order of parity's rounds.
 //!
-//! A thread takes some rounds at a time and goes through their rows: reads what belongs to them, hashes it for
-//! the tree and adds it to the sums of these rounds. So neither tree nor sums are ever held as a whole. What the
-//! tree itself adds to the parity is known only when it is finished; as the code is linear, it is added
-//! afterwards: the sums wait in the parity's place meanwhile.
+//! A thread takes some rounds at a time and goes through their rows: reads what belongs to them,
+//! hashes it for the tree and adds it to the sums of these rounds. So neither tree nor sums are
+//! ever held as a whole. What the tree itself adds to the parity is known only when it is finished;
+//! as the code is linear, it is added afterwards: the sums wait in the parity's place meanwhile.
 
 use std::ops::Range;
 
 use crate::fec::Encoder;
 use crate::io::{ReadAt, Source, WriteAt};
-use crate::work::{self, Crew, Reader, RunBuffer, Units};
 use crate::number::to_len;
+use crate::work::{self, Crew, Reader, RunBuffer, Units};
 use crate::{Error, HashArea, Progress};
 
 use super::assembler::Assembler;
@@ -68,7 +69,8 @@ where
     fn data_rows(&self, buffer: &mut Buffer, rounds: &Range<u64>) -> Result<(), Error> {
         let data_blocks = self.reader.params().data_blocks();
         let stride = self.encoder.area().rounds();
-        // Row j has the blocks j·stride + rounds: the last that has data is that of the last data block or before.
+        // Row j has the blocks j·stride + rounds: the last that has data is that of the last data
+        // block or before.
         let rows = (data_blocks - rounds.start.min(data_blocks)).div_ceil(stride);
         let at_once = self.encoder.rows_at_once(len(rounds));
         let row_len = self.encoder.row_len(len(rounds));
@@ -90,7 +92,8 @@ where
         Ok(())
     }
 
-    /// Reads and hashes the data blocks of one row, and puts zeros behind them where the row goes on.
+    /// Reads and hashes the data blocks of one row, and puts zeros
+    /// behind them where the row goes on.
     fn data_row(
         &self,
         buffer: &mut Buffer,

@@ -39,8 +39,8 @@ impl<S: Source + ?Sized> Runs<'_, S> {
     fn piece(&self, buffer: &mut PieceBuffer, blocks: Range<u64>) -> Result<(), Error> {
         buffer.digests.clear();
         let hashed = self.hash(buffer, blocks.clone());
-        // What was hashed before a block that cannot be read comes first, and so does a failure to write it:
-        // then the error does not depend on how the data was cut.
+        // What was hashed before a block that cannot be read comes first, and so does a failure to
+        // write it: then the error does not depend on how the data was cut.
         if !matches!(hashed, Err(Error::Cancelled)) {
             self.assembler.push(blocks.start, &buffer.digests)?;
         }

@@ -1,15 +1,17 @@
 //! The Reed-Solomon code: which multiples of a message's bytes make its parity.
 //!
-//! A codeword has 255 bytes: 255 - roots of the message, then `roots` of parity, as the coefficients of a polynomial
-//! from the highest power down. It is a multiple of the generator, the product of x - 2^i for i below `roots`.
-//! So the parity is the message, times x^roots, modulo the generator; and as that is linear, it is a
-//! sum over the message's bytes of a constant times the byte.
+//! A codeword has 255 bytes: 255 - roots of the message, then `roots` of parity,
+//! as the coefficients of a polynomial from the highest power down. It is a
+//! multiple of the generator, the product of x - 2^i for i below `roots`. So the
+//! parity is the message, times x^roots, modulo the generator; and as that is
+//! linear, it is a sum over the message's bytes of a constant times the byte.
 
 use crate::layout::CODEWORD;
 
 use super::field::{POWERS, multiply};
 
-/// For each byte of the message, in order, its multiples in the parity: `roots` bytes, highest power first.
+/// For each byte of the message, in order, its multiples in the parity:
+/// `roots` bytes, highest power first.
 pub(super) fn coefficients(roots: usize) -> Vec<Vec<u8>> {
     let generator = generator(roots);
     // x^roots modulo the generator is the rest of the generator, as its highest coefficient is 1.

@@ -1,9 +1,10 @@
 //! Lost rows of a round out of the others and the parity.
 //!
-//! What the known rows add up to, less the stored parity, is the *residue*: what the lost rows would add, `roots`
-//! equations a codeword. Where the lost rows are known, as many equations as there are of them say what they were:
-//! any square part of the code's coefficients can be inverted, as the code corrects as many erasures as
-//! it has parity. So only those sums are made, and repair is cheap where little is lost.
+//! What the known rows add up to, less the stored parity, is the *residue*: what the lost rows
+//! would add, `roots` equations a codeword. Where the lost rows are known, as many equations as
+//! there are of them say what they were: any square part of the code's coefficients can be
+//! inverted, as the code corrects as many erasures as it has parity. So only those sums are made,
+//! and repair is cheap where little is lost.
 //!
 //! Pure bytes: nothing here knows whether what comes out is right.
 
@@ -91,7 +92,8 @@ impl Decoder {
         }
     }
 
-    /// The rows `erased` of a round, back to back, out of its first equations: one for each, at least one row.
+    /// The rows `erased` of a round, back to back, out of its first
+    /// equations: one for each, at least one row.
     pub fn solve(&self, erased: &[usize], residue: &[u8]) -> Vec<u8> {
         let mut matrix: Vec<Vec<u8>> = (0..erased.len())
             .map(|equation| erased.iter().map(|&row| self.coefficients[row][equation]).collect())
@@ -109,8 +111,9 @@ impl Decoder {
         lost
     }
 
-    /// What is to be added to rows so that all equations of a round hold, where nobody knows which rows are wrong
-    /// beside those that are erased. `rows` of a round exist; the others are zeros for certain.
+    /// What is to be added to rows so that all equations of a round hold,
+    /// where it is unknown which rows are wrong beside those that are
+    /// erased. `rows` of a round exist; the others are zeros for certain.
     pub(crate) fn corrections(
         &self,
         rows: usize,
@@ -124,7 +127,7 @@ impl Decoder {
 /// The inverse of a square matrix that has one; the matrix becomes the identity.
 ///
 /// # Panics
-/// If it has none.
+/// If it cannot be inverted.
 fn invert(matrix: &mut [Vec<u8>]) -> Vec<Vec<u8>> {
     let size = matrix.len();
     let mut inverted: Vec<Vec<u8>> =

@@ -1,11 +1,12 @@
 //! Parity out of rows of blocks.
 //!
-//! Some rounds are made at once, a *unit*: the blocks of one row that belong to them lie side by side, and so do
-//! their sums, one row of sums for each root. Codewords are interleaved only at the end.
+//! Some rounds are made at once, a *unit*: the blocks of one row that
+//! belong to them lie side by side, and so do their sums, one row of
+//! sums for each root. Codewords are interleaved only at the end.
 
 use crate::FecArea;
-
 use crate::number::to_len;
+
 use super::code;
 use super::map::{Job, Map};
 use super::platform::FecPlatform;
@@ -13,7 +14,8 @@ use super::platform::FecPlatform;
 /// The aim for the part of one row that belongs to a unit, in bytes: it is read with one call.
 pub(super) const ROW_SIZE: u64 = 64 * 1024;
 
-/// The aim for the sums of a unit, in bytes. They and the rows that are added at once stay in the level-2 cache.
+/// The aim for the sums of a unit, in bytes. They and the rows that are
+/// added at once stay in the level-2 cache.
 const SUMS_SIZE: u64 = 384 * 1024;
 
 /// The aim for the rows that are added at once, in bytes.

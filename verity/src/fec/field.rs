@@ -1,5 +1,5 @@
-//! The field with 256 elements that dm-verity's code is made over: bytes as polynomials over GF(2), modulo
-//! x^8 + x^4 + x^3 + x^2 + 1.
+//! The field with 256 elements that dm-verity's code is made over: bytes as polynomials over GF(2),
+//! modulo x^8 + x^4 + x^3 + x^2 + 1.
 //!
 //! Source: `rs_init(8, 0x11d, 0, 1, roots)` in the kernel's dm-verity-fec.c.
 
@@ -23,7 +23,7 @@ pub(super) fn multiply(a: u8, b: u8) -> u8 {
     PRODUCTS[usize::from(a)][usize::from(b)]
 }
 
-/// The element whose product with this one is 1. Zero has none, and gives zero.
+/// The element whose product with this one is 1; zero for zero, which has no such element.
 pub(super) fn inverse(a: u8) -> u8 {
     INVERSES[usize::from(a)]
 }

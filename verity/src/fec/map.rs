@@ -1,21 +1,22 @@
 //! Linear maps on rows of bytes: every output row is a sum of constant times input row.
 //!
-//! Encoding is one (255 - roots rows of a round in, `roots` rows of parity out), and so is recovering lost rows. The kernels
-//! multiply whole vectors by a constant; a constant is prepared for all of them.
+//! Encoding is one (255 - roots rows of a round in, `roots` rows of parity out), and so is
+//! recovering lost rows. The kernels multiply whole vectors by a constant; a constant is prepared
+//! for all of them.
 
 use super::field::{PRODUCTS, multiply};
 
 /// A constant, in the forms that kernels multiply by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Constant {
-    /// Itself.
+    /// The constant as a byte.
     pub(super) byte: u8,
-    /// Multiplying by it as a matrix over GF(2): the byte for output bit 7 is lowest. Source: Intel's
-    /// description of GF2P8AFFINEQB.
+    /// Multiplying by it as a matrix over GF(2): the byte for output bit 7 is lowest. Source:
+    /// Intel's description of GF2P8AFFINEQB.
     pub(super) matrix: u64,
-    /// Its products with 0 to 15.
+    /// The products of the constant with 0 to 15.
     pub(super) low: [u8; 16],
-    /// Its products with 0, 16, 32 and so on.
+    /// The products of the constant with 0, 16, 32 and so on.
     pub(super) high: [u8; 16],
 }
 
@@ -50,7 +51,8 @@ impl Constant {
 }
 
 impl Map {
-    /// The map whose inputs go to these multiples in the outputs, of which all have the same number.
+    /// The map whose inputs go to these multiples in the outputs, of
+    /// which all have the same number.
     pub(super) fn new<'a>(outputs: usize, inputs: impl Iterator<Item = &'a [u8]>) -> Map {
         let constants = inputs.flat_map(|bytes| {
             assert_eq!(bytes.len(), outputs, "one constant an output");

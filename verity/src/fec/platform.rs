@@ -54,8 +54,8 @@ mod tests {
     use super::super::map::{Constant, Map};
     use super::*;
 
-    /// Bytes in an allocation that ends with them and begins one byte before: AddressSanitizer sees a byte read or
-    /// written too many, and no address is a multiple of anything.
+    /// Bytes in an allocation that ends with them and begins one byte before: AddressSanitizer sees
+    /// a byte read or written too many, and no address is a multiple of anything.
     struct Exact(Box<[u8]>);
 
     impl Exact {

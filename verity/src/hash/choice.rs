@@ -91,8 +91,8 @@ impl Platform {
         }
     }
 
-    /// The kernels for sha512 and sha384, widest first; what they leave is hashed one by one, by
-    /// the crate.
+    /// The kernels for sha512 and sha384, widest first; what they leave
+    /// is hashed one by one, by the crate.
     pub(super) fn sha512(self) -> Vec<Rung<u64>> {
         match self {
             #[cfg(target_arch = "x86_64")]

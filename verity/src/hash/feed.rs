@@ -2,8 +2,8 @@
 
 use super::lanes::Lanes;
 
-/// Loads the next line while this one is hashed: a quarter of its rows at a time, so that the rounds hide how
-/// long they take to come.
+/// Loads the next line while this one is hashed: a quarter of its rows at a time, so that the
+/// rounds hide how long they take to come.
 pub(super) struct Feed<'a, L: Lanes> {
     cpu: L::Cpu,
     blocks: &'a [u8],

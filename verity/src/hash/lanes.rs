@@ -1,16 +1,18 @@
-//! What a kernel may do with the words of several messages at once: one vector, one word of each message.
+//! What a kernel may do with the words of several messages at once: one
+//! vector, one word of each message.
 //!
-//! [`Lanes`] is the whole list. Arrays implement it in ordinary code, for one message on any CPU and for tests;
-//! each instruction set implements it with its vectors; [`Pair`] makes two out of one, so that the
-//! instructions of one half fill the gaps that the other half leaves.
+//! [`Lanes`] is the whole list. Arrays implement it in ordinary code, for one message on any CPU
+//! and for tests; each instruction set implements it with its vectors; [`Pair`] makes two out of
+//! one, so that the instructions of one half fill the gaps that the other half leaves.
 
 use super::word::Word;
 
 /// One word of each of several messages.
 ///
-/// Implementations are `#[inline(always)]` throughout and carry no target feature: only the function that
-/// enters a kernel does, and everything below becomes part of it. A value is the proof that the CPU can work
-/// with it, since it is made from a `Cpu`, and that only where the CPU was asked.
+/// Implementations are `#[inline(always)]` throughout and carry no target
+/// feature: only the function that enters a kernel does, and everything
+/// below becomes part of it. A value is the proof that the CPU can work with
+/// it, since it is made from a `Cpu`, and that only where the CPU was asked.
 pub(super) trait Lanes: Copy {
     /// The words in the lanes.
     type Word: Word;
@@ -18,19 +20,20 @@ pub(super) trait Lanes: Copy {
     type Cpu: Copy;
     /// How many messages.
     const LANES: usize;
-    /// Whether the next line is better loaded while one is hashed, a quarter at a time. It pays where the lines
-    /// of all lanes together do not fit one set of the level-1 cache, so that each has to come from level 2.
+    /// Whether the next line is better loaded while one is hashed, a quarter at a time. It pays
+    /// where the lines of all lanes together do not fit one set of the level-1 cache, so that each
+    /// has to come from level 2.
     const AHEAD: bool = false;
 
-    /// The same word in every lane.
+    /// One word in every lane.
     fn splat(cpu: Self::Cpu, word: Self::Word) -> Self;
 
-    /// A quarter of a line: of the sixteen words of each message, big endian, that stand `offset` bytes from the
-    /// start of its block. Lane i has block i of `blocks`, or the last one if there are fewer. Which quarter
-    /// holds what is for [`Lanes::turn`] to know.
+    /// A quarter of a line: of the sixteen words of each message, big endian, that stand `offset`
+    /// bytes from the start of its block. Lane i has block i of `blocks`, or the last one if there
+    /// are fewer. Which quarter holds what is for [`Lanes::turn`] to know.
     ///
     /// # Panics
-    /// If a block has fewer bytes, or there is none.
+    /// If a block has fewer bytes, or if there is no block.
     fn load(
         cpu: Self::Cpu,
         blocks: &[u8],
@@ -61,8 +64,8 @@ pub(super) trait Lanes: Copy {
     /// To the left, filled with zeros. Fewer bits than a word has.
     fn shl(self, bits: u32) -> Self;
 
-    /// The same, and what is worked out from it comes after what was pinned before: compilers move additions and
-    /// whole schedules to where their operands keep too many registers busy.
+    /// This value; what is worked out from it comes after what was pinned before. Compilers move
+    /// additions and whole schedules to where their operands keep too many registers busy.
     #[inline(always)]
     fn pinned(self) -> Self {
         self
@@ -192,7 +195,8 @@ impl<L: Lanes> Lanes for Pair<L> {
         offset: usize,
         quarter: usize,
     ) -> [Self; 4] {
-        // A group that is not full has its last block in all lanes without one, also in a whole half.
+        // A group that is not full has its last block in all lanes
+        // without one, also in a whole half.
         let half = block_start(blocks, block_size, L::LANES);
         let [a, b, c, d] = L::load(cpu, blocks, block_size, offset, quarter);
         let [e, f, g, h] = L::load(cpu, &blocks[half..], block_size, offset, quarter);

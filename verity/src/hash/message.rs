@@ -1,14 +1,14 @@
 //! What one tree's messages have in common: all of them but the block.
 //!
 //! ```text
-//!  hash type 1   |salt chunk|...|salt rest, block ...|  whole lines of the block  |... block, end|end|
-//!  hash type 0                   |                whole lines of the block         |salt, end|...|
-//!                 in `state`      `front`                                          `joint`    `rest`
+//!  hash type 1  |salt chunk|...|salt rest, block ...|  whole lines of block  |... block, end|end|
+//!  hash type 0                 |               whole lines of block          |salt, end|...|
+//!                in `state`     `front`                                       `joint`    `rest`
 //! ```
 //!
-//! A chunk is what SHA-2 takes at a time: 64 bytes for sha256, 128 for sha512. All messages of a tree have the
-//! same length, so the state after whole chunks of salt, the rest of the salt in front of the block, and
-//! everything behind the block are prepared once.
+//! A chunk is what SHA-2 takes at a time: 64 bytes for sha256, 128 for sha512. All messages of a
+//! tree have the same length, so the state after whole chunks of salt, the rest of the salt in
+//! front of the block, and everything behind the block are prepared once.
 
 use crate::number::to_u64;
 use crate::{HashType, Salt};
@@ -26,8 +26,8 @@ pub(super) struct Message<W> {
     pub(super) state: [W; 8],
     /// What stands in front of the block in that chunk: less than a chunk.
     pub(super) front: Box<[u8]>,
-    /// The chunk that begins with the last `front.len()` bytes of the block, with zeros for those; if `front`
-    /// is empty there is none.
+    /// The chunk that begins with the last `front.len()` bytes of the block, with zeros for those;
+    /// `None` if `front` is empty.
     pub(super) joint: Option<Box<[u8]>>,
     /// The chunks behind it, which have no byte of the block.
     pub(super) rest: Vec<Constant<W>>,
@@ -35,14 +35,15 @@ pub(super) struct Message<W> {
 
 /// A chunk that is the same for every block.
 pub(super) struct Constant<W> {
-    /// Its bytes.
+    /// The bytes.
     pub(super) bytes: Box<[u8]>,
-    /// Its message schedule, the round constants already added: one word a round.
+    /// The message schedule, the round constants already added: one word a round.
     pub(super) schedule: Vec<W>,
 }
 
 impl<W: Word> Message<W> {
-    /// For a hash function that begins with `start`. `None` if blocks of that size are not whole chunks.
+    /// For a hash function that begins with `start`. `None` if blocks
+    /// of that size are not whole chunks.
     pub(super) fn new(
         start: [W; 8],
         digest_size: usize,
@@ -75,8 +76,8 @@ impl<W: Word> Constant<W> {
     }
 }
 
-/// What follows the block (`after`, a one, zeros, the length in bits), in whole chunks, of which the first
-/// `gap` bytes are left for the block.
+/// What follows the block (`after`, a one, zeros, the length in bits), in whole chunks, of which
+/// the first `gap` bytes are left for the block.
 fn end<W: Word>(before: usize, gap: usize, after: &[u8]) -> Vec<u8> {
     let mut end = vec![0; gap];
     end.extend(after);

@@ -53,7 +53,8 @@ pub use self::platform::Platform;
 
 use self::kernel::Kernel;
 
-/// Hashes blocks the way one tree needs it: `H(salt ‖ block)` for hash type 1, `H(block ‖ salt)` for type 0.
+/// Hashes blocks the way one tree needs it: `H(salt ‖ block)` for hash
+/// type 1, `H(block ‖ salt)` for type 0.
 ///
 /// Public for benchmarks and tests alone, by `verity::internals`.
 #[derive(Clone)]
@@ -69,8 +70,8 @@ impl BlockHasher {
         BlockHasher::with_platform(params, Platform::detect(params.algorithm()))
     }
 
-    /// For trees with these parameters, by the kernels of that platform; algorithms for which it has none
-    /// are hashed all the same.
+    /// For trees with these parameters, by the kernels of that platform. An algorithm that it has
+    /// no kernels for is hashed one block after the other.
     pub fn with_platform(params: &Params, platform: Platform) -> BlockHasher {
         let kernel = ladder::kernel(params, platform);
         let digest_size = to_len(params.algorithm().digest_size().into());
@@ -87,7 +88,8 @@ impl BlockHasher {
         self.digest_size
     }
 
-    /// Hashes `blocks`, a whole number of blocks of `block_size` bytes, into `out`, as many digests.
+    /// Hashes `blocks`, a whole number of blocks of `block_size` bytes,
+    /// into `out`, as many digests.
     ///
     /// # Panics
     /// If the lengths do not go together.

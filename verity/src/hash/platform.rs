@@ -8,11 +8,11 @@ use crate::cpu::{Avx2, Avx512, ShaNi, ShaNiVl};
 use crate::cpu::{Neon, Sha2};
 
 platforms! {
-    /// A way to hash blocks that this CPU has. Every one gives the same digests; they differ in
-    /// speed alone.
+    /// A way to hash blocks that this CPU has. Every one gives the same
+    /// digests; they differ in speed alone.
     pub enum Platform {
-        /// AVX-512, sixteen or thirty-two blocks side by side; fewer go to the SHA extensions or
-        /// to AVX2.
+        /// AVX-512, sixteen or thirty-two blocks side by side; fewer go
+        /// to the SHA extensions or to AVX2.
         #[cfg(target_arch = "x86_64")]
         Avx512(Avx512) = "avx512",
         /// The SHA extensions, four blocks in the 32 registers of AVX-512.

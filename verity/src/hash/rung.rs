@@ -10,7 +10,8 @@ pub(super) struct Rung<W> {
 }
 
 impl<W> Rung<W> {
-    /// A kernel that takes up to `lanes` blocks at a time; with fewer than `least`, narrower ones are faster.
+    /// A kernel that takes up to `lanes` blocks at a time; with fewer
+    /// than `least`, narrower ones are faster.
     pub(super) fn new(
         lanes: usize,
         least: usize,
@@ -19,7 +20,7 @@ impl<W> Rung<W> {
         Rung { lanes, least, hash: Box::new(hash) }
     }
 
-    /// The same one, for any number of blocks.
+    /// This kernel for any number of blocks.
     #[cfg(test)]
     pub(super) fn for_any_number(self) -> Rung<W> {
         Rung { least: 1, ..self }

@@ -1,7 +1,7 @@
 //! One block after the other, by the RustCrypto hash functions; correct for every algorithm.
 //!
-//! What can be done once is done once: the state that has taken in the salt is kept and cloned for each
-//! block.
+//! What can be done once is done once: the state that has taken in the
+//! salt is kept and cloned for each block.
 
 use std::sync::Arc;
 

@@ -4,7 +4,8 @@ use super::feed::Feed;
 use super::lanes::Lanes;
 use super::word::Word;
 
-/// One round (6.2.2, step 3). The names of the variables turn by one each round, instead of their values.
+/// One round (6.2.2, step 3). The names of the variables turn by one
+/// each round, instead of their values.
 macro_rules! round {
     ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $kw:expr) => {
         let t1 = $h.add($kw).add($e.ch($f, $g)).pinned().add(big_sigma::<L, 1>($e));

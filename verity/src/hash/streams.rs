@@ -1,7 +1,8 @@
-//! Kernels of CPUs with instructions for SHA-256 itself: one message a stream, several streams in flight.
+//! Kernels of CPUs with instructions for SHA-256 itself: one message a
+//! stream, several streams in flight.
 //!
-//! Such instructions have a latency of several cycles, in which one message waits for itself; the instructions
-//! of other messages fill the gaps.
+//! Such instructions have a latency of several cycles, in which one message waits for itself; the
+//! instructions of other messages fill the gaps.
 
 use super::group::Group;
 use super::lanes::block_start;
@@ -10,8 +11,8 @@ use super::word::Word;
 /// The size of a chunk, in bytes.
 pub(super) const CHUNK: usize = <u32 as Word>::CHUNK;
 
-/// Instructions for SHA-256, with `N` messages in flight. As [`Lanes`](super::lanes::Lanes): `#[inline(always)]`, no target feature, and
-/// the values are proofs.
+/// Instructions for SHA-256, with `N` messages in flight. As [`Lanes`](super::lanes::Lanes):
+/// `#[inline(always)]`, no target feature, and the values are proofs.
 pub(super) trait Stream<const N: usize>: Copy {
     /// The proof that the CPU has the instructions.
     type Cpu: Copy;

@@ -1,8 +1,8 @@
-//! One harness for every kernel: the ladders of all platforms here, each rung alone, and the generic code over
-//! arrays, against the crates' one-by-one hashing and against the slow twin.
+//! One harness for every kernel: the ladders of all platforms here, each rung alone, and the
+//! generic code over arrays, against the crates' one-by-one hashing and against the slow twin.
 //!
-//! Blocks are in slices of just their size, at odd addresses, so that AddressSanitizer sees a byte read too
-//! many.
+//! Blocks are in slices of just their size, at odd addresses, so that
+//! AddressSanitizer sees a byte read too many.
 
 use std::sync::Arc;
 
@@ -114,8 +114,8 @@ fn every_platform_gives_the_digests_of_the_crates() {
     }
 }
 
-/// A ladder hides its narrow rungs behind the wide ones: here each works alone, on groups that are not full
-/// too.
+/// A ladder hides its narrow rungs behind the wide ones: here each
+/// works alone, on groups that are not full too.
 #[test]
 fn every_rung_works_alone() {
     for platform in Platform::available() {
@@ -133,7 +133,8 @@ fn alone<W: Start>(rungs: Vec<Rung<W>>, index: usize, params: &Params) -> Arc<dy
     ladder::ladder(vec![rung.for_any_number()], W::start(params.algorithm()), params)
 }
 
-/// Two groups of lanes in flight are on the ladder of CPUs with full-width units only, and run on all.
+/// Two groups of lanes in flight are on the ladder of CPUs with
+/// full-width units only, and run on all.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn two_groups_of_avx512_lanes_work_alone() {
@@ -181,8 +182,8 @@ fn generic_code_gives_the_digests_of_the_crates() {
     short_harness(&arrays::<Pair<Called<[u64; 2], false>>>, &SHA2[3..]);
 }
 
-/// Arrays behind calls: inlined, their operations would keep the compiler busy for minutes. With `AHEAD` they
-/// load the next line while one is hashed, as AVX-512 does.
+/// Arrays behind calls: inlined, their operations would keep the compiler busy for minutes. With
+/// `AHEAD` they load the next line while one is hashed, as AVX-512 does.
 #[derive(Clone, Copy)]
 struct Called<L, const AHEAD: bool>(L);
 

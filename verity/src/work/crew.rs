@@ -17,8 +17,8 @@ pub(crate) struct Crew {
     threads: usize,
 }
 
-/// Runs `work` on `threads` threads of its own, or in the caller's pool when no number is given. One thread is
-/// the caller's: there is nobody to hand the work to.
+/// Runs `work` on `threads` threads of its own, or in the caller's pool when no number is given. A
+/// single thread is the caller's own: no pool is needed.
 pub(crate) fn install<T: Send>(
     threads: Option<NonZeroUsize>,
     work: impl FnOnce(Crew) -> Result<T, Error> + Send,
@@ -37,12 +37,13 @@ pub(crate) fn install<T: Send>(
 }
 
 impl Crew {
-    /// Does the units of work `0..count`, each once, on all threads; every call of `work` gets some in a row,
-    /// at most `most`, and fewer towards the end, so that no thread ends long after the others.
+    /// Does the units of work `0..count`, each once, on all threads;
+    /// every call of `work` gets some in a row, at most `most`, and fewer
+    /// towards the end, so that no thread ends long after the others.
     ///
-    /// They are begun in ascending order, so that a source is read nearly from start to end. `init` makes what
-    /// one thread reuses from call to call. After a failure nothing further is begun; the failure that is
-    /// returned is that of the lowest units, whatever the number of threads.
+    /// They are begun in ascending order, so that a source is read nearly from start to end. `init`
+    /// makes what one thread reuses from call to call. After a failure nothing further is begun;
+    /// the failure that is returned is that of the lowest units, whatever the number of threads.
     pub(crate) fn in_order<S, E: Send>(
         self,
         count: u64,
@@ -83,8 +84,8 @@ impl Crew {
         }
     }
 
-    /// Works on two slices in chunks that belong together, all chunks at once; returns what came of each, in
-    /// order. `work` is told the number of its chunk.
+    /// Works on two slices in chunks that belong together, all chunks at once; returns what came of
+    /// each, in order. `work` is told the number of its chunk.
     pub(crate) fn in_chunks<A: Send, B: Send, T: Send>(
         self,
         (a, a_len): (&mut [A], usize),
@@ -100,7 +101,7 @@ impl Crew {
     }
 }
 
-/// The units that nobody has taken yet.
+/// The units that are left to take.
 struct Queue {
     next: AtomicU64,
     count: u64,

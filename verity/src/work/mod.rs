@@ -12,8 +12,8 @@
 //!  units      what one thread takes at a time, in the order of parity
 //! ```
 //!
-//! `build`, `verify`, `read` and `repair` work on top of it. No result depends on what is chosen
-//! here.
+//! `build`, `verify`, `read` and `repair` work on top of it. No result
+//! depends on what is chosen here.
 
 mod crew;
 mod kernels;

@@ -8,7 +8,7 @@ use super::crew::{self, Crew};
 use super::kernels::Kernels;
 use super::progress::Progress;
 
-/// By whom work is done, and who hears of it. No result depends on it.
+/// How work is done, and who is told of it. No result depends on it.
 #[derive(Clone, Copy)]
 pub(crate) struct Work<'a> {
     /// How many threads of its own; without a number, those of the caller's rayon pool.
@@ -18,7 +18,7 @@ pub(crate) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// In the caller's pool, by the fastest kernels for an algorithm; nobody hears of it.
+    /// In the caller's rayon pool, by the fastest kernels for an algorithm, without reports.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         Work { threads: None, kernels: Kernels::detect(algorithm), progress: &() }
     }

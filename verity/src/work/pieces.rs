@@ -43,12 +43,12 @@ impl Pieces {
     }
 }
 
-/// The smallest piece, in bytes of data: one hash block's worth at the usual parameters. Threads that have
-/// run out of work wait no longer than others need for that.
+/// The smallest piece, in bytes of data: one hash block's worth at the usual parameters. Threads
+/// that have run out of work wait no longer than others need for that.
 const GRAIN_SIZE: u64 = 512 * 1024;
 
-/// The largest piece, in bytes of data: 32 hash blocks' worth at the usual parameters, so that the widest
-/// kernels are filled by hash blocks too.
+/// The largest piece, in bytes of data: 32 hash blocks' worth at the usual parameters, so that the
+/// widest kernels are filled by hash blocks too.
 const PIECE_SIZE: u64 = 16 * 1024 * 1024;
 
 /// The aim for the hash blocks of a piece, in bytes, where digests are large beside the data.

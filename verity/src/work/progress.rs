@@ -6,7 +6,8 @@ use crate::Error;
 
 /// Hears how far a build or a verification has come, and may stop it.
 ///
-/// Called from whatever threads do the work, at least once for every buffer read, so it should be quick.
+/// Called from whatever threads do the work, at least once for every
+/// buffer read, so it should be quick.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -23,12 +24,12 @@ use crate::Error;
 /// ```
 pub trait Progress: Sync {
     /// Told of `bytes` more bytes read and hashed (0 before the first ones). Answering
-    /// [`ControlFlow::Break`] ends the work with [`Error::Cancelled`](crate::Error::Cancelled); a few calls may
-    /// follow, from threads that are in the middle of a buffer.
+    /// [`ControlFlow::Break`] ends the work with [`Error::Cancelled`](crate::Error::Cancelled); a
+    /// few calls may follow, from threads that are in the middle of a buffer.
     fn advance(&self, bytes: u64) -> ControlFlow<()>;
 }
 
-/// Nobody listens and nobody cancels.
+/// Does not listen, and never cancels.
 impl Progress for () {
     fn advance(&self, _bytes: u64) -> ControlFlow<()> {
         ControlFlow::Continue(())

@@ -1,8 +1,8 @@
 //! Data blocks on their way from a source to their digests.
 //!
-//! A *run* is what is read with one call and hashed at once; or the part of a hole that would have been. A
-//! *piece* is what one thread takes at a time: some runs, whose digests make whole hash blocks where that is
-//! possible. What becomes of the digests is up to `build` and `verify`.
+//! A *run* is what is read with one call and hashed at once; or the part of a hole that would have
+//! been. A *piece* is what one thread takes at a time: some runs, whose digests make whole hash
+//! blocks where that is possible. What becomes of the digests is up to `build` and `verify`.
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;
@@ -75,8 +75,8 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
 
     /// The first run of these blocks, of which there is at least one.
     ///
-    /// Where runs end does not depend on the pieces that they are taken from, as long as those begin and end
-    /// on multiples of [`RUN_SIZE`]. A block that is partly in a hole is data.
+    /// Where runs end does not depend on the pieces that they are taken from, as long as those
+    /// begin and end on multiples of [`RUN_SIZE`]. A block that is partly in a hole is data.
     pub(crate) fn next_run(&self, buffer: &mut RunBuffer, blocks: &Range<u64>) -> Run {
         let block_size = u64::from(self.params.data_block_size());
         let most = self.params.data_block_size().blocks_in(RUN_SIZE);
@@ -172,6 +172,6 @@ fn unreadable(block: u64, source: io::Error) -> Error {
     Error::Read { block: BlockRef::Data { block }, source }
 }
 
-/// The aim for one read of blocks, in bytes: it stays in a core's second-level cache between reading and
-/// hashing, next to what else is needed there.
+/// The aim for one read of blocks, in bytes: it stays in a core's second-level cache between
+/// reading and hashing, next to what else is needed there.
 pub(crate) const RUN_SIZE: u64 = 256 * 1024;

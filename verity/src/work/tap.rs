@@ -6,8 +6,8 @@ use crate::Error;
 
 /// Sees every data block that is read to be hashed, and every hole.
 ///
-/// Called from all threads that work, for each block once, in no promised order. An error ends the
-/// work.
+/// Called from all threads that work, for each block once, in no
+/// promised order. An error ends the work.
 pub(crate) trait Tap: Sync {
     /// Data blocks from number `first_block` on, back to back: the bytes that were hashed.
     fn data(&self, first_block: u64, blocks: &[u8]) -> Result<(), Error>;

@@ -1,21 +1,24 @@
 //! Where errors are.
 //!
-//! The answer is an *error locator*: the polynomial whose zeros are the locators of the places with errors, highest
-//! coefficient 1. It is a rule that the syndromes keep: sum of products of it and as many of them in a row is zero.
+//! The answer is an *error locator*: the polynomial whose zeros are the locators of the places with
+//! errors, highest coefficient 1. It is a rule that the syndromes keep: sum of products of it and
+//! as many of them in a row is zero.
 //!
-//! One codeword leads to it when it has at most half as many errors as syndromes (Berlekamp and Massey). Codewords that
-//! have their errors at the same places have one locator and give more rules for it: with t such places and syndromes of r
-//! dimensions, it is the only one that all keep if 2t - r is less than the syndromes a codeword has. If what
-//! is wrong with one place is no sum of what is wrong with others, r is t, and one syndrome more than errors is enough.
-//! Source: Metzner and Kapturowski 1990; Haslach and Vinck 1999; Roth and Vontobel 2014.
+//! One codeword leads to it when it has at most half as many errors as syndromes (Berlekamp and
+//! Massey). Codewords that have their errors at the same places have one locator and give more
+//! rules for it: with t such places and syndromes of r dimensions, it is the only one that all keep
+//! if 2t - r is less than the syndromes a codeword has. If what is wrong with one place is no sum
+//! of what is wrong with others, r is t, and one syndrome more than errors is enough. Source:
+//! Metzner and Kapturowski 1990; Haslach and Vinck 1999; Roth and Vontobel 2014.
 
 use super::super::field::{inverse, multiply};
 use super::syndromes::{evaluate, locator};
 
-/// The error locator of one codeword with the fewest errors that its syndromes can come from; none if more than
-/// half as many as there are syndromes.
+/// The error locator of one codeword with the fewest errors that its syndromes can come from; none
+/// if more than half as many as there are syndromes.
 pub(super) fn in_codeword(syndromes: &[u8]) -> Option<Vec<u8>> {
-    // The locator so far, its coefficients in the other order, and the last one that had fewer zeros.
+    // The locator so far, its coefficients in the other order, and the
+    // last one that had fewer zeros.
     let (mut current, mut shorter) = (vec![1], vec![1]);
     let (mut errors, mut behind, mut missed) = (0, 1, 1);
     for (index, _) in syndromes.iter().enumerate() {
@@ -40,8 +43,8 @@ pub(super) fn in_codeword(syndromes: &[u8]) -> Option<Vec<u8>> {
     (2 * errors <= syndromes.len()).then_some(current)
 }
 
-/// The error locators that codewords with their errors at the same places may have, fewest errors first, from the
-/// dimensions that their syndromes have.
+/// The error locators that codewords with their errors at the same places may have, fewest errors
+/// first, from the dimensions that their syndromes have.
 pub(super) fn in_common(syndromes: &Independent) -> impl Iterator<Item = Vec<u8>> {
     let (rank, len) = (syndromes.rank(), syndromes.len());
     (rank..=(len + rank).saturating_sub(1) / 2).filter_map(move |errors| {
@@ -55,7 +58,8 @@ pub(super) fn in_common(syndromes: &Independent) -> impl Iterator<Item = Vec<u8>
     })
 }
 
-/// The places, of those given, at which an error locator has its zeros; none unless all of them are there.
+/// The places, of those given, at which an error locator has its zeros;
+/// none unless all of them are there.
 pub(super) fn places(error_locator: &[u8], among: &[usize]) -> Option<Vec<usize>> {
     let has_error = |&place: &usize| evaluate(error_locator, locator(place)) == 0;
     let places: Vec<usize> = among.iter().copied().filter(has_error).collect();
@@ -107,8 +111,8 @@ impl Independent {
         self.vectors[first] = Some(vector);
     }
 
-    /// The only list of factors, one byte shorter than the vectors, whose sum of products with the beginning of each
-    /// is its last byte; if there is just one.
+    /// The only list of factors, one byte shorter than the vectors, whose sum of products with the
+    /// beginning of each is its last byte; if there is just one.
     fn solution(&self) -> Option<Vec<u8>> {
         let (last, vectors) = self.vectors.split_last()?;
         let value = |vector: &Option<Vec<u8>>| vector.as_ref()?.last().copied();

@@ -1,13 +1,14 @@
-//! Errors at places that nobody knows, in one round.
+//! Errors at unknown places, in one round.
 //!
-//! Where digests say which blocks are wrong, lost rows are recovered as such. Here nothing says so: the block with the
-//! digests may itself be wrong, or the blocks lie behind the tree. What is known is the *residue*, which is zero in right
-//! codewords. First all codewords together: damage mostly takes whole blocks, so they have their errors in the same
-//! rows, and together they lead to as many as one fewer than there are roots (`locate`). Else each by itself, up to
-//! half as many as there are roots. Known places count half, as everywhere.
+//! Where digests say which blocks are wrong, lost rows are recovered as such. Here nothing says so:
+//! the block with the digests may itself be wrong, or the blocks lie behind the tree. What is known
+//! is the *residue*, which is zero in right codewords. First all codewords together: damage mostly
+//! takes whole blocks, so they have their errors in the same rows, and together they lead to as
+//! many as one fewer than there are roots (`locate`). Else each by itself, up to half as many as
+//! there are roots. Known places count half, as everywhere.
 //!
-//! An answer explains the residue, and is only a candidate: more damage than that may look like other damage. Who
-//! uses it has to hash the blocks.
+//! An answer explains the residue, and is only a candidate: more damage than that may look like
+//! other damage. Who uses it has to hash the blocks.
 
 mod locate;
 mod syndromes;
@@ -19,15 +20,18 @@ use crate::layout::CODEWORD;
 use self::locate::Independent;
 use self::syndromes::{selectors, sum_of_products, syndromes, vanishing, without};
 
-/// The most bytes of an answer that was found codeword by codeword: all rows, if blocks have up to 32 KiB. More would
-/// be scattered errors in very many rows, or, more likely, what damage beyond all power looks like.
+/// The most bytes of an answer that was found codeword by codeword: all rows, if blocks have up to
+/// 32 KiB. More would be scattered errors in very many rows, or, more likely, what damage beyond
+/// all power looks like.
 const MOST: usize = 8 << 20;
 
-/// What must be added to rows of a round, row by row, so that its codewords are right. For an erased row that is its
-/// content, as it was taken for zeros. None if nothing within the power of the code explains the residue.
+/// What must be added to rows of a round, row by row, so that its codewords are right. For an
+/// erased row that is its content, as it was taken for zeros. None if nothing within the power of
+/// the code explains the residue.
 ///
-/// `rows` are the rows that blocks were read for; those behind them are zeros for certain. `residue` has `roots` rows
-/// in the order of parity: parity of what was read, added to the stored parity.
+/// `rows` are the rows that blocks were read for; those behind them are
+/// zeros for certain. `residue` has `roots` rows in the order of
+/// parity: parity of what was read, added to the stored parity.
 ///
 /// Where a codeword has more errors than can be found, its bytes are left as they are.
 pub(super) fn corrections(

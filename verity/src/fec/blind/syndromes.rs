@@ -1,8 +1,9 @@
 //! What a codeword says of its errors.
 //!
-//! Place p of a codeword is the coefficient of x^(254 - p); its *locator* is 2^(254 - p). A syndrome is the value of
-//! a received word at a root 2^l of the generator. Right codewords have none, so what remains is a sum over the errors:
-//! error times locator^l. That is linear in the errors, and polynomials over the locators take it apart.
+//! Place p of a codeword is the coefficient of x^(254 - p); its *locator* is 2^(254 - p). A
+//! syndrome is the value of a received word at a root 2^l of the generator. Right codewords have
+//! none, so what remains is a sum over the errors: error times locator^l. That is linear in the
+//! errors, and polynomials over the locators take it apart.
 //!
 //! Polynomials are lists of coefficients, lowest power first.
 
@@ -15,14 +16,15 @@ pub(super) fn locator(place: usize) -> u8 {
     POWERS[CODEWORD - 1 - place]
 }
 
-/// The syndromes of a codeword, as many as it has roots. The residue is what it leaves when it is divided by the
-/// generator, highest power first, as parity is.
+/// The syndromes of a codeword, as many as it has roots. The residue is what it leaves when it is
+/// divided by the generator, highest power first, as parity is.
 pub(super) fn syndromes(residue: &[u8]) -> Vec<u8> {
     let value = |&root| residue.iter().fold(0, |value, &byte| multiply(value, root) ^ byte);
     POWERS[..residue.len()].iter().map(value).collect()
 }
 
-/// The polynomial that is zero at the locators of these places and nowhere else; its highest coefficient is 1.
+/// The polynomial that is zero at the locators of these places and nowhere else; its highest
+/// coefficient is 1.
 pub(super) fn vanishing(places: &[usize]) -> Vec<u8> {
     places.iter().fold(vec![1], |product, &place| {
         let shifted = [0].into_iter().chain(product.iter().copied());
@@ -31,14 +33,16 @@ pub(super) fn vanishing(places: &[usize]) -> Vec<u8> {
     })
 }
 
-/// The syndromes without what errors at the zeros of a polynomial add to them. They are as many fewer as it has zeros;
-/// what other errors add stays of the same kind, with other values for the errors.
+/// The syndromes without what errors at the zeros of a polynomial add
+/// to them. They are as many fewer as it has zeros; what other errors
+/// add stays of the same kind, with other values for the errors.
 pub(super) fn without(zeros: &[u8], syndromes: &[u8]) -> Vec<u8> {
     syndromes.windows(zeros.len()).map(|window| sum_of_products(zeros, window)).collect()
 }
 
-/// For each of the places, the polynomial that is 1 at its locator and 0 at those of the others. Its sum of products
-/// with the syndromes is the error at this place, if there are errors at these places only.
+/// For each of the places, the polynomial that is 1 at its locator and
+/// 0 at those of the others. Its sum of products with the syndromes is
+/// the error at this place, if there are errors at these places only.
 pub(super) fn selectors(places: &[usize]) -> Vec<Vec<u8>> {
     let all = vanishing(places);
     let selector = |&place| {

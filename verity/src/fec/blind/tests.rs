@@ -1,4 +1,5 @@
-//! Rounds that are damaged at places that the decoder is not told, with the crate `reed-solomon` as judge.
+//! Rounds that are damaged at places that the decoder is not told, with
+//! the crate `reed-solomon` as judge.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -98,7 +99,8 @@ fn error(prng: &mut Prng) -> u8 {
     u8::try_from(prng.range(1..=255)).unwrap()
 }
 
-/// As many columns as make random rows independent for certain: row i has a column in which it alone is wrong.
+/// As many columns as make random rows independent for certain: row i has a column in which it
+/// alone is wrong.
 fn spoil_rows(image: &mut Image, rows: &[usize], prng: &mut Prng) {
     for (own, &row) in rows.iter().enumerate() {
         let mut errors = prng.bytes(image.row_len());
@@ -303,7 +305,8 @@ fn do_damage(image: &mut Image, damages: &[Damage], prng: &mut Prng) -> Vec<usiz
     erased.into_iter().collect()
 }
 
-/// The places at which a codeword is another one once its message is corrected, but for the erased ones.
+/// The places at which a codeword is another one once its message is
+/// corrected, but for the erased ones.
 fn changes(image: &Image, erased: &[usize], corrected: &[Vec<u8>], column: usize) -> Vec<usize> {
     let before = image.codeword(column);
     let after = Encoder::new(image.roots).encode(&message(image.roots, corrected, column));
@@ -311,7 +314,8 @@ fn changes(image: &Image, erased: &[usize], corrected: &[Vec<u8>], column: usize
     (0..CODEWORD).filter(changed).collect()
 }
 
-/// Within the power or beyond, every codeword is right afterwards, with changes in one fewer place than roots are left.
+/// Within the power or beyond, every codeword is right afterwards, with changes in one fewer place
+/// than roots are left.
 fn check_rows(image: &Image, erased: &[usize], corrected: &[Vec<u8>]) {
     let changed: BTreeSet<usize> =
         (0..image.row_len()).flat_map(|column| changes(image, erased, corrected, column)).collect();
@@ -320,8 +324,8 @@ fn check_rows(image: &Image, erased: &[usize], corrected: &[Vec<u8>]) {
     assert!(changed.iter().all(|row| !(image.rows.len()..CODEWORD - image.roots).contains(row)));
 }
 
-/// Every codeword is right afterwards, with no more changes than it alone has power for, or as it was read; and then
-/// there are none within its power.
+/// Every codeword is right afterwards, with no more changes than it alone has power for, or as it
+/// was read; and then there are none within its power.
 fn check_codewords(good: &Image, image: &Image, erased: &[usize], corrected: &[Vec<u8>]) {
     let message_len = CODEWORD - image.roots;
     let known_zeros = image.rows.len()..message_len;

@@ -1,5 +1,5 @@
-//! AVX-512: sixteen words of sha256 or eight of sha512 in a vector, one instruction for each rotation and for
-//! each function of three operands.
+//! AVX-512: sixteen words of sha256 or eight of sha512 in a vector, one instruction for each
+//! rotation and for each function of three operands.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -84,7 +84,8 @@ macro_rules! operations {
         #[inline(always)]
         fn prefetch(_cpu: Avx512, bytes: &[u8]) {
             for line in bytes.chunks(64) {
-                // SAFETY: a prefetch reads nothing and cannot fault; every CPU of this architecture has it.
+                // SAFETY: a prefetch reads nothing and cannot fault;
+                // every CPU of this architecture has it.
                 unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
             }
         }
@@ -237,7 +238,8 @@ fn turn_four_32(lines: [__m512i; 4]) -> [__m512i; 4] {
     ]
 }
 
-/// Four half lines of big-endian words: part p of vector 2i + m gets word 2p + m of lines 2i and 2i + 1.
+/// Four half lines of big-endian words: part p of vector 2i + m gets
+/// word 2p + m of lines 2i and 2i + 1.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn turn_four_64(lines: [__m512i; 4]) -> [__m512i; 4] {
@@ -265,7 +267,7 @@ fn turn_parts(q0: __m512i, q1: __m512i, q2: __m512i, q3: __m512i) -> [__m512i; 4
     ]
 }
 
-/// The same vector, in a register at this point of the program.
+/// This vector, in a register at this point of the program.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn pinned(mut vector: __m512i) -> __m512i {

@@ -1,11 +1,13 @@
-//! SHA-NI on CPUs that have AVX-512 too: four messages in flight, and no word of theirs leaves the registers.
+//! SHA-NI on CPUs that have AVX-512 too: four messages in flight, and
+//! no word of theirs leaves the registers.
 //!
-//! Two rounds take four cycles from one to the next, so it takes four messages to keep the unit busy. Their
-//! states and schedules are 24 vectors. The SHA instructions can name sixteen registers only, and a compiler
-//! puts what does not fit on the stack; then a message waits for its own stores, at 65 cycles a chunk (Zen 4).
-//! AVX-512VL has sixteen registers more, which other instructions can name, and a move between registers costs
-//! no cycle. So the states and what is at work have the low ones, the schedules the high ones: 53 cycles a
-//! chunk, where the SHA instructions alone take 39. Compilers do not find this; hence the assembly.
+//! Two rounds take four cycles from one to the next, so it takes four messages to keep the unit
+//! busy. Their states and schedules are 24 vectors. The SHA instructions can name sixteen registers
+//! only, and a compiler puts what does not fit on the stack; then a message waits for its own
+//! stores, at 65 cycles a chunk (Zen 4). AVX-512VL has sixteen registers more, which other
+//! instructions can name, and a move between registers costs no cycle. So the states and what is at
+//! work have the low ones, the schedules the high ones: 53 cycles a chunk, where the SHA
+//! instructions alone take 39. Compilers do not find this; hence the assembly.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -93,7 +95,8 @@ macro_rules! four_rounds {
     };
 }
 
-/// The words of the schedule that take the place of those in `$w0`; `$t`, `$u` and `$v` are scratch.
+/// The words of the schedule that take the place of those in `$w0`;
+/// `$t`, `$u` and `$v` are scratch.
 macro_rules! expand {
     ($w0:literal $w1:literal $w2:literal $w3:literal, $t:literal $u:literal $v:literal) => {
         concat!(
@@ -145,7 +148,8 @@ macro_rules! expand {
     };
 }
 
-/// Four rounds of all messages, and the words that take the place of the used ones if the rest is given too.
+/// Four rounds of all messages, and the words that take the place of
+/// the used ones if the rest is given too.
 macro_rules! all {
     ($i:literal, $a:tt $b:tt $c:tt $d:tt) => {
         concat!(
@@ -198,13 +202,14 @@ fn rounds(_cpu: ShaNiVl, states: &mut [Wide; 4], chunks: &[&[u8; CHUNK]; 4]) {
     let [Wide(s0, _), Wide(s1, _), Wide(s2, _), Wide(s3, _)] = states;
     // SAFETY:
     // 1. The instructions are those of the enabled features, for which there is a token.
-    // 2. Memory is only read: 64 bytes of each chunk and the 256 bytes of `CONSTANTS`, by instructions that
-    //    demand no alignment.
+    // 2. Memory is only read: 64 bytes of each chunk and the 256 bytes of `CONSTANTS`, by
+    //    instructions that demand no alignment.
     // 3. Every register that is written is an output or a clobber; flags and stack are left alone.
     unsafe {
         asm!(
-            // The SHA instructions know nothing of the upper halves of registers. Intel's CPUs save and restore what
-            // is there at every change between them and the others, hundreds of times a chunk, unless it is nothing.
+            // The SHA instructions know nothing of the upper halves of registers. Intel's CPUs save
+            // and restore what is there at every change between them and the others, hundreds of
+            // times a chunk, unless it is nothing.
             "vzeroupper",
             load!("p0", 0 "xmm16" 16 "xmm17" 32 "xmm18" 48 "xmm19"),
             load!("p1", 0 "xmm20" 16 "xmm21" 32 "xmm22" 48 "xmm23"),
