@@ -6,6 +6,7 @@
 //! ever held as a whole. What the tree itself adds to the parity is known only when it is finished;
 //! as the code is linear, it is added afterwards: the sums wait in the parity's place meanwhile.
 
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 
 use crate::fec::Encoder;
@@ -131,8 +132,8 @@ where
             buffer.rows.resize(row_len, 0);
             let skipped = self.encoder.row_len(start - (row * stride + rounds.start));
             let bytes = &mut buffer.rows[skipped..][..self.encoder.row_len(end - start)];
-            let block_size = u64::from(area.block_size());
-            let offset = self.hash_area.tree_range().start + (start - data_blocks) * block_size;
+            let offset = self.hash_area.covered_offset(start - data_blocks);
+            let offset = offset.ok_or_else(|| io::Error::from(ErrorKind::UnexpectedEof))?;
             self.hash.read_exact_at(bytes, offset)?;
             self.encoder.add_rows(row, &buffer.rows, &mut buffer.sums);
         }

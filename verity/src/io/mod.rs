@@ -18,7 +18,9 @@ mod read_at;
 mod source;
 mod write_at;
 
-pub(crate) use self::blocks::first_failing;
+pub(crate) use self::blocks::{
+    FailedBlock, first_unreadable, read_blocks, read_each, write_blocks,
+};
 pub use self::copy::copy_file;
 pub use self::cursor::Cursor;
 pub use self::extent::Extent;

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::number::to_len;
+
 use super::ParamsError;
 
 /// The size of a data block or a hash block: a power of two from 512 to 524288 bytes.
@@ -40,8 +42,7 @@ impl BlockSize {
 
     /// The length of a buffer that holds `blocks` blocks.
     pub(crate) fn buffer_len(self, blocks: usize) -> usize {
-        // At most 2^19, so it fits the usize of every supported target.
-        blocks * usize::try_from(self.0).unwrap_or(usize::MAX)
+        blocks * to_len(self.0.into())
     }
 }
 
@@ -105,7 +106,12 @@ impl BlockRef {
         }
     }
 
-    /// The hash level, or none for data.
+    /// The data or the level to which the block belongs.
+    pub(crate) fn layer(self) -> Layer {
+        self.level().map_or(Layer::Data, Layer::Level)
+    }
+
+    /// The hash level; `None` for data.
     pub fn level(self) -> Option<u8> {
         match self {
             BlockRef::Data { .. } => None,
@@ -122,8 +128,8 @@ impl PartialOrd for BlockRef {
 
 impl Ord for BlockRef {
     fn cmp(&self, other: &Self) -> Ordering {
-        // `None`, the data, sorts below every level, so comparing the levels in reverse puts it last.
-        other.level().cmp(&self.level()).then(self.block().cmp(&other.block()))
+        // The data sorts below every level, so comparing the layers in reverse puts it last.
+        other.layer().cmp(&self.layer()).then(self.block().cmp(&other.block()))
     }
 }
 
@@ -132,6 +138,35 @@ impl fmt::Display for BlockRef {
         match self {
             BlockRef::Data { block } => write!(f, "data block {block}"),
             BlockRef::Hash { level, block } => write!(f, "hash level {level} block {block}"),
+        }
+    }
+}
+
+/// The data, or one level of the tree: blocks in a row whose digests lie one level above.
+///
+/// Ordered from the data up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Layer {
+    /// The data blocks.
+    Data,
+    /// The hash blocks of one level; 0 is the lowest.
+    Level(u8),
+}
+
+impl Layer {
+    /// The level that holds the digests of its blocks; the root hash stands above the highest.
+    pub(crate) fn above(self) -> u8 {
+        match self {
+            Layer::Data => 0,
+            Layer::Level(level) => level + 1,
+        }
+    }
+
+    /// Its block of this number.
+    pub(crate) fn block(self, block: u64) -> BlockRef {
+        match self {
+            Layer::Data => BlockRef::Data { block },
+            Layer::Level(level) => BlockRef::Hash { level, block },
         }
     }
 }

@@ -12,6 +12,8 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use crate::number::to_u64;
+
 use super::{BlockSize, HashArea, Params};
 
 /// The bytes of a codeword.
@@ -227,7 +229,7 @@ impl FecArea {
 }
 
 fn rows(roots: u32) -> u64 {
-    u64::try_from(CODEWORD).unwrap_or_default() - u64::from(roots)
+    to_u64(CODEWORD) - u64::from(roots)
 }
 
 /// Parity that cannot be.

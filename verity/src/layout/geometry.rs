@@ -4,7 +4,9 @@
 //! Units: block counts and block indices, unless a name says bytes. Source: the kernel's dm-verity document
 //! (`Documentation/admin-guide/device-mapper/verity.rst`, "Hash Tree") and cryptsetup's on-disk format.
 
-use super::{BlockSize, HashType, ParamsError};
+use crate::number::{to_len, to_u64};
+
+use super::{BlockSize, HashType, Layer, ParamsError};
 
 /// The levels of one hash tree. Level 0, the lowest, holds the digests of the data blocks; the highest has
 /// one hash block, whose digest is the root hash. On disk the highest comes first.
@@ -103,6 +105,39 @@ impl Geometry {
         &self.levels
     }
 
+    /// The numbers of the levels, from the highest down.
+    pub(crate) fn levels_down(&self) -> impl Iterator<Item = u8> + use<> {
+        (0..self.top_level().map_or(0, |top| top + 1)).rev()
+    }
+
+    /// The levels from the highest down, then the data: the order in which blocks are checked and
+    /// reported.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = Layer> + use<> {
+        self.levels_down().map(Layer::Level).chain([Layer::Data])
+    }
+
+    /// One level of the tree.
+    ///
+    /// # Panics
+    /// If there is no such level.
+    pub(crate) fn level(&self, level: u8) -> Level {
+        self.levels[usize::from(level)]
+    }
+
+    /// The level above a layer, in which the digests of its blocks lie. None stands above the
+    /// highest: the root hash is the digest of its only block.
+    pub(crate) fn level_above(&self, layer: Layer) -> Option<u8> {
+        Some(layer.above()).filter(|level| usize::from(*level) < self.levels.len())
+    }
+
+    /// The number of a hash block in the tree, counted from `hash_start`.
+    ///
+    /// # Panics
+    /// If there is no such level.
+    pub(crate) fn number_of(&self, level: u8, block: u64) -> u64 {
+        self.level(level).start + block
+    }
+
     /// The number of the highest level, if there is one.
     pub fn top_level(&self) -> Option<u8> {
         // At most 63 levels: each holds at least two digests a block.
@@ -136,24 +171,34 @@ impl Geometry {
         let slot = position & (self.hashes_per_block() - 1);
         // A slot lies within a hash block, whose size is a u32.
         let offset = u32::try_from(slot).unwrap_or(u32::MAX).saturating_mul(self.slot_size);
-        HashSlot { block: position >> self.hashes_per_block_bits, slot, offset }
+        HashSlot { block: self.hash_block_above(position), slot, offset }
     }
 
-    /// The digest that lies in a slot of `hash_block`.
+    /// The hash block, within its level, that holds the digest of block `position` below.
+    pub(crate) fn hash_block_above(&self, position: u64) -> u64 {
+        position >> self.hashes_per_block_bits
+    }
+
+    /// The digest of block `position` of a layer, which lies in `hash_block` of the level above.
     ///
     /// # Panics
     /// If `hash_block` is not as long as a hash block.
-    pub(crate) fn digest_at<'b>(&self, slot: HashSlot, hash_block: &'b [u8]) -> &'b [u8] {
-        let offset = usize::try_from(slot.offset).unwrap_or(usize::MAX);
-        &hash_block[offset..][..self.digest_len()]
+    pub(crate) fn digest_in<'b>(
+        &self,
+        hash_block: &'b [u8],
+        layer: Layer,
+        position: u64,
+    ) -> &'b [u8] {
+        let slot = self.locate(layer.above(), position);
+        &hash_block[to_len(slot.offset.into())..][..self.digest_len()]
     }
 
     /// The first byte of hash block `block` of `level` that belongs to no digest and is not zero.
     pub(crate) fn spare_byte(&self, level: u8, block: u64, bytes: &[u8]) -> Option<u64> {
         let first_hash = block * self.hashes_per_block();
-        let hashes = self.levels[usize::from(level)].hashes - first_hash;
-        let hashes = usize::try_from(hashes.min(self.hashes_per_block())).ok()?;
-        let slot_size = usize::try_from(self.slot_size).ok()?;
+        let hashes = self.level(level).hashes - first_hash;
+        let hashes = to_len(hashes.min(self.hashes_per_block()));
+        let slot_size = to_len(self.slot_size.into());
         let (slots, rest) = bytes.split_at(hashes * slot_size);
         let is_set = |&byte: &u8| byte != 0;
         let in_slots = || {
@@ -165,12 +210,11 @@ impl Geometry {
             })
         };
         let in_rest = || rest.iter().position(is_set).map(|index| slots.len() + index);
-        u64::try_from(in_slots().or_else(in_rest)?).ok()
+        in_slots().or_else(in_rest).map(to_u64)
     }
 
     fn digest_len(&self) -> usize {
-        // At most 64.
-        usize::try_from(self.digest_size).unwrap_or(usize::MAX)
+        to_len(self.digest_size.into())
     }
 
     /// The way from a data block to the root: its slot at every level, lowest first.

@@ -99,6 +99,32 @@ impl HashArea {
         start..start + self.hash_blocks * self.hash_block_size
     }
 
+    /// Where a hash block begins on the hash device, in bytes. The area must be that of these
+    /// parameters.
+    ///
+    /// ```
+    /// use verity::{HashArea, Params};
+    ///
+    /// // Three blocks of level 0, and one of level 1, which comes first.
+    /// let params = Params::builder().data_blocks(300).build()?;
+    /// let area = HashArea::new(&params, 0, true)?;
+    /// assert_eq!((area.offset_of(&params, 1, 0), area.offset_of(&params, 0, 2)), (4096, 16384));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the tree has no such level.
+    pub fn offset_of(&self, params: &Params, level: u8, block: u64) -> u64 {
+        // `new` has checked that the end of the tree is below 2^64.
+        self.tree_range().start + params.geometry().number_of(level, block) * self.hash_block_size
+    }
+
+    /// Where a block begins on the hash device that is counted from the first block of the tree,
+    /// as parity covers them: in the tree or behind it. `None` beyond 2^64 bytes.
+    pub(crate) fn covered_offset(&self, block: u64) -> Option<u64> {
+        self.hash_start.checked_add(block)?.checked_mul(self.hash_block_size)
+    }
+
     /// Where the hash area ends, in bytes.
     ///
     /// A superblock counts as a whole hash block even if no tree follows it.

@@ -24,6 +24,7 @@ mod seed;
 mod superblock;
 
 pub use self::algorithm::{Algorithm, AlgorithmError};
+pub(crate) use self::block::Layer;
 pub use self::block::{BlockRef, BlockSize};
 pub use self::corruption::{CorruptRange, Corruption, Report};
 pub use self::digest::{Digest, DigestError, RootHash, Salt, SaltError};

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use crate::hash::digest;
 use crate::io::ReadAt;
-use crate::tree::{Scratch, room};
+use crate::layout::Layer;
+use crate::number::{to_len, to_u64};
+use crate::tree::{Fault, Scratch, grown, judge};
 use crate::work::RUN_SIZE;
-use crate::{BlockRef, Corruption, Error};
+use crate::{BlockRef, Error};
 
 use super::VerifiedReader;
 
@@ -51,19 +52,19 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         blocks: Range<u64>,
         deliver: &mut impl Deliver,
     ) -> Result<(), Error> {
-        let Scratch { blocks: bytes, hash_blocks, expected, actual } = scratch;
-        let known = self.tree.digests(0, blocks.clone(), hash_blocks, expected);
+        let Scratch { blocks: bytes, lookup, actual } = scratch;
+        let known = self.tree.expected_in(lookup, Layer::Data, blocks.clone());
         let mut buffers = Buffers { blocks: bytes, actual };
         // Blocks whose digests are known come before the failure, and may be fine.
         let mut start = blocks.start;
         let digest_size = self.digest_size();
-        let mut rest = expected.as_slice();
+        let mut rest = lookup.digests.as_slice();
         while !rest.is_empty() {
             let is_zero = self.is_zero(&rest[..digest_size]);
             let alike = rest.chunks_exact(digest_size);
             let count = alike.take_while(|digest| self.is_zero(digest) == is_zero).count();
             let (now, later) = rest.split_at(count * digest_size);
-            let end = start + u64::try_from(count).unwrap_or(u64::MAX);
+            let end = start + to_u64(count);
             let row = Row { blocks: start..end, expected: now };
             match is_zero {
                 true => self.deliver_zeros(&mut buffers, row, deliver),
@@ -80,9 +81,9 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 
     fn deliver_zeros(&self, buffers: &mut Buffers<'_>, row: Row<'_>, deliver: &mut impl Deliver) {
-        let bytes = room(buffers.blocks, self.len_of(&row));
+        let bytes = grown(buffers.blocks, self.len_of(&row));
         bytes.fill(0);
-        self.counting().zero_blocks.add(row.len());
+        self.tree.counts().zero_blocks.add(row.len());
         deliver(row.blocks.start, bytes);
     }
 
@@ -93,13 +94,12 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         row: Row<'_>,
         deliver: &mut impl Deliver,
     ) -> Result<(), Error> {
-        let bytes = room(buffers.blocks, self.len_of(&row));
+        let bytes = grown(buffers.blocks, self.len_of(&row));
         let read = self.data.read_exact_at(bytes, row.blocks.start * self.block_size());
         match read {
             Err(error) if row.len() == 1 => {
                 let block = BlockRef::Data { block: row.blocks.start };
-                let checker = &self.tree.checker;
-                checker.repaired(block, Err(error), row.expected, bytes, |_| None)?;
+                self.tree.ask_repair(block, Fault::Unreadable(error), row.expected, bytes)?;
                 deliver(row.blocks.start, bytes);
                 Ok(())
             }
@@ -111,7 +111,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
                 })
             }
             Ok(()) => {
-                self.counting().data_blocks_read.add(row.len());
+                self.tree.counts().data_blocks_read.add(row.len());
                 self.compare(buffers, row, deliver)
             }
         }
@@ -124,17 +124,16 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         row: Row<'_>,
         deliver: &mut impl Deliver,
     ) -> Result<(), Error> {
-        let bytes = room(buffers.blocks, self.len_of(&row));
+        let bytes = grown(buffers.blocks, self.len_of(&row));
         if let Some(checked) = &self.checked
             && checked.contains_all(row.blocks.clone())
         {
-            self.counting().unchecked_data_blocks.add(row.len());
+            self.tree.counts().unchecked_data_blocks.add(row.len());
             deliver(row.blocks.start, bytes);
             return Ok(());
         }
-        let (hasher, block_size) = (&self.tree.checker.hasher, self.block_len());
-        let actual = room(buffers.actual, row.expected.len());
-        hasher.hash_many(bytes, block_size, actual);
+        let actual = grown(buffers.actual, row.expected.len());
+        self.tree.hasher().hash_many(bytes, self.block_len(), actual);
         self.compare_digests(&row, actual, bytes, deliver)
     }
 
@@ -150,21 +149,19 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         let mut right = 0;
         let digests = row.expected.chunks_exact(digest_size).zip(actual.chunks_exact(digest_size));
         for ((index, block), (expected, actual)) in row.blocks.clone().enumerate().zip(digests) {
-            if expected == actual {
+            let name = BlockRef::Data { block };
+            let Some(corruption) = judge(self.params().geometry(), name, expected, actual, &[])
+            else {
                 self.remember(block);
                 continue;
-            }
-            let first = row.blocks.start + u64::try_from(right).unwrap_or(u64::MAX);
+            };
             let (before, from) = bytes.split_at_mut(index * block_size);
-            deliver(first, &before[right * block_size..]);
-            let found =
-                Ok(Corruption::Digest { expected: digest(expected), actual: digest(actual) });
-            let (block, bytes) = (BlockRef::Data { block }, &mut from[..block_size]);
-            self.tree.checker.repaired(block, found, expected, bytes, |_| None)?;
+            deliver(row.blocks.start + to_u64(right), &before[right * block_size..]);
+            let fault = Fault::Corrupt(corruption);
+            self.tree.ask_repair(name, fault, expected, &mut from[..block_size])?;
             right = index;
         }
-        let first = row.blocks.start + u64::try_from(right).unwrap_or(u64::MAX);
-        deliver(first, &bytes[right * block_size..]);
+        deliver(row.blocks.start + to_u64(right), &bytes[right * block_size..]);
         Ok(())
     }
 
@@ -175,8 +172,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 
     fn len_of(&self, row: &Row<'_>) -> usize {
-        let count = usize::try_from(row.len()).unwrap_or(usize::MAX);
-        self.params().data_block_size().buffer_len(count)
+        self.params().data_block_size().buffer_len(to_len(row.len()))
     }
 }
 

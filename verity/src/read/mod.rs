@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
-use crate::tree::{CACHE_SIZE, HashCache, Line, Scratch, Tree};
+use crate::number::{to_len, to_u64};
+use crate::tree::{CACHE_SIZE, Scratch, Tree};
 use crate::work::Kernels;
 use crate::{Counters, Digest, Error, Params, Repair, TrustedParams};
 
@@ -72,7 +73,6 @@ pub struct VerifiedReader<D, H> {
     trusted: TrustedParams,
     data: D,
     tree: Tree<H>,
-    cache_size: u64,
     /// The digest of a data block of zeros, if such blocks are not to be read.
     zero: Option<Digest>,
     /// Where blocks are checked at most once.
@@ -88,14 +88,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         trusted.check_lengths(&data, &hash)?;
         let kernels = Kernels::detect(trusted.params().algorithm());
         let tree = Tree::new(&trusted, hash, kernels.hasher(trusted.params()), CACHE_SIZE);
-        Ok(VerifiedReader {
-            trusted,
-            data,
-            tree,
-            cache_size: CACHE_SIZE,
-            zero: None,
-            checked: None,
-        })
+        Ok(VerifiedReader { trusted, data, tree, zero: None, checked: None })
     }
 
     /// Bounds the cache of verified hash blocks, in bytes with its book-keeping; 64 MiB unless said. It grows as it
@@ -104,8 +97,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// [`VerifiedReader::cache_size_for`] says what the whole tree takes. Beside the cache a reader takes less than
     /// 2 MiB a thread, of which 300 KiB at block sizes of 4096 bytes.
     pub fn cache_size(mut self, bytes: u64) -> Self {
-        self.cache_size = bytes;
-        self.tree.cache = HashCache::new(self.trusted.params(), bytes);
+        self.tree.set_cache_size(bytes);
         self
     }
 
@@ -123,13 +115,13 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// storage, as the kernel's `ignore_zero_blocks`.
     pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
         let zeros = || vec![0; self.block_len()];
-        self.zero = ignore.then(|| self.tree.checker.hasher.hash_one(&zeros()));
+        self.zero = ignore.then(|| self.tree.hasher().hash_one(&zeros()));
         self
     }
 
     /// Asks `repair` for other bytes where a block, data or hash block, is corrupt or cannot be read.
     pub fn repair(mut self, repair: Arc<dyn Repair>) -> Self {
-        self.tree.checker.repair = Some(repair);
+        self.tree.set_repair(repair);
         self
     }
 
@@ -149,7 +141,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
 
     /// The bound that holds the whole tree with these parameters, see [`VerifiedReader::cache_size`].
     pub fn cache_size_for(params: &Params) -> u64 {
-        HashCache::size_for(params)
+        Tree::<H>::cache_size_for(params)
     }
 
     /// Reads and verifies all hash blocks into the cache, so that reads need the data alone.
@@ -158,10 +150,6 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// [`Error::CacheTooSmall`] when the cache has no room for them; otherwise as [`VerifiedReader::read_at`] for the
     /// first hash block that is corrupt or cannot be read, higher levels first.
     pub fn preload(&self) -> Result<(), Error> {
-        if self.tree.cache.blocks() < self.params().geometry().hash_blocks() {
-            let needed = HashCache::size_for(self.params());
-            return Err(Error::CacheTooSmall { needed, actual: self.cache_size });
-        }
         Scratch::with(|scratch| self.tree.preload(scratch))
     }
 
@@ -172,7 +160,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
 
     /// What has been done so far, by all threads.
     pub fn counters(&self) -> Counters {
-        self.tree.checker.counting.sum()
+        self.tree.counters()
     }
 
     /// Fills `buf` with verified bytes from `offset` bytes of the data on, and returns how many those are: fewer
@@ -186,8 +174,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// cannot be read. Bytes of blocks before it are in `buf`, verified and counted; the rest of `buf` is
     /// as it was.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize, ReadError> {
-        let len = u64::try_from(buf.len()).unwrap_or(u64::MAX);
-        let end = offset.saturating_add(len).min(self.params().data_size());
+        let end = offset.saturating_add(to_u64(buf.len())).min(self.params().data_size());
         if offset >= end {
             return Ok(0);
         }
@@ -196,8 +183,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         let mut verified = 0;
         let mut copy_out = |first: u64, bytes: &[u8]| {
             // Only the first block begins before what is asked for.
-            let skip = usize::try_from(offset.saturating_sub(first * block_size));
-            let bytes = &bytes[skip.unwrap_or(usize::MAX).min(bytes.len())..];
+            let bytes =
+                &bytes[to_len(offset.saturating_sub(first * block_size)).min(bytes.len())..];
             let rest = &mut buf[verified..];
             let size = bytes.len().min(rest.len());
             rest[..size].copy_from_slice(&bytes[..size]);
@@ -223,11 +210,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 
     fn digest_size(&self) -> usize {
-        self.tree.checker.hasher.digest_size()
-    }
-
-    fn counting(&self) -> &Line {
-        self.tree.checker.counting.line()
+        self.tree.hasher().digest_size()
     }
 }
 

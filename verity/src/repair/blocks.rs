@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Range;
 
+use crate::layout::Layer;
 use crate::{BlockRef, Geometry, Params};
 
 use super::BlockRange;
@@ -21,52 +22,48 @@ impl<'a> Numbers<'a> {
         Numbers { data_blocks: params.data_blocks(), geometry: params.geometry() }
     }
 
-    /// The data blocks.
-    pub(super) fn data(&self) -> Range<u64> {
-        0..self.data_blocks
+    /// The blocks of one layer.
+    ///
+    /// # Panics
+    /// If the tree has no such level.
+    pub(super) fn of(&self, layer: Layer) -> Range<u64> {
+        match layer {
+            Layer::Data => 0..self.data_blocks,
+            Layer::Level(level) => {
+                let shape = self.geometry.level(level);
+                let start = self.data_blocks + shape.start;
+                start..start + shape.blocks
+            }
+        }
     }
 
-    /// The hash blocks of one level.
-    pub(super) fn level(&self, level: usize) -> Range<u64> {
-        let shape = self.geometry.levels()[level];
-        let start = self.data_blocks + shape.start;
-        start..start + shape.blocks
-    }
-
-    /// The blocks of all levels and of the data, in the order in which they are reported.
-    fn areas(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        let levels = (0..self.geometry.levels().len()).rev();
-        levels.map(|level| self.level(level)).chain([self.data()])
+    /// The hash blocks of all levels.
+    pub(super) fn tree(&self) -> Range<u64> {
+        self.data_blocks..self.data_blocks + self.geometry.hash_blocks()
     }
 
     /// The number of a block, if there is one of this name.
     pub(super) fn number(&self, block: BlockRef) -> Option<u64> {
-        let (area, block) = match block {
-            BlockRef::Data { block } => (self.data(), block),
-            BlockRef::Hash { level, block } => {
-                self.geometry.levels().get(usize::from(level))?;
-                (self.level(usize::from(level)), block)
-            }
-        };
-        area.start.checked_add(block).filter(|number| area.contains(number))
+        let layer = self.geometry.layers().find(|layer| *layer == block.layer())?;
+        let numbers = self.of(layer);
+        let number = numbers.start.checked_add(block.block())?;
+        numbers.contains(&number).then_some(number)
     }
 
     /// The name of a block of data or tree; others have none.
     pub(super) fn name(&self, number: u64) -> Option<BlockRef> {
-        if number < self.data_blocks {
-            return Some(BlockRef::Data { block: number });
-        }
-        let level = (0..self.geometry.levels().len()).find(|&l| self.level(l).contains(&number))?;
-        let block = number - self.level(level).start;
-        Some(BlockRef::Hash { level: u8::try_from(level).unwrap_or(u8::MAX), block })
+        let layer = self.geometry.layers().find(|layer| self.of(*layer).contains(&number))?;
+        Some(layer.block(number - self.of(layer).start))
     }
 
-    /// The blocks of a set as ranges of one area each, in the order in which they are reported.
+    /// The blocks of a set as ranges of one layer each, in the order in which they are reported.
     pub(super) fn ranges<'s>(&'s self, set: &'s BlockSet) -> impl Iterator<Item = BlockRange> + 's {
-        let ranges = self.areas().flat_map(|area| set.ranges_in(area));
-        ranges.filter_map(|range| {
-            let first = self.name(range.start)?;
-            Some(BlockRange { first, blocks: range.end - range.start })
+        self.geometry.layers().flat_map(|layer| {
+            let numbers = self.of(layer);
+            set.ranges_in(numbers.clone()).map(move |range| BlockRange {
+                first: layer.block(range.start - numbers.start),
+                blocks: range.end - range.start,
+            })
         })
     }
 }

@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 
-use crate::io::ReadAt;
-use crate::{FecArea, TrustedParams};
+use crate::io::{ReadAt, read_each};
+use crate::number::to_len;
+use crate::{FecArea, HashArea, TrustedParams};
 
 /// The covered blocks by number: the data, then the hash device from the first block of the tree on.
 pub(super) struct Covered<'a, D: ?Sized, H: ?Sized> {
@@ -12,7 +13,7 @@ pub(super) struct Covered<'a, D: ?Sized, H: ?Sized> {
     hash: &'a H,
     area: FecArea,
     data_blocks: u64,
-    tree_start: u64,
+    hash_area: HashArea,
 }
 
 impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
@@ -23,8 +24,7 @@ impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
         hash: &'a H,
     ) -> Covered<'a, D, H> {
         let data_blocks = trusted.params().data_blocks();
-        let tree_start = trusted.hash_area().tree_range().start;
-        Covered { data, hash, area, data_blocks, tree_start }
+        Covered { data, hash, area, data_blocks, hash_area: trusted.hash_area() }
     }
 
     /// The covered blocks of a round: those of its rows from the first on that have any.
@@ -38,7 +38,7 @@ impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
     }
 
     /// Reads blocks in a row; what is behind the last covered one is zeros.
-    pub(super) fn read(&self, blocks: &Range<u64>, bytes: &mut [u8]) -> io::Result<()> {
+    fn read(&self, blocks: &Range<u64>, bytes: &mut [u8]) -> io::Result<()> {
         let (data, rest) = self.split(blocks, self.data_blocks, bytes);
         let behind = blocks.start.max(self.data_blocks)..blocks.end;
         let (hash, rest) = self.split(&behind, self.area.blocks(), rest);
@@ -59,16 +59,12 @@ impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
         bytes: &mut [u8],
         mut failed: impl FnMut(u64, io::Error),
     ) {
-        if self.read(&blocks, bytes).is_ok() {
-            return;
-        }
         let one = self.area.block_size().buffer_len(1);
-        for (block, bytes) in blocks.zip(bytes.chunks_exact_mut(one)) {
-            if let Err(error) = self.read(&(block..block + 1), bytes) {
-                bytes.fill(0);
-                failed(block, error);
-            }
-        }
+        let read = |blocks, bytes: &mut [u8]| self.read(&blocks, bytes);
+        read_each(blocks, bytes, one, read, |block, bytes, error| {
+            bytes.fill(0);
+            failed(block, error);
+        });
     }
 
     /// The bytes of those of the blocks that are below a limit, and the others.
@@ -79,14 +75,14 @@ impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
         bytes: &'b mut [u8],
     ) -> (&'b mut [u8], &'b mut [u8]) {
         let count = blocks.end.min(limit).saturating_sub(blocks.start);
-        let len = self.area.block_size().buffer_len(usize::try_from(count).unwrap_or(usize::MAX));
+        let len = self.area.block_size().buffer_len(to_len(count));
         bytes.split_at_mut(len)
     }
 
-    /// Where a block of the hash device begins. What an area that nobody vouches for covers may lie beyond 64 bits.
+    /// Where a block of the hash device begins. Nobody vouches for what an area covers, so that it
+    /// may lie beyond 64 bits.
     fn offset(&self, block: u64) -> io::Result<u64> {
-        let bytes = (block - self.data_blocks).checked_mul(u64::from(self.area.block_size()));
-        let offset = bytes.and_then(|bytes| self.tree_start.checked_add(bytes));
+        let offset = self.hash_area.covered_offset(block - self.data_blocks);
         offset.ok_or_else(|| ErrorKind::UnexpectedEof.into())
     }
 }

@@ -173,7 +173,7 @@ impl<'a> Repairer<'a> {
         let tree = Tree::new(&self.trusted, Overlay::new(hash), hasher.clone(), CACHE_SIZE);
         let decoder = &self.work.kernels.decoder(self.fec_area);
         let state = &State::new(Numbers::new(params), &tree, decoder, sink);
-        let covered = Covered::new(&self.trusted, self.fec_area, data, &tree.hash);
+        let covered = Covered::new(&self.trusted, self.fec_area, data, tree.hash());
         let rounds = Rounds { covered, fec, decoder, hasher };
         let reader = Reader::new(data, params, hasher);
         let (progress, limit) = (self.work.progress, self.limit);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 
 use crate::io::ReadAt;
+use crate::lock::unpoisoned;
 
 /// Reads through to the hash device where no recovered hash block lies.
 pub(super) struct Overlay<'a, H: ?Sized> {
@@ -20,8 +21,7 @@ impl<'a, H: ReadAt + ?Sized> Overlay<'a, H> {
 
     /// Keeps a recovered hash block.
     pub(super) fn insert(&self, offset: u64, bytes: &[u8]) {
-        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-        blocks.insert(offset, bytes.into());
+        unpoisoned(self.blocks.write()).insert(offset, bytes.into());
     }
 }
 
@@ -32,7 +32,7 @@ impl<H: ReadAt + ?Sized> ReadAt for Overlay<'_, H> {
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let len = {
-            let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
+            let blocks = unpoisoned(self.blocks.read());
             if let Some((start, bytes)) = blocks.range(..=offset).next_back()
                 && let Ok(skip) = usize::try_from(offset - start)
                 && let Some(bytes) = bytes.get(skip..).filter(|bytes| <[u8]>::len(bytes) > 0)

@@ -1,10 +1,12 @@
 //! Stored parity beside that of the blocks it covers.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::fec::Encoder;
-use crate::io::{ReadAt, first_failing};
+use crate::io::{FailedBlock, ReadAt, read_blocks};
+use crate::lock::unpoisoned;
+use crate::number::to_len;
 use crate::work::{self, Crew, Units};
 use crate::{Error, Progress};
 
@@ -47,13 +49,12 @@ where
             let pairs = buffer.parity.chunks_exact(round_len);
             for (round, (made, stored)) in rounds.zip(pairs.zip(buffer.stored.chunks(round_len))) {
                 if made != stored {
-                    let mut different = different.lock().unwrap_or_else(PoisonError::into_inner);
-                    different.insert(round..round + 1);
+                    unpoisoned(different.lock()).insert(round..round + 1);
                 }
             }
             Ok(())
         })?;
-        let different = different.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let different = unpoisoned(different.into_inner());
         let all = 0..self.encoder.area().rounds();
         let mut ranges = different.ranges_in(all.clone());
         Ok(ParityReport {
@@ -72,7 +73,7 @@ where
         let mut first = 0;
         while first < rows {
             let some = at_once.min(rows - first);
-            buffer.rows.resize(usize::try_from(some).unwrap_or(usize::MAX) * row_len, 0);
+            buffer.rows.resize(to_len(some) * row_len, 0);
             for (row, bytes) in (first..).zip(buffer.rows.chunks_exact_mut(row_len)) {
                 let start = self.covered.block(rounds.start, row);
                 self.read_covered(start..start + count, bytes)?;
@@ -105,16 +106,12 @@ where
 
     fn read_stored(&self, buffer: &mut Buffer, rounds: &Range<u64>) -> Result<(), Error> {
         buffer.stored.resize(buffer.parity.len(), 0);
-        let range = self.encoder.area().range_of(rounds);
-        let Err(error) = self.fec.read_exact_at(&mut buffer.stored, range.start) else {
-            return Ok(());
-        };
-        let (index, source) = first_failing(error, rounds.end - rounds.start, |index| {
-            let round = rounds.start + index;
-            let range = self.encoder.area().range_of(&(round..round + 1));
-            let bytes = &mut buffer.stored[..self.encoder.sums_len(1)];
-            self.fec.read_exact_at(bytes, range.start)
-        });
-        Err(Error::ReadParity { round: rounds.start + index, source })
+        let (round_len, offset) =
+            (self.encoder.sums_len(1), self.encoder.area().range_of(rounds).start);
+        let read = read_blocks(self.fec, &mut buffer.stored, round_len, offset);
+        read.map_err(|FailedBlock { index, error: source }| Error::ReadParity {
+            round: rounds.start + index,
+            source,
+        })
     }
 }

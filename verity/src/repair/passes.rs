@@ -9,13 +9,16 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use crate::io::ReadAt;
-use crate::{BlockRef, CorruptRange, Error, Report, work};
+use crate::layout::Layer;
+use crate::number::{to_len, to_u64};
+use crate::tree::Lookup;
+use crate::{CorruptRange, Error, Report, work};
 
 use super::RepairSink;
 use super::blocks::BlockSet;
 use super::report::Repaired;
-use super::rounds::{Buffer, Lookup, Rounds};
-use super::scan::{Area, Scan};
+use super::rounds::{Buffer, Rounds};
+use super::scan::Scan;
 use super::state::State;
 
 /// One repair under way.
@@ -35,15 +38,15 @@ where
     pub(super) fn run(&self) -> Result<Repaired, Error> {
         work::advance(self.scan.progress, 0)?;
         for level in self.levels() {
-            self.scan.all(Area::Level(level))?;
+            self.scan.all(level)?;
         }
         while self.recover(self.tree())? {
             self.scan_unchecked(&[])?;
         }
-        self.scan.all(Area::Data)?;
+        self.scan.all(Layer::Data)?;
         loop {
             while self.recover(0..self.tree().end)? {
-                self.scan_unchecked(&[Area::Data])?;
+                self.scan_unchecked(&[Layer::Data])?;
             }
             let hash_blocks = self.recovered_hash_blocks();
             let beyond = self.beyond()?;
@@ -51,7 +54,7 @@ where
                 return Ok(self.repaired(beyond));
             }
             // A hash block could be read this time.
-            self.scan_unchecked(&[Area::Data])?;
+            self.scan_unchecked(&[Layer::Data])?;
         }
     }
 
@@ -61,20 +64,18 @@ where
 
     /// The numbers of the hash blocks.
     fn tree(&self) -> Range<u64> {
-        let params = self.scan.reader.params();
-        let start = params.data_blocks();
-        start..start + params.geometry().hash_blocks()
+        self.state().numbers.tree()
     }
 
     /// From the highest down.
-    fn levels(&self) -> impl Iterator<Item = usize> + use<D, H, F, S> {
-        (0..self.scan.reader.params().geometry().levels().len()).rev()
+    fn levels(&self) -> impl Iterator<Item = Layer> + use<D, H, F, S> {
+        self.scan.reader.params().geometry().levels_down().map(Layer::Level)
     }
 
-    /// Looks at what hash blocks were above that have been recovered: the levels, and `more`.
-    fn scan_unchecked(&self, more: &[Area]) -> Result<(), Error> {
-        let areas = self.levels().map(Area::Level).chain(more.iter().copied());
-        areas.into_iter().try_for_each(|area| self.scan.unchecked(area))
+    /// Looks at the blocks under hash blocks that have been recovered: in the levels, and in `more`.
+    fn scan_unchecked(&self, more: &[Layer]) -> Result<(), Error> {
+        let mut layers = self.levels().chain(more.iter().copied());
+        layers.try_for_each(|layer| self.scan.unchecked(layer))
     }
 
     fn recovered_hash_blocks(&self) -> u64 {
@@ -85,10 +86,9 @@ where
     fn recover(&self, blocks: Range<u64>) -> Result<bool, Error> {
         let before = self.recovered_hash_blocks();
         let units = self.units(&blocks);
-        let count = u64::try_from(units.len()).unwrap_or(u64::MAX);
-        self.scan.crew.in_order(count, 1, Buffer::default, |buffer, numbers| {
-            for unit in numbers.filter_map(|number| units.get(usize::try_from(number).ok()?)) {
-                self.rounds.recover(buffer, unit.clone(), self.state())?;
+        self.scan.crew.in_order(to_u64(units.len()), 1, Buffer::default, |buffer, numbers| {
+            for number in numbers {
+                self.rounds.recover(buffer, units[to_len(number)].clone(), self.state())?;
                 work::advance(self.scan.progress, 0)?;
             }
             Ok::<(), Error>(())
@@ -110,7 +110,7 @@ where
         }
         let most = decoder.unit_rounds();
         let in_units = |range: Range<u64>| {
-            let starts = (range.start..range.end).step_by(usize::try_from(most).unwrap_or(1));
+            let starts = (range.start..range.end).step_by(to_len(most));
             starts.map(move |start| start..start.saturating_add(most).min(range.end))
         };
         rounds.ranges_in(0..stride).flat_map(in_units).collect()
@@ -128,10 +128,7 @@ where
             }
             let end = range.first.block() + range.blocks;
             for block in range.first.block()..end {
-                let first = match range.first {
-                    BlockRef::Data { .. } => BlockRef::Data { block },
-                    BlockRef::Hash { level, .. } => BlockRef::Hash { level, block },
-                };
+                let first = range.first.layer().block(block);
                 if let Some(corruption) = self.scan.again(&mut lookup, first)? {
                     corruptions.push(CorruptRange { first, blocks: end - block, corruption });
                     break;
@@ -140,7 +137,7 @@ where
         }
         let sets = self.state().read();
         let corrupt_blocks = sets.wanted().count_in(0..self.tree().end);
-        let unchecked_data_blocks = sets.unchecked.count_in(self.state().numbers.data());
+        let unchecked_data_blocks = sets.unchecked.count_in(self.state().numbers.of(Layer::Data));
         Ok((corrupt_blocks > 0).then_some(Report {
             corruptions,
             corrupt_blocks,
@@ -149,7 +146,7 @@ where
         }))
     }
 
-    /// The end.
+    /// Checks that no block was left out, then says what came of it all.
     ///
     /// # Panics
     /// When a block was overlooked: better no answer than a wrong yes.

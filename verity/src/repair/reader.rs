@@ -1,17 +1,19 @@
 //! Recovery of single blocks while a verified reader meets them.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::fec::{Decoder, FecPlatform};
 use crate::io::ReadAt;
-use crate::tree::Tree;
+use crate::lock::unpoisoned;
+use crate::number::to_len;
+use crate::tree::{Lookup, Tree};
 use crate::work::Kernels;
 use crate::{BlockRef, Digest, Error, FecArea, Repair, TrustedParams};
 
 use super::blocks::Numbers;
 use super::covered::Covered;
-use super::rounds::{Book, Buffer, Lookup, Rounds, Verdict};
+use super::rounds::{Buffer, Knowledge, Rounds, Verdict};
 
 /// The bound of the cache of hash blocks, recovered ones among them, in bytes.
 const CACHE_SIZE: u64 = 16 * 1024 * 1024;
@@ -98,90 +100,11 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
         self.decoder = Decoder::new(*self.decoder.area(), platform);
         self
     }
-
-    /// The right bytes of a block, if they can be had.
-    fn recovered(&self, block: BlockRef) -> Option<Vec<u8>> {
-        let numbers = Numbers::new(self.trusted.params());
-        let number = numbers.number(block)?;
-        let mut buffer = Buffer::default();
-        let expected = match buffer.lookup.digest(&self.tree, block) {
-            Some(expected) => expected,
-            None => self.expected(&mut buffer, &numbers, block)?,
-        };
-        self.recover(&mut buffer, &numbers, number, expected)
-    }
-
-    /// The digest of a block from the root down, through hash blocks that have to be recovered on the way.
-    fn expected(
-        &self,
-        buffer: &mut Buffer,
-        numbers: &Numbers<'_>,
-        block: BlockRef,
-    ) -> Option<Digest> {
-        let geometry = self.trusted.params().geometry();
-        // What each level from that of the block's digest up has above it, by position.
-        let lowest = block.level().map_or(0, |level| usize::from(level) + 1);
-        let mut positions = vec![block.block()];
-        for _ in lowest..geometry.levels().len() {
-            let position = positions.last()? / geometry.hashes_per_block();
-            positions.push(position);
-        }
-        let mut expected = self.trusted.root_hash().digest();
-        for level in (lowest..geometry.levels().len()).rev() {
-            let (above, position) = (positions[level - lowest + 1], positions[level - lowest]);
-            let hash_block = self.hash_block(buffer, numbers, level, above, expected)?;
-            expected = Digest::new(self.tree.slot(level, position, &hash_block)).ok()?;
-        }
-        Some(expected)
-    }
-
-    /// A hash block that has this digest: from the cache, the storage, or the parity.
-    fn hash_block(
-        &self,
-        buffer: &mut Buffer,
-        numbers: &Numbers<'_>,
-        level: usize,
-        block: u64,
-        expected: Digest,
-    ) -> Option<Vec<u8>> {
-        if let Some(bytes) = self.tree.cached(level, block, <[u8]>::to_vec) {
-            return Some(bytes);
-        }
-        let Lookup { hash_block, .. } = &mut buffer.lookup;
-        if let Ok(bytes) = self.tree.verified(level, block, &expected, hash_block) {
-            return Some(bytes.to_vec());
-        }
-        let name = BlockRef::Hash { level: u8::try_from(level).ok()?, block };
-        let bytes = self.recover(buffer, numbers, numbers.number(name)?, expected)?;
-        self.tree.insert(level, block, &bytes);
-        Some(bytes)
-    }
-
-    fn recover(
-        &self,
-        buffer: &mut Buffer,
-        numbers: &Numbers<'_>,
-        number: u64,
-        expected: Digest,
-    ) -> Option<Vec<u8>> {
-        let area = *self.decoder.area();
-        let rounds = Rounds {
-            covered: Covered::new(&self.trusted, area, &self.data, &self.tree.hash),
-            fec: &self.fec,
-            decoder: &self.decoder,
-            hasher: self.tree.hasher(),
-        };
-        let found = Mutex::default();
-        let one = One { numbers, tree: &self.tree, area, number, expected, found };
-        let round = number % area.rounds();
-        rounds.recover(buffer, round..round + 1, &one).ok()?;
-        one.found.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<D: ReadAt, H: ReadAt, F: ReadAt> Repair for FecRepair<D, H, F> {
     fn repair(&self, block: BlockRef, bytes: &mut [u8]) -> io::Result<bool> {
-        let Some(recovered) = self.recovered(block) else { return Ok(false) };
+        let Some(recovered) = Recovery::new(self).run(block) else { return Ok(false) };
         if recovered.len() != bytes.len() {
             return Ok(false);
         }
@@ -190,42 +113,103 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> Repair for FecRepair<D, H, F> {
     }
 }
 
+/// The recovery of a block, and of the hash blocks above it where that is needed.
+struct Recovery<'a, D, H, F> {
+    repair: &'a FecRepair<D, H, F>,
+    numbers: Numbers<'a>,
+    buffer: Buffer,
+}
+
+impl<'a, D: ReadAt, H: ReadAt, F: ReadAt> Recovery<'a, D, H, F> {
+    fn new(repair: &'a FecRepair<D, H, F>) -> Self {
+        let numbers = Numbers::new(repair.trusted.params());
+        Recovery { repair, numbers, buffer: Buffer::default() }
+    }
+
+    /// The right bytes of a block, if they can be had.
+    fn run(mut self, block: BlockRef) -> Option<Vec<u8>> {
+        self.numbers.number(block)?;
+        let (tree, mut hash_block) = (&self.repair.tree, Vec::new());
+        let mut fetch = |level, block, expected: &Digest, bytes: &mut Vec<u8>| {
+            self.fetch(level, block, expected, bytes)
+        };
+        let expected = tree.expected_by(block, &mut hash_block, &mut fetch).ok()?;
+        self.recovered(block, &expected)
+    }
+
+    /// Puts a hash block into `bytes`: from the storage, or else from the parity.
+    fn fetch(
+        &mut self,
+        level: u8,
+        block: u64,
+        expected: &Digest,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let tree = &self.repair.tree;
+        if let Err(error) = tree.fetch(level, block, expected, bytes) {
+            let recovered = self.recovered(BlockRef::Hash { level, block }, expected);
+            *bytes = recovered.ok_or(error)?;
+            tree.keep(level, block, bytes);
+        }
+        Ok(())
+    }
+
+    /// A block that has this digest, from its round.
+    fn recovered(&mut self, block: BlockRef, expected: &Digest) -> Option<Vec<u8>> {
+        let FecRepair { trusted, data, fec, tree, decoder } = self.repair;
+        let area = *decoder.area();
+        let covered = Covered::new(trusted, area, data, tree.hash());
+        let rounds = Rounds { covered, fec, decoder, hasher: tree.hasher() };
+        let (numbers, found) = (&self.numbers, Mutex::default());
+        let number = numbers.number(block)?;
+        let single = SingleBlock { numbers, tree, area, block, number, expected, found };
+        let round = number % area.rounds();
+        rounds.recover(&mut self.buffer, round..round + 1, &single).ok()?;
+        unpoisoned(single.found.into_inner())
+    }
+}
+
 /// One block that is to be recovered.
-struct One<'a, H> {
+struct SingleBlock<'a, H> {
     numbers: &'a Numbers<'a>,
     tree: &'a Tree<H>,
     area: FecArea,
+    block: BlockRef,
     number: u64,
-    expected: Digest,
+    expected: &'a Digest,
     found: Mutex<Option<Vec<u8>>>,
 }
 
-impl<H: ReadAt> Book for One<'_, H> {
+impl<H: ReadAt> Knowledge for SingleBlock<'_, H> {
     fn corrupt_rows(&self, round: u64) -> Vec<usize> {
-        let row = self.number / self.area.rounds();
+        let row = to_len(self.number / self.area.rounds());
         let is_its_round = self.number % self.area.rounds() == round;
-        is_its_round.then_some(usize::try_from(row).unwrap_or(usize::MAX)).into_iter().collect()
+        is_its_round.then_some(row).into_iter().collect()
     }
 
     fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {
         if number == self.number {
-            return Some(self.expected);
+            return Some(*self.expected);
         }
-        lookup.digest(self.tree, self.numbers.name(number)?)
+        self.tree.expected(lookup, self.numbers.name(number)?).ok()
     }
 
-    fn learn(&self, _number: u64) {}
+    fn mark_corrupt(&self, _number: u64) {}
 
-    fn offer(&self, _lookup: &mut Lookup, number: u64, bytes: &[u8]) -> Result<Verdict, Error> {
+    fn try_candidate(
+        &self,
+        _lookup: &mut Lookup,
+        number: u64,
+        bytes: &[u8],
+    ) -> Result<Verdict, Error> {
         // The others are not asked for.
         if number != self.number {
             return Ok(Verdict::Unknown);
         }
-        let Some(block) = self.numbers.name(number) else { return Ok(Verdict::Unknown) };
-        if self.tree.corruption(block, self.expected.as_bytes(), bytes).is_some() {
+        if self.tree.check(self.block, self.expected.as_bytes(), bytes).is_some() {
             return Ok(Verdict::Wrong);
         }
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.to_vec());
+        *unpoisoned(self.found.lock()) = Some(bytes.to_vec());
         Ok(Verdict::Right)
     }
 }

@@ -30,10 +30,8 @@ use crate::{BlockRef, Report};
 ///                 self.data.write_all_at(bytes, block * block_size)
 ///             }
 ///             BlockRef::Hash { level, block } => {
-///                 let block_size = u64::from(self.params.hash_block_size());
-///                 let level = self.params.geometry().levels()[usize::from(level)];
-///                 let offset = self.hash_area.tree_range().start;
-///                 self.hash.write_all_at(bytes, offset + (level.start + block) * block_size)
+///                 let offset = self.hash_area.offset_of(&self.params, level, block);
+///                 self.hash.write_all_at(bytes, offset)
 ///             }
 ///         }
 ///     }

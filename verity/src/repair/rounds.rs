@@ -13,51 +13,40 @@ use std::ops::Range;
 
 use crate::fec::Decoder;
 use crate::hash::BlockHasher;
-use crate::io::ReadAt;
-use crate::tree::Tree;
-use crate::{BlockRef, Digest, Error};
+use crate::io::{ReadAt, read_each};
+use crate::number::{to_len, to_u64};
+use crate::tree::Lookup;
+use crate::{Digest, Error};
 
 use super::covered::Covered;
 
 /// What is known of blocks, and where recovered ones go. Blocks are numbered as parity covers them.
-pub(super) trait Book {
+pub(super) trait Knowledge {
     /// The rows of a round whose blocks are known to be corrupt, in order.
     fn corrupt_rows(&self, round: u64) -> Vec<usize>;
 
     /// The digest that a block must have, if the way up to the root hash is verified.
     fn expected(&self, lookup: &mut Lookup, block: u64) -> Option<Digest>;
 
-    /// Hears of a block that does not have that digest.
-    fn learn(&self, block: u64);
+    /// Is told that a block does not have that digest.
+    fn mark_corrupt(&self, block: u64);
 
-    /// Hashes what a block may be, and keeps it if that is right.
-    fn offer(&self, lookup: &mut Lookup, block: u64, bytes: &[u8]) -> Result<Verdict, Error>;
+    /// Checks bytes that may be those of a block, and keeps them if they are.
+    fn try_candidate(
+        &self,
+        lookup: &mut Lookup,
+        block: u64,
+        bytes: &[u8],
+    ) -> Result<Verdict, Error>;
 }
 
-/// What became of an offer.
+/// What became of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Right,
     Wrong,
-    /// Nothing says which digest it must have.
+    /// Nothing says which digest the block must have.
     Unknown,
-}
-
-/// The buffers for asking the tree.
-#[derive(Default)]
-pub(super) struct Lookup {
-    pub(super) hash_block: Vec<u8>,
-    pub(super) digests: Vec<u8>,
-}
-
-impl Lookup {
-    /// The digest that a block must have, if the tree can tell.
-    pub(super) fn digest(&mut self, tree: &Tree<impl ReadAt>, block: BlockRef) -> Option<Digest> {
-        let level = block.level().map_or(0, |level| usize::from(level) + 1);
-        let blocks = block.block()..block.block() + 1;
-        tree.digests(level, blocks, &mut self.hash_block, &mut self.digests).ok()?;
-        Digest::new(&self.digests).ok()
-    }
 }
 
 /// What a thread reuses from unit to unit.
@@ -94,18 +83,23 @@ where
     H: ReadAt + ?Sized,
     F: ReadAt + ?Sized,
 {
+    /// The block of a round in a row.
+    fn block(&self, round: u64, row: usize) -> u64 {
+        self.covered.block(round, to_u64(row))
+    }
+
     /// Recovers what can be recovered of adjacent rounds, no more than a unit has.
     pub(super) fn recover(
         &self,
         buffer: &mut Buffer,
         rounds: Range<u64>,
-        book: &impl Book,
+        knowledge: &impl Knowledge,
     ) -> Result<(), Error> {
-        let erased: Vec<_> = rounds.clone().map(|round| book.corrupt_rows(round)).collect();
-        let done = self.first_look(buffer, &rounds, &erased, book)?;
+        let erased: Vec<_> = rounds.clone().map(|round| knowledge.corrupt_rows(round)).collect();
+        let done = self.first_look(buffer, &rounds, &erased, knowledge)?;
         for (round, done) in rounds.zip(done) {
             if !done {
-                self.second_look(buffer, round, book)?;
+                self.second_look(buffer, round, knowledge)?;
             }
         }
         Ok(())
@@ -118,7 +112,7 @@ where
         buffer: &mut Buffer,
         rounds: &Range<u64>,
         erased: &[Vec<usize>],
-        book: &impl Book,
+        knowledge: &impl Knowledge,
     ) -> Result<Vec<bool>, Error> {
         let solvable = 1..=self.decoder.roots();
         let mut done: Vec<bool> = erased.iter().map(Vec::is_empty).collect();
@@ -134,45 +128,49 @@ where
         for (index, rows) in erased.iter().enumerate() {
             if solvable.contains(&rows.len()) && !disturbed[index] {
                 self.take_residue(buffer, index, erased.len(), equations, rows.len());
-                let round = rounds.start + u64::try_from(index).unwrap_or(u64::MAX);
-                done[index] = self.solve(buffer, round, rows, book)?;
+                let round = rounds.start + to_u64(index);
+                done[index] = self.solve(buffer, round, rows, knowledge)?;
             }
         }
         Ok(done)
     }
 
     /// Finds out which rows of a round are wrong, and recovers them.
-    fn second_look(&self, buffer: &mut Buffer, round: u64, book: &impl Book) -> Result<(), Error> {
+    fn second_look(
+        &self,
+        buffer: &mut Buffer,
+        round: u64,
+        knowledge: &impl Knowledge,
+    ) -> Result<(), Error> {
         let roots = self.decoder.roots();
-        let known = book.corrupt_rows(round);
+        let known = knowledge.corrupt_rows(round);
         let mut erased = known.clone();
         let rounds = round..round + 1;
         self.add_rows(buffer, &rounds, std::slice::from_ref(&known), roots, |buffer, batch| {
             erased.extend(batch.failed.iter().map(|&(_, row)| row));
-            self.erase_wrong(buffer, round, batch, &mut erased, book);
+            self.erase_wrong(buffer, round, batch, &mut erased, knowledge);
         });
         erased.sort_unstable();
-        self.keep_zeros(buffer, round, &mut erased, book)?;
+        self.keep_zeros(buffer, round, &mut erased, knowledge)?;
         if erased.is_empty() {
             return Ok(());
         }
         self.read_parity(&rounds, &mut buffer.parity);
         self.take_residue(buffer, 0, 1, roots, roots);
-        if erased.len() <= roots && self.solve(buffer, round, &erased, book)? {
+        if erased.len() <= roots && self.solve(buffer, round, &erased, knowledge)? {
             return Ok(());
         }
-        if self.correct(buffer, round, &erased, &erased, book)? {
+        if self.correct(buffer, round, &erased, &erased, knowledge)? {
             return Ok(());
         }
         // The wrong rows may be wrong in few places each: more of them than erasures can be.
         for &row in &erased {
-            let number = u64::try_from(row).unwrap_or(u64::MAX);
-            let block = self.covered.block(round, number);
+            let block = self.block(round, row);
             buffer.rows.resize(self.decoder.block_len(), 0);
             self.covered.read_each(block..block + 1, &mut buffer.rows, |_, _| ());
             self.decoder.add_rows(roots, row, &buffer.rows, &mut buffer.residue);
         }
-        self.correct(buffer, round, &[], &erased, book).map(drop)
+        self.correct(buffer, round, &[], &erased, knowledge).map(drop)
     }
 
     /// Goes through the rows of adjacent rounds and adds them to the first `equations` sums. Erased blocks are not read,
@@ -189,8 +187,8 @@ where
         let row_len = self.decoder.block_len() * erased.len();
         buffer.sums.clear();
         buffer.sums.resize(equations * row_len, 0);
-        let all = usize::try_from(self.covered.rows(rounds.start)).unwrap_or(usize::MAX);
-        let at_once = usize::try_from(self.decoder.rows_at_once(count)).unwrap_or(usize::MAX);
+        let all = to_len(self.covered.rows(rounds.start));
+        let at_once = to_len(self.decoder.rows_at_once(count));
         for first in (0..all).step_by(at_once) {
             let mut rows = std::mem::take(&mut buffer.rows);
             rows.resize(at_once.min(all - first) * row_len, 0);
@@ -206,7 +204,6 @@ where
         let block_len = self.decoder.block_len();
         let Batch { first, bytes, failed } = batch;
         for (row, bytes) in (*first..).zip(bytes.chunks_exact_mut(block_len * erased.len())) {
-            let number = u64::try_from(row).unwrap_or(u64::MAX);
             let is_erased = |index: usize| erased[index].binary_search(&row).is_ok();
             let mut start = 0;
             while start < erased.len() {
@@ -214,13 +211,13 @@ where
                 let alike = (start..erased.len()).take_while(|&index| is_erased(index) == gap);
                 let end = start + alike.count();
                 let bytes = &mut bytes[start * block_len..end * block_len];
-                let begin = self.covered.block(rounds.start, number);
-                let at = |index: usize| begin + u64::try_from(index).unwrap_or(u64::MAX);
+                let begin = self.block(rounds.start, row);
+                let at = |index: usize| begin + to_u64(index);
                 if gap {
                     bytes.fill(0);
                 } else {
                     self.covered.read_each(at(start)..at(end), bytes, |block, _| {
-                        failed.push((usize::try_from(block - begin).unwrap_or(usize::MAX), row));
+                        failed.push((to_len(block - begin), row));
                     });
                 }
                 start = end;
@@ -235,7 +232,7 @@ where
         round: u64,
         batch: &mut Batch<'_>,
         erased: &mut Vec<usize>,
-        book: &impl Book,
+        knowledge: &impl Knowledge,
     ) {
         let (block_len, digest_size) = (self.decoder.block_len(), self.hasher.digest_size());
         buffer.digests.resize(batch.bytes.len() / block_len * digest_size, 0);
@@ -246,31 +243,32 @@ where
             if erased.contains(&row) {
                 continue;
             }
-            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
-            let expected = book.expected(&mut buffer.lookup, block);
+            let block = self.block(round, row);
+            let expected = knowledge.expected(&mut buffer.lookup, block);
             if expected.is_some_and(|expected| expected.as_bytes() != actual) {
-                book.learn(block);
+                knowledge.mark_corrupt(block);
                 erased.push(row);
                 bytes.fill(0);
             }
         }
     }
 
-    /// Erased rows count as zeros: where that is what they were, they are not lost.
+    /// Recovers the erased rows that were zeros, which they count as anyway: their expected digest is
+    /// that of a block of zeros.
     fn keep_zeros(
         &self,
         buffer: &mut Buffer,
         round: u64,
         erased: &mut Vec<usize>,
-        book: &impl Book,
+        knowledge: &impl Knowledge,
     ) -> Result<(), Error> {
         let zeros = vec![0; self.decoder.block_len()];
         let digest = self.hasher.hash_one(&zeros);
         let mut lost = Vec::new();
         for &row in erased.iter() {
-            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
-            if book.expected(&mut buffer.lookup, block) == Some(digest) {
-                book.offer(&mut buffer.lookup, block, &zeros)?;
+            let block = self.block(round, row);
+            if knowledge.expected(&mut buffer.lookup, block) == Some(digest) {
+                knowledge.try_candidate(&mut buffer.lookup, block, &zeros)?;
             } else {
                 lost.push(row);
             }
@@ -282,18 +280,13 @@ where
     /// Reads parity; what cannot be read is zeros, and will not lead to anything that hashes right.
     fn read_parity(&self, rounds: &Range<u64>, parity: &mut Vec<u8>) {
         let range = self.decoder.area().range_of(rounds);
-        let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        parity.resize(len, 0);
-        if self.fec.read_exact_at(parity, range.start).is_ok() {
-            return;
-        }
-        let block_len = self.decoder.block_len();
-        let offsets = range.step_by(block_len);
-        for (offset, bytes) in offsets.zip(parity.chunks_exact_mut(block_len)) {
-            if self.fec.read_exact_at(bytes, offset).is_err() {
-                bytes.fill(0);
-            }
-        }
+        parity.resize(to_len(range.end - range.start), 0);
+        let block_size = u64::from(self.decoder.area().block_size());
+        let blocks = range.start / block_size..range.end / block_size;
+        let read = |blocks: Range<u64>, bytes: &mut [u8]| {
+            self.fec.read_exact_at(bytes, blocks.start * block_size)
+        };
+        read_each(blocks, parity, self.decoder.block_len(), read, |_, bytes, _| bytes.fill(0));
     }
 
     /// The residue of one of the rounds whose sums and parity are there: its first `wanted` equations.
@@ -321,13 +314,14 @@ where
         buffer: &mut Buffer,
         round: u64,
         erased: &[usize],
-        book: &impl Book,
+        knowledge: &impl Knowledge,
     ) -> Result<bool, Error> {
         let lost = self.decoder.solve(erased, &buffer.residue);
         let mut is_right = true;
         for (&row, bytes) in erased.iter().zip(lost.chunks_exact(self.decoder.block_len())) {
-            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
-            is_right &= book.offer(&mut buffer.lookup, block, bytes)? != Verdict::Wrong;
+            let block = self.block(round, row);
+            is_right &=
+                knowledge.try_candidate(&mut buffer.lookup, block, bytes)? != Verdict::Wrong;
         }
         Ok(is_right)
     }
@@ -340,15 +334,15 @@ where
         round: u64,
         erased: &[usize],
         wrong: &[usize],
-        book: &impl Book,
+        knowledge: &impl Knowledge,
     ) -> Result<bool, Error> {
-        let rows = usize::try_from(self.covered.rows(round)).unwrap_or(usize::MAX);
+        let rows = to_len(self.covered.rows(round));
         let Some(corrections) = self.decoder.corrections(rows, erased, &buffer.residue) else {
             return Ok(false);
         };
         let mut is_right = true;
         for &row in wrong {
-            let block = self.covered.block(round, u64::try_from(row).unwrap_or(u64::MAX));
+            let block = self.block(round, row);
             let mut bytes = vec![0; self.decoder.block_len()];
             if !erased.contains(&row) {
                 self.covered.read_each(block..block + 1, &mut bytes, |_, _| ());
@@ -357,7 +351,8 @@ where
             if let Some((_, xor)) = correction {
                 bytes.iter_mut().zip(xor).for_each(|(byte, xor)| *byte ^= xor);
             }
-            is_right &= book.offer(&mut buffer.lookup, block, &bytes)? != Verdict::Wrong;
+            is_right &=
+                knowledge.try_candidate(&mut buffer.lookup, block, &bytes)? != Verdict::Wrong;
         }
         Ok(is_right)
     }

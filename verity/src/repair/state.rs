@@ -1,16 +1,18 @@
 //! What a repair knows so far.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::fec::Decoder;
 use crate::io::ReadAt;
-use crate::tree::Tree;
+use crate::lock::unpoisoned;
+use crate::number::to_len;
+use crate::tree::{Lookup, Tree};
 use crate::{BlockRef, Digest, Error};
 
 use super::RepairSink;
 use super::blocks::{BlockSet, Numbers};
 use super::overlay::Overlay;
-use super::rounds::{Book, Lookup, Verdict};
+use super::rounds::{Knowledge, Verdict};
 
 /// What is known of the blocks of an image, shared by all threads.
 pub(super) struct State<'a, H: ?Sized, S: ?Sized> {
@@ -53,22 +55,22 @@ impl<'a, H: ReadAt + ?Sized, S: RepairSink + ?Sized> State<'a, H, S> {
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Sets> {
-        self.sets.read().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.sets.read())
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Sets> {
-        self.sets.write().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.sets.write())
     }
 
-    /// Learns which block it was that ended the way down the tree.
-    pub(super) fn blame(&self, error: &Error) {
+    /// Marks the block that ended the way down the tree as corrupt.
+    pub(super) fn mark_culprit(&self, error: &Error) {
         let block = match error {
             Error::Corrupt(report) => report.corruptions.first().map(|range| range.first),
             Error::Read { block, .. } => Some(*block),
             _ => None,
         };
         if let Some(number) = block.and_then(|block| self.numbers.number(block)) {
-            self.learn(number);
+            self.mark_corrupt(number);
         }
     }
 
@@ -76,8 +78,7 @@ impl<'a, H: ReadAt + ?Sized, S: RepairSink + ?Sized> State<'a, H, S> {
     pub(super) fn keep(&self, block: BlockRef, bytes: &[u8]) -> Result<(), Error> {
         let Some(number) = self.numbers.number(block) else { return Ok(()) };
         if let BlockRef::Hash { level, block } = block {
-            let offset = self.tree.offset(usize::from(level), block);
-            self.tree.hash.insert(offset, bytes);
+            self.tree.hash().insert(self.tree.offset_of(level, block), bytes);
         }
         {
             let mut sets = self.write();
@@ -93,29 +94,33 @@ impl<'a, H: ReadAt + ?Sized, S: RepairSink + ?Sized> State<'a, H, S> {
     }
 }
 
-impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Book for State<'_, H, S> {
+impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Knowledge for State<'_, H, S> {
     fn corrupt_rows(&self, round: u64) -> Vec<usize> {
         let area = self.decoder.area();
         let sets = self.read();
-        let rows = usize::try_from(area.rows()).unwrap_or_default();
         let mut blocks = (0..).map(|row| row * area.rounds() + round);
-        (0..rows)
+        (0..to_len(area.rows()))
             .filter(|_| blocks.next().is_some_and(|block| sets.corrupt.contains(block)))
             .collect()
     }
 
     fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {
-        lookup.digest(self.tree, self.numbers.name(number)?)
+        self.tree.expected(lookup, self.numbers.name(number)?).ok()
     }
 
-    fn learn(&self, number: u64) {
+    fn mark_corrupt(&self, number: u64) {
         self.write().corrupt.insert(number..number + 1);
     }
 
-    fn offer(&self, lookup: &mut Lookup, number: u64, bytes: &[u8]) -> Result<Verdict, Error> {
+    fn try_candidate(
+        &self,
+        lookup: &mut Lookup,
+        number: u64,
+        bytes: &[u8],
+    ) -> Result<Verdict, Error> {
         let Some(block) = self.numbers.name(number) else { return Ok(Verdict::Unknown) };
-        let Some(expected) = lookup.digest(self.tree, block) else { return Ok(Verdict::Unknown) };
-        if self.tree.corruption(block, expected.as_bytes(), bytes).is_some() {
+        let Ok(expected) = self.tree.expected(lookup, block) else { return Ok(Verdict::Unknown) };
+        if self.tree.check(block, expected.as_bytes(), bytes).is_some() {
             return Ok(Verdict::Wrong);
         }
         self.keep(block, bytes)?;

@@ -29,7 +29,7 @@ const CHUNK_SLOTS: usize = 64;
 const USED: u64 = 1 << 63;
 
 /// Verified hash blocks by their number in the tree, counted from its first one on the hash device.
-pub(crate) struct HashCache {
+pub(super) struct HashCache {
     shards: Box<[Mutex<Shard>]>,
     blocks: u64,
 }
@@ -47,7 +47,7 @@ struct Shard {
 
 impl HashCache {
     /// A cache of at most `bytes` bytes, book-keeping included, for the tree with these parameters.
-    pub(crate) fn new(params: &Params, bytes: u64) -> HashCache {
+    pub(super) fn new(params: &Params, bytes: u64) -> HashCache {
         let blocks = bytes / cost(params.hash_block_size());
         let blocks = blocks.min(params.geometry().hash_blocks());
         let least = u64::try_from(MAX_WAYS).unwrap_or(u64::MAX);
@@ -62,17 +62,17 @@ impl HashCache {
     }
 
     /// The bytes that hold the whole tree with these parameters.
-    pub(crate) fn size_for(params: &Params) -> u64 {
+    pub(super) fn size_for(params: &Params) -> u64 {
         params.geometry().hash_blocks().saturating_mul(cost(params.hash_block_size()))
     }
 
     /// How many hash blocks it can hold.
-    pub(crate) fn blocks(&self) -> u64 {
+    pub(super) fn blocks(&self) -> u64 {
         self.blocks
     }
 
     /// Lets `copy` look at a block, if it is there.
-    pub(crate) fn get<R>(&self, block: u64, copy: impl FnOnce(&[u8]) -> R) -> Option<R> {
+    pub(super) fn get<R>(&self, block: u64, copy: impl FnOnce(&[u8]) -> R) -> Option<R> {
         let (mut shard, key) = self.shard(block);
         let slot = shard.find(key)?;
         shard.tags[slot] |= USED;
@@ -80,7 +80,7 @@ impl HashCache {
     }
 
     /// Keeps a copy of a verified hash block, in place of another one if there is no room.
-    pub(crate) fn insert(&self, block: u64, bytes: &[u8]) {
+    pub(super) fn insert(&self, block: u64, bytes: &[u8]) {
         let (mut shard, key) = self.shard(block);
         // Another thread may have been as fast.
         if !shard.tags.is_empty() && shard.find(key).is_none() {

@@ -1,6 +1,6 @@
 //! What a reader has done so far.
 //!
-//! Counted by threads on lines of their own, so that counting does not make them wait for one another.
+//! Counted by threads on cache lines of their own, so that counting does not make them wait for one another.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -27,19 +27,19 @@ pub struct Counters {
     pub repairs: u64,
 }
 
-/// More than that many threads share lines.
-const LINES: usize = 16;
+/// More than that many threads share counts.
+const SHARES: usize = 16;
 
 /// The counters under way.
 #[derive(Default)]
-pub(crate) struct Counting {
-    lines: [Line; LINES],
+pub(super) struct Counting {
+    shares: [ThreadCounts; SHARES],
 }
 
 /// What one thread counts, on cache lines that no other one writes to.
 #[derive(Default)]
 #[repr(align(128))]
-pub(crate) struct Line {
+pub(crate) struct ThreadCounts {
     pub(crate) data_blocks_read: Count,
     pub(crate) hash_blocks_read: Count,
     pub(crate) cache_hits: Count,
@@ -64,29 +64,30 @@ impl Count {
 }
 
 impl Counting {
-    /// The line of this thread.
-    pub(crate) fn line(&self) -> &Line {
+    /// What this thread counts.
+    pub(super) fn of_this_thread(&self) -> &ThreadCounts {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
-            static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed) % LINES;
+            static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARES;
         }
         // A thread that is about to end has none left; any other does.
-        &self.lines[NUMBER.try_with(|number| *number).unwrap_or_default()]
+        &self.shares[NUMBER.try_with(|number| *number).unwrap_or_default()]
     }
 
     /// The sum over all threads.
-    pub(crate) fn sum(&self) -> Counters {
-        let sum =
-            |count: fn(&Line) -> &Count| self.lines.iter().map(|line| count(line).get()).sum();
+    pub(super) fn sum(&self) -> Counters {
+        let sum = |count: fn(&ThreadCounts) -> &Count| {
+            self.shares.iter().map(|share| count(share).get()).sum()
+        };
         Counters {
-            data_blocks_read: sum(|line| &line.data_blocks_read),
-            hash_blocks_read: sum(|line| &line.hash_blocks_read),
-            cache_hits: sum(|line| &line.cache_hits),
-            zero_blocks: sum(|line| &line.zero_blocks),
-            unchecked_data_blocks: sum(|line| &line.unchecked_data_blocks),
-            corruptions: sum(|line| &line.corruptions),
-            read_errors: sum(|line| &line.read_errors),
-            repairs: sum(|line| &line.repairs),
+            data_blocks_read: sum(|share| &share.data_blocks_read),
+            hash_blocks_read: sum(|share| &share.hash_blocks_read),
+            cache_hits: sum(|share| &share.cache_hits),
+            zero_blocks: sum(|share| &share.zero_blocks),
+            unchecked_data_blocks: sum(|share| &share.unchecked_data_blocks),
+            corruptions: sum(|share| &share.corruptions),
+            read_errors: sum(|share| &share.read_errors),
+            repairs: sum(|share| &share.repairs),
         }
     }
 }
@@ -100,7 +101,7 @@ mod tests {
         let counting = Counting::default();
         std::thread::scope(|scope| {
             for _ in 0..20 {
-                scope.spawn(|| (0..1000).for_each(|_| counting.line().cache_hits.add(3)));
+                scope.spawn(|| (0..1000).for_each(|_| counting.of_this_thread().cache_hits.add(3)));
             }
         });
         assert_eq!(counting.sum(), Counters { cache_hits: 60_000, ..Counters::default() });

@@ -2,34 +2,38 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 
 use crate::io::ReadAt;
+use crate::layout::Layer;
+use crate::lock::unpoisoned;
+use crate::number::to_len;
+use crate::tree::judge;
 use crate::work::{Pieces, Run, RunBuffer};
 use crate::{BlockRef, CorruptRange, Error};
 
-use super::report::{Collector, append};
-use super::waves::{Waves, mismatch};
+use super::report::{Collector, append, note};
+use super::waves::Waves;
 use super::window::Window;
 
 /// What ended a piece of work on data.
-enum Stop {
+enum EarlyEnd {
     Corrupt(Box<CorruptRange>),
     Error(Error),
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Error(error)
+impl From<Error> for EarlyEnd {
+    fn from(error: Error) -> EarlyEnd {
+        EarlyEnd::Error(error)
     }
 }
 
-/// What is to be done about a data block.
-enum Demand<'w> {
-    /// Nothing can be: the hash block above it is corrupt.
-    Unchecked,
-    /// Nothing is to be: it counts as zeros.
+/// What the tree says of a data block.
+enum Expectation<'w> {
+    /// Nothing: the hash block above it is corrupt, so that the block cannot be checked.
+    Unknown,
+    /// It counts as zeros, and is not checked.
     Zero,
     /// Its digest must be this.
     Digest(&'w [u8]),
@@ -60,16 +64,14 @@ where
         Pieces::new(self.params(), data).for_each(self.crew, Buffer::default, |buffer, blocks| {
             let mut corrupt = Vec::new();
             self.verify_runs(buffer, blocks.clone(), parent, |ranges| {
-                ranges.into_iter().for_each(|range| {
-                    append(&mut corrupt, range, usize::MAX);
-                });
+                ranges.into_iter().for_each(|range| append(&mut corrupt, range));
                 Ok::<(), Error>(())
             })?;
-            let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pending = unpoisoned(pending.lock());
             let (next, waiting) = &mut *pending;
             waiting.insert(blocks.start, (blocks.end, corrupt));
             while let Some((end, corrupt)) = waiting.remove(next) {
-                let mut collector = collector.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut collector = unpoisoned(collector.lock());
                 corrupt.into_iter().for_each(|range| collector.add(range));
                 *next = end;
             }
@@ -86,14 +88,14 @@ where
         let pieces = Pieces::new(self.params(), self.data_of(wave));
         let done = pieces.for_each(self.crew, Buffer::default, |buffer, blocks| {
             self.verify_runs(buffer, blocks, parent, |ranges| match ranges.first() {
-                Some(&first) => Err(Stop::Corrupt(Box::new(first))),
+                Some(&first) => Err(EarlyEnd::Corrupt(Box::new(first))),
                 None => Ok(()),
             })
         });
         match done {
             Ok(()) => Ok(None),
-            Err(Stop::Corrupt(first)) => Ok(Some(*first)),
-            Err(Stop::Error(error)) => Err(error),
+            Err(EarlyEnd::Corrupt(first)) => Ok(Some(*first)),
+            Err(EarlyEnd::Error(error)) => Err(error),
         }
     }
 
@@ -142,10 +144,10 @@ where
     fn is_any_to_compare(&self, run: &Run, parent: Option<&Window>) -> bool {
         let (mut unchecked, mut zero) = (0, 0);
         for block in run.blocks.clone() {
-            match self.demand(parent, block) {
-                Demand::Unchecked => unchecked += 1,
-                Demand::Zero => zero += 1,
-                Demand::Digest(_) => {}
+            match self.expectation(parent, block) {
+                Expectation::Unknown => unchecked += 1,
+                Expectation::Zero => zero += 1,
+                Expectation::Digest(_) => {}
             }
         }
         self.counts.unchecked_data_blocks.fetch_add(unchecked, Ordering::Relaxed);
@@ -161,34 +163,32 @@ where
         parent: Option<&Window>,
     ) -> Result<Vec<CorruptRange>, Error> {
         let digest_size = self.hasher().digest_size();
-        let count = usize::try_from(run.len()).unwrap_or(usize::MAX);
-        buffer.digests.resize(count * digest_size, 0);
+        buffer.digests.resize(to_len(run.len()) * digest_size, 0);
         self.data.hash(&mut buffer.run, run, &mut buffer.digests)?;
         let (mut compared, mut corrupt) = (0, Vec::new());
         for (block, actual) in run.blocks.clone().zip(buffer.digests.chunks_exact(digest_size)) {
-            let Demand::Digest(expected) = self.demand(parent, block) else { continue };
+            let Expectation::Digest(expected) = self.expectation(parent, block) else { continue };
             compared += 1;
-            if expected != actual {
-                let first = BlockRef::Data { block };
-                let corruption = mismatch(expected, actual);
-                append(&mut corrupt, CorruptRange { first, blocks: 1, corruption }, usize::MAX);
+            let name = BlockRef::Data { block };
+            if let Some(corruption) = judge(self.geometry(), name, expected, actual, &[]) {
+                note(&mut corrupt, name, corruption);
             }
         }
         self.counts.data_blocks.fetch_add(compared, Ordering::Relaxed);
         Ok(corrupt)
     }
 
-    fn demand<'w>(&'w self, parent: Option<&'w Window>, block: u64) -> Demand<'w> {
-        match self.expected(parent, 0, block) {
-            None => Demand::Unchecked,
+    fn expectation<'w>(&'w self, parent: Option<&'w Window>, block: u64) -> Expectation<'w> {
+        match self.expected(parent, Layer::Data, block) {
+            None => Expectation::Unknown,
             Some(digest) if self.verifier.ignore_zero_blocks => {
                 if digest == self.data.zero().as_bytes() {
-                    Demand::Zero
+                    Expectation::Zero
                 } else {
-                    Demand::Digest(digest)
+                    Expectation::Digest(digest)
                 }
             }
-            Some(digest) => Demand::Digest(digest),
+            Some(digest) => Expectation::Digest(digest),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{CorruptRange, Report};
+use crate::layout::Layer;
+use crate::{BlockRef, CorruptRange, Corruption, Report};
 
 /// An intact image: every data block and every hash block was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,32 +18,31 @@ pub struct Verified {
     pub zero_blocks: u64,
 }
 
-/// Collects ranges. Each area (the data, or one hash level) must come in ascending order; then what is kept
-/// under the limit does not depend on how the work was split.
+/// Collects ranges. Those of each layer must come in ascending order; then what is kept under the
+/// limit does not depend on how the work was split.
 pub(super) struct Collector {
     limit: usize,
-    /// By area: data under `None`, which sorts first, then level 0 and up.
-    areas: BTreeMap<Option<u8>, Vec<CorruptRange>>,
+    layers: BTreeMap<Layer, Vec<CorruptRange>>,
     corrupt_blocks: u64,
     dropped: bool,
 }
 
 impl Collector {
     pub(super) fn new(limit: usize) -> Collector {
-        Collector { limit, areas: BTreeMap::new(), corrupt_blocks: 0, dropped: false }
+        Collector { limit, layers: BTreeMap::new(), corrupt_blocks: 0, dropped: false }
     }
 
     pub(super) fn add(&mut self, range: CorruptRange) {
         self.corrupt_blocks += range.blocks;
-        let ranges = self.areas.entry(range.first.level()).or_default();
-        if !append(ranges, range, self.limit) {
+        let ranges = self.layers.entry(range.first.layer()).or_default();
+        if !append_within(ranges, range, self.limit) {
             self.dropped = true;
         }
     }
 
     /// The report, unless nothing is corrupt.
     pub(super) fn finish(self, unchecked_data_blocks: u64) -> Option<Report> {
-        let in_order = self.areas.into_values().rev().flatten();
+        let in_order = self.layers.into_values().rev().flatten();
         let mut corruptions: Vec<_> = in_order.collect();
         let truncated = self.dropped || corruptions.len() > self.limit;
         corruptions.truncate(self.limit);
@@ -55,8 +55,18 @@ impl Collector {
     }
 }
 
-/// Appends to ranges in ascending order, joining neighbours; says whether it was kept within the limit.
-pub(super) fn append(ranges: &mut Vec<CorruptRange>, range: CorruptRange, limit: usize) -> bool {
+/// Appends a corrupt block to ranges in ascending order, joining neighbours.
+pub(super) fn note(ranges: &mut Vec<CorruptRange>, first: BlockRef, corruption: Corruption) {
+    append(ranges, CorruptRange { first, blocks: 1, corruption });
+}
+
+/// Appends to ranges in ascending order, joining neighbours.
+pub(super) fn append(ranges: &mut Vec<CorruptRange>, range: CorruptRange) {
+    append_within(ranges, range, usize::MAX);
+}
+
+/// Appends as [`append`], up to a limit; says whether the range was kept.
+fn append_within(ranges: &mut Vec<CorruptRange>, range: CorruptRange, limit: usize) -> bool {
     if let Some(last) = ranges.last_mut()
         && last.first.block() + last.blocks == range.first.block()
     {
@@ -73,7 +83,6 @@ pub(super) fn append(ranges: &mut Vec<CorruptRange>, range: CorruptRange, limit:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BlockRef, Corruption};
 
     fn range(first: BlockRef, blocks: u64) -> CorruptRange {
         CorruptRange { first, blocks, corruption: Corruption::SpareBytes { offset: 0 } }

@@ -3,135 +3,127 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use crate::io::{ReadAt, first_failing};
+use crate::io::{FailedBlock, ReadAt, read_blocks};
+use crate::layout::Layer;
+use crate::number::{to_len, to_u64};
+use crate::tree::judge;
 use crate::work::RUN_SIZE;
 use crate::{BlockRef, CorruptRange, Corruption, Error};
 
 use super::Search;
-use super::report::append;
-use super::waves::{Waves, mismatch};
-use super::window::Window;
+use super::report::{append, note};
+use super::waves::Waves;
+use super::window::{Fresh, Window};
 
 impl<D, H> Waves<'_, D, H>
 where
     D: ReadAt + ?Sized,
     H: ReadAt + ?Sized,
 {
-    /// Moves the window of `level` to the hash blocks above this wave, verifies the new ones against the
-    /// window above, and returns the corrupt ones as ranges in order.
+    /// Moves the window of `level` to the hash blocks above this wave, verifies the new ones against
+    /// the window above, and returns the corrupt ones as ranges in order.
+    ///
+    /// # Panics
+    /// If there is no such level.
     pub(super) fn verify_level(
         &self,
-        level: usize,
+        level: u8,
         wave: &Range<u64>,
         windows: &mut [Window],
     ) -> Result<Vec<CorruptRange>, Error> {
-        let (lower, upper) = windows.split_at_mut(level + 1);
+        let (window, above) = windows.split_at_mut(usize::from(level) + 1);
+        let (window, parent) = (&mut window[usize::from(level)], above.first());
         let block_size = self.params().hash_block_size();
-        let per_block = self.geometry().hashes_per_block();
-        let above = (0..level).fold(wave.clone(), |range, _| {
-            range.start / per_block..(range.end - 1) / per_block + 1
-        });
-        let fresh = lower[level].advance_to(above, block_size);
-        let window = &mut lower[level];
-        let per_run = block_size.blocks_in(RUN_SIZE);
-        let chunk = usize::try_from(per_run).unwrap_or(usize::MAX);
-        let kept = window.verified.len() - fresh;
-        let parent = upper.first();
-        let fresh_bytes = &mut window.bytes[block_size.buffer_len(kept)..];
-        let first = window.first + u64::try_from(kept).unwrap_or(u64::MAX);
+        let Fresh { first, bytes, verified } =
+            window.advance_to(self.blocks_above(level, wave), block_size);
+        let per_run = to_len(block_size.blocks_in(RUN_SIZE));
         let results = self.crew.in_chunks(
-            (fresh_bytes, block_size.buffer_len(chunk)),
-            (&mut window.verified[kept..], chunk),
+            (bytes, block_size.buffer_len(per_run)),
+            (verified, per_run),
             |index, bytes, verified| {
-                let first = first + u64::try_from(index).unwrap_or(u64::MAX) * per_run;
+                let first = first + to_u64(index * per_run);
                 self.verify_hash_blocks(level, first, bytes, verified, parent)
             },
         );
+        self.up_to_failure(results)
+    }
+
+    /// The hash blocks of `level` that stand above a wave, or are the wave.
+    fn blocks_above(&self, level: u8, wave: &Range<u64>) -> Range<u64> {
+        let above = |block| self.geometry().hash_block_above(block);
+        (0..level).fold(wave.clone(), |blocks, _| above(blocks.start)..above(blocks.end - 1) + 1)
+    }
+
+    /// What was found in chunks that follow one another. What comes first in the order is what
+    /// counts, as in the data: after a corruption that ends the search, a failure does not matter.
+    fn up_to_failure(
+        &self,
+        results: Vec<Result<Vec<CorruptRange>, Error>>,
+    ) -> Result<Vec<CorruptRange>, Error> {
         let mut corrupt = Vec::new();
         for ranges in results {
+            let is_enough = self.search == Search::First && !corrupt.is_empty();
             match ranges {
-                // What comes first in the order is what counts, as in the data.
-                Err(error) if !matches!(error, Error::Cancelled) && self.is_enough(&corrupt) => {
-                    break;
-                }
-                ranges => ranges?.into_iter().for_each(|range| {
-                    append(&mut corrupt, range, usize::MAX);
-                }),
+                Err(error) if is_enough && !matches!(error, Error::Cancelled) => break,
+                ranges => ranges?.into_iter().for_each(|range| append(&mut corrupt, range)),
             }
         }
         Ok(corrupt)
     }
 
-    fn is_enough(&self, corrupt: &[CorruptRange]) -> bool {
-        self.search == Search::First && !corrupt.is_empty()
-    }
-
-    /// Reads hash blocks into `bytes`, and marks in `verified` those whose digests are what the level above
-    /// says.
+    /// Reads hash blocks into `bytes`, and marks in `verified` those whose digests are what the level
+    /// above says.
     fn verify_hash_blocks(
         &self,
-        level: usize,
+        level: u8,
         first: u64,
         bytes: &mut [u8],
         verified: &mut [bool],
         parent: Option<&Window>,
     ) -> Result<Vec<CorruptRange>, Error> {
-        let shape = self.geometry().levels()[level];
-        let level = u8::try_from(level).unwrap_or(u8::MAX);
-        let block_size = self.params().hash_block_size();
-        let start = self.verifier.trusted.hash_area().tree_range().start;
-        let offset = start + (shape.start + first) * u64::from(block_size);
-        if let Err(error) = self.hash.read_exact_at(bytes, offset) {
-            let mut block = vec![0; block_size.buffer_len(1)];
-            let blocks = u64::try_from(verified.len()).unwrap_or(u64::MAX);
-            let (index, source) = first_failing(error, blocks, |index| {
-                self.hash.read_exact_at(&mut block, offset + index * u64::from(block_size))
-            });
-            return Err(Error::Read {
-                block: BlockRef::Hash { level, block: first + index },
-                source,
-            });
-        }
-        let mut digests = vec![0; verified.len() * self.hasher().digest_size()];
-        self.hasher().hash_many(bytes, block_size.buffer_len(1), &mut digests);
+        self.read_hash_blocks(level, first, bytes)?;
+        let (digest_size, block_len) =
+            (self.hasher().digest_size(), self.params().hash_block_size().buffer_len(1));
+        let mut digests = vec![0; verified.len() * digest_size];
+        self.hasher().hash_many(bytes, block_len, &mut digests);
         let (mut compared, mut corrupt) = (0, Vec::new());
-        let blocks = bytes.chunks_exact(block_size.buffer_len(1));
-        let digests = digests.chunks_exact(self.hasher().digest_size());
-        for (block, ((bytes, actual), verified)) in (first..).zip(blocks.zip(digests).zip(verified))
-        {
-            let Some(expected) = self.expected(parent, level + 1, block) else { continue };
-            compared += 1;
-            *verified = expected == actual;
-            let corruption = match *verified {
-                true => self.spare_byte(level, block, bytes),
-                false => Some(mismatch(expected, actual)),
+        let hashed = bytes.chunks_exact(block_len).zip(digests.chunks_exact(digest_size));
+        for (block, ((bytes, actual), verified)) in (first..).zip(hashed.zip(verified)) {
+            let Some(expected) = self.expected(parent, Layer::Level(level), block) else {
+                continue;
             };
-            if let Some(corruption) = corruption {
-                let first = BlockRef::Hash { level, block };
-                append(&mut corrupt, CorruptRange { first, blocks: 1, corruption }, usize::MAX);
-            }
+            compared += 1;
+            let name = BlockRef::Hash { level, block };
+            let corruption = judge(self.geometry(), name, expected, actual, bytes);
+            *verified = !matches!(corruption, Some(Corruption::Digest { .. }));
+            corruption.into_iter().for_each(|corruption| note(&mut corrupt, name, corruption));
         }
         self.counts.hash_blocks.fetch_add(compared, Ordering::Relaxed);
-        self.advance(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+        self.advance(to_u64(bytes.len()))?;
         Ok(corrupt)
     }
 
-    /// What the hash block at `level` above says the digest of block `position` is; the root hash above the
-    /// top. `None` if that hash block is corrupt, so that nothing can be said.
+    fn read_hash_blocks(&self, level: u8, first: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        let block_len = self.params().hash_block_size().buffer_len(1);
+        let offset = self.verifier.trusted.hash_area().offset_of(self.params(), level, first);
+        let read = read_blocks(self.hash, bytes, block_len, offset);
+        read.map_err(|FailedBlock { index, error: source }| Error::Read {
+            block: BlockRef::Hash { level, block: first + index },
+            source,
+        })
+    }
+
+    /// The digest that a block must have: as the window above its layer states it, or the root hash.
+    /// `None` if the hash block above it is corrupt, so that nothing can be said.
     pub(super) fn expected<'w>(
         &'w self,
         parent: Option<&'w Window>,
-        level: u8,
+        layer: Layer,
         position: u64,
     ) -> Option<&'w [u8]> {
         let Some(window) = parent else { return Some(self.root.as_bytes()) };
-        let slot = self.geometry().locate(level, position);
-        let block = window.block(slot.block, self.params().hash_block_size())?;
-        Some(self.geometry().digest_at(slot, block))
-    }
-
-    fn spare_byte(&self, level: u8, block: u64, bytes: &[u8]) -> Option<Corruption> {
-        let offset = self.geometry().spare_byte(level, block, bytes)?;
-        Some(Corruption::SpareBytes { offset })
+        let above = self.geometry().hash_block_above(position);
+        let hash_block = window.block(above, self.params().hash_block_size())?;
+        Some(self.geometry().digest_in(hash_block, layer, position))
     }
 }

@@ -12,13 +12,15 @@
 //! levels are still searched to the end, so that the answer is the same for any number of threads.
 
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use crate::hash::{BlockHasher, digest};
+use crate::hash::BlockHasher;
 use crate::io::ReadAt;
+use crate::layout::Layer;
+use crate::lock::unpoisoned;
 use crate::work::{self, Crew, Reader};
-use crate::{CorruptRange, Corruption, Digest, Error, Geometry, Params, Report};
+use crate::{CorruptRange, Digest, Error, Geometry, Params, Report};
 
 use super::report::Collector;
 use super::window::Window;
@@ -51,13 +53,6 @@ pub(super) struct Counts {
     pub(super) unchecked_data_blocks: AtomicU64,
 }
 
-/// What remains to be searched: the lowest level, or the data too.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Floor {
-    Data,
-    Level(usize),
-}
-
 impl<'a, D, H> Waves<'a, D, H>
 where
     D: ReadAt + ?Sized,
@@ -88,39 +83,36 @@ where
 
     fn run_all(&self) -> Result<Collector, Error> {
         let collector = Mutex::new(Collector::new(self.verifier.limit));
-        let add = |range| collector.lock().unwrap_or_else(PoisonError::into_inner).add(range);
+        let add = |range| unpoisoned(collector.lock()).add(range);
         let mut windows = self.windows();
         for wave in self.waves() {
-            for level in (0..windows.len()).rev() {
+            for level in self.geometry().levels_down() {
                 self.verify_level(level, &wave, &mut windows)?.into_iter().for_each(add);
             }
             self.verify_data_all(&wave, windows.first(), &collector)?;
         }
-        Ok(collector.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(unpoisoned(collector.into_inner()))
     }
 
     fn run_to_first(&self) -> Result<Verified, Error> {
         let mut windows = self.windows();
         let mut found: Option<CorruptRange> = None;
-        let mut floor = Floor::Data;
         for wave in self.waves() {
-            for level in (0..windows.len()).rev() {
-                if matches!(floor, Floor::Level(lowest) if level < lowest) {
+            for layer in self.geometry().layers() {
+                // Nothing that comes later in the order matters any more.
+                if found.is_some_and(|range| layer <= range.first.layer()) {
                     break;
                 }
-                let corrupt = self.verify_level(level, &wave, &mut windows)?;
-                if let Some(&first) = corrupt.first() {
-                    found = Some(first);
-                    floor = Floor::Level(level + 1);
-                }
+                let first = match layer {
+                    Layer::Level(level) => {
+                        self.verify_level(level, &wave, &mut windows)?.first().copied()
+                    }
+                    Layer::Data => self.verify_data_to_first(&wave, windows.first())?,
+                };
+                found = first.or(found);
             }
-            if floor == Floor::Data
-                && let Some(first) = self.verify_data_to_first(&wave, windows.first())?
+            if found.is_some_and(|range| self.geometry().level_above(range.first.layer()).is_none())
             {
-                found = Some(first);
-                floor = Floor::Level(0);
-            }
-            if floor == Floor::Level(windows.len()) {
                 break;
             }
         }
@@ -130,7 +122,7 @@ where
         }
     }
 
-    /// The happy end.
+    /// Checks that nothing was left out, then reports.
     ///
     /// # Panics
     /// When a block was overlooked: better no answer than a wrong yes.
@@ -178,9 +170,4 @@ where
     pub(super) fn advance(&self, bytes: u64) -> Result<(), Error> {
         work::advance(self.verifier.work.progress, bytes)
     }
-}
-
-/// A block that has another digest than its parent says.
-pub(super) fn mismatch(expected: &[u8], actual: &[u8]) -> Corruption {
-    Corruption::Digest { expected: digest(expected), actual: digest(actual) }
 }

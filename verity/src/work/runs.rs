@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::hash::BlockHasher;
-use crate::io::{Extent, KnownExtent, Source, first_failing};
+use crate::io::{Extent, FailedBlock, KnownExtent, Source, first_unreadable};
 use crate::number::to_len;
 use crate::{BlockRef, Digest, Error, Params};
 
@@ -159,11 +159,9 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
     /// Which block of a run it was that could not be read.
     fn first_unreadable(&self, run: &Run, error: io::Error) -> Error {
         let block_size = self.params.data_block_size();
-        let mut block = vec![0; block_size.buffer_len(1)];
-        let (index, error) = first_failing(error, run.len(), |index| {
-            let offset = (run.blocks.start + index) * u64::from(block_size);
-            self.source.source_read_exact_at(&mut block, offset)
-        });
+        let (len, offset) = (block_size.buffer_len(1), run.blocks.start * u64::from(block_size));
+        let FailedBlock { index, error } =
+            first_unreadable(self.source, error, run.len(), len, offset);
         unreadable(run.blocks.start + index, error)
     }
 }
