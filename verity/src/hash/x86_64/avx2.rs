@@ -7,6 +7,7 @@ use crate::cpu::{Avx2, entries};
 use super::super::group::Group;
 use super::super::lanes::{Lanes, block_start};
 use super::super::walk;
+use super::operations::operations;
 
 entries! {
     Avx2: "avx2";
@@ -17,14 +18,11 @@ entries! {
 struct U32x8(__m256i, Avx2);
 
 impl Lanes for U32x8 {
-    type Word = u32;
-    type Cpu = Avx2;
-    const LANES: usize = 8;
-
-    #[inline(always)]
-    fn splat(cpu: Avx2, word: u32) -> Self {
-        // SAFETY: `cpu` is a token.
-        U32x8(unsafe { _mm256_set1_epi32(word.cast_signed()) }, cpu)
+    operations! {
+        u32 in 8 lanes by Avx2,
+        splat: _mm256_set1_epi32, store: _mm256_storeu_si256,
+        add: _mm256_add_epi32, xor: _mm256_xor_si256, and: _mm256_and_si256,
+        shr: _mm256_srlv_epi32, shl: _mm256_sllv_epi32
     }
 
     /// Four lanes of half a line.
@@ -66,49 +64,10 @@ impl Lanes for U32x8 {
         words
     }
 
-    #[inline(always)]
-    fn store(self, words: &mut [u32]) {
-        let words = &mut words[..8];
-        // SAFETY: `self` is made from a token; `words` has 32 bytes.
-        unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), self.0) }
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: `self` is made from a token.
-        U32x8(unsafe { _mm256_add_epi32(self.0, other.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        // SAFETY: `self` is made from a token.
-        U32x8(unsafe { _mm256_xor_si256(self.0, other.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn and(self, other: Self) -> Self {
-        // SAFETY: `self` is made from a token.
-        U32x8(unsafe { _mm256_and_si256(self.0, other.0) }, self.1)
-    }
-
     /// There is no such instruction.
     #[inline(always)]
     fn rotr(self, bits: u32) -> Self {
         self.shr(bits).xor(self.shl(32 - bits))
-    }
-
-    #[inline(always)]
-    fn shr(self, bits: u32) -> Self {
-        let bits = U32x8::splat(self.1, bits);
-        // SAFETY: `self` is made from a token.
-        U32x8(unsafe { _mm256_srlv_epi32(self.0, bits.0) }, self.1)
-    }
-
-    #[inline(always)]
-    fn shl(self, bits: u32) -> Self {
-        let bits = U32x8::splat(self.1, bits);
-        // SAFETY: `self` is made from a token.
-        U32x8(unsafe { _mm256_sllv_epi32(self.0, bits.0) }, self.1)
     }
 }
 

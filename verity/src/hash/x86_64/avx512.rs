@@ -9,6 +9,7 @@ use crate::cpu::{Avx512, entries};
 use super::super::group::Group;
 use super::super::lanes::{Lanes, Pair, block_start};
 use super::super::walk;
+use super::operations::operations;
 
 entries! {
     Avx512: "avx512f,avx512bw";
@@ -24,55 +25,16 @@ struct U32x16(__m512i, Avx512);
 #[derive(Clone, Copy)]
 struct U64x8(__m512i, Avx512);
 
-/// The operations that need no more than to be named for a size of words.
-macro_rules! operations {
-    (
-        $word:ident, $lanes:literal,
-        $splat:ident, $add:ident, $rotr:ident, $shr:ident, $shl:ident
-    ) => {
-        type Word = $word;
-        type Cpu = Avx512;
-        const LANES: usize = $lanes;
+/// What AVX-512 has besides, with the rotation of a size of words.
+macro_rules! more_operations {
+    ($rotr:ident) => {
         const AHEAD: bool = true;
-
-        #[inline(always)]
-        fn splat(cpu: Avx512, word: $word) -> Self {
-            // SAFETY: `cpu` is a token.
-            Self(unsafe { $splat(word.cast_signed()) }, cpu)
-        }
-
-        #[inline(always)]
-        fn store(self, words: &mut [$word]) {
-            let words = &mut words[..$lanes];
-            // SAFETY: `self` is made from a token; `words` has 64 bytes.
-            unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), self.0) }
-        }
-
-        #[inline(always)]
-        fn add(self, other: Self) -> Self {
-            // SAFETY: `self` is made from a token.
-            Self(unsafe { $add(self.0, other.0) }, self.1)
-        }
 
         #[inline(always)]
         fn rotr(self, bits: u32) -> Self {
             let bits = Self::splat(self.1, bits.into());
             // SAFETY: `self` is made from a token.
             Self(unsafe { $rotr(self.0, bits.0) }, self.1)
-        }
-
-        #[inline(always)]
-        fn shr(self, bits: u32) -> Self {
-            let bits = Self::splat(self.1, bits.into());
-            // SAFETY: `self` is made from a token.
-            Self(unsafe { $shr(self.0, bits.0) }, self.1)
-        }
-
-        #[inline(always)]
-        fn shl(self, bits: u32) -> Self {
-            let bits = Self::splat(self.1, bits.into());
-            // SAFETY: `self` is made from a token.
-            Self(unsafe { $shl(self.0, bits.0) }, self.1)
         }
 
         #[inline(always)]
@@ -88,18 +50,6 @@ macro_rules! operations {
                 // every CPU of this architecture has it.
                 unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
             }
-        }
-
-        #[inline(always)]
-        fn xor(self, other: Self) -> Self {
-            // SAFETY: `self` is made from a token.
-            Self(unsafe { _mm512_xor_si512(self.0, other.0) }, self.1)
-        }
-
-        #[inline(always)]
-        fn and(self, other: Self) -> Self {
-            // SAFETY: `self` is made from a token.
-            Self(unsafe { _mm512_and_si512(self.0, other.0) }, self.1)
         }
 
         #[inline(always)]
@@ -123,15 +73,13 @@ macro_rules! operations {
 }
 
 impl Lanes for U32x16 {
-    operations!(
-        u32,
-        16,
-        _mm512_set1_epi32,
-        _mm512_add_epi32,
-        _mm512_rorv_epi32,
-        _mm512_srlv_epi32,
-        _mm512_sllv_epi32
-    );
+    operations! {
+        u32 in 16 lanes by Avx512,
+        splat: _mm512_set1_epi32, store: _mm512_storeu_si512,
+        add: _mm512_add_epi32, xor: _mm512_xor_si512, and: _mm512_and_si512,
+        shr: _mm512_srlv_epi32, shl: _mm512_sllv_epi32
+    }
+    more_operations!(_mm512_rorv_epi32);
 
     /// Four lanes.
     #[inline(always)]
@@ -164,15 +112,13 @@ impl Lanes for U32x16 {
 }
 
 impl Lanes for U64x8 {
-    operations!(
-        u64,
-        8,
-        _mm512_set1_epi64,
-        _mm512_add_epi64,
-        _mm512_rorv_epi64,
-        _mm512_srlv_epi64,
-        _mm512_sllv_epi64
-    );
+    operations! {
+        u64 in 8 lanes by Avx512,
+        splat: _mm512_set1_epi64, store: _mm512_storeu_si512,
+        add: _mm512_add_epi64, xor: _mm512_xor_si512, and: _mm512_and_si512,
+        shr: _mm512_srlv_epi64, shl: _mm512_sllv_epi64
+    }
+    more_operations!(_mm512_rorv_epi64);
 
     /// Four lanes of half a line.
     #[inline(always)]

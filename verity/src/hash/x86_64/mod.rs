@@ -2,6 +2,7 @@
 
 mod avx2;
 mod avx512;
+mod operations;
 mod sha_ni;
 mod sha_ni_vl;
 
