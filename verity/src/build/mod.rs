@@ -28,7 +28,7 @@ use std::num::NonZeroUsize;
 use crate::fec::FecPlatform;
 use crate::hash::Platform;
 use crate::io::{ReadAt, Source, WriteAt};
-use crate::work::{Kernels, Reader, Tap, Work};
+use crate::work::{Kernels, RunReader, Tap, Work};
 use crate::{Error, FecArea, HashArea, Params, Progress, RootHash};
 
 use self::assembler::Assembler;
@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
-        let reader = Reader::new(source, self.params, &hasher).taps(self.taps);
+        let reader = RunReader::new(source, self.params, &hasher).taps(self.taps);
         let runs = Runs { reader, assembler: &assembler, progress: self.work.progress };
         self.work.run(|crew| runs.for_each(crew))?;
         Ok(assembler.finish())
@@ -179,7 +179,7 @@ impl<'a> Builder<'a> {
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
-        let reader = Reader::new(source, self.params, &hasher).taps(self.taps);
+        let reader = RunReader::new(source, self.params, &hasher).taps(self.taps);
         let encoder = &self.work.kernels.encoder(*fec_area);
         let progress = self.work.progress;
         let rounds =

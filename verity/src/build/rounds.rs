@@ -12,14 +12,14 @@ use std::ops::Range;
 use crate::fec::Encoder;
 use crate::io::{ReadAt, Source, WriteAt};
 use crate::number::to_len;
-use crate::work::{self, Crew, Reader, RunBuffer, Units};
+use crate::work::{self, Crew, RunBuffer, RunReader, Units};
 use crate::{Error, HashArea, Progress};
 
 use super::assembler::Assembler;
 
 /// A data source on its way to tree and parity.
 pub(super) struct Rounds<'a, S: ?Sized, H: ?Sized, F: ?Sized> {
-    pub(super) reader: Reader<'a, S>,
+    pub(super) reader: RunReader<'a, S>,
     pub(super) assembler: &'a Assembler<'a>,
     pub(super) encoder: &'a Encoder,
     pub(super) hash: &'a H,

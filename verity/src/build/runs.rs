@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use crate::io::Source;
 use crate::number::to_len;
-use crate::work::{self, Crew, Pieces, Reader, Run, RunBuffer};
+use crate::work::{self, Crew, Pieces, Run, RunBuffer, RunReader};
 use crate::{Error, Progress};
 
 use super::assembler::Assembler;
 
 /// A data source, and where its digests and its bytes go.
 pub(super) struct Runs<'a, S: ?Sized> {
-    pub(super) reader: Reader<'a, S>,
+    pub(super) reader: RunReader<'a, S>,
     pub(super) assembler: &'a Assembler<'a>,
     pub(super) progress: &'a dyn Progress,
 }

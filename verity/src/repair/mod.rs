@@ -30,7 +30,7 @@ use crate::fec::FecPlatform;
 use crate::hash::Platform;
 use crate::io::ReadAt;
 use crate::tree::{CACHE_SIZE, Tree};
-use crate::work::{Kernels, Reader, Work};
+use crate::work::{Kernels, RunReader, Work};
 use crate::{Error, FecArea, FecError, Progress, TrustedParams};
 
 pub use self::reader::FecRepair;
@@ -175,7 +175,7 @@ impl<'a> Repairer<'a> {
         let state = &State::new(Numbers::new(params), &tree, decoder, sink);
         let covered = Covered::new(&self.trusted, self.fec_area, data, tree.hash());
         let rounds = Rounds { covered, fec, decoder, hasher };
-        let reader = Reader::new(data, params, hasher);
+        let reader = RunReader::new(data, params, hasher);
         let (progress, limit) = (self.work.progress, self.limit);
         self.work.run(|crew| {
             let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };

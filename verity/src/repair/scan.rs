@@ -11,7 +11,7 @@ use crate::io::{ReadAt, read_each};
 use crate::layout::Layer;
 use crate::number::to_len;
 use crate::tree::{Expected, Lookup, judge};
-use crate::work::{self, Crew, RUN_SIZE, Reader, Run, RunBuffer};
+use crate::work::{self, Crew, RUN_SIZE, Run, RunBuffer, RunReader};
 use crate::{BlockRef, Corruption, Error, Progress};
 
 use super::RepairSink;
@@ -23,7 +23,7 @@ const MOST_RUNS: u64 = 64;
 /// A search under way.
 pub(super) struct Scan<'a, D: ?Sized, H: ?Sized, S: ?Sized> {
     pub(super) state: &'a State<'a, H, S>,
-    pub(super) reader: Reader<'a, D>,
+    pub(super) reader: RunReader<'a, D>,
     pub(super) crew: Crew,
     pub(super) progress: &'a dyn Progress,
     /// How many blocks were looked at, or found to be under a corrupt hash block: each counts once.

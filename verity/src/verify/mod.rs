@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 
 use crate::hash::Platform;
 use crate::io::ReadAt;
-use crate::work::{Kernels, Reader, Work};
+use crate::work::{Kernels, RunReader, Work};
 use crate::{Error, Progress, TrustedParams};
 
 pub use self::report::Verified;
@@ -146,7 +146,7 @@ impl<'a> Verifier<'a> {
         data.expect_sequential();
         let params = self.trusted.params();
         let hasher = self.work.kernels.hasher(params);
-        let data = Reader::new(data, params, &hasher);
+        let data = RunReader::new(data, params, &hasher);
         self.work.run(|crew| Waves::new(self, crew, data, hash, search).run())
     }
 }

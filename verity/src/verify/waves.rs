@@ -19,7 +19,7 @@ use crate::hash::BlockHasher;
 use crate::io::ReadAt;
 use crate::layout::Layer;
 use crate::lock::unpoisoned;
-use crate::work::{self, Crew, Reader};
+use crate::work::{self, Crew, RunReader};
 use crate::{CorruptRange, Digest, Error, Geometry, Params, Report};
 
 use super::report::Collector;
@@ -33,7 +33,7 @@ const WAVE_SIZE: u64 = 4 * 1024 * 1024;
 pub(super) struct Waves<'a, D: ?Sized, H: ?Sized> {
     pub(super) verifier: &'a Verifier<'a>,
     pub(super) crew: Crew,
-    pub(super) data: Reader<'a, D>,
+    pub(super) data: RunReader<'a, D>,
     pub(super) hash: &'a H,
     pub(super) search: Search,
     pub(super) root: Digest,
@@ -61,7 +61,7 @@ where
     pub(super) fn new(
         verifier: &'a Verifier<'a>,
         crew: Crew,
-        data: Reader<'a, D>,
+        data: RunReader<'a, D>,
         hash: &'a H,
         search: Search,
     ) -> Waves<'a, D, H> {

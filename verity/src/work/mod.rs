@@ -1,4 +1,4 @@
-//! How long work is done: by which threads, in which order, and who hears of it.
+//! How work is done: by which threads and kernels, in which order, and who hears of it.
 //!
 //! ```text
 //!  options    what every worker is told: threads, kernels, progress
@@ -31,6 +31,6 @@ pub(crate) use self::crew::Crew;
 pub(crate) use self::options::Work;
 pub(crate) use self::pieces::Pieces;
 pub(crate) use self::progress::advance;
-pub(crate) use self::runs::{RUN_SIZE, Reader, Run, RunBuffer};
+pub(crate) use self::runs::{RUN_SIZE, Run, RunBuffer, RunReader};
 pub(crate) use self::tap::Tap;
 pub(crate) use self::units::Units;

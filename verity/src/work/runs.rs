@@ -16,7 +16,7 @@ use crate::{BlockRef, Digest, Error, Params};
 use super::tap::Tap;
 
 /// The data blocks of a source, to be read and hashed; shared by all threads.
-pub(crate) struct Reader<'a, S: ?Sized> {
+pub(crate) struct RunReader<'a, S: ?Sized> {
     source: &'a S,
     params: &'a Params,
     hasher: &'a BlockHasher,
@@ -45,14 +45,14 @@ impl Run {
     }
 }
 
-impl<'a, S: Source + ?Sized> Reader<'a, S> {
+impl<'a, S: Source + ?Sized> RunReader<'a, S> {
     pub(crate) fn new(source: &'a S, params: &'a Params, hasher: &'a BlockHasher) -> Self {
-        Reader { source, params, hasher, taps: &[], zero: OnceLock::new() }
+        RunReader { source, params, hasher, taps: &[], zero: OnceLock::new() }
     }
 
     /// Shows each run to these, once it is hashed.
     pub(crate) fn taps(self, taps: &'a [&'a dyn Tap]) -> Self {
-        Reader { taps, ..self }
+        RunReader { taps, ..self }
     }
 
     pub(crate) fn source(&self) -> &'a S {
