@@ -9,10 +9,10 @@
 //! ```
 //!
 //! 1. **The carried line.** A salt of 32 bytes puts every block half a chunk off the grid of
-//!    chunks. Reading chunk by chunk would touch each line twice, and lines of blocks that lie 4096
-//!    bytes apart share one set of the level-1 cache, so that they are gone in between. So a line is
-//!    loaded once; the words that belong to the next chunk wait in `window`. A salt that is no
-//!    multiple of a word shifts the words too.
+//!    chunks. Reading chunk by chunk would touch each line twice, and lines of blocks that lie
+//!    4096 bytes apart share one set of the level-1 cache, so that they are gone in between. So a
+//!    line is loaded once; the words that belong to the next chunk wait in `window`. A salt that
+//!    is no multiple of a word shifts the words too.
 //! 2. **The schedule is worked out in place**, sixteen words before each sixteen rounds use them
 //!    (`sha2`).
 //! 3. **Padding is prepared**: its chunks are the same for every block, and so is their schedule
