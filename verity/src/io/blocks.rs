@@ -83,3 +83,77 @@ fn first_failing(error: io::Error, alone: impl Iterator<Item = io::Result<()>>) 
     // This time every one went well; the failure happened all the same.
     failed.unwrap_or(FailedBlock { index: 0, error })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    /// Four blocks of 8 bytes, of which the third can be neither read nor written.
+    struct Broken;
+
+    impl Broken {
+        fn check(len: usize, offset: u64) -> io::Result<usize> {
+            match offset < 24 && offset + to_u64(len) > 16 {
+                true => Err(ErrorKind::ConnectionReset.into()),
+                false => Ok(len),
+            }
+        }
+    }
+
+    impl ReadAt for Broken {
+        fn len(&self) -> io::Result<u64> {
+            Ok(32)
+        }
+
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+            Broken::check(buf.len(), offset).inspect(|_| buf.fill(7))
+        }
+    }
+
+    impl WriteAt for Broken {
+        fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+            Broken::check(buf.len(), offset)
+        }
+
+        fn set_len(&self, _len: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_block_that_failed_is_named_whatever_went_with_it() {
+        let failed = read_blocks(&Broken, &mut [0; 24], 8, 8).unwrap_err();
+        assert_eq!((failed.index, failed.error.kind()), (1, ErrorKind::ConnectionReset));
+        let failed = write_blocks(&Broken, &[0; 32], 8, 0).unwrap_err();
+        assert_eq!((failed.index, failed.error.kind()), (2, ErrorKind::ConnectionReset));
+        read_blocks(&Broken, &mut [0; 16], 8, 0).unwrap();
+        write_blocks(&Broken, &[0; 8], 8, 24).unwrap();
+    }
+
+    #[test]
+    fn a_failure_that_does_not_come_again_is_still_one() {
+        let error = ErrorKind::TimedOut.into();
+        let failed = first_unreadable(&vec![0; 32], error, 4, 8, 0);
+        assert_eq!((failed.index, failed.error.kind()), (0, ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn what_can_be_read_is_read_around_what_cannot() {
+        let (mut bytes, mut failed) = ([0; 32], Vec::new());
+        let read = |blocks: Range<u64>, bytes: &mut [u8]| {
+            Broken.read_exact_at(bytes, (blocks.start - 100) * 8)
+        };
+        read_each(100..104, &mut bytes, 8, read, |block, bytes, error| {
+            bytes.fill(1);
+            failed.push((block, error.kind()));
+        });
+        assert_eq!(failed, [(102, ErrorKind::ConnectionReset)]);
+        assert_eq!(bytes.map(|byte| byte == 1), std::array::from_fn(|index| index / 8 == 2));
+    }
+}

@@ -1,7 +1,8 @@
 //! Where superblock and tree lie on the hash device.
 //!
-//! Arithmetic only: offsets in bytes, `hash_start` in hash blocks, and the overlaps that must not be.
-//! Source: cryptsetup's on-disk format (the tree begins at the first whole hash block after the superblock).
+//! Arithmetic only: offsets in bytes, `hash_start` in hash blocks, and the overlaps that must not
+//! be. Source: cryptsetup's on-disk format (the tree begins at the first whole hash block after the
+//! superblock).
 
 use std::ops::Range;
 
@@ -10,8 +11,8 @@ use super::Params;
 /// The size of a superblock, in bytes.
 pub(super) const SUPERBLOCK_SIZE: u64 = 512;
 
-/// The place of the hash area on the hash device: an optional superblock, then the tree from its highest
-/// level down.
+/// The place of the hash area on the hash device: an optional superblock, then the tree from its
+/// highest level down.
 ///
 /// ```
 /// use verity::{HashArea, Params};
@@ -32,7 +33,8 @@ pub struct HashArea {
 }
 
 impl HashArea {
-    /// The hash area that begins at `offset` bytes of the hash device, with a superblock there or without.
+    /// The hash area that begins at `offset` bytes of the hash device, with a superblock there or
+    /// without.
     ///
     /// # Errors
     /// When the offset is not a multiple of 512 bytes (with a superblock) or of the hash block size
@@ -81,8 +83,8 @@ impl HashArea {
         self.offset..self.offset + size
     }
 
-    /// The bytes of the superblock and of the padding behind it, up to the tree: at most one hash block.
-    /// Empty without a superblock. It is what a manifest binds.
+    /// The bytes of the superblock and of the padding behind it, up to the tree: at most one hash
+    /// block. Empty without a superblock. It is what a manifest binds.
     pub fn superblock_region(&self) -> Range<u64> {
         let end = if self.superblock { self.tree_range().start } else { self.offset };
         self.offset..end
@@ -132,8 +134,8 @@ impl HashArea {
         self.tree_range().end
     }
 
-    /// How long a file is at least that holds the hash area, in bytes: to its end, or nothing if there is
-    /// neither a tree (one data block) nor a superblock.
+    /// How long a file is at least that holds the hash area, in bytes: to its end, or nothing if
+    /// there is neither a tree (one data block) nor a superblock.
     pub fn file_size(&self) -> u64 {
         if self.hash_blocks == 0 && !self.superblock { 0 } else { self.end() }
     }
@@ -230,6 +232,24 @@ mod tests {
             HashArea::new(&params(300), offset, false),
             Err(HashAreaError::TooLarge { offset })
         );
+    }
+
+    #[test]
+    fn hash_blocks_follow_one_another_from_the_highest_level_down() {
+        let params = params(16_385);
+        let area = HashArea::new(&params, 0, true).unwrap();
+        let levels = [(2, 1), (1, 2), (0, 129)];
+        let blocks = levels
+            .into_iter()
+            .flat_map(|(level, blocks)| (0..blocks).map(move |block| (level, block)));
+        for (number, (level, block)) in (0..).zip(blocks) {
+            let offset = area.offset_of(&params, level, block);
+            assert_eq!(offset, 4096 + number * 4096);
+            assert_eq!(area.covered_offset(number), Some(offset));
+        }
+        assert_eq!(area.covered_offset((1 << 52) - 2), Some(u64::MAX - 4095));
+        assert_eq!(area.covered_offset((1 << 52) - 1), None);
+        assert_eq!(area.covered_offset(u64::MAX), None);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::{BlockRef, Corruption, Digest, Error, Geometry, Report};
 
 use super::Tree;
 
-/// Says what is wrong with a block: its digest first, then, in a hash block, bytes that belong to no
-/// digest. The bytes of a data block do not matter beside their digest, and may be left out.
+/// Says what is wrong with a block: its digest first, then, in a hash block, bytes that belong to
+/// no digest. The bytes of a data block do not matter beside their digest, and may be left out.
 #[inline]
 pub(crate) fn judge(
     geometry: &Geometry,
@@ -80,5 +80,32 @@ impl<H: ReadAt> Tree<H> {
             return Ok(());
         }
         Err(fault.into_error(block))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Params;
+
+    #[test]
+    fn a_wrong_digest_comes_before_bytes_that_belong_to_none() {
+        let params = Params::builder().data_blocks(300).build().unwrap();
+        let judge = |block, actual: [u8; 32], bytes: &[u8]| {
+            super::judge(params.geometry(), block, &[1; 32], &actual, bytes)
+        };
+        // The last hash block of level 0 holds 44 digests.
+        let mut bytes = vec![0; 4096];
+        bytes[..44 * 32].fill(0xee);
+        let last = BlockRef::Hash { level: 0, block: 2 };
+        assert_eq!(judge(last, [1; 32], &bytes), None);
+        bytes[44 * 32] = 1;
+        let spare = Some(Corruption::SpareBytes { offset: 44 * 32 });
+        assert_eq!(judge(last, [1; 32], &bytes), spare);
+        let wrong = judge(last, [2; 32], &bytes);
+        let (expected, actual) = (digest(&[1; 32]), digest(&[2; 32]));
+        assert_eq!(wrong, Some(Corruption::Digest { expected, actual }));
+        let data = BlockRef::Data { block: 2 };
+        assert_eq!((judge(data, [1; 32], &[]), judge(data, [2; 32], &[])), (None, wrong));
     }
 }
