@@ -1,7 +1,9 @@
 //! Bytes in memory.
 
 use std::io::{self, ErrorKind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::unpoisoned;
 
 use super::{ReadAt, WriteAt};
 
@@ -30,18 +32,18 @@ impl ReadAt for Vec<u8> {
 
 impl ReadAt for Mutex<Vec<u8>> {
     fn len(&self) -> io::Result<u64> {
-        ReadAt::len(&*self.lock().unwrap_or_else(PoisonError::into_inner))
+        ReadAt::len(&*unpoisoned(self.lock()))
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.lock().unwrap_or_else(PoisonError::into_inner).read_at(buf, offset)
+        unpoisoned(self.lock()).read_at(buf, offset)
     }
 }
 
 /// A hash area in memory. Grows as it is written.
 impl WriteAt for Mutex<Vec<u8>> {
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        let mut bytes = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = unpoisoned(self.lock());
         let start = usize::try_from(offset).map_err(|_| ErrorKind::FileTooLarge)?;
         let end = start.checked_add(buf.len()).ok_or(ErrorKind::FileTooLarge)?;
         grow(&mut bytes, end)?;
@@ -50,7 +52,7 @@ impl WriteAt for Mutex<Vec<u8>> {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut bytes = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = unpoisoned(self.lock());
         let len = usize::try_from(len).map_err(|_| ErrorKind::FileTooLarge)?;
         grow(&mut bytes, len)?;
         bytes.truncate(len);

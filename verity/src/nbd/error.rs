@@ -1,10 +1,11 @@
-//! Why a connection ends, or an export cannot be.
+//! Why a connection ends, or why something cannot be exported.
 
 use std::io;
 
 use super::limits::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST, MAX_STRING};
 
-/// Why a connection must be closed. What went wrong within a request is told to the client, and is none.
+/// Why a connection must be closed. A failed request is not an error here: the client is told and
+/// the session goes on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -14,10 +15,10 @@ pub enum SessionError {
     /// The client wants something unknown from the start.
     #[error("the client sent the unknown flags {flags:#x}")]
     ClientFlags {
-        /// Its flags.
+        /// The flags that it sent.
         flags: u32,
     },
-    /// The client does not speak NBD, or not any more.
+    /// The client does not speak NBD, or stopped doing so.
     #[error("the client sent {found:#x} where NBD has {expected:#x}")]
     Magic {
         /// What must have come.
@@ -28,10 +29,10 @@ pub enum SessionError {
     /// An option longer than any that makes sense.
     #[error("the client sent an option of {length} bytes, more than {MAX_OPTION_BYTES}")]
     OptionLength {
-        /// Its length, in bytes.
+        /// The length, in bytes.
         length: u32,
     },
-    /// The client does not come to an end with its options.
+    /// The client sends options without end.
     #[error("the client did not come to an end within {MAX_OPTIONS} options")]
     TooManyOptions,
     /// The connection failed, timed out, or ended within a message.
@@ -43,7 +44,7 @@ pub enum SessionError {
     /// A write so long that it is not worth being read before it is refused.
     #[error("the client sent a write of {length} bytes, more than {MAX_REQUEST}")]
     WriteLength {
-        /// Its length, in bytes.
+        /// The length, in bytes.
         length: u32,
     },
 }

@@ -18,8 +18,8 @@ pub struct Export<R> {
 }
 
 impl<R: ReadAt> Export<R> {
-    /// An export of all of `source`, whose length it keeps. Its name is empty, which is what clients ask for that
-    /// are given none; they may do so whatever the name is.
+    /// An export of all of `source`, whose length it keeps. The name is empty at first. Clients
+    /// that were told no name ask for the empty one, which always means this export.
     ///
     /// # Errors
     /// When the length of the source cannot be told.
@@ -34,7 +34,7 @@ impl<R: ReadAt> Export<R> {
         })
     }
 
-    /// Its name, by which clients may ask for it.
+    /// Sets the name by which clients may ask for the export.
     ///
     /// # Errors
     /// When it has more than 4096 bytes, or a NUL.
@@ -43,7 +43,7 @@ impl<R: ReadAt> Export<R> {
         Ok(self)
     }
 
-    /// Words for people who list the exports.
+    /// Sets a description for people who list the exports.
     ///
     /// # Errors
     /// When they have more than 4096 bytes, or a NUL.
@@ -52,8 +52,8 @@ impl<R: ReadAt> Export<R> {
         Ok(self)
     }
 
-    /// The blocks in which the source fails: behind a corrupt one, the next one may be good. Clients are asked to
-    /// read whole ones, and at least 4096 bytes; they need not.
+    /// The blocks in which the source fails: behind a corrupt one, the next one may be good.
+    /// Clients are asked to read whole ones, and at least 4096 bytes; they need not.
     pub fn block_size(mut self, block_size: BlockSize) -> Self {
         self.block_size = block_size;
         self
@@ -64,7 +64,7 @@ impl<R: ReadAt> Export<R> {
         &self.source
     }
 
-    /// Its size, in bytes.
+    /// The size of the export, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }

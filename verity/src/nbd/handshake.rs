@@ -12,8 +12,8 @@ use super::wire::Wire;
 use super::{Export, SessionError};
 use crate::io::ReadAt;
 
-/// Agrees with a client. Returns whether it wants structured replies, or nothing if it is content with what it
-/// has heard.
+/// Agrees with a client. Returns whether it wants structured replies, or nothing if it is content
+/// with what it has heard.
 pub(super) fn run<R: ReadAt, I: Read, O: Write>(
     export: &Export<R>,
     wire: &mut Wire<I, O>,

@@ -1,10 +1,10 @@
 //! A read-only server of the Network Block Device protocol, for one client at a time.
 //!
 //! It serves anything that is [`ReadAt`](crate::io::ReadAt), over any [`Read`](std::io::Read) and
-//! [`Write`](std::io::Write). What it is made for is
-//! a [`VerifiedReader`](crate::VerifiedReader): then every byte that leaves is one that was proved a moment ago, and a corrupt block is an
-//! input/output error of that block alone. Sockets, threads and time limits are the caller's. NBD as it is spoken
-//! here has neither authentication nor encryption.
+//! [`Write`](std::io::Write). What it is made for is a [`VerifiedReader`](crate::VerifiedReader):
+//! then every byte that leaves is one that was proved a moment ago, and a corrupt block is an
+//! input/output error of that block alone. Sockets, threads and time limits are the caller's. NBD
+//! as it is spoken here has neither authentication nor encryption.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -34,17 +34,17 @@
 //!
 //! # What is spoken
 //!
-//! The fixed newstyle handshake with the options `EXPORT_NAME`, `ABORT`, `LIST`, `INFO`, `GO` and `STRUCTURED_REPLY`;
-//! others are answered with `ERR_UNSUP`, `STARTTLS` with `ERR_POLICY`. Reads, in simple or in structured
-//! replies; what would write is answered with `EPERM`, anything else with `EINVAL`. Requests are answered in the
-//! order in which they come; a client that wants more at a time opens more connections, as the flag
-//! `CAN_MULTI_CONN` invites it to.
+//! The fixed newstyle handshake with the options `EXPORT_NAME`, `ABORT`, `LIST`, `INFO`, `GO` and
+//! `STRUCTURED_REPLY`; others are answered with `ERR_UNSUP`, `STARTTLS` with `ERR_POLICY`. Reads,
+//! in simple or in structured replies; what would write is answered with `EPERM`, anything else
+//! with `EINVAL`. Requests are answered in the order in which they come; a client that wants more
+//! at a time opens more connections, as the flag `CAN_MULTI_CONN` invites it to.
 //!
 //! # Limits
 //!
-//! A client can send whatever it likes. A handshake takes at most [`MAX_OPTIONS`] options of at most
-//! [`MAX_OPTION_BYTES`] bytes, a request at most [`MAX_REQUEST`] bytes, and a session less than [`BUFFER_SIZE`]
-//! and 64 KiB of memory. How long a client may take is up to the transport.
+//! A client can send anything. A handshake takes at most [`MAX_OPTIONS`] options of at
+//! most [`MAX_OPTION_BYTES`] bytes, a request at most [`MAX_REQUEST`] bytes, and a session less
+//! than [`BUFFER_SIZE`] and 64 KiB of memory. How long a client may take is up to the transport.
 
 mod error;
 mod export;

@@ -1,8 +1,9 @@
 //! The messages of the NBD protocol, as far as a read-only server takes and sends them.
 //!
-//! Source: `doc/proto.md` of <https://github.com/NetworkBlockDevice/nbd>; the names are the ones used there, less
-//! their `NBD_`. Every number is big-endian. Nothing here reads, writes or allocates by a length that a
-//! client states: what is parsed is at hand, and what is written is the server's own.
+//! Source: `doc/proto.md` of <https://github.com/NetworkBlockDevice/nbd>; the names are the ones
+//! used there, less their `NBD_`. Every number is big-endian. Nothing here reads, writes or
+//! allocates by a length that a client states: what is parsed is at hand, and what is written is
+//! the server's own.
 
 use byteorder::{BigEndian, ByteOrder};
 
@@ -233,7 +234,7 @@ pub(super) fn data_chunk(cookie: u64, offset: u64, size: u32, done: bool) -> [u8
     bytes
 }
 
-/// The last chunk of a structured reply which has said everything.
+/// The last chunk of a structured reply; all data and errors came before it.
 pub(super) fn end_chunk(cookie: u64) -> [u8; 20] {
     chunk(cookie, REPLY_TYPE_NONE, 0, true)
 }

@@ -10,18 +10,19 @@ use super::protocol::{
 use super::wire::Wire;
 use super::{Export, SessionError, handshake};
 use crate::io::ReadAt;
+use crate::number::{to_len, to_u64};
 
 /// Room for what comes before data, so that both leave with one write.
 const HEAD_ROOM: usize = 28;
 
 /// Agrees with a client on the export and the form of the replies.
 ///
-/// `input` is what the client sends, `output` is what it is sent; both may be the same socket. Returns a
-/// [`Session`] to serve, or nothing if the client only wanted to know something.
+/// `input` is what the client sends, `output` is what it is sent; both may be the same socket.
+/// Returns a [`Session`] to serve, or nothing if the client only wanted to know something.
 ///
 /// # Errors
-/// When the client breaks the protocol, exceeds one of the [limits](super), or is gone in the middle of a
-/// message.
+/// When the client breaks the protocol, exceeds one of the [limits](super), or is gone in the
+/// middle of a message.
 pub fn negotiate<R: ReadAt, I: Read, O: Write>(
     export: &Export<R>,
     input: I,
@@ -62,16 +63,17 @@ pub struct Traffic {
 }
 
 impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
-    /// Answers requests until the client takes its leave, or is gone.
+    /// Answers requests until the client ends the session or disconnects.
     ///
-    /// A request that cannot be met is answered with an error, and the next one is served. Only bytes that the
-    /// source has returned are sent. In a structured reply that is everything which could be read, beside the
-    /// places of what could not. A simple reply is all or nothing, so that everything is read before the first
-    /// byte is sent; what is longer than [`BUFFER_SIZE`] is read twice.
+    /// A request that cannot be met is answered with an error, and the next one is served. Only
+    /// bytes that the source has returned are sent. In a structured reply that is everything which
+    /// could be read, beside the places of what could not. A simple reply is all or nothing, so
+    /// that everything is read before the first byte is sent; what is longer than [`BUFFER_SIZE`]
+    /// is read twice.
     ///
     /// # Errors
-    /// When the client breaks the protocol, or is gone in the middle of a message; when a long read was promised
-    /// in a simple reply and then failed. The connection is of no use then.
+    /// When the client breaks the protocol, or is gone in the middle of a message; when a long read
+    /// was promised in a simple reply and then failed. The connection is of no use then.
     pub fn serve(&mut self) -> Result<(), SessionError> {
         while let Some(request) = self.wire.message()? {
             let request = Request::parse(&request)?;
@@ -176,24 +178,24 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
     }
 
     fn read_structured(&mut self, request: &Request) -> Result<(), SessionError> {
-        let mut left = Left::new(request, self.export.block_size.bytes());
-        while left.offset < left.end {
-            let (read, error) = self.fill(left.offset, left.piece());
+        let mut remaining = Remaining::new(request, self.export.block_size.bytes());
+        while remaining.offset < remaining.end {
+            let (read, error) = self.fill(remaining.offset, remaining.piece());
             if read > 0 {
-                self.send_chunk(request, &mut left, read)?;
+                self.send_chunk(request, &mut remaining, read)?;
             }
             if let Some(error) = error {
-                self.tell_error(request, &mut left, &error)?;
+                self.tell_error(request, &mut remaining, &error)?;
             }
         }
-        self.traffic.failed += u64::from(left.failed);
-        if left.done {
+        self.traffic.failed += u64::from(remaining.failed);
+        if remaining.done {
             return Ok(());
         }
         self.wire.write(&protocol::end_chunk(request.cookie))
     }
 
-    /// A structured reply with all of the data in one chunk, or none of it.
+    /// Sends all of the data in one chunk, or an error instead.
     fn read_unfragmented(&mut self, request: &Request) -> Result<(), SessionError> {
         let Request { cookie, offset, length, .. } = *request;
         let (read, error) = self.fill(offset, size(length));
@@ -218,13 +220,13 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
     fn send_chunk(
         &mut self,
         request: &Request,
-        left: &mut Left,
+        remaining: &mut Remaining,
         read: usize,
     ) -> Result<(), SessionError> {
-        let offset = left.offset;
-        left.advance(read);
+        let offset = remaining.offset;
+        remaining.advance(read);
         let length = u32::try_from(read).unwrap_or(u32::MAX);
-        let head = protocol::data_chunk(request.cookie, offset, length, left.done);
+        let head = protocol::data_chunk(request.cookie, offset, length, remaining.done);
         self.send(&head, read)
     }
 
@@ -232,11 +234,11 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
     fn tell_error(
         &mut self,
         request: &Request,
-        left: &mut Left,
+        remaining: &mut Remaining,
         error: &io::Error,
     ) -> Result<(), SessionError> {
-        let offset = left.offset;
-        let is_news = left.fail();
+        let offset = remaining.offset;
+        let is_news = remaining.fail();
         if !is_news {
             return Ok(());
         }
@@ -293,12 +295,12 @@ fn pieces(request: &Request) -> impl Iterator<Item = (u64, usize)> + use<> {
 
 /// What is still to be read of a request, and how.
 #[derive(Debug)]
-struct Left {
+struct Remaining {
     offset: u64,
     end: u64,
     block_size: usize,
-    /// How much to read at once. Where one block is corrupt the next ones often are: they are tried one by one, and
-    /// then in ever larger pieces, so that little is read in vain.
+    /// How much to read at once. Where one block is corrupt the next ones often are: they are tried
+    /// one by one, and then in ever larger pieces, so that little is read in vain.
     step: usize,
     /// Whether the block before `offset` could not be read, and the client knows.
     in_failure: bool,
@@ -307,9 +309,9 @@ struct Left {
     done: bool,
 }
 
-impl Left {
-    fn new(request: &Request, block_size: u32) -> Left {
-        Left {
+impl Remaining {
+    fn new(request: &Request, block_size: u32) -> Remaining {
+        Remaining {
             offset: request.offset,
             end: request.offset + u64::from(request.length),
             block_size: size(block_size),
@@ -321,7 +323,7 @@ impl Left {
     }
 
     fn piece(&self) -> usize {
-        usize::try_from(self.end - self.offset).map_or(self.step, |left| left.min(self.step))
+        to_len((self.end - self.offset).min(to_u64(self.step)))
     }
 
     /// Some bytes were read, and are sent.
@@ -352,10 +354,7 @@ fn words(error: &io::Error) -> &'static str {
     }
 }
 
+/// A length of the protocol as the length of a buffer.
 fn size(size: u32) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
-}
-
-fn to_u64(size: usize) -> u64 {
-    u64::try_from(size).unwrap_or(u64::MAX)
+    to_len(size.into())
 }

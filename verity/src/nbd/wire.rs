@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 
 use super::SessionError;
+use crate::number::to_u64;
 
 /// Room for a few requests, which a busy client sends at once.
 const INPUT_BUFFER: usize = 4096;
@@ -41,7 +42,7 @@ impl<I: Read, O: Write> Wire<I, O> {
     pub(super) fn bytes(&mut self, size: u32) -> Result<Vec<u8>, SessionError> {
         let mut bytes = Vec::new();
         self.input.by_ref().take(size.into()).read_to_end(&mut bytes)?;
-        whole(u64::try_from(bytes.len()).unwrap_or(u64::MAX), size)?;
+        whole(to_u64(bytes.len()), size)?;
         Ok(bytes)
     }
 

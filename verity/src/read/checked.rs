@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::number::to_len;
+
 /// How many data blocks one piece of the bits is for: it is allocated with the first of them.
 const PIECE_BLOCKS: u64 = 32 * 1024;
 
@@ -50,7 +52,7 @@ impl CheckedBlocks {
 
 /// The word of a block in its piece.
 fn word(block: u64) -> usize {
-    usize::try_from(block % PIECE_BLOCKS / 64).unwrap_or(usize::MAX)
+    to_len(block % PIECE_BLOCKS / 64)
 }
 
 fn bit(block: u64) -> u64 {

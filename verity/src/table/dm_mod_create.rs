@@ -1,5 +1,6 @@
-//! The value of the kernel parameter `dm-mod.create=`, which makes devices before the root file system is
-//! mounted. Source: `Documentation/admin-guide/device-mapper/dm-init.rst` and `drivers/md/dm-init.c`.
+//! The value of the kernel parameter `dm-mod.create=`, which makes devices before the root file
+//! system is mounted. Source: `Documentation/admin-guide/device-mapper/dm-init.rst` and
+//! `drivers/md/dm-init.c`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +9,19 @@ use super::limits::{MAX_DEVICES, MAX_MINOR, MAX_NAME, MAX_UUID, MAX_VALUE};
 use super::word::{excerpt, number};
 use super::{Table, TableError};
 
-/// Devices for `dm-mod.create=`: `<name>,<uuid>,<minor>,ro,<table>`, several of them separated by `;`.
+/// Devices for `dm-mod.create=`: `<name>,<uuid>,<minor>,ro,<table>`, several of them separated by
+/// `;`.
 ///
-/// The value contains spaces, so that it needs double quotes on the command line. The kernel must have
-/// device-mapper and `CONFIG_DM_INIT` built in.
+/// The value contains spaces, so that it needs double quotes on the command line. The kernel must
+/// have device-mapper and `CONFIG_DM_INIT` built in.
 ///
 /// ```
 /// use verity::table::{DmModCreate, Table};
 ///
-/// let table: Table = format!("0 8 verity 1 /dev/vda1 /dev/vda2 4096 4096 1 0 sha256 {} -", "ab".repeat(32)).parse()?;
+/// let line = "0 8 verity 1 /dev/vda1 /dev/vda2 4096 4096 1 0 sha256 ".to_owned();
+/// let table: Table = (line.clone() + &"ab".repeat(32) + " -").parse()?;
 /// let value = DmModCreate::new("root", table)?.to_string();
-/// assert!(value.starts_with("root,,,ro,0 8 verity 1 /dev/vda1 /dev/vda2 4096 4096 1 0 sha256 abab"));
+/// assert!(value.starts_with(&format!("root,,,ro,{line}abab")));
 /// assert_eq!(value.parse::<DmModCreate>()?.to_string(), value);
 /// # Ok::<(), verity::table::TableError>(())
 /// ```
@@ -47,9 +50,9 @@ impl DmModCreate {
     /// One device of that name.
     ///
     /// # Errors
-    /// When device-mapper does not take the name, a device name in the table holds a comma, a semicolon or
-    /// quotes, the table asks for a signature (its key cannot be there so early), or the value would be
-    /// longer than [`DmModCreate::MAX_LEN`].
+    /// When device-mapper does not take the name, a device name in the table holds a comma, a
+    /// semicolon or quotes, the table asks for a signature (its key cannot be there so early), or
+    /// the value would be longer than [`DmModCreate::MAX_LEN`].
     pub fn new(name: &str, table: Table) -> Result<DmModCreate, TableError> {
         let device = DmDevice { name: name.into(), uuid: String::new(), minor: None, table };
         DmModCreate { devices: vec![device.checked()?] }.checked()
@@ -69,7 +72,8 @@ impl DmModCreate {
         &self.devices
     }
 
-    /// Whether `dm-mod.create="<value>"` alone is longer than the command line of common architectures.
+    /// Whether `dm-mod.create="<value>"` alone is longer than the command line of common
+    /// architectures.
     pub fn exceeds_command_line(&self) -> bool {
         // The kernel counts the NUL at the end.
         self.to_string().len() + "dm-mod.create=\"\"".len() >= Self::COMMAND_LINE_SIZE

@@ -6,7 +6,7 @@ use crate::{
     Algorithm, AlgorithmError, DigestError, FecError, HashAreaError, ParamsError, SaltError,
 };
 
-/// A table that no verity device can have, or text that is none.
+/// A table that no verity device can have, or text that is no table.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
@@ -120,7 +120,7 @@ pub enum TableError {
     RootHashSize {
         /// The algorithm.
         algorithm: Algorithm,
-        /// Its digest size, in bytes.
+        /// The digest size of the algorithm, in bytes.
         expected: u32,
         /// The size of the root hash, in bytes.
         actual: u32,
@@ -148,10 +148,10 @@ pub enum TableError {
         /// The type.
         target: String,
     },
-    /// The text is longer than whoever reads it allows.
+    /// The text is longer than its reader allows.
     #[error("{len} bytes are too long: at most {max}")]
     TooLong {
-        /// Its length, in bytes.
+        /// The length of the text, in bytes.
         len: usize,
         /// The limit, in bytes.
         max: usize,
@@ -159,7 +159,7 @@ pub enum TableError {
     /// More devices than the kernel takes.
     #[error("{count} devices are too many: at most {MAX_DEVICES}")]
     TooManyDevices {
-        /// Their number.
+        /// How many there are.
         count: usize,
     },
     /// More tables than a verity device can have.

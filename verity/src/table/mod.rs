@@ -1,9 +1,10 @@
 //! The kernel's view of a verity device: device-mapper tables, as text, in both directions.
 //!
-//! [`Table`] is one line as `dmsetup` takes it; [`DmModCreate`] the value of the kernel's `dm-mod.create=`
-//! parameter; [`grub_set`] a line of a GRUB configuration. Text only: nothing here activates a device or
-//! looks at one. Parsing is stricter than the kernel's: what it accepts, [`Table`] writes back in one
-//! spelling. Source: `Documentation/admin-guide/device-mapper/verity.rst` and `dm-init.rst` of Linux.
+//! [`Table`] is one line as `dmsetup` takes it; [`DmModCreate`] the value of the kernel's
+//! `dm-mod.create=` parameter; [`grub_set`] a line of a GRUB configuration. Text only: nothing here
+//! activates a device or looks at one. Parsing is stricter than the kernel's: what it accepts,
+//! [`Table`] writes back in one spelling. Source:
+//! `Documentation/admin-guide/device-mapper/verity.rst` and `dm-init.rst` of Linux.
 
 mod dm_mod_create;
 mod error;
@@ -23,14 +24,14 @@ use self::limits::MAX_LINE;
 pub use self::options::{FecOptions, OnCorruption, OnError, TableOptions};
 pub use self::word::{DeviceName, KeyDescription};
 use self::word::{excerpt, number};
+use crate::number::to_u64;
 use crate::{Algorithm, BlockSize, HashArea, HashType, Params, RootHash};
 
 /// The unit of device-mapper's start and length, in bytes.
 const SECTOR: u64 = 512;
 
 /// A device-mapper table of one verity target.
-///
-/// Its text is
+/// The text is
 /// `0 <sectors> verity <hash_type> <data_device> <hash_device> <data_block_size> <hash_block_size>
 /// <data_blocks> <hash_start> <algorithm> <root_hash> <salt> [<count> <option words>]`,
 /// with single spaces, digests in lower case and `-` for no salt.
@@ -64,12 +65,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without options. `hash_start` is where the tree begins, in hash blocks from the start of the
-    /// hash device: [`HashArea::hash_start`].
+    /// A table without options. `hash_start` is where the tree begins, in hash blocks from the
+    /// start of the hash device: [`HashArea::hash_start`].
     ///
     /// # Errors
-    /// When the root hash is no digest of the algorithm, the tree would end beyond 2^64 bytes, or both
-    /// devices have one name and the tree lies in the data.
+    /// When the root hash is no digest of the algorithm, the tree would end beyond 2^64 bytes, or
+    /// both devices have one name and the tree lies in the data.
     pub fn new(
         params: Params,
         root_hash: RootHash,
@@ -87,11 +88,11 @@ impl Table {
         Ok(Table { params, root_hash, data_device, hash_device, hash_start, options })
     }
 
-    /// The same table with these options instead of its own.
+    /// Replaces the options of the table.
     ///
     /// # Errors
-    /// When forward error correction is among them and does not fit the tree, or lies on a device of the same name
-    /// as data or tree and within them.
+    /// When forward error correction is among them and does not fit the tree, or lies on a device
+    /// of the same name as data or tree and within them.
     pub fn with_options(mut self, options: TableOptions) -> Result<Table, TableError> {
         if let Some(fec) = &options.fec {
             self.check_fec(fec)?;
@@ -192,8 +193,8 @@ impl FromStr for Table {
 
     /// Reads one line; any ASCII whitespace separates words.
     ///
-    /// Stricter than the kernel, which would also take a table that starts elsewhere or covers only a part
-    /// of the data blocks.
+    /// Stricter than the kernel, which would also take a table that starts elsewhere or covers only
+    /// a part of the data blocks.
     fn from_str(line: &str) -> Result<Table, TableError> {
         if line.len() > MAX_LINE {
             return Err(TableError::TooLong { len: line.len(), max: MAX_LINE });
@@ -257,7 +258,7 @@ impl<'a> Words<'a> {
             return Ok(TableOptions::default());
         };
         let stated = number("number of option words", count)?;
-        let actual = u64::try_from(self.0.clone().count()).unwrap_or(u64::MAX);
+        let actual = to_u64(self.0.clone().count());
         if stated != actual {
             return Err(TableError::OptionCount { stated, actual });
         }

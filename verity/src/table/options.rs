@@ -9,11 +9,11 @@ use super::word::{excerpt, number};
 use super::{DeviceName, KeyDescription, TableError};
 use crate::{FecArea, FecError, HashArea, Params};
 
-/// The optional parameters of a verity table. The default is none of them: the kernel answers a corrupt
-/// block with an I/O error.
+/// The optional parameters of a verity table. By default no option is set: the kernel answers a
+/// corrupt block with an I/O error.
 ///
-/// Their words are always written in the order of [`TableOptions::NAMES`]; in a line that is read they may
-/// stand in any order.
+/// Their words are always written in the order of [`TableOptions::NAMES`]; in a line that is read
+/// they may stand in any order.
 ///
 /// ```
 /// use verity::table::{OnCorruption, TableOptions};
@@ -44,7 +44,7 @@ pub struct TableOptions {
 /// What the kernel does about a corrupt block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnCorruption {
-    /// Log it and return the data all the same (Linux 4.1).
+    /// Log it and return the data anyway (Linux 4.1).
     Ignore,
     /// Restart the machine (Linux 4.1).
     Restart,
@@ -56,7 +56,7 @@ impl OnCorruption {
     const ALL: [OnCorruption; 3] =
         [OnCorruption::Ignore, OnCorruption::Restart, OnCorruption::Panic];
 
-    /// Its word in a table.
+    /// The word for it in a table.
     pub fn name(self) -> &'static str {
         match self {
             OnCorruption::Ignore => IGNORE_CORRUPTION,
@@ -78,7 +78,7 @@ pub enum OnError {
 impl OnError {
     const ALL: [OnError; 2] = [OnError::Restart, OnError::Panic];
 
-    /// Its word in a table.
+    /// The word for it in a table.
     pub fn name(self) -> &'static str {
         match self {
             OnError::Restart => RESTART_ON_ERROR,
@@ -123,8 +123,8 @@ impl TableOptions {
     /// Reads option words, those that take a value followed by it.
     ///
     /// # Errors
-    /// When a word is unknown, is given twice, contradicts another or lacks its value, and when some but not
-    /// all words about forward error correction are there.
+    /// When a word is unknown, is given twice, contradicts another or lacks its value, and when
+    /// some but not all words about forward error correction are there.
     pub fn from_words<'a>(
         words: impl IntoIterator<Item = &'a str>,
     ) -> Result<TableOptions, TableError> {
@@ -136,7 +136,7 @@ impl TableOptions {
         parser.finish()
     }
 
-    /// Its words, as many as the count in a table line says.
+    /// The option words, as many as the count in a table line says.
     pub fn words(&self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         words.extend(self.on_corruption.map(|mode| mode.name().into()));

@@ -8,8 +8,8 @@ use super::TableError;
 /// The name of a device as the kernel or a boot loader will resolve it: a path, `8:1`,
 /// `PARTUUID=…/PARTNROFF=1`, also with a variable in it such as `$boot_uuid`. Taken as it is.
 ///
-/// One word of printable ASCII without a backslash: the kernel would take whitespace (which for it includes
-/// the byte 0xA0) as the end of the word and drop the backslash.
+/// One word of printable ASCII without a backslash: the kernel would take whitespace (which for it
+/// includes the byte 0xA0) as the end of the word and drop the backslash.
 ///
 /// ```
 /// let device: verity::table::DeviceName = "PARTUUID=$boot_uuid/PARTNROFF=1".parse()?;
@@ -53,8 +53,8 @@ impl FromStr for DeviceName {
     }
 }
 
-/// The description of a key of type `user` that holds the signature of the root hash. One word, like a
-/// [`DeviceName`].
+/// The description of a key of type `user` that holds the signature of the root hash. One word,
+/// like a [`DeviceName`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyDescription(String);
 

@@ -1,19 +1,24 @@
 //! Verified hash blocks, kept in a bounded amount of memory.
 //!
-//! The cache believes its user: only hash blocks whose digest matched are put into it. Users copy what they need
-//! while they hold a lock, so a block that is evicted is gone, and the bound holds at any time.
+//! The cache believes its user: only hash blocks whose digest matched are put into it. Users copy
+//! what they need while they hold a lock, so a block that is evicted is gone, and the bound holds
+//! at any time.
 //!
-//! A hash block belongs to one shard and one set of slots in it, by its number, so that neighbours, which are read
-//! together, lie in different shards and a tree fills all sets evenly. Each shard has a lock of its own, held for a
-//! look-up and the copy of some digests. A look-up touches one line of tags and then the block. Which block of a
-//! set goes first, the clock decides: it passes over those that were used since it came by last.
+//! A hash block belongs to one shard and one set of slots in it, by its number, so that neighbours,
+//! which are read together, lie in different shards and a tree fills all sets evenly. Each shard
+//! has a lock of its own, held for a look-up and the copy of some digests. A look-up touches one
+//! line of tags and then the block. Which block of a set goes first, the clock decides: it passes
+//! over those that were used since it came by last.
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use crate::lock::unpoisoned;
+use crate::number::{to_len, to_u64};
 use crate::{BlockSize, Params};
 
-/// What a cached block costs beside its bytes, at the most: its tag, and its part of what is allocated at once.
+/// What a cached block costs at most beside its bytes: its tag, and its part of what is
+/// allocated at once.
 const ENTRY_SIZE: u64 = 16;
 
 /// The most shards; many threads seldom meet in one of them.
@@ -50,13 +55,11 @@ impl HashCache {
     pub(super) fn new(params: &Params, bytes: u64) -> HashCache {
         let blocks = bytes / cost(params.hash_block_size());
         let blocks = blocks.min(params.geometry().hash_blocks());
-        let least = u64::try_from(MAX_WAYS).unwrap_or(u64::MAX);
         // A power of two makes the remainder cheap. Every shard has a whole set at least.
-        let shards = 1 << (blocks / least).clamp(1, MAX_SHARDS).ilog2();
+        let shards = 1 << (blocks / to_u64(MAX_WAYS)).clamp(1, MAX_SHARDS).ilog2();
         let shard = |number| {
             let slots = blocks / shards + u64::from(number < blocks % shards);
-            let slots = usize::try_from(slots).unwrap_or(usize::MAX);
-            Mutex::new(Shard::new(slots, params.hash_block_size().buffer_len(1)))
+            Mutex::new(Shard::new(to_len(slots), params.hash_block_size().buffer_len(1)))
         };
         HashCache { shards: (0..shards).map(shard).collect(), blocks }
     }
@@ -90,9 +93,8 @@ impl HashCache {
 
     /// The shard of a block, and the block's key there.
     fn shard(&self, block: u64) -> (MutexGuard<'_, Shard>, u64) {
-        let count = u64::try_from(self.shards.len()).unwrap_or(u64::MAX);
-        let number = usize::try_from(block & (count - 1)).unwrap_or_default();
-        let shard = self.shards[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let count = to_u64(self.shards.len());
+        let shard = unpoisoned(self.shards[to_len(block & (count - 1))].lock());
         // A tree has less than 2^55 hash blocks; 0 stands for nothing.
         (shard, block / count + 1)
     }
@@ -104,12 +106,12 @@ impl Shard {
         Shard { block_size, tags: vec![0; slots], chunks, hands: vec![0; slots.div_ceil(MAX_WAYS)] }
     }
 
-    /// The number of the set of a block, and its slots. Sets differ by one slot at the most, and keys that follow one
-    /// another go to different sets, so that as many of them as there are slots all have one.
+    /// The number of the set of a block, and its slots. Sets differ by at most one slot, and
+    /// keys that follow one another go to different sets, so that as many of them as there are
+    /// slots all have one.
     fn set(&self, key: u64) -> (usize, Range<usize>) {
         let sets = self.hands.len();
-        let set = usize::try_from((key - 1) % u64::try_from(sets).unwrap_or(u64::MAX))
-            .unwrap_or_default();
+        let set = to_len((key - 1) % to_u64(sets));
         let (ways, more) = (self.tags.len() / sets, self.tags.len() % sets);
         let start = set * ways + set.min(more);
         (set, start..start + ways + usize::from(set < more))
@@ -135,7 +137,8 @@ impl Shard {
         self.bytes_mut(slot).copy_from_slice(bytes);
     }
 
-    /// Turns the clock of a set to the first slot that was not used since it was there last; at most once around.
+    /// Turns the clock of a set to the first slot that was not used since it was there last; at
+    /// most once around.
     fn next_to_go(&mut self, set: usize, slots: Range<usize>) -> usize {
         let hand = &mut self.hands[set];
         loop {

@@ -1,21 +1,22 @@
 //! A file on an HTTP server as a source, by range requests. Feature `http`.
 //!
-//! Every read is a request for just those bytes, and every answer is held against what was asked for and against
-//! the file as it was when it was opened. There is no TLS here: for `https` URLs put a local proxy in front, or a
-//! [`ReadAt`] of your own over the client that you trust.
+//! Every read is a request for just those bytes, and every answer is compared with the request and
+//! with the file as it was when it was opened. There is no TLS here: for `https` URLs put a local
+//! proxy in front, or a [`ReadAt`] of your own over the client that you trust.
 //!
 //! # What a network can do
 //!
-//! Nothing here is trusted with the bytes. Read through a [`VerifiedReader`](crate::VerifiedReader), and a server, or
-//! anybody on the wire, who changes data or hash tree gets an error and no byte across. What is left to them: to
-//! withhold answers or to delay them, each request up to its timeout; and to see which blocks are read, and when. A
-//! superblock from the network is as little authenticated as any other one: take the parameters from a manifest
-//! or pin them.
+//! Nothing here is trusted with the bytes. Read through a
+//! [`VerifiedReader`](crate::VerifiedReader), and a server, or an attacker on the wire, that
+//! changes data or hash tree causes an error; no wrong byte comes through. They can still withhold
+//! or delay answers, each request up to its timeout, and see which blocks are read, and when. A
+//! superblock from the network is as little authenticated as any other one: take the parameters
+//! from a manifest or pin them.
 //!
 //! # What is followed and what not
 //!
-//! No redirects: the URL must be that of the file itself. No proxies from the environment, no cookies, no user names
-//! in URLs, no compression.
+//! No redirects: the URL must be that of the file itself. No proxies from the environment, no
+//! cookies, no user names in URLs, no compression.
 
 mod answer;
 mod error;
@@ -32,6 +33,8 @@ use ureq::{Agent, Body};
 
 pub use self::error::HttpError;
 
+use crate::number::to_u64;
+
 use self::answer::Version;
 use super::ReadAt;
 
@@ -46,11 +49,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// No retry waits for longer.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// A file on an HTTP server. Many threads can read it at once, each over a connection of its own; connections
-/// are kept and used again.
+/// A file on an HTTP server. Many threads can read it at once, each over a connection of its own;
+/// connections are kept and used again.
 ///
-/// A read returns the bytes of the file as it was when it was opened, or an error that wraps an [`HttpError`]: also
-/// when the file's length, its `ETag` or its `Last-Modified` is another one now.
+/// A read returns the bytes of the file as it was when it was opened, or an error that wraps an
+/// [`HttpError`]: also when the file's length, its `ETag` or its `Last-Modified` is another one
+/// now.
 ///
 /// ```
 /// use verity::io::ReadAt;
@@ -116,8 +120,8 @@ impl HttpSource {
     /// Opens the file behind an `http` URL: asks for its first byte, and so learns its length.
     ///
     /// # Errors
-    /// When this is no such URL, the server cannot be reached, has no such file, or does not answer range
-    /// requests.
+    /// When this is no such URL, the server cannot be reached, has no such file, or does not answer
+    /// range requests.
     pub fn open(url: &str) -> Result<HttpSource, HttpError> {
         HttpSource::options().open(url)
     }
@@ -194,7 +198,8 @@ impl HttpSource {
         Ok(self.agent.get(&self.url).header(header::RANGE, range).call()?)
     }
 
-    /// Reads a body that must be as long as `buf`. Of one that is longer, no more than one byte is read.
+    /// Reads a body that must be as long as `buf`. Of one that is longer, no more than one byte is
+    /// read.
     fn receive(&self, response: Response<Body>, buf: &mut [u8]) -> Result<(), HttpError> {
         let expected = buf.len();
         let mut body = response.into_body().into_reader();
@@ -227,22 +232,22 @@ impl HttpSource {
 }
 
 impl HttpOptions {
-    /// How long it may take to connect to the server; 10 seconds unless said.
+    /// Sets how long it may take to connect to the server. The default is 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a request may take in all, up to the last byte of its answer; 60 seconds unless said. A request asks
-    /// for at most 1 MiB, and one that timed out is not sent again.
+    /// How long a request may take in all, up to the last byte of its answer; 60 seconds unless
+    /// said. A request asks for at most 1 MiB, and one that timed out is not sent again.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How often a request is sent again when the connection fails or the server says that it is overloaded (429, 502,
-    /// 503, 504); 2 unless said. The first retry comes after a tenth of a second, each further one after twice
-    /// the time, at most 5 seconds.
+    /// How often a request is sent again when the connection fails or the server says that it is
+    /// overloaded (429, 502, 503, 504); 2 unless said. The first retry comes after a tenth of a
+    /// second, each further one after twice the time, at most 5 seconds.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
@@ -312,7 +317,7 @@ impl ReadAt for HttpSource {
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let wanted = u64::try_from(buf.len()).unwrap_or(u64::MAX).min(MAX_REQUEST);
+        let wanted = to_u64(buf.len()).min(MAX_REQUEST);
         let end = offset.saturating_add(wanted).min(self.size());
         if offset >= end {
             return Ok(0);
