@@ -9,8 +9,8 @@ impl Superblock {
     /// Reads the superblock at `offset` bytes of a hash device.
     ///
     /// # Errors
-    /// When the offset is not a multiple of 512 bytes, the device ends before 512 bytes are read, or the
-    /// bytes are no superblock.
+    /// When the offset is not a multiple of 512 bytes, the device ends before 512 bytes are read,
+    /// or the bytes are no superblock.
     pub fn read(hash: &impl ReadAt, offset: u64) -> Result<Superblock, Error> {
         if !offset.is_multiple_of(Self::SIZE) {
             return Err(SuperblockError::Unaligned { offset }.into());

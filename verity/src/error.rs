@@ -36,7 +36,8 @@ pub enum Error {
     /// Parameters that no hash tree can have.
     #[error(transparent)]
     Params(#[from] ParamsError),
-    /// Not even one data block fits together with its hash area, and its parity if there is to be any.
+    /// Not even one data block fits together with its hash area, and its parity if there is to be
+    /// any.
     #[error("one data block and what goes with it take {needed} bytes, the partition has {actual}")]
     PartitionTooSmall {
         /// What the smallest image takes, in bytes.
@@ -49,7 +50,7 @@ pub enum Error {
     Read {
         /// The first block that could not be read.
         block: BlockRef,
-        /// What the storage said.
+        /// The error of the storage.
         source: io::Error,
     },
     /// Parity could not be read.
@@ -57,7 +58,7 @@ pub enum Error {
     ReadParity {
         /// The first round of the failed read.
         round: u64,
-        /// What the storage said.
+        /// The error of the storage.
         source: io::Error,
     },
     /// The data ends before the last data block.
@@ -84,7 +85,7 @@ pub enum Error {
     Threads {
         /// How many were asked for.
         threads: usize,
-        /// What the system said.
+        /// The reason that the system gave.
         reason: String,
     },
     /// A hash block, or a recovered block, could not be written.
@@ -92,7 +93,7 @@ pub enum Error {
     Write {
         /// The first block of the failed write.
         block: BlockRef,
-        /// What the storage said.
+        /// The error of the storage.
         source: io::Error,
     },
     /// Parity could not be written.
@@ -100,7 +101,7 @@ pub enum Error {
     WriteParity {
         /// The first round of the failed write.
         round: u64,
-        /// What the storage said.
+        /// The error of the storage.
         source: io::Error,
     },
 }

@@ -1,8 +1,10 @@
-//! Build and verify dm-verity hash trees: the Linux kernel's format, byte for byte what `veritysetup` writes.
+//! Build and verify dm-verity hash trees: the Linux kernel's format, byte for byte what
+//! `veritysetup` writes.
 //!
-//! dm-verity protects a read-only block device with a tree of digests: the digests of the data blocks are
-//! packed into hash blocks, their digests into further hash blocks, up to one whose digest is the root hash.
-//! Who trusts the root hash and the parameters can check every block.
+//! dm-verity protects a read-only block device with a tree of digests: the digests of the data
+//! blocks are packed into hash blocks, their digests into further hash blocks, up to one whose
+//! digest is the root hash. With a trusted root hash and trusted parameters every block can be
+//! checked.
 //!
 //! ```text
 //!  data        |b0|b1|b2| ............................ |bn-1|
@@ -16,12 +18,13 @@
 //!  hash device  [superblock, padding][level 2][level 1][level 0]
 //! ```
 //!
-//! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say where
-//! everything lies, and [`FecArea`] where parity does; [`Builder`] makes tree and parity; [`Verifier`] checks an image
-//! against [`TrustedParams`], which remember where they come from; [`VerifiedReader`] reads any part of one and proves
-//! what it returns; [`Repairer`] and [`FecRepair`] recover corrupt blocks from the parity. Files, block devices, slices
-//! and your own types come in through [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are in the
-//! crate `verity-sign`.
+//! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say
+//! where everything lies, and [`FecArea`] where parity does; [`Builder`] makes tree and parity;
+//! [`Verifier`] checks an image against [`TrustedParams`], which remember where they come from;
+//! [`VerifiedReader`] reads any part of one and proves what it returns; [`Repairer`] and
+//! [`FecRepair`] recover corrupt blocks from the parity. Files, block devices, slices and your own
+//! types come in through [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are
+//! in the crate `verity-sign`.
 //!
 //! ```
 //! use std::sync::Mutex;
@@ -38,11 +41,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The library never prints, and it hashes in the caller's rayon pool unless told otherwise. With feature
-//! `mmap` the builder also takes a mapped file as its source; with feature `http`, a file on an HTTP server is
-//! a source like any other.
+//! The library never prints, and it hashes in the caller's rayon pool unless told otherwise. With
+//! feature `mmap` the builder also takes a mapped file as its source; with feature `http`, a file
+//! on an HTTP server is a source like any other.
 //!
-//! The public interface is what this page lists: everything at the top, but for the modules [`io`],
+//! The public interface is what this page lists: everything at the top, and the modules [`io`],
 //! [`nbd`], [`partition`], [`publish`] and [`table`].
 
 mod build;

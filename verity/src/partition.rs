@@ -1,8 +1,8 @@
 //! Partitions as systemd finds them: which type a partition has, and how the root hash names it.
 //!
-//! The Discoverable Partitions Specification (UAPI.2) gives each partition type a GUID of its own for
-//! each architecture. Which data and which verity partition belong to a root hash stands in their
-//! UUIDs: they are the two ends of the root hash.
+//! The Discoverable Partitions Specification (UAPI.2) gives each partition type a GUID of its own
+//! for each architecture. Which data and which verity partition belong to a root hash stands in
+//! their UUIDs: they are the two ends of the root hash.
 
 use std::fmt;
 
@@ -126,9 +126,9 @@ impl PartitionType {
         })
     }
 
-    /// The UUID by which such a partition is known to belong to a root hash: the first 16 bytes of the
-    /// root hash for data, the last 16 for the hash area. A signature has none: it says in itself which
-    /// root hash it is about. No version or variant of RFC 9562 is forced on it.
+    /// The UUID by which such a partition is known to belong to a root hash: the first 16 bytes of
+    /// the root hash for data, the last 16 for the hash area. A signature has none: it says in
+    /// itself which root hash it is about. No version or variant of RFC 9562 is forced on it.
     pub fn uuid(self, root_hash: &RootHash) -> Option<Uuid> {
         let digest = root_hash.digest();
         let half = match self.content {

@@ -1,4 +1,5 @@
-//! Sizes beforehand: how large hash area and parity get, and how much data fits a partition together with its own.
+//! Sizes beforehand: how large hash area and parity get, and how much data fits a partition
+//! together with its own.
 
 use crate::{Error, FecArea, FecError, HashArea, Params, ParamsBuilder};
 
@@ -15,7 +16,7 @@ use crate::{Error, FecArea, FecError, HashArea, Params, ParamsBuilder};
 /// let plan = Plan::for_partition(Params::builder(), 64 << 20, true)?;
 /// assert_eq!(plan.params().data_blocks(), 16255);
 ///
-/// // The same with parity behind them.
+/// With parity behind them.
 /// let plan = Plan::for_partition_with_fec(Params::builder(), 64 << 20, true, 2)?;
 /// assert_eq!((plan.params().data_blocks(), plan.end()), (16126, 64 << 20));
 /// # Ok::<(), verity::Error>(())
@@ -28,7 +29,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// An image of `image_size` bytes, with its hash area at the start of a device or file of its own.
+    /// An image of `image_size` bytes, with its hash area at the start of a device or file of its
+    /// own.
     ///
     /// # Errors
     /// When no tree can have these parameters, or the image is not a whole number of data blocks.
@@ -42,7 +44,7 @@ impl Plan {
         Ok(Plan { params, hash_area, fec_area: None })
     }
 
-    /// The same with parity right behind the hash area, on the same device: [`FecArea::behind_hash_area`].
+    /// Adds parity right behind the hash area, on the same device: [`FecArea::behind_hash_area`].
     ///
     /// ```
     /// use verity::{Params, Plan};
@@ -54,13 +56,15 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// When data and hash blocks differ in size, there are not 2 to 24 roots, or the parity would end beyond 2^64 bytes.
+    /// When data and hash blocks differ in size, there are not 2 to 24 roots, or the parity would
+    /// end beyond 2^64 bytes.
     pub fn with_fec(self, roots: u32) -> Result<Plan, FecError> {
         let fec_area = FecArea::behind_hash_area(&self.params, &self.hash_area, roots)?;
         Ok(Plan { fec_area: Some(fec_area), ..self })
     }
 
-    /// The largest image whose data and hash area, one behind the other, fit `partition_size` bytes.
+    /// The largest image whose data and hash area, one behind the other, fit `partition_size`
+    /// bytes.
     ///
     /// # Errors
     /// When not even one data block fits, or no tree can have these parameters.
@@ -74,11 +78,12 @@ impl Plan {
         })
     }
 
-    /// The largest image whose data, hash area and parity, one behind the other, fit `partition_size` bytes.
+    /// The largest image whose data, hash area and parity, one behind the other, fit
+    /// `partition_size` bytes.
     ///
     /// # Errors
-    /// When not even one data block fits, no tree can have these parameters, data and hash blocks differ in size, or
-    /// there are not 2 to 24 roots.
+    /// When not even one data block fits, no tree can have these parameters, data and hash blocks
+    /// differ in size, or there are not 2 to 24 roots.
     pub fn for_partition_with_fec(
         params: ParamsBuilder,
         partition_size: u64,
@@ -91,7 +96,8 @@ impl Plan {
         })
     }
 
-    /// The hash area that begins where the data ends (on the next hash block, if there is no superblock).
+    /// The hash area that begins where the data ends (on the next hash block, if there is no
+    /// superblock).
     ///
     /// # Errors
     /// When it would end beyond 2^64 bytes.
@@ -126,8 +132,8 @@ impl Plan {
     }
 }
 
-/// The plan with the most data blocks that ends within `partition_size` bytes. Where it ends never comes earlier with
-/// more data blocks, so that halving finds it.
+/// The plan with the most data blocks that ends within `partition_size` bytes. Where it ends never
+/// comes earlier with more data blocks, so that halving finds it.
 fn largest(partition_size: u64, with: impl Fn(u64) -> Result<Plan, Error>) -> Result<Plan, Error> {
     let fits = |data_blocks| with(data_blocks).is_ok_and(|plan| plan.end() <= partition_size);
     let smallest = with(1)?;

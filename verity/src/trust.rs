@@ -1,8 +1,8 @@
 //! Where the parameters of a verification come from, and whether anything vouches for them.
 //!
-//! A root hash binds the bytes of the tree but not its geometry: hash blocks can be passed off as data
-//! blocks under the same root hash. So a verification takes a [`TrustedParams`], which remembers its
-//! [`Origin`], and reports can say `geometry: not authenticated`.
+//! A root hash binds the bytes of the tree but not its geometry: hash blocks can be passed off as
+//! data blocks under the same root hash. So a verification takes a [`TrustedParams`], which
+//! remembers its [`Origin`], and reports can say `geometry: not authenticated`.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use crate::{
     Superblock,
 };
 
-/// Parameters together with the root hash to verify against, the place of the hash area, and the origin of
-/// all three.
+/// Parameters together with the root hash to verify against, the place of the hash area, and the
+/// origin of all three.
 ///
 /// ```
 /// use verity::{HashArea, Origin, Params, RootHash, TrustedParams};
@@ -41,7 +41,8 @@ pub enum Origin {
     Pinned,
     /// Nothing: some were stated, the rest was assumed or measured.
     Assumed,
-    /// Nothing: they were read from the superblock, which whoever wrote the image controls.
+    /// Nothing: they were read from the superblock, which is under the control of the image's
+    /// author.
     Superblock,
 }
 
@@ -79,11 +80,12 @@ impl TrustedParams {
 
     /// Parameters as a superblock at `hash_area_offset` bytes of the hash device states them.
     ///
-    /// **Nothing authenticates them**: who controls the superblock can present hash blocks as data, or hide
-    /// the end of the data, under the right root hash. Prefer a manifest or pins.
+    /// **Nothing authenticates them**: who controls the superblock can present hash blocks as data,
+    /// or hide the end of the data, under the right root hash. Prefer a manifest or pins.
     ///
     /// # Errors
-    /// When the root hash is not a digest of the superblock's algorithm, or the hash area cannot lie there.
+    /// When the root hash is not a digest of the superblock's algorithm, or the hash area cannot
+    /// lie there.
     pub fn from_unauthenticated_superblock(
         superblock: &Superblock,
         hash_area_offset: u64,
@@ -94,8 +96,8 @@ impl TrustedParams {
         Self::new(params, root_hash, hash_area, Origin::Superblock)
     }
 
-    /// Parameters of which some were not stated by anybody who knows them: defaults, or counted from the
-    /// size of the data.
+    /// Parameters of which some are assumptions: defaults, or counted
+    /// from the size of the data.
     ///
     /// **Nothing authenticates them**, as with a superblock.
     ///
@@ -109,7 +111,8 @@ impl TrustedParams {
         Self::new(params, root_hash, hash_area, Origin::Assumed)
     }
 
-    /// Parameters from a manifest **whose signature the caller has verified**; `verity-sign` is that caller.
+    /// Parameters from a manifest **whose signature the caller has verified**; `verity-sign` is
+    /// that caller.
     ///
     /// # Errors
     /// When the root hash is not a digest of the parameters' algorithm.
@@ -163,8 +166,8 @@ fn check_root_hash_size(digest: Digest, algorithm: Algorithm) -> Result<(), Trus
 
 /// Parameters that a caller expects, any number of them.
 ///
-/// With a superblock they are compared to what it states; [`Pins::params`] makes parameters of them that
-/// need no superblock, once all are given.
+/// With a superblock they are compared to what it states; [`Pins::params`] makes parameters of them
+/// that need no superblock, once all are given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pins {
     /// The hash algorithm.
@@ -259,7 +262,7 @@ pub enum TrustError {
     RootHashSize {
         /// The algorithm.
         algorithm: Algorithm,
-        /// Its digest size, in bytes.
+        /// The digest size of the algorithm, in bytes.
         expected: u32,
         /// The size of the root hash, in bytes.
         actual: u32,

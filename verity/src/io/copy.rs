@@ -6,14 +6,15 @@ use std::ops::Range;
 
 use super::{Extent, ReadAt};
 
-/// What is copied in one go, in bytes: so long nobody hears of progress.
+/// How much is copied before progress is reported, in bytes.
 const CHUNK: u64 = 16 << 20;
 
-/// Copies the first `size` bytes of a file or block device to an empty file: shared extents if the file system has
-/// them, else runs of data, so that holes stay holes. The target's cursor is at its start afterwards.
+/// Copies the first `size` bytes of a file or block device to an empty file: shared extents if the
+/// file system has them, else runs of data, so that holes stay holes. The target's cursor is at its
+/// start afterwards.
 ///
-/// `copied` hears of every run of bytes, and whether it could be copied. What it returns decides: an error ends the
-/// copy. So it can count, stop, or put in place what could not be copied.
+/// `copied` is called for every run of bytes, with the result of copying it. If it returns an
+/// error, the copy ends. So it can count, stop, or write what could not be copied.
 ///
 /// ```
 /// use verity::io::copy_file;

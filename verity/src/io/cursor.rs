@@ -7,8 +7,8 @@ use super::read_at::advance;
 
 /// A source with a position: [`Read`] and [`Seek`] over any [`ReadAt`].
 ///
-/// It buffers nothing. Over a [`VerifiedReader`](crate::VerifiedReader) each call hashes every block it touches, so
-/// put a [`BufReader`](std::io::BufReader) around it where reads are small.
+/// It buffers nothing. Over a [`VerifiedReader`](crate::VerifiedReader) each call hashes every
+/// block it touches, so put a [`BufReader`](std::io::BufReader) around it where reads are small.
 ///
 /// ```
 /// use std::io::{Read, Seek, SeekFrom};

@@ -9,11 +9,12 @@ use rustix::io::Errno;
 
 use super::{Extent, ReadAt, WriteAt};
 
-/// A regular file also tells where its holes are, as far as its file system does. Asking moves the file's
-/// cursor, which positioned reads and writes do not use; do not rely on it meanwhile.
+/// A regular file also tells where its holes are, as far as its file system does. Asking moves the
+/// file's cursor, which positioned reads and writes do not use; do not rely on it meanwhile.
 ///
-/// Expecting to be read from start to end, it asks the kernel to read further ahead (`POSIX_FADV_SEQUENTIAL`),
-/// which stays so for the open file. Nothing is ever dropped from the page cache.
+/// Expecting to be read from start to end, it asks the kernel to read further ahead
+/// (`POSIX_FADV_SEQUENTIAL`), which stays so for the open file. Nothing is ever dropped from the
+/// page cache.
 impl ReadAt for File {
     fn len(&self) -> io::Result<u64> {
         let metadata = self.metadata()?;
@@ -39,7 +40,7 @@ impl ReadAt for File {
     }
 
     fn expect_sequential(&self) {
-        // Advice that is not taken costs speed at the most.
+        // A system that ignores the advice is slower, no more.
         let _ = fadvise(self, 0, None, Advice::Sequential);
     }
 }
@@ -67,7 +68,7 @@ impl WriteAt for File {
     }
 }
 
-/// What a file system says of a file. Whatever else than a clear answer it gives, the bytes are data.
+/// Asks the file system. Unless its answer is clear, the bytes are data.
 fn extent_of(file: &File, offset: u64) -> Extent {
     let data = match seek(file, SeekFrom::Data(offset)) {
         Ok(start) if start <= offset => {
@@ -81,7 +82,8 @@ fn extent_of(file: &File, offset: u64) -> Extent {
         Err(Errno::NXIO) => None,
         Err(_) => return Extent::ALL_DATA,
     };
-    // Asked after the seek: a file that was truncated meanwhile has no hole here, and the read will say so.
+    // Asked after the seek: a file that was truncated meanwhile has no hole here, and the read will
+    // say so.
     match file.metadata() {
         Ok(metadata) if metadata.is_file() && offset < metadata.len() => {
             Extent::Hole { end: data.unwrap_or(metadata.len()) }

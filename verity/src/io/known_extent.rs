@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::{Extent, Source};
 
-/// The last answer of a source, kept because it mostly serves many runs: for a file without holes, all.
+/// The last answer of a source, kept because it mostly serves many runs: for a file without holes,
+/// all.
 #[derive(Default)]
 pub(crate) struct KnownExtent {
     bytes: Range<u64>,

@@ -1,9 +1,9 @@
 //! Where bytes come from and go to: positioned reads and writes that many threads can share.
 //!
-//! [`ReadAt`] and [`WriteAt`] take an offset with every call, so there is no cursor and no lock. They are
-//! implemented for [`File`](std::fs::File) (regular files and block devices), for byte slices and vectors, and for
-//! anything that a caller writes. [`Cursor`] adds a position where one is wanted. [`Source`] is what the builder
-//! reads; with feature `mmap` it is also a mapped file.
+//! [`ReadAt`] and [`WriteAt`] take an offset with every call, so there is no cursor and no lock.
+//! They are implemented for [`File`](std::fs::File) (regular files and block devices), for byte
+//! slices and vectors, and for anything that a caller writes. [`Cursor`] adds a position where one
+//! is wanted. [`Source`] is what the builder reads; with feature `mmap` it is also a mapped file.
 
 mod blocks;
 mod copy;

@@ -7,34 +7,34 @@ use super::Extent;
 
 /// Something that can be read at any offset by many threads at once.
 pub trait ReadAt: Send + Sync {
-    /// Its length, in bytes.
+    /// The length of the source, in bytes.
     ///
     /// # Errors
     /// When the length cannot be told; also for things without one, such as pipes and directories.
     fn len(&self) -> io::Result<u64>;
 
-    /// Reads into `buf` from `offset` bytes on, and returns how many bytes were read: 0 only at the end (or
-    /// for an empty `buf`), otherwise possibly fewer than asked.
+    /// Reads into `buf` from `offset` bytes on, and returns how many bytes were read: 0 only at the
+    /// end (or for an empty `buf`), otherwise possibly fewer than asked.
     ///
     /// # Errors
-    /// As the source has them.
+    /// Whatever the source reports.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// What the bytes from `offset` on are, as far as that is known without reading: data, unless the source
-    /// knows better.
+    /// What the bytes from `offset` on are, as far as that is known without reading: data, unless
+    /// the source knows better.
     ///
-    /// Holes are taken at their word: builder and verifier do not read them. An answer that ends at `offset`
-    /// or before is none, and then all is data.
+    /// Holes are taken at their word: builder and verifier do not read them. An extent that ends at
+    /// or before `offset` is ignored; the bytes count as data.
     fn extent_at(&self, offset: u64) -> Extent {
         let _ = offset;
         Extent::ALL_DATA
     }
 
-    /// Told once before it is read from start to end. What follows from it is up to the source; nothing,
-    /// unless it knows better.
+    /// Tells the source, once, that it will be read from start to end. By default nothing follows
+    /// from it.
     fn expect_sequential(&self) {}
 
-    /// Whether its length is zero.
+    /// Whether the length is zero.
     ///
     /// # Errors
     /// As [`ReadAt::len`].

@@ -8,9 +8,9 @@ use super::{Extent, ReadAt};
 
 /// What the builder reads: anything that is [`ReadAt`], or a mapped file (feature `mmap`).
 ///
-/// A mapped file is a source for building only. Verification takes [`ReadAt`], which hands out private
-/// copies: mapped pages can change, or vanish with a signal, between the check and the use. Do not get round
-/// that by passing a mapping off as a slice.
+/// A mapped file is a source for building only. Verification takes [`ReadAt`], which hands out
+/// private copies: mapped pages can change, or vanish with a signal, between the check and the use.
+/// Do not get round that by passing a mapping off as a slice.
 #[cfg_attr(
     feature = "mmap",
     doc = r#"
@@ -28,13 +28,14 @@ fn verify(verifier: &verity::Verifier<'_>, map: &memmap2::Mmap, hash: &std::fs::
 "#
 )]
 pub trait Source: Send + Sync {
-    /// Its length, in bytes.
+    /// The length of the source, in bytes.
     ///
     /// # Errors
     /// When the length cannot be told.
     fn source_len(&self) -> io::Result<u64>;
 
-    /// As many bytes as `buf` has, from `offset` bytes on: either its own, or read into `buf`.
+    /// Returns as many bytes as `buf` has, from `offset` bytes on: the source's own, or read into
+    /// `buf`.
     ///
     /// # Errors
     /// When they cannot be had, also because the source is shorter.
@@ -52,7 +53,7 @@ pub trait Source: Send + Sync {
         Extent::ALL_DATA
     }
 
-    /// Told once before it is read from start to end, as [`ReadAt::expect_sequential`].
+    /// Tells the source that it will be read from start to end, as [`ReadAt::expect_sequential`].
     fn source_expect_sequential(&self) {}
 }
 
@@ -79,7 +80,7 @@ impl<T: ReadAt + ?Sized> Source for T {
     }
 }
 
-/// Saves the copy into a buffer. The caller who mapped the file has promised that nobody changes it.
+/// Saves the copy into a buffer. The caller who mapped the file promised that it does not change.
 #[cfg(feature = "mmap")]
 impl Source for memmap2::Mmap {
     fn source_len(&self) -> io::Result<u64> {

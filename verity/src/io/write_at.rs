@@ -7,10 +7,11 @@ use super::read_at::advance;
 
 /// Something that can be written at any offset by many threads at once.
 pub trait WriteAt: Send + Sync {
-    /// Writes from `offset` bytes on and returns how many bytes were written, possibly fewer than asked.
+    /// Writes from `offset` bytes on and returns how many bytes were written, possibly fewer than
+    /// asked.
     ///
     /// # Errors
-    /// As the target has them.
+    /// Whatever the target reports.
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
 
     /// Makes it `len` bytes long; new bytes are zero. A block device keeps its length.
@@ -19,7 +20,7 @@ pub trait WriteAt: Send + Sync {
     /// When it cannot have that length.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Returns once everything written has reached the storage.
+    /// Waits until everything written has reached the storage.
     ///
     /// # Errors
     /// When some of it has not: then nothing written may be counted on.

@@ -1,15 +1,15 @@
 //! The hash algorithms dm-verity images use, by the kernel's names.
 //!
-//! A closed set: a name outside it is refused with the list of known ones, in options and in superblocks
-//! alike. Hashing itself lives in `hash`.
+//! A closed set: a name outside it is refused with the list of known ones, in options and in
+//! superblocks alike. Hashing itself lives in `hash`.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A hash algorithm, named as the Linux kernel's crypto API and veritysetup name it.
 ///
-/// Names are lower case and have one spelling: `sha-256` is refused, because a superblock that says so
-/// cannot be activated by the kernel.
+/// Names are lower case and have one spelling: `sha-256` is refused, because a superblock that says
+/// so cannot be activated by the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {

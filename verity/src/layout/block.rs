@@ -10,8 +10,8 @@ use super::ParamsError;
 
 /// The size of a data block or a hash block: a power of two from 512 to 524288 bytes.
 ///
-/// The limits are those of cryptsetup's on-disk format. The kernel activates a device only if its data
-/// blocks are no larger than a page.
+/// The limits are those of cryptsetup's on-disk format. The kernel activates a device only if its
+/// data blocks are no larger than a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockSize(u32);
 
@@ -86,14 +86,14 @@ impl FromStr for BlockSize {
 pub enum BlockRef {
     /// A data block.
     Data {
-        /// Its number, from 0.
+        /// The number of the block, from 0.
         block: u64,
     },
     /// A hash block.
     Hash {
-        /// Its level; 0 is the lowest.
+        /// The level; 0 is the lowest.
         level: u8,
-        /// Its number within the level, from 0.
+        /// The number of the block within the level, from 0.
         block: u64,
     },
 }
@@ -162,7 +162,7 @@ impl Layer {
         }
     }
 
-    /// Its block of this number.
+    /// The block of this number.
     pub(crate) fn block(self, block: u64) -> BlockRef {
         match self {
             Layer::Data => BlockRef::Data { block },

@@ -10,11 +10,11 @@ use super::{BlockRef, Digest};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Corruption {
-    /// Its digest is not the one its parent (or the root hash) states.
+    /// The digest is not the one that the parent (or the root hash) states.
     Digest {
-        /// The digest its parent states.
+        /// The digest that the parent states.
         expected: Digest,
-        /// The digest it has.
+        /// The digest that the block has.
         actual: Digest,
     },
     /// A hash block whose digest is right, but whose unused bytes are not zero.
@@ -22,9 +22,10 @@ pub enum Corruption {
         /// The first such byte, counted from the start of the block.
         offset: u64,
     },
-    /// It cannot be read. Only a repair counts such a block as corrupt; elsewhere it is an error of the storage.
+    /// It cannot be read. Only a repair counts such a block as corrupt; elsewhere it is an error of
+    /// the storage.
     Unreadable {
-        /// What the storage said.
+        /// The kind of error that the storage reported.
         kind: io::ErrorKind,
     },
 }
@@ -47,16 +48,17 @@ impl fmt::Display for Corruption {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The corrupt blocks, at least one range: higher hash levels first, then lower ones, then data, each by
-    /// position.
+    /// The corrupt blocks, at least one range: higher hash levels first, then lower ones, then
+    /// data, each by position.
     pub corruptions: Vec<CorruptRange>,
     /// How many corrupt blocks were found, listed or not.
     pub corrupt_blocks: u64,
-    /// How many data blocks lie under corrupt hash blocks: nothing can be said of them. Counted by
-    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only; 0 from a search for the first corruption.
+    /// How many data blocks lie under corrupt hash blocks: they cannot be checked. Counted by
+    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only; 0 from a search for the first
+    /// corruption.
     pub unchecked_data_blocks: u64,
-    /// Whether there may be more corrupt blocks than listed: the verification stopped at the first, or found
-    /// more ranges than the limit.
+    /// Whether there may be more corrupt blocks than listed: the verification stopped at the first,
+    /// or found more ranges than the limit.
     pub truncated: bool,
 }
 

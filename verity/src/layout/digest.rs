@@ -130,7 +130,7 @@ impl FromStr for RootHash {
 
 /// The salt: 0 to 256 bytes hashed with every block.
 ///
-/// Its text form is lower-case hex, or `-` when it is empty (as in device-mapper tables).
+/// The text form is lower-case hex, or `-` when it is empty (as in device-mapper tables).
 ///
 /// ```
 /// let salt: verity::Salt = "00ff".parse()?;

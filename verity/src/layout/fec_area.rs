@@ -1,11 +1,12 @@
 //! Where parity lies, and what it covers.
 //!
-//! Arithmetic only. Source: the kernel's verity.rst and dm-verity-fec.c, and what `veritysetup` writes.
+//! Arithmetic only. Source: the kernel's verity.rst and dm-verity-fec.c, and what `veritysetup`
+//! writes.
 //!
 //! ```text
-//!  covered blocks   |data block 0 ... n-1|tree, from its first block on, and what follows it ...|zeros|
-//!                    message block 0                                       `fec_blocks` - 1 ^    ^ up to rounds · (255 - roots)
-//!  round r          blocks r, r + rounds, r + 2·rounds, ...: 255 - roots of them, one in each row
+//!  covered blocks   |data 0 ... n-1|tree, from its first block on|what follows it|zeros|
+//!                   block 0 ... `fec_blocks` - 1; zeros up to rounds · (255 - roots)
+//!  round r          blocks r, r + rounds, r + 2·rounds, ...: 255 - roots of them, a row each
 //!  codeword (r, b)  byte b of each of them, and `roots` bytes of parity
 //!  parity           codeword (0, 0), (0, 1), ... (1, 0), ...: `roots` bytes each
 //! ```
@@ -44,12 +45,13 @@ impl FecArea {
     /// How many roots there may be: 2 to 24.
     pub const ROOTS: RangeInclusive<u32> = 2..=24;
 
-    /// The parity at `offset` bytes of the FEC device, `roots` bytes a codeword, over `blocks` blocks: the data, the
-    /// tree, and as many blocks behind the tree as remain.
+    /// The parity at `offset` bytes of the FEC device, `roots` bytes a codeword, over `blocks`
+    /// blocks: the data, the tree, and as many blocks behind the tree as remain.
     ///
     /// # Errors
-    /// When data and hash blocks differ in size, there are not 2 to 24 roots, the blocks are fewer than data and
-    /// tree have, the offset is not a multiple of the block size, or the parity would end beyond 2^64 bytes.
+    /// When data and hash blocks differ in size, there are not 2 to 24 roots, the blocks are fewer
+    /// than data and tree have, the offset is not a multiple of the block size, or the parity would
+    /// end beyond 2^64 bytes.
     pub fn new(
         params: &Params,
         hash_area: &HashArea,
@@ -80,7 +82,8 @@ impl FecArea {
         end.map(|_| area).ok_or(FecError::TooLarge { offset })
     }
 
-    /// The parity right behind the hash area, on the hash device: it covers data and tree, and nothing else.
+    /// The parity right behind the hash area, on the hash device: it covers data and tree, and
+    /// nothing else.
     ///
     /// ```
     /// use verity::{FecArea, HashArea, Params};
@@ -103,11 +106,11 @@ impl FecArea {
         FecArea::new(params, hash_area, roots, blocks, hash_area.end())
     }
 
-    /// The parity at `offset` bytes of the FEC device over the data and everything from the first block of the tree up
-    /// to `end` bytes of the hash device, a block that is not whole left out.
+    /// The parity at `offset` bytes of the FEC device over the data and everything from the first
+    /// block of the tree up to `end` bytes of the hash device, a block that is not whole left out.
     ///
-    /// That is what veritysetup has parity cover: on the hash device up to the parity (`end` is `offset`), on another
-    /// one up to the end of the hash device (`end` is its size).
+    /// That is what veritysetup has parity cover: on the hash device up to the parity (`end` is
+    /// `offset`), on another one up to the end of the hash device (`end` is its size).
     ///
     /// # Errors
     /// As [`FecArea::new`]; the blocks are too few if the tree ends behind `end`.
@@ -138,7 +141,8 @@ impl FecArea {
         self.rounds
     }
 
-    /// How many blocks a round has, those of zeros behind the last covered one included: 255 less the roots.
+    /// How many blocks a round has, those of zeros behind the last covered one included: 255 less
+    /// the roots.
     pub fn rows(&self) -> u64 {
         rows(self.roots)
     }
@@ -168,7 +172,7 @@ impl FecArea {
         self.rounds * self.round_size()
     }
 
-    /// Where that which is covered ends on the hash device, in bytes.
+    /// Where the covered blocks end on the hash device, in bytes.
     pub fn covered_end(&self, params: &Params, hash_area: &HashArea) -> u64 {
         let on_hash_device = self.blocks.saturating_sub(params.data_blocks());
         on_hash_device
@@ -189,10 +193,12 @@ impl FecArea {
         }
     }
 
-    /// Refuses parity that lies in the hash area, or in what else it covers behind it, where both are on one device.
+    /// Refuses parity that lies in the hash area or in the covered blocks behind it, where both
+    /// are on one device.
     ///
     /// # Errors
-    /// When any byte of the parity lies before the end of the hash area, or before that of the covered blocks.
+    /// When any byte of the parity lies before the end of the hash area, or before that of the
+    /// covered blocks.
     pub fn check_behind_hash_area(
         &self,
         params: &Params,
@@ -238,7 +244,8 @@ fn rows(roots: u32) -> u64 {
 pub enum FecError {
     /// Data and hash blocks share codewords, so they must have one size.
     #[error(
-        "FEC needs equal block sizes, but data blocks have {data_block_size} bytes and hash blocks {hash_block_size}"
+        "FEC needs equal block sizes, but data blocks have {data_block_size} bytes \
+         and hash blocks {hash_block_size}"
     )]
     BlockSizes {
         /// The size of a data block.
@@ -339,7 +346,8 @@ mod tests {
         assert_eq!(area(2, 304, offset), Err(FecError::TooLarge { offset }));
     }
 
-    /// veritysetup 2.6.1 accepts parity in the last block of the tree, as it forgets the superblock.
+    /// veritysetup 2.6.1 accepts parity in the last block of the tree, as it forgets the
+    /// superblock.
     #[test]
     fn g04_adjacent_is_allowed_and_one_block_less_is_not() {
         let params = Params::builder().data_blocks(300).build().unwrap();

@@ -1,15 +1,16 @@
 //! The shape of a hash tree: how many levels, where each lies, which slot holds which digest.
 //!
-//! Pure arithmetic over `u64`: no files, no hashing. Everyone asks it; nobody recomputes it.
-//! Units: block counts and block indices, unless a name says bytes. Source: the kernel's dm-verity document
-//! (`Documentation/admin-guide/device-mapper/verity.rst`, "Hash Tree") and cryptsetup's on-disk format.
+//! Pure arithmetic over `u64`: no files, no hashing. Every other file asks it, and none recomputes
+//! it. Units: block counts and block indices, unless a name says bytes. Source: the kernel's
+//! dm-verity document (`Documentation/admin-guide/device-mapper/verity.rst`, "Hash Tree") and
+//! cryptsetup's on-disk format.
 
 use crate::number::{to_len, to_u64};
 
 use super::{BlockSize, HashType, Layer, ParamsError};
 
-/// The levels of one hash tree. Level 0, the lowest, holds the digests of the data blocks; the highest has
-/// one hash block, whose digest is the root hash. On disk the highest comes first.
+/// The levels of one hash tree. Level 0, the lowest, holds the digests of the data blocks; the
+/// highest has one hash block, whose digest is the root hash. On disk the highest comes first.
 ///
 /// With one data block there is no level: the root hash is the digest of that block.
 ///
@@ -34,7 +35,7 @@ pub struct Geometry {
 /// One level of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
-    /// Its first hash block, counted from `hash_start`.
+    /// The first hash block of the level, counted from `hash_start`.
     pub start: u64,
     /// How many hash blocks it has.
     pub blocks: u64,
@@ -100,7 +101,7 @@ impl Geometry {
         }
     }
 
-    /// The levels, lowest first; none for one data block, never more than 63.
+    /// The levels, lowest first: no level for one data block, and at most 63.
     pub fn levels(&self) -> &[Level] {
         &self.levels
     }
@@ -164,8 +165,8 @@ impl Geometry {
         self.digest_size
     }
 
-    /// Where `level` holds the digest of block `position` of the level below (for level 0: of data block
-    /// `position`).
+    /// Where `level` holds the digest of block `position` of the level below (for level 0: of data
+    /// block `position`).
     pub fn locate(&self, level: u8, position: u64) -> HashSlot {
         debug_assert!(self.levels.get(usize::from(level)).is_some_and(|l| position < l.hashes));
         let slot = position & (self.hashes_per_block() - 1);

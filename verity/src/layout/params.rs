@@ -1,7 +1,8 @@
 //! The parameters of a hash tree, checked once.
 //!
-//! Everything else in the library takes a [`Params`]; having one means that its sizes are allowed and its
-//! geometry fits. Where the hash area lies is not a parameter but a [`HashArea`](crate::HashArea).
+//! Everything else in the library takes a [`Params`]; having one means that its sizes are allowed
+//! and its geometry fits. Where the hash area lies is not a parameter but a
+//! [`HashArea`](crate::HashArea).
 
 use super::{Algorithm, BlockSize, Geometry, HashType, ParamsError, Salt};
 
@@ -84,7 +85,7 @@ pub struct ParamsBuilder {
     salt: Salt,
 }
 
-/// How much data there is, as the caller said it.
+/// How much data there is, as the caller states it.
 #[derive(Clone, Copy, Debug)]
 enum Extent {
     Blocks(u64),
@@ -92,43 +93,44 @@ enum Extent {
 }
 
 impl ParamsBuilder {
-    /// The hash algorithm; sha256 unless said.
+    /// Sets the hash algorithm. The default is sha256.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
 
-    /// The hash type; 1 unless said.
+    /// Sets the hash type. The default is 1.
     pub fn hash_type(mut self, hash_type: HashType) -> Self {
         self.hash_type = hash_type;
         self
     }
 
-    /// The size of a data block; 4096 bytes unless said.
+    /// Sets the size of a data block. The default is 4096 bytes.
     pub fn data_block_size(mut self, size: BlockSize) -> Self {
         self.data_block_size = size;
         self
     }
 
-    /// The size of a hash block; 4096 bytes unless said.
+    /// Sets the size of a hash block. The default is 4096 bytes.
     pub fn hash_block_size(mut self, size: BlockSize) -> Self {
         self.hash_block_size = size;
         self
     }
 
-    /// The salt; none unless said.
+    /// Sets the salt. The default is the empty one.
     pub fn salt(mut self, salt: Salt) -> Self {
         self.salt = salt;
         self
     }
 
-    /// How many data blocks the tree covers. Replaces an earlier size.
+    /// Sets how many data blocks the tree covers. Replaces an earlier size.
     pub fn data_blocks(mut self, blocks: u64) -> Self {
         self.data = Some(Extent::Blocks(blocks));
         self
     }
 
-    /// How many bytes of data there are; all of them will be covered. Replaces an earlier count.
+    /// Sets how many bytes of data there are; the tree covers all of them. Replaces an earlier
+    /// count.
     pub fn data_size(mut self, bytes: u64) -> Self {
         self.data = Some(Extent::Bytes(bytes));
         self
@@ -137,8 +139,9 @@ impl ParamsBuilder {
     /// Checks everything.
     ///
     /// # Errors
-    /// When there is no data, a hash block holds fewer than two digests, the sizes do not fit 64 bits, or
-    /// the data size is not a whole number of data blocks ([`ParamsError::UnprotectedTail`]).
+    /// When there is no data, a hash block holds fewer than two digests, the sizes do not fit 64
+    /// bits, or the data size is not a whole number of data blocks
+    /// ([`ParamsError::UnprotectedTail`]).
     pub fn build(self) -> Result<Params, ParamsError> {
         let data_blocks = self.count_data_blocks()?;
         let too_large =

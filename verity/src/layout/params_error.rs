@@ -14,12 +14,13 @@ pub enum ParamsError {
     /// A block size that is not a number.
     #[error("block size {text:?} is not a number of bytes")]
     BlockSizeText {
-        /// What stood there, at most 64 characters of it.
+        /// The text, at most 64 characters of it.
         text: String,
     },
     /// Fewer than two digests fit a hash block, so that no tree can be built.
     #[error(
-        "a hash block of {hash_block_size} bytes holds fewer than two digests of {digest_size} bytes"
+        "a hash block of {hash_block_size} bytes holds fewer than two digests \
+         of {digest_size} bytes"
     )]
     DigestTooLarge {
         /// The size of a hash block, in bytes.

@@ -19,8 +19,8 @@ impl Salt {
     }
 }
 
-/// The UUID that belongs to a seed: the first 16 bytes of SHA-256 over `verity-uuid-v1`, a NUL byte and the
-/// seed, with the version and variant bits of a version 4 UUID (RFC 9562).
+/// The UUID that belongs to a seed: the first 16 bytes of SHA-256 over `verity-uuid-v1`, a NUL byte
+/// and the seed, with the version and variant bits of a version 4 UUID (RFC 9562).
 ///
 /// ```
 /// let uuid = verity::uuid_from_seed("2026-11-23|aws|x86_64");

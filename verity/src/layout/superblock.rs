@@ -1,8 +1,8 @@
 //! The superblock: 512 bytes that describe a hash tree, written and read exactly.
 //!
-//! It carries no root hash and nothing authenticates it: what it says is a hint until a manifest or pins
-//! confirm it (see [`TrustedParams`](crate::TrustedParams)). Source: cryptsetup's on-disk format, version 1;
-//! `docs/FORMAT.md` has the table of fields.
+//! It carries no root hash and nothing authenticates it: what it says is a hint until a manifest or
+//! pins confirm it (see [`TrustedParams`](crate::TrustedParams)). Source: cryptsetup's on-disk
+//! format, version 1; `docs/FORMAT.md` has the table of fields.
 
 use byteorder::{ByteOrder, LittleEndian};
 pub use uuid::Uuid;
@@ -55,7 +55,7 @@ impl Superblock {
         self.uuid
     }
 
-    /// Its bytes.
+    /// The superblock as bytes.
     pub fn to_bytes(&self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         bytes[0..8].copy_from_slice(MAGIC);
@@ -153,7 +153,7 @@ pub enum SuperblockError {
     /// A byte that must be zero is not.
     #[error("superblock: byte {position} belongs to the padding and is not zero")]
     NonZeroPad {
-        /// Its place in the superblock, in bytes.
+        /// Where the byte lies in the superblock.
         position: usize,
     },
     /// Sizes or counts that no tree can have.

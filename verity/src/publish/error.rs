@@ -95,7 +95,7 @@ impl PublishError {
         }
     }
 
-    /// For `map_err` after a system call on `path`.
+    /// The error of a system call on `path`, for `map_err`.
     pub(super) fn io<E: Into<io::Error>>(
         operation: &'static str,
         path: &Path,
@@ -125,7 +125,7 @@ pub enum Change {
     Modified,
     /// The path names another file, or none.
     Replaced,
-    /// Its size differs.
+    /// The size differs.
     Size {
         /// The size when the run began, in bytes.
         before: u64,

@@ -1,7 +1,7 @@
 //! Rewriting a hash area where it lies: a block device, or the file that also holds the data.
 //!
-//! There is no old file to keep, so the order of writes must do: what lets the old hash area verify is
-//! destroyed and synced first, and what lets the new one verify is written last.
+//! There is no old file to keep, so the order of writes must do: what lets the old hash area verify
+//! is destroyed and synced first, and what lets the new one verify is written last.
 
 use std::fs::{File, OpenOptions};
 use std::ops::Range;
@@ -22,7 +22,8 @@ use crate::io::WriteAt;
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// A block device, or a regular file that holds data besides the hash area: opened for writing and locked.
+/// A block device, or a regular file that holds data besides the hash area: opened for writing and
+/// locked.
 ///
 /// Nothing is written before [`InPlace::begin`].
 ///
@@ -49,13 +50,13 @@ pub struct InPlace {
 }
 
 impl InPlace {
-    /// Opens and locks an existing block device or regular file. A symbolic link to a block device is
-    /// followed, one to a regular file is not.
+    /// Opens and locks an existing block device or regular file. A symbolic link to a block device
+    /// is followed, one to a regular file is not.
     ///
     /// # Errors
     /// [`PublishError::Busy`] when another run holds it or a file system on it is mounted,
-    /// [`PublishError::NotRegular`] when it is anything else, [`PublishError::Io`] when it cannot be opened
-    /// for writing.
+    /// [`PublishError::NotRegular`] when it is anything else, [`PublishError::Io`] when it cannot
+    /// be opened for writing.
     pub fn open(path: impl AsRef<Path>) -> Result<InPlace, PublishError> {
         let path = path.as_ref();
         let metadata = std::fs::metadata(path).map_err(PublishError::io("look up", path))?;
@@ -86,7 +87,7 @@ impl InPlace {
         &self.path
     }
 
-    /// Its size when it was opened, in bytes.
+    /// The size when it was opened, in bytes.
     pub fn size(&self) -> u64 {
         self.snapshot.size()
     }
@@ -101,10 +102,12 @@ impl InPlace {
         self.snapshot.identity() == input.snapshot().identity()
     }
 
-    /// Makes what is there unverifiable: zeroes and syncs the superblock, or, for a hash area without one,
-    /// the highest hash block. With one data block and no superblock there is nothing to destroy.
+    /// Makes what is there unverifiable: zeroes and syncs the superblock, or, for a hash area
+    /// without one, the highest hash block. With one data block and no superblock there is nothing
+    /// to destroy.
     ///
-    /// A regular file that ends before the hash area does is extended first; nothing is ever shortened.
+    /// A regular file that ends before the hash area does is extended first; nothing is ever
+    /// shortened.
     ///
     /// # Errors
     /// [`PublishError::Io`] when a device is too small (then nothing was written) or writing fails.
@@ -158,9 +161,9 @@ impl Rewriting {
     /// Syncs the tree, then writes the superblock and syncs again.
     ///
     /// # Errors
-    /// [`PublishError::Io`] when a step fails, or when a superblock is given for a hash area that has none
-    /// or missing for one that has. What is there then does not verify, except that a failure of the last
-    /// sync leaves a superblock that may be there or not.
+    /// [`PublishError::Io`] when a step fails, or when a superblock is given for a hash area that
+    /// has none or missing for one that has. What is there then does not verify, except that a
+    /// failure of the last sync leaves a superblock that may be there or not.
     pub fn finish(self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
         if superblock.is_some() != self.area.has_superblock() {
             return Err(self.target.io("write a superblock as planned to")(Errno::INVAL));

@@ -24,8 +24,8 @@ use crate::io::ReadAt;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A change is seen by size, modification time and change time, so a write within the file system's clock
-/// tick of opening (milliseconds) can go unseen, and so can any write to a block device.
+/// A change is seen by size, modification time and change time, so a write within the file system's
+/// clock tick of opening (milliseconds) can go unseen, and so can any write to a block device.
 #[derive(Debug)]
 pub struct Input {
     file: File,
@@ -37,8 +37,8 @@ impl Input {
     /// Opens a regular file or block device, following symbolic links.
     ///
     /// # Errors
-    /// [`PublishError::NotRegular`] for anything else, at once also for a pipe that nobody writes to;
-    /// [`PublishError::Io`] when it cannot be opened.
+    /// [`PublishError::NotRegular`] for anything else, at once also for a pipe that nobody writes
+    /// to; [`PublishError::Io`] when it cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Input, PublishError> {
         let path = path.as_ref();
         let file = OpenOptions::new()
@@ -60,7 +60,7 @@ impl Input {
         &self.path
     }
 
-    /// Its size when it was opened, in bytes.
+    /// The size when it was opened, in bytes.
     pub fn size(&self) -> u64 {
         self.snapshot.size
     }
@@ -73,8 +73,8 @@ impl Input {
     /// Compares the opened file with what it was. Of a block device only the size is compared.
     ///
     /// # Errors
-    /// [`PublishError::Changed`] when it was written, truncated or extended; [`PublishError::Io`] when it
-    /// cannot be told.
+    /// [`PublishError::Changed`] when it was written, truncated or extended; [`PublishError::Io`]
+    /// when the file cannot be examined.
     pub fn check(&self) -> Result<(), PublishError> {
         let now = Snapshot::of(&self.file, &self.path)?;
         self.snapshot.compare(&now, &self.path)
@@ -83,7 +83,8 @@ impl Input {
     /// Does [`Input::check`] and compares what the path leads to with the opened file.
     ///
     /// # Errors
-    /// As [`Input::check`]; [`PublishError::Changed`] also when another file, or none, has the name now.
+    /// As [`Input::check`]; [`PublishError::Changed`] also when another file, or none, has the name
+    /// now.
     pub fn check_path(&self) -> Result<(), PublishError> {
         self.check()?;
         let same = std::fs::metadata(&self.path)

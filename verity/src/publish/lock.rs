@@ -10,13 +10,15 @@ use super::PublishError;
 
 /// A locked file. Dropping it unlocks it for good.
 ///
-/// Closing would not be enough: a process that another thread forks holds a copy of every open file until it
-/// executes its program, and the lock with it, so that the next run would find the output busy.
+/// Closing would not be enough: a process that another thread forks holds a copy of every open file
+/// until it executes its program, and the lock with it, so that the next run would find the output
+/// busy.
 #[derive(Debug)]
 pub(super) struct Locked(File);
 
 impl Locked {
-    /// Locks for one holder; fails with [`PublishError::Busy`] for `target` if there is one already.
+    /// Locks for one holder; fails with [`PublishError::Busy`] for `target` if there is one
+    /// already.
     pub(super) fn exclusive(file: File, target: &Path) -> Result<Locked, PublishError> {
         check(file.try_lock(), target)?;
         Ok(Locked(file))

@@ -22,7 +22,8 @@ const SHARED: u32 = 0o666;
 
 /// A file that appears whole or not at all.
 ///
-/// Dropping it without [`Output::commit`] removes the temporary file and leaves the target as it was.
+/// Dropping it without [`Output::commit`] removes the temporary file and leaves the target as it
+/// was.
 ///
 /// ```
 /// use verity::io::WriteAt;
@@ -49,27 +50,28 @@ pub struct Output {
 #[derive(Debug)]
 struct Existing {
     metadata: Metadata,
-    /// Held for its lock, which keeps out runs that write the target in place. None if it may not be read.
+    /// Held for its lock, which keeps out runs that write the target in place. None if it may not
+    /// be read.
     file: Option<Locked>,
 }
 
 impl Output {
     /// Begins with an empty file.
     ///
-    /// If the target exists and is ours or root's, its permission bits are kept, and its owner and group as
-    /// far as the system allows; if it is anybody else's, the new file is ours, and only we may write it. A new
-    /// file gets what the umask leaves of 0666.
+    /// If the target exists and is ours or root's, its permission bits are kept, and its owner and
+    /// group as far as the system allows; if it belongs to somebody else, the new file is ours, and
+    /// only we may write it. A new file gets what the umask leaves of 0666.
     ///
     /// # Errors
     /// Before anything is made: [`PublishError::Busy`] when another run writes the target,
-    /// [`PublishError::NotRegular`] when it is anything but a regular file (a symbolic link to one is not
-    /// followed), [`PublishError::Io`] when the directory is not there or cannot be written.
+    /// [`PublishError::NotRegular`] when it is anything but a regular file (a symbolic link to one
+    /// is not followed), [`PublishError::Io`] when the directory is not there or cannot be written.
     pub fn create(path: impl AsRef<Path>) -> Result<Output, PublishError> {
         Output::begin(path.as_ref(), None)
     }
 
-    /// Begins with an empty file that will be ours and have exactly these permission bits, whatever the target
-    /// has: 0o600 for secrets. Nobody else can read the temporary file meanwhile.
+    /// Begins with an empty file that will be ours and have exactly these permission bits, whatever
+    /// the target has: 0o600 for secrets. Nobody else can read the temporary file meanwhile.
     ///
     /// # Errors
     /// As [`Output::create`].
@@ -77,8 +79,8 @@ impl Output {
         Output::begin(path.as_ref(), Some(mode & 0o777))
     }
 
-    /// Begins with a copy of the target, if there is one, so that its length and every byte that is not
-    /// written are kept. Holes stay holes.
+    /// Begins with a copy of the target, if there is one, so that its length and every byte that is
+    /// not written are kept. Holes stay holes.
     ///
     /// # Errors
     /// As [`Output::create`]; [`PublishError::Changed`] when the target is written during the copy.
@@ -132,9 +134,9 @@ impl Output {
     /// Syncs the new contents, puts them in the target's place and syncs the directory.
     ///
     /// # Errors
-    /// [`PublishError::Changed`] when this is an update and the target is no longer what was copied;
-    /// [`PublishError::Io`] when a step fails. The target is then untouched, except that a failure to sync
-    /// the directory leaves the new contents in place but perhaps not for good.
+    /// [`PublishError::Changed`] when this is an update and the target is no longer what was
+    /// copied; [`PublishError::Io`] when a step fails. The target is then untouched, except that a
+    /// failure to sync the directory leaves the new contents in place but perhaps not for good.
     pub fn commit(mut self) -> Result<(), PublishError> {
         self.prepare()?;
         self.publish()?;
@@ -181,7 +183,8 @@ impl Output {
 
     /// Gives the file the old one's owner and group, and returns the permission bits it is to have.
     ///
-    /// A file that somebody else put there, where they could, says nothing about who may write the new one.
+    /// A file that somebody else put there, where they could, says nothing about who may write the
+    /// new one.
     fn take_owner_and_mode(&self, old: &Metadata) -> io::Result<u32> {
         let kept = old.mode() & 0o777;
         let own = rustix::process::geteuid().as_raw();
@@ -192,8 +195,8 @@ impl Output {
         Ok(if self.take_owner(old)? { kept } else { without_group(kept) })
     }
 
-    /// Gives the file the old one's owner and group if the system lets us; returns whether the group is the
-    /// same now.
+    /// Gives the file the old one's owner and group if the system lets us; returns whether the
+    /// group is the same now.
     fn take_owner(&self, old: &Metadata) -> io::Result<bool> {
         let new = self.file().metadata()?;
         if new.uid() != old.uid() {

@@ -12,13 +12,13 @@ use super::{Input, Output, PublishError};
 
 /// Outputs that are put in place one after the other, once all of them have reached the storage.
 ///
-/// The file system cannot rename several files in one step, so the last member should be the one that
-/// vouches for the others, such as a manifest's signature: until it is there, a reader that checks it
-/// refuses the set. Files of an earlier set that vouch for what is about to be replaced are named by a
-/// [`Removal`].
+/// The file system cannot rename several files in one step, so the last member should be the one
+/// that vouches for the others, such as a manifest's signature: until it is there, a reader that
+/// checks it refuses the set. Files of an earlier set that vouch for what is about to be replaced
+/// are named by a [`Removal`].
 ///
-/// Locks are taken when members are made. Make them all before the work begins, so that a set that another
-/// run is writing is found busy at once.
+/// Locks are taken when members are made. Make them all before the work begins, so that a set that
+/// another run is writing is found busy at once.
 ///
 /// ```
 /// use verity::io::WriteAt;
@@ -59,12 +59,13 @@ impl OutputSet {
         self
     }
 
-    /// Syncs all outputs, removes what is to be removed, then puts the outputs in place in order. The
-    /// directories are synced after the removals, before the last output appears, and at the end.
+    /// Syncs all outputs, removes what is to be removed, then puts the outputs in place in order.
+    /// The directories are synced after the removals, before the last output appears, and at the
+    /// end.
     ///
     /// # Errors
-    /// As [`Output::commit`] while nothing has been touched; [`PublishError::Incomplete`], which says how
-    /// far it came, afterwards.
+    /// As [`Output::commit`] while nothing has been touched; [`PublishError::Incomplete`], which
+    /// says how far it came, afterwards.
     pub fn commit(mut self) -> Result<(), PublishError> {
         for output in &self.outputs {
             output.prepare()?;
@@ -148,7 +149,8 @@ impl Removal {
     /// Refuses to remove an input, under whatever name the two were given.
     ///
     /// # Errors
-    /// [`PublishError::SameFile`] when it is that file; [`PublishError::Io`] when it cannot be looked up.
+    /// [`PublishError::SameFile`] when it is that file; [`PublishError::Io`] when it cannot be
+    /// looked up.
     pub fn check_distinct(&self, input: &Input) -> Result<(), PublishError> {
         let target = self.temporary.place().regular_file()?;
         match target.map(|metadata| Snapshot::identity_of(&metadata)) {

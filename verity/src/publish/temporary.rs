@@ -1,8 +1,8 @@
 //! The temporary file beside a target: where its new contents are made, and the lock on it.
 //!
-//! Two runs can find the same file, and the one that holds the lock can rename or remove it at any moment
-//! before the other has locked it. Hence the rule: a lock counts only if, once it is taken, the name still
-//! stands for the locked file.
+//! Two runs can find the same file, and the one that holds the lock can rename or remove it at any
+//! moment before the other has locked it. Hence the rule: a lock counts only if, once it is taken,
+//! the name still stands for the locked file.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -19,7 +19,8 @@ use super::{Distrust, FileKind, PublishError};
 /// How often another run may come in between before the output counts as busy.
 const ATTEMPTS: u32 = 100;
 
-/// A locked, empty file beside its target. Removed when dropped, unless it was put in the target's place.
+/// A locked, empty file beside its target. Removed when dropped, unless it was put in the target's
+/// place.
 #[derive(Debug)]
 pub(super) struct Temporary {
     place: Place,
@@ -125,7 +126,8 @@ fn distrust(metadata: &Metadata) -> Option<Distrust> {
     }
 }
 
-/// Removes a file that was made but could not be locked: where nobody can lock, nobody else holds it.
+/// Removes a file that was made but could not be locked: where nobody can lock, nobody else holds
+/// it.
 fn abandon(place: &Place, name: &OsString, error: &PublishError) {
     if !matches!(error, PublishError::Busy { .. }) {
         let _ = place.unlink(name);

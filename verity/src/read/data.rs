@@ -1,4 +1,5 @@
-//! Data blocks on their way to the caller: read into a private buffer, hashed together, compared in order.
+//! Data blocks on their way to the caller: read into a private buffer, hashed together, compared in
+//! order.
 
 use std::ops::Range;
 
@@ -30,7 +31,8 @@ struct Buffers<'a> {
 }
 
 impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
-    /// Verifies data blocks run by run and delivers them in order, up to the first that is not right.
+    /// Verifies data blocks run by run and delivers them in order, up to the first that is not
+    /// right.
     pub(super) fn verify_blocks(
         &self,
         scratch: &mut Scratch,

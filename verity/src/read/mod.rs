@@ -1,17 +1,14 @@
 //! Reading of data that is proved at the time it is read, block by block.
 //!
 //! ```text
-//!  read_at ──> a run of blocks, up to 256 KiB (`data`) ──> the digests that they must have (`path`)
-//!               │                                            hash block in the cache (`cache`): taken from there
-//!               │                                            else: up to the lowest cached one or the root hash, and
-//!               │                                            down again: read, hash, compare, cache, use
+//!  read_at ──> a run of blocks, up to 256 KiB ──> tree: the digests that they must have
 //!               v
-//!              read into a private buffer (`scratch`), hashed together, compared in order (`check`)
-//!               equal: copied out         different: asked of the repair (`repair`), hashed again, else an error
+//!              read into a private buffer, hashed together, judged in order
+//!               right: copied out    wrong: tree asks the repair, checks again, else an error
 //! ```
 //!
-//! The bytes that are hashed are the bytes that are copied out: nothing is read twice and believed once. No lock
-//! is held while something is read or hashed.
+//! The bytes that are hashed are the bytes that are copied out: nothing is read twice and believed
+//! once. No lock is held while something is read or hashed.
 
 mod checked;
 mod data;
@@ -31,17 +28,17 @@ use self::checked::CheckedBlocks;
 
 /// Reads data of which every byte is proved against a root hash at the time it is read.
 ///
-/// It needs no root, no device-mapper and no look at the rest of the image: a first read of one block reads that
-/// block and the hash blocks above it. Data and hash device are anything that is [`ReadAt`]: files, block devices,
-/// slices, something across a network. What they return need not be trusted; what comes out of the reader is
-/// what the root hash says, or an error. A mapped file is no source, as its pages can change under the
-/// check.
+/// It needs no root, no device-mapper and no look at the rest of the image: a first read of one
+/// block reads that block and the hash blocks above it. Data and hash device are anything that is
+/// [`ReadAt`]: files, block devices, slices, something across a network. What they return need not
+/// be trusted; what comes out of the reader is what the root hash says, or an error. A mapped file
+/// cannot be a source: its pages can change during the check.
 ///
-/// One reader serves many threads at once. It is [`ReadAt`] itself; [`io::Cursor`](crate::io::Cursor) makes it
-/// [`Read`](std::io::Read) and [`Seek`](std::io::Seek).
+/// One reader serves many threads at once. It is [`ReadAt`] itself;
+/// [`io::Cursor`](crate::io::Cursor) makes it [`Read`](std::io::Read) and [`Seek`](std::io::Seek).
 ///
-/// As far as the trust goes, see [`TrustedParams`]: a root hash alone, with parameters from a superblock, does
-/// not say where the data ends.
+/// On trust, see [`TrustedParams`]: a root hash alone, with parameters from a
+/// superblock, does not say where the data ends.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -61,7 +58,7 @@ use self::checked::CheckedBlocks;
 /// assert_eq!(reader.read_at(&mut bytes, 200_000)?, 1000);
 /// assert_eq!(bytes, image[200_000..201_000]);
 ///
-/// // Data block 73 is another one than was hashed. What lies before it was read and proved.
+/// // Data block 73 was changed after it was hashed. The bytes before it were read and proved.
 /// let mut bytes = vec![0; 100_000];
 /// let error = reader.read_at(&mut bytes, 250_000).unwrap_err();
 /// assert_eq!(error.verified, 73 * 4096 - 250_000);
@@ -91,35 +88,39 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         Ok(VerifiedReader { trusted, data, tree, zero: None, checked: None })
     }
 
-    /// Bounds the cache of verified hash blocks, in bytes with its book-keeping; 64 MiB unless said. It grows as it
-    /// is used, and never beyond what the tree takes. Without any (0), every read goes up to the root hash.
+    /// Bounds the cache of verified hash blocks, in bytes with its book-keeping. The default is 64
+    /// MiB. The cache grows as it is used, and never beyond what the tree takes. Without a cache
+    /// (0), every read goes up to the root hash.
     ///
-    /// [`VerifiedReader::cache_size_for`] says what the whole tree takes. Beside the cache a reader takes less than
-    /// 2 MiB a thread, of which 300 KiB at block sizes of 4096 bytes.
+    /// [`VerifiedReader::cache_size_for`] says what the whole tree takes. Beside the cache a reader
+    /// takes less than 2 MiB a thread, of which 300 KiB at block sizes of 4096 bytes.
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.tree.set_cache_size(bytes);
         self
     }
 
-    /// Checks each data block only the first time that it is read, as the kernel's `check_at_most_once`.
+    /// Checks each data block only the first time that it is read, as the kernel's
+    /// `check_at_most_once`.
     ///
-    /// **What changes in the storage afterwards is returned as it is.** That is for storage that can only be changed
-    /// while nobody reads it, and where hashing is too slow. Hash blocks are always checked. Takes one bit
-    /// for each data block, in pieces of 4 KiB as they are needed; where memory has no room, every read is checked.
+    /// **Later changes of the storage are returned as they are.** Use it where hashing is too slow
+    /// and the storage cannot change while it is read. Hash blocks are always checked. Takes one
+    /// bit for each data block, in pieces of 4 KiB as they are needed; where memory has no room,
+    /// every read is checked.
     pub fn check_at_most_once(mut self, once: bool) -> Self {
         self.checked = once.then(|| CheckedBlocks::new(self.params().data_blocks()));
         self
     }
 
-    /// Returns zeros for data blocks whose digest in the tree is that of a block of zeros, without a look at the
-    /// storage, as the kernel's `ignore_zero_blocks`.
+    /// Returns zeros for data blocks whose digest in the tree is that of a block of zeros, without
+    /// a look at the storage, as the kernel's `ignore_zero_blocks`.
     pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
         let zeros = || vec![0; self.block_len()];
         self.zero = ignore.then(|| self.tree.hasher().hash_one(&zeros()));
         self
     }
 
-    /// Asks `repair` for other bytes where a block, data or hash block, is corrupt or cannot be read.
+    /// Asks `repair` for other bytes where a block, data or hash block, is corrupt or cannot be
+    /// read.
     pub fn repair(mut self, repair: Arc<dyn Repair>) -> Self {
         self.tree.set_repair(repair);
         self
@@ -132,14 +133,16 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         self
     }
 
-    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not
+    /// depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
         self.tree.set_hasher(BlockHasher::with_platform(self.params(), platform));
         self
     }
 
-    /// The bound that holds the whole tree with these parameters, see [`VerifiedReader::cache_size`].
+    /// The bound that holds the whole tree with these parameters, see
+    /// [`VerifiedReader::cache_size`].
     pub fn cache_size_for(params: &Params) -> u64 {
         Tree::<H>::cache_size_for(params)
     }
@@ -147,8 +150,9 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// Reads and verifies all hash blocks into the cache, so that reads need the data alone.
     ///
     /// # Errors
-    /// [`Error::CacheTooSmall`] when the cache has no room for them; otherwise as [`VerifiedReader::read_at`] for the
-    /// first hash block that is corrupt or cannot be read, higher levels first.
+    /// [`Error::CacheTooSmall`] when the cache has no room for them; otherwise as
+    /// [`VerifiedReader::read_at`] for the first hash block that is corrupt or cannot be read,
+    /// higher levels first.
     pub fn preload(&self) -> Result<(), Error> {
         Scratch::with(|scratch| self.tree.preload(scratch))
     }
@@ -158,21 +162,21 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         &self.trusted
     }
 
-    /// What has been done so far, by all threads.
+    /// Returns what all threads have done so far.
     pub fn counters(&self) -> Counters {
         self.tree.counters()
     }
 
-    /// Fills `buf` with verified bytes from `offset` bytes of the data on, and returns how many those are: fewer
-    /// than asked only where the data ends (its last data block), none behind it.
+    /// Fills `buf` with verified bytes from `offset` bytes of the data on, and returns how many
+    /// those are: fewer than asked only where the data ends (its last data block), none behind it.
     ///
-    /// Blocks that are partly asked for are read and hashed as a whole. Reads of 64 KiB and more keep the widest
-    /// hash kernels busy.
+    /// Blocks that are partly asked for are read and hashed as a whole. Reads of 64 KiB and more
+    /// keep the widest hash kernels busy.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], with one block, when a block is not what the root hash says; [`Error::Read`] when one
-    /// cannot be read. Bytes of blocks before it are in `buf`, verified and counted; the rest of `buf` is
-    /// as it was.
+    /// [`Error::Corrupt`], with one block, when a block is not what the root hash says;
+    /// [`Error::Read`] when one cannot be read. Bytes of blocks before it are in `buf`, verified
+    /// and counted; the rest of `buf` is as it was.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize, ReadError> {
         let end = offset.saturating_add(to_u64(buf.len())).min(self.params().data_size());
         if offset >= end {
@@ -214,8 +218,9 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 }
 
-/// The data as far as it is proved: [`VerifiedReader::read_at`], but that verified bytes in front of a block that
-/// is not right are a short read, and the error comes when they are passed. It wraps the [`ReadError`].
+/// The data as far as it is proved. Works as [`VerifiedReader::read_at`], except that verified
+/// bytes before a wrong block are a short read; the error comes with the next one. It wraps the
+/// [`ReadError`].
 impl<D: ReadAt, H: ReadAt> ReadAt for VerifiedReader<D, H> {
     fn len(&self) -> io::Result<u64> {
         Ok(self.params().data_size())
@@ -260,7 +265,8 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// Corruption is [`ErrorKind::InvalidData`]; a failed read has the kind that its source gave it, but for
+/// Corruption is [`ErrorKind::InvalidData`]; a failed read has the kind that its source gave it,
+/// except for
 /// [`ErrorKind::Interrupted`]: what is interrupted is to be tried again, and that was done.
 impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> io::Error {
@@ -279,7 +285,7 @@ mod tests {
     use super::*;
     use crate::{Algorithm, BlockRef, HashArea, RootHash};
 
-    /// Whoever repeats what was interrupted would repeat it for ever.
+    /// A caller that repeats interrupted reads would repeat this one for ever.
     #[test]
     fn c05_a_source_that_is_interrupted_for_ever_is_an_error_for_good() {
         let kind = |source: ErrorKind| {

@@ -1,6 +1,7 @@
 //! Covered blocks by number, and sets of them.
 //!
-//! Blocks are numbered as parity covers them: the data from 0 on, then the tree from its highest level down.
+//! Blocks are numbered as parity covers them: the data from 0 on, then the tree from its highest
+//! level down.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -7,7 +7,8 @@ use crate::io::{ReadAt, read_each};
 use crate::number::to_len;
 use crate::{FecArea, HashArea, TrustedParams};
 
-/// The covered blocks by number: the data, then the hash device from the first block of the tree on.
+/// The covered blocks by number: the data, then the hash device from the first block of the tree
+/// on.
 pub(super) struct Covered<'a, D: ?Sized, H: ?Sized> {
     data: &'a D,
     hash: &'a H,

@@ -1,15 +1,18 @@
 //! Recovery of corrupt blocks from the parity of forward error correction.
 //!
-//! The tree says which blocks are corrupt, so all of them are erasures: up to `roots` blocks a round are
-//! recovered, twice what the code could do alone. What is recovered counts only if it then hashes as its verified
-//! parent says, so neither the parity nor where it lies need be trusted.
+//! The tree says which blocks are corrupt, so all of them are erasures: up to `roots` blocks a
+//! round are recovered, twice what the code could do alone. What is recovered counts only if it
+//! then hashes as its verified parent says, so neither the parity nor where it lies need be
+//! trusted.
 //!
 //! ```text
 //!  Repairer   tree, from the root down ──> corrupt hash blocks ──> their rounds ─┐
-//!              ^                                                                │ recovered, and hashed right
+//!              ^                                                    recovered   │
+//!              │                                             and hashed right   │
 //!              └────── hash blocks recovered so far (`overlay`) <───────────────┤
-//!             data, under all verified hash blocks ──> corrupt ──> their rounds ─┴──> sink
-//!  FecRepair  one block of a verified read ──> the hash blocks above it, from the root down ──> its round
+//!             data, under all verified hash blocks ──> corrupt ──> their rounds ┴──> sink
+//!  FecRepair  one block of a verified read ──> the hash blocks above it, from the root down
+//!                                          ──> its round
 //! ```
 
 mod blocks;
@@ -47,10 +50,10 @@ use self::state::State;
 
 /// Finds the corrupt blocks of an image and recovers them from the parity.
 ///
-/// Nothing but the root hash and its parameters is trusted: what parity gives back goes to the sink only if it hashes
-/// right. Up to `roots` corrupt blocks of a round come back for certain, wherever the tree says which they are; one
-/// fewer where it cannot, because the hash block above them is corrupt too; and any number in which no codeword
-/// has lost more than half of `roots` bytes.
+/// Only the root hash and its parameters are trusted: a recovered block goes to the sink only if it
+/// hashes right. Up to `roots` corrupt blocks of a round come back for certain, wherever the tree
+/// says which they are; one fewer where it cannot, because the hash block above them is corrupt
+/// too; and any number in which no codeword has lost more than half of `roots` bytes.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -62,7 +65,8 @@ use self::state::State;
 /// let covered = params.data_blocks() + hash_area.hash_blocks();
 /// let fec_area = FecArea::new(&params, &hash_area, 2, covered, 0)?;
 /// let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-/// let root_hash = Builder::new(&params).build_with_fec(&image, &hash, &hash_area, &fec, &fec_area)?;
+/// let builder = Builder::new(&params);
+/// let root_hash = builder.build_with_fec(&image, &hash, &hash_area, &fec, &fec_area)?;
 ///
 /// image[290_000..300_000].fill(0xee);
 /// let trusted = TrustedParams::pinned(params, root_hash, hash_area)?;
@@ -83,7 +87,7 @@ pub struct Repairer<'a> {
 }
 
 impl<'a> Repairer<'a> {
-    /// A repairer that works in the caller's rayon pool and reports to nobody.
+    /// A repairer that works in the caller's rayon pool and reports no progress.
     ///
     /// The FEC area need not be trusted: a wrong one costs work and recovers nothing.
     ///
@@ -95,8 +99,8 @@ impl<'a> Repairer<'a> {
         Ok(Repairer { trusted, fec_area, work, limit: 1000 })
     }
 
-    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
-    /// does not depend on it.
+    /// Works on that many threads of its own instead of the caller's pool; with one, on the calling
+    /// thread. The result does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.work.threads = Some(threads);
         self
@@ -109,49 +113,52 @@ impl<'a> Repairer<'a> {
         self
     }
 
-    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not
+    /// depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
         self.work.kernels.hash = platform;
         self
     }
 
-    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not
+    /// depend on it.
     #[doc(hidden)]
     pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
         self.work.kernels.fec = platform;
         self
     }
 
-    /// Reports every buffer that is looked at: [`Repairer::repair`] all in all the bytes of tree and data,
-    /// [`Repairer::verify_parity`] those of all covered blocks; 0 for every further one.
+    /// Reports progress with every buffer that is read: in all, the bytes of tree and data for
+    /// [`Repairer::repair`], those of all covered blocks for [`Repairer::verify_parity`]. Buffers
+    /// that are read again count 0.
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.work.progress = progress;
         self
     }
 
-    /// How many ranges are listed at the most, of recovered blocks, of those beyond repair, and of rounds; 1000
-    /// unless said, at least 1.
+    /// Sets how many ranges are listed at most, of recovered blocks, of those beyond repair, and of
+    /// rounds. The default is 1000; 0 counts as 1.
     pub fn limit(mut self, ranges: usize) -> Self {
         self.limit = ranges.max(1);
         self
     }
 
-    /// Looks for every corrupt or unreadable block, from the root down, and gives those to `sink` that the parity gives
-    /// back and that then hash right.
+    /// Looks for every corrupt or unreadable block, from the root down, recovers it from the
+    /// parity, and hands it to `sink` if it then hashes right.
     ///
-    /// Data and tree are read once, and then the rounds of corrupt blocks: no other block is read again. A round is
-    /// looked at twice at the most in a pass; there is another pass only when one has recovered a hash block
-    /// under which there is more to look at.
+    /// Data and tree are read once, and then the rounds of corrupt blocks: no other block is read
+    /// again. A round is looked at at most twice in a pass; there is another pass only when one
+    /// has recovered a hash block under which there is more to look at.
     ///
-    /// Memory: about 1.5 MiB a thread, with blocks of more than 16 KiB up to 60 of them; up to 64 MiB of verified hash
-    /// blocks, no more than the tree has; the hash blocks that were recovered; and up to a byte for each
-    /// block in the neighbourhood of corrupt ones.
+    /// Memory: about 1.5 MiB a thread, with blocks of more than 16 KiB up to 60 of them; up to 64
+    /// MiB of verified hash blocks, no more than the tree has; the hash blocks that were recovered;
+    /// and up to a byte for each block in the neighbourhood of corrupt ones.
     ///
     /// # Errors
-    /// When data, hash device or parity are shorter than they must be ([`Error::ReadParity`] for the parity), the sink
-    /// fails ([`Error::Write`]), threads cannot be started, or the work is cancelled. Blocks that are beyond repair
-    /// are no error, but in the result.
+    /// When data, hash device or parity are shorter than they must be ([`Error::ReadParity`] for
+    /// the parity), the sink fails ([`Error::Write`]), threads cannot be started, or the work is
+    /// cancelled. Blocks beyond repair are not an error: the result lists them.
     pub fn repair<D, H, F, S>(
         &self,
         data: &D,
@@ -183,12 +190,12 @@ impl<'a> Repairer<'a> {
         })
     }
 
-    /// Compares the stored parity with that of the covered blocks, of an image that was verified: parity that differs
-    /// could not repair it.
+    /// Compares the stored parity with that of the covered blocks, of an image that was verified:
+    /// parity that differs could not repair it.
     ///
     /// # Errors
-    /// When data, hash device or parity are shorter than they must be or cannot be read ([`Error::ReadParity`] for
-    /// the parity), threads cannot be started, or the work is cancelled.
+    /// When data, hash device or parity are shorter than they must be or cannot be read
+    /// ([`Error::ReadParity`] for the parity), threads cannot be started, or the work is cancelled.
     pub fn verify_parity<D, H, F>(&self, data: &D, hash: &H, fec: &F) -> Result<ParityReport, Error>
     where
         D: ReadAt + ?Sized,

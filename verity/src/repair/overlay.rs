@@ -1,4 +1,4 @@
-//! A hash device as it is, but for the hash blocks that were recovered.
+//! A hash device on which recovered hash blocks lie in place of the corrupt ones.
 
 use std::collections::BTreeMap;
 use std::io;

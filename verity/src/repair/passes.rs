@@ -1,9 +1,10 @@
 //! The passes of a repair over a whole image.
 //!
-//! The tree first, as everything hangs on it: its levels from the root down, then the rounds of its corrupt hash
-//! blocks; again for what those were above, until a pass recovers none. Then the data, each block once, and the
-//! rounds of all that is corrupt. Corrupt data that is known helps to recover what is left of the tree, so
-//! that is tried again; each further pass begins with a hash block that the one before has recovered.
+//! The tree first, as everything hangs on it: its levels from the root down, then the rounds of its
+//! corrupt hash blocks; again for what those were above, until a pass recovers none. Then the data,
+//! each block once, and the rounds of all that is corrupt. Corrupt data that is known helps to
+//! recover what is left of the tree, so that is tried again; each further pass begins with a hash
+//! block that the one before has recovered.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -72,7 +73,8 @@ where
         self.scan.reader.params().geometry().levels_down().map(Layer::Level)
     }
 
-    /// Looks at the blocks under hash blocks that have been recovered: in the levels, and in `more`.
+    /// Looks at the blocks under hash blocks that have been recovered: in the levels, and in
+    /// `more`.
     fn scan_unchecked(&self, more: &[Layer]) -> Result<(), Error> {
         let mut layers = self.levels().chain(more.iter().copied());
         layers.try_for_each(|layer| self.scan.unchecked(layer))
@@ -82,7 +84,8 @@ where
         self.state().read().repaired.count_in(self.tree())
     }
 
-    /// Goes through the rounds of those blocks that are to be recovered. Says whether hash blocks were.
+    /// Goes through the rounds of those blocks that are to be recovered. Says whether hash blocks
+    /// were.
     fn recover(&self, blocks: Range<u64>) -> Result<bool, Error> {
         let before = self.recovered_hash_blocks();
         let units = self.units(&blocks);
@@ -116,7 +119,7 @@ where
         rounds.ranges_in(0..stride).flat_map(in_units).collect()
     }
 
-    /// What is still to be recovered, with a last look at the first block of each range.
+    /// What is still to be recovered, after a last look at the first block of each range.
     fn beyond(&self) -> Result<Option<Report>, Error> {
         let wanted = self.state().read().wanted();
         let (mut corruptions, mut truncated) = (Vec::new(), false);

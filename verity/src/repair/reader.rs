@@ -1,4 +1,4 @@
-//! Recovery of single blocks while a verified reader meets them.
+//! Recovery of single corrupt blocks during a verified read.
 
 use std::io;
 use std::sync::Mutex;
@@ -21,9 +21,9 @@ const CACHE_SIZE: u64 = 16 * 1024 * 1024;
 /// Recovers corrupt blocks from the parity while they are read: a [`Repair`] for
 /// [`VerifiedReader::repair`](crate::VerifiedReader::repair).
 ///
-/// Reads the storage itself; share it by reference or [`Arc`](std::sync::Arc) with the reader. What it recovers was
-/// hashed, and the reader hashes it again. Nothing is written: whoever reads the same block again lets it
-/// be recovered again.
+/// Reads the storage itself; share it by reference or [`Arc`](std::sync::Arc) with the reader. What
+/// it recovers was hashed, and the reader hashes it again. Nothing is written, so a block that is
+/// read again is recovered again.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -35,7 +35,8 @@ const CACHE_SIZE: u64 = 16 * 1024 * 1024;
 /// let covered = params.data_blocks() + hash_area.hash_blocks();
 /// let fec_area = FecArea::new(&params, &hash_area, 2, covered, 0)?;
 /// let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-/// let root_hash = Builder::new(&params).build_with_fec(&image, &hash, &hash_area, &fec, &fec_area)?;
+/// let builder = Builder::new(&params);
+/// let root_hash = builder.build_with_fec(&image, &hash, &hash_area, &fec, &fec_area)?;
 ///
 /// let right = image[300_000..300_100].to_vec();
 /// image[295_000..302_000].fill(0xee);
@@ -51,9 +52,10 @@ const CACHE_SIZE: u64 = 16 * 1024 * 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A block costs at most two reads of its round, 255 blocks less the roots, and of the hash blocks that are above those;
-/// as much again for every corrupt hash block above it. Memory: 16 MiB of hash blocks that were verified, and for each
-/// block that is being recovered about 1 MiB, with blocks of more than 16 KiB up to 60 of them.
+/// A block costs at most two reads of its round, 255 blocks less the roots, and of the hash blocks
+/// that are above those; as much again for every corrupt hash block above it. Memory: 16 MiB of
+/// hash blocks that were verified, and for each block that is being recovered about 1 MiB, with
+/// blocks of more than 16 KiB up to 60 of them.
 pub struct FecRepair<D, H, F> {
     trusted: TrustedParams,
     data: D,
@@ -63,13 +65,13 @@ pub struct FecRepair<D, H, F> {
 }
 
 impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
-    /// A repair of `data` and its tree on `hash` by the parity on `fec`. Reads none of them yet.
+    /// A repair of `data` and its tree on `hash` by the parity on `fec`. Reads nothing yet.
     ///
     /// The FEC area need not be trusted: a wrong one costs work and recovers nothing.
     ///
     /// # Errors
-    /// When the FEC area is that of other parameters, data, hash device or parity are shorter than they must be
-    /// ([`Error::ReadParity`] for the parity), or a length cannot be told.
+    /// When the FEC area is that of other parameters, data, hash device or parity are shorter than
+    /// they must be ([`Error::ReadParity`] for the parity), or a length cannot be told.
     pub fn new(
         trusted: TrustedParams,
         fec_area: FecArea,
@@ -94,7 +96,8 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
         self
     }
 
-    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not
+    /// depend on it.
     #[doc(hidden)]
     pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
         self.decoder = Decoder::new(*self.decoder.area(), platform);

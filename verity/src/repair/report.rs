@@ -1,4 +1,4 @@
-//! What a repair or a check of parity came to.
+//! Results of a repair and of a check of parity.
 
 use std::io;
 use std::ops::Range;
@@ -7,8 +7,9 @@ use crate::{BlockRef, Report};
 
 /// Where repaired blocks go. `()` drops them: a dry run.
 ///
-/// Each block comes once, whole, and hashes as the root hash says. Called from many threads, in no promised order;
-/// while blocks come, the image is still being read, so a sink may write into it, each block to its own place.
+/// Each block comes once, whole, and hashes as the root hash says. Called from many threads, in no
+/// promised order; while blocks come, the image is still being read, so a sink may write into it,
+/// each block to its own place.
 ///
 /// ```
 /// use std::io;
@@ -57,18 +58,19 @@ impl<S: RepairSink + ?Sized> RepairSink for &S {
     }
 }
 
-/// What a repair came to.
+/// The result of a repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repaired {
-    /// The blocks that were recovered, up to the limit: higher hash levels first, then lower ones, then data, each by
-    /// position.
+    /// The blocks that were recovered, up to the limit: higher hash levels first, then lower ones,
+    /// then data, each by position.
     pub repaired: Vec<BlockRange>,
     /// How many blocks were recovered, listed or not.
     pub repaired_blocks: u64,
     /// Whether there are more recovered ranges than listed.
     pub truncated: bool,
-    /// What is still corrupt, up to the limit. `None`: with the recovered blocks the image is whole.
+    /// What is still corrupt, up to the limit. `None`: with the recovered blocks the image is
+    /// whole.
     pub beyond: Option<Report>,
 }
 

@@ -1,13 +1,14 @@
 //! Recovery of the corrupt blocks of some rounds.
 //!
-//! *First look*: the blocks known to be corrupt are the erasures; only as many equations as there are of them are
-//! made, for adjacent rounds at once. If something then does not hash right, a *second look* at that one round: every
-//! row whose digest is known is hashed, all wrong ones are erasures, and all equations are made. Blocks whose digest is
-//! that of zeros are zeros, whatever was read: they cost no equation. Last, corrections at places that nothing names: in
-//! rows whose digests are not known, and in the parity itself.
+//! *First look*: the blocks known to be corrupt are the erasures; only as many equations as there
+//! are of them are made, for adjacent rounds at once. If something then does not hash right, a
+//! *second look* at that one round: every row whose digest is known is hashed, all wrong ones are
+//! erasures, and all equations are made. Blocks whose digest is that of zeros are zeros, whatever
+//! was read: they cost no equation. Last, corrections at places that nothing names: in rows whose
+//! digests are not known, and in the parity itself.
 //!
-//! A round costs at most two reads of each of its blocks, and two more of those that are corrupt. No block is
-//! looked for in another round on the way.
+//! A round costs at most two reads of each of its blocks, and two more of those that are corrupt.
+//! No block is looked for in another round on the way.
 
 use std::ops::Range;
 
@@ -105,8 +106,8 @@ where
         Ok(())
     }
 
-    /// Recovers the rows that are known to be corrupt as if all others were right. Says of each round whether that was
-    /// all there is to do.
+    /// Recovers the rows that are known to be corrupt as if all others were right. Says of each
+    /// round whether that was all there is to do.
     fn first_look(
         &self,
         buffer: &mut Buffer,
@@ -173,8 +174,9 @@ where
         self.correct(buffer, round, &[], &erased, knowledge).map(drop)
     }
 
-    /// Goes through the rows of adjacent rounds and adds them to the first `equations` sums. Erased blocks are not read,
-    /// but zeros, and so are those that cannot be read. `look` sees rows before they are added.
+    /// Goes through the rows of adjacent rounds and adds them to the first `equations` sums. Erased
+    /// blocks are not read, but zeros, and so are those that cannot be read. `look` sees rows
+    /// before they are added.
     fn add_rows(
         &self,
         buffer: &mut Buffer,
@@ -253,8 +255,8 @@ where
         }
     }
 
-    /// Recovers the erased rows that were zeros, which they count as anyway: their expected digest is
-    /// that of a block of zeros.
+    /// Recovers the erased rows that were zeros, which they count as anyway: their expected digest
+    /// is that of a block of zeros.
     fn keep_zeros(
         &self,
         buffer: &mut Buffer,
@@ -289,7 +291,8 @@ where
         read_each(blocks, parity, self.decoder.block_len(), read, |_, bytes, _| bytes.fill(0));
     }
 
-    /// The residue of one of the rounds whose sums and parity are there: its first `wanted` equations.
+    /// The residue of one of the rounds whose sums and parity are there: its first `wanted`
+    /// equations.
     fn take_residue(
         &self,
         buffer: &mut Buffer,
@@ -308,7 +311,7 @@ where
         self.decoder.subtract_parity(parity, &mut buffer.residue);
     }
 
-    /// Recovers erased rows from the residue. Says whether none of them is still wrong.
+    /// Recovers erased rows from the residue. Returns whether all of them are right now.
     fn solve(
         &self,
         buffer: &mut Buffer,
@@ -326,8 +329,8 @@ where
         Ok(is_right)
     }
 
-    /// Corrects rows at unknown places, beside those that are erased, from the residue. Says whether none of the `wrong`
-    /// rows is still wrong.
+    /// Corrects rows at unknown places, beside those that are erased, from the residue. Returns
+    /// whether all of the `wrong` rows are right now.
     fn correct(
         &self,
         buffer: &mut Buffer,

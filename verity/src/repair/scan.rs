@@ -169,8 +169,8 @@ where
         }
     }
 
-    /// Reads one block again that was corrupt, and says what is wrong with it; nothing any more, if
-    /// it was read right this time: then it was kept.
+    /// Reads a corrupt block once more. Returns what is wrong with it, or `None` if it is right
+    /// this time; then it is kept.
     pub(super) fn again(
         &self,
         lookup: &mut Lookup,

@@ -26,8 +26,8 @@ pub(super) struct State<'a, H: ?Sized, S: ?Sized> {
 /// Blocks of data and tree, by number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sets {
-    /// Those that are wrong, or cannot be read, where they lie. Recovered hash blocks are not among them: they are
-    /// read from where they are kept.
+    /// Those that are wrong, or cannot be read, where they lie. Recovered hash blocks are not among
+    /// them: they are read from where they are kept.
     pub(super) corrupt: BlockSet,
     /// Those whose right bytes the sink has.
     pub(super) repaired: BlockSet,

@@ -1,17 +1,18 @@
 //! What a reader has done so far.
 //!
-//! Counted by threads on cache lines of their own, so that counting does not make them wait for one another.
+//! Counted by threads on cache lines of their own, so that counting does not make them wait for one
+//! another.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// How often what happened, since the reader was made. The fields may be a moment apart from one another while
-/// other threads read.
+/// How often what happened, since the reader was made. The fields may be a moment apart from one
+/// another while other threads read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Data blocks that were read from the source, in whatever state they were.
+    /// Data blocks that were read from the source, right or wrong.
     pub data_blocks_read: u64,
-    /// Hash blocks that were read from the source, in whatever state they were.
+    /// Hash blocks that were read from the source, right or wrong.
     pub hash_blocks_read: u64,
     /// How often a hash block was wanted and was in the cache.
     pub cache_hits: u64,
@@ -19,7 +20,7 @@ pub struct Counters {
     pub zero_blocks: u64,
     /// Data blocks that were passed on unchecked because they had been checked before.
     pub unchecked_data_blocks: u64,
-    /// How often a block, data or hash block, was found corrupt; each time one is met anew.
+    /// How often a block, data or hash block, was found corrupt; every time counts.
     pub corruptions: u64,
     /// How often a block, data or hash block, could not be read.
     pub read_errors: u64,

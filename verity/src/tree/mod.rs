@@ -42,7 +42,7 @@ use self::counters::Counting;
 /// usual parameters.
 pub(crate) const CACHE_SIZE: u64 = 64 * 1024 * 1024;
 
-/// A hash tree on a hash device, of which nothing is believed but what leads to the root hash.
+/// A hash tree on a hash device. Only blocks that lead to the root hash are believed.
 pub(crate) struct Tree<H> {
     hash: H,
     params: Params,
@@ -56,8 +56,8 @@ pub(crate) struct Tree<H> {
 }
 
 impl<H: ReadAt> Tree<H> {
-    /// The tree on `hash`, with at most `cache_size` bytes of verified hash blocks. `hasher` has the
-    /// same parameters.
+    /// The tree on `hash`, with at most `cache_size` bytes of verified hash blocks. `hasher` has
+    /// the same parameters.
     pub(crate) fn new(
         trusted: &TrustedParams,
         hash: H,

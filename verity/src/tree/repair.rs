@@ -4,11 +4,11 @@ use std::io;
 
 use crate::BlockRef;
 
-/// Something that may have the right bytes of a block where the storage has not: forward error correction, a
-/// mirror, another slot.
+/// Something that may have the right bytes of a block where the storage has not: forward error
+/// correction, a mirror, another slot.
 ///
-/// It need not be trusted. What it offers is hashed and compared as if it came from the storage, and only then
-/// passed on.
+/// It need not be trusted. What it offers is hashed and compared as if it came from the storage,
+/// and only then passed on.
 ///
 /// ```
 /// use std::io;
@@ -44,12 +44,13 @@ use crate::BlockRef;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Repair: Send + Sync {
-    /// Puts other bytes of a block into `bytes`, which is as long as that block, and says whether it has.
+    /// Puts other bytes of a block into `bytes`, which is as long as that block, and says whether
+    /// it has.
     ///
-    /// Called by the thread that met the block, with no lock held, each time it is met anew; several threads
-    /// may call at once. `bytes` begins with whatever was read.
+    /// Called by the thread that found the block, without any lock held, every time that it is
+    /// found; several threads may call at once. At first `bytes` holds what was read.
     ///
     /// # Errors
-    /// When it fails. It counts as having nothing to offer, and the reader reports what it met itself.
+    /// When it fails. The reader then reports what it found itself.
     fn repair(&self, block: BlockRef, bytes: &mut [u8]) -> io::Result<bool>;
 }

@@ -35,7 +35,7 @@ enum Expectation<'w> {
     Unknown,
     /// It counts as zeros, and is not checked.
     Zero,
-    /// Its digest must be this.
+    /// The digest that it must have.
     Digest(&'w [u8]),
 }
 
@@ -109,7 +109,8 @@ where
         wave.start * per_block..wave.end.saturating_mul(per_block).min(data_blocks)
     }
 
-    /// Checks data blocks run by run; the corrupt ones of each run go to `found`, as ranges in order.
+    /// Checks data blocks run by run; the corrupt ones of each run go to `found`, as ranges in
+    /// order.
     fn verify_runs<E: From<Error>>(
         &self,
         buffer: &mut Buffer,

@@ -1,9 +1,9 @@
 //! Verification of whole images: the tree from the root down, then the data.
 //!
-//! Trust enters at the root hash and nowhere else. Each hash block is read once, hashed against its parent,
-//! and used from that private copy, so bytes that change between two reads cannot be trusted; a corrupt hash
-//! block is never blamed on the data under it. The walk is in `waves`, its steps in `tree` and `data`, the
-//! findings in `report`.
+//! Trust enters at the root hash and nowhere else. Each hash block is read once, hashed against its
+//! parent, and used from that private copy, so bytes that change between two reads cannot be
+//! trusted; a corrupt hash block is never blamed on the data under it. The walk is in `waves`, its
+//! steps in `tree` and `data`, the findings in `report`.
 
 mod data;
 mod report;
@@ -23,8 +23,8 @@ use self::waves::Waves;
 
 /// Verifies an image and its hash tree against a root hash.
 ///
-/// Only `Ok` means that the image is intact, and only as far as the tree covers it: bytes of the data after the
-/// last data block are not looked at.
+/// Only `Ok` means that the image is intact, and only as far as the tree covers it: bytes after the
+/// last data block are not read.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -53,14 +53,14 @@ pub struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// A verifier that works in the caller's rayon pool and reports to nobody.
+    /// A verifier that works in the caller's rayon pool and reports no progress.
     pub fn new(trusted: TrustedParams) -> Verifier<'a> {
         let work = Work::new(trusted.params().algorithm());
         Verifier { trusted, work, ignore_zero_blocks: false, limit: 1000 }
     }
 
-    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The result
-    /// does not depend on it.
+    /// Works on that many threads of its own instead of the caller's pool; with one, on the calling
+    /// thread. The result does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.work.threads = Some(threads);
         self
@@ -73,14 +73,15 @@ impl<'a> Verifier<'a> {
         self
     }
 
-    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not depend on it.
+    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not
+    /// depend on it.
     #[doc(hidden)]
     pub fn platform(mut self, platform: Platform) -> Self {
         self.work.kernels.hash = platform;
         self
     }
 
-    /// Reports every buffer of hash blocks and of data; all in all the bytes of both.
+    /// Reports progress with every buffer of hash blocks and of data: in all, the bytes of both.
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.work.progress = progress;
         self
@@ -88,15 +89,17 @@ impl<'a> Verifier<'a> {
 
     /// Does not check data blocks whose digest in the tree is that of a block of zeros.
     ///
-    /// As the kernel's `ignore_zero_blocks`: such a device returns zeros for them without a look at the
-    /// storage, so what lies there does not matter to it. It matters to every other reader. Such blocks are
-    /// still read where their neighbours are, so one that cannot be read is an error here.
+    /// As the kernel's `ignore_zero_blocks`: such a device returns zeros for them without a look at
+    /// the storage, so what lies there does not matter to it. It matters to every other reader.
+    /// Such blocks are still read where their neighbours are, so one that cannot be read is an
+    /// error here.
     pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
         self.ignore_zero_blocks = ignore;
         self
     }
 
-    /// How many ranges [`Verifier::verify_all`] lists at the most; 1000 unless said, at least 1.
+    /// Sets how many ranges [`Verifier::verify_all`] lists at most. The default is 1000; 0 counts
+    /// as 1.
     pub fn limit(mut self, ranges: usize) -> Self {
         self.limit = ranges.max(1);
         self
@@ -104,17 +107,17 @@ impl<'a> Verifier<'a> {
 
     /// Verifies until the first corruption.
     ///
-    /// The first is that of the highest hash level, then of lower ones, then of the data, each by position;
-    /// it does not depend on the number of threads.
+    /// The first is that of the highest hash level, then of lower ones, then of the data, each by
+    /// position; it does not depend on the number of threads.
     ///
     /// Holes of the data are not read: see [`ReadAt::extent_at`].
     ///
     /// Memory: less than 1 MiB a thread, and 4 to 5 MiB of hash blocks.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when a block is not what the root hash says. Other errors when the data or the
-    /// hash device is shorter than it must be, a read fails, threads cannot be started, or the work is
-    /// cancelled.
+    /// [`Error::Corrupt`] when a block is not what the root hash says. Other errors when the data
+    /// or the hash device is shorter than it must be, a read fails, threads cannot be started, or
+    /// the work is cancelled.
     pub fn verify<D, H>(&self, data: &D, hash: &H) -> Result<Verified, Error>
     where
         D: ReadAt + ?Sized,

@@ -13,8 +13,8 @@ pub struct Verified {
     pub data_blocks: u64,
     /// The hash blocks that were read and checked.
     pub hash_blocks: u64,
-    /// The data blocks that count as zeros by their digest and were not checked, because the caller asked to
-    /// ignore zero blocks.
+    /// The data blocks that count as zeros by their digest and were not checked, because the caller
+    /// asked to ignore zero blocks.
     pub zero_blocks: u64,
 }
 

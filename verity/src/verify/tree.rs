@@ -20,8 +20,8 @@ where
     D: ReadAt + ?Sized,
     H: ReadAt + ?Sized,
 {
-    /// Moves the window of `level` to the hash blocks above this wave, verifies the new ones against
-    /// the window above, and returns the corrupt ones as ranges in order.
+    /// Moves the window of `level` to the hash blocks above this wave, verifies the new ones
+    /// against the window above, and returns the corrupt ones as ranges in order.
     ///
     /// # Panics
     /// If there is no such level.
@@ -71,8 +71,8 @@ where
         Ok(corrupt)
     }
 
-    /// Reads hash blocks into `bytes`, and marks in `verified` those whose digests are what the level
-    /// above says.
+    /// Reads hash blocks into `bytes`, and marks in `verified` those whose digests are what the
+    /// level above says.
     fn verify_hash_blocks(
         &self,
         level: u8,
@@ -113,8 +113,8 @@ where
         })
     }
 
-    /// The digest that a block must have: as the window above its layer states it, or the root hash.
-    /// `None` if the hash block above it is corrupt, so that nothing can be said.
+    /// The digest that a block must have: as the window above its layer states it, or the root
+    /// hash. `None` if the hash block above it is corrupt, so that nothing can be said.
     pub(super) fn expected<'w>(
         &'w self,
         parent: Option<&'w Window>,

@@ -2,14 +2,15 @@
 //!
 //! What is done in one level is in `tree`, with the data in `data`.
 //!
-//! A wave is a row of level-0 hash blocks that fits a fixed amount of memory. For each wave the hash blocks
-//! above it are verified first, level by level from the top; the last block of a level's window is kept for
-//! the next wave, so that every hash block is read once. Within a level, and over the data of a wave, work
-//! goes on in parallel.
+//! A wave is a row of level-0 hash blocks that fits a fixed amount of memory. For each wave the
+//! hash blocks above it are verified first, level by level from the top; the last block of a
+//! level's window is kept for the next wave, so that every hash block is read once. Within a level,
+//! and over the data of a wave, work goes on in parallel.
 //!
-//! When only the first corruption is wanted, a finding ends the search in what comes later in the order: a
-//! corrupt data block ends the data, a corrupt block of level n ends level n and everything below. Higher
-//! levels are still searched to the end, so that the answer is the same for any number of threads.
+//! When only the first corruption is wanted, a finding ends the search in what comes later in the
+//! order: a corrupt data block ends the data, a corrupt block of level n ends level n and
+//! everything below. Higher levels are still searched to the end, so that the answer is the same
+//! for any number of threads.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -40,7 +41,7 @@ pub(super) struct Waves<'a, D: ?Sized, H: ?Sized> {
     pub(super) counts: Counts,
 }
 
-/// How many blocks met which fate.
+/// How many blocks were compared, and how many were not.
 #[derive(Default)]
 pub(super) struct Counts {
     /// Hash blocks whose digest was compared.
@@ -159,7 +160,8 @@ where
         self.geometry().levels().iter().map(|_| Window::default()).collect()
     }
 
-    /// The waves, as ranges of level-0 hash blocks; one wave without any for an image of one data block.
+    /// The waves, as ranges of level-0 hash blocks; one wave without any for an image of one data
+    /// block.
     fn waves(&self) -> impl Iterator<Item = Range<u64>> + use<D, H> {
         let blocks = self.geometry().levels().first().map_or(0, |level| level.blocks);
         let per_wave = self.params().hash_block_size().blocks_in(WAVE_SIZE);

@@ -22,8 +22,8 @@ pub(super) struct Fresh<'w> {
 }
 
 impl Window {
-    /// Moves on to the hash blocks of `range`, which begins at the last block of the window or behind
-    /// it. Keeps that block if it is in the range; returns the others, which are new.
+    /// Moves on to the hash blocks of `range`, which begins at the last block of the window or
+    /// behind it. Keeps that block if it is in the range; returns the others, which are new.
     pub(super) fn advance_to(&mut self, range: Range<u64>, block_size: BlockSize) -> Fresh<'_> {
         let kept = self.keep_last(range.start, block_size);
         let blocks = to_len(range.end - range.start);

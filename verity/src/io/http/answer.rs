@@ -86,7 +86,7 @@ fn check_form(headers: &HeaderMap, expected: u64) -> Result<(), HttpError> {
     }
 }
 
-/// Why an answer with that status is none.
+/// Why an answer with that status cannot be used.
 fn refused(response: &Response<Body>) -> HttpError {
     let status = response.status();
     if status == StatusCode::OK {
@@ -128,7 +128,8 @@ struct ContentRange {
     len: Option<u64>,
 }
 
-/// Reads the header; nothing of it is known where it is missing or says something else than a range.
+/// Reads the header; nothing of it is known where it is missing or says something else than a
+/// range.
 fn content_range(headers: &HeaderMap) -> Result<ContentRange, HttpError> {
     let text = single(headers, &header::CONTENT_RANGE)?.and_then(|value| value.to_str().ok());
     Ok(text.and_then(parse_content_range).unwrap_or_default())

@@ -34,8 +34,9 @@ pub enum HttpError {
     },
     /// An `https` URL.
     #[error(
-        "https is not supported, as there is no TLS in this program: use http through a local proxy that speaks \
-         https, or mirror the file; verified reading trusts neither the server nor the network"
+        "https is not supported, as there is no TLS in this program: use http through a local \
+         proxy that speaks https, or mirror the file; verified reading trusts neither the server \
+         nor the network"
     )]
     Https,
     /// The connection could not be made, or broke.
@@ -125,11 +126,13 @@ impl HttpError {
     }
 }
 
-/// Of a kind that says as much as a kind can; never [`ErrorKind::InvalidData`], which is corruption.
+/// Of a kind that says as much as a kind can; never [`ErrorKind::InvalidData`], which is
+/// corruption.
 impl From<HttpError> for io::Error {
     fn from(error: HttpError) -> io::Error {
         let kind = match error.kind() {
-            // Whoever reads on after an interruption would try again for ever; and the source has not ended.
+            // A caller that reads on after an interruption would try again for ever; and the source
+            // has not ended.
             ErrorKind::InvalidData | ErrorKind::Interrupted | ErrorKind::UnexpectedEof => {
                 ErrorKind::Other
             }
