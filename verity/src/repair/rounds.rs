@@ -247,6 +247,7 @@ where
             }
             let block = self.block(round, row);
             let expected = knowledge.expected(&mut buffer.lookup, block);
+            // The digest alone tells: bytes that belong to none went into the parity as they are.
             if expected.is_some_and(|expected| expected.as_bytes() != actual) {
                 knowledge.mark_corrupt(block);
                 erased.push(row);

@@ -117,7 +117,7 @@ where
             };
             rest.start = now.end;
             read_each(now, digests, digest_size, hash, |block, _, _| {
-                readable[place(block)] = false
+                readable[place(block)] = false;
             });
         }
     }
@@ -135,31 +135,16 @@ where
         self.reader.hasher().hash_many(bytes, block_len, actual);
     }
 
-    /// Sorts the blocks of a run into the sets; hash blocks that are right are kept by the tree.
+    /// Sorts the blocks of a run into the sets.
     fn check(&self, buffer: &Buffer, layer: Layer, blocks: Range<u64>) {
-        let params = self.reader.params();
-        let digest_size = self.reader.hasher().digest_size();
-        let block_len = params.hash_block_size().buffer_len(1);
         let start = self.state.numbers.of(layer).start;
         let (mut corrupt, mut unchecked) = (Vec::new(), Vec::new());
-        for ((index, block), expected) in
-            blocks.enumerate().zip(buffer.expected.digests(digest_size))
-        {
-            let Some(expected) = expected else {
-                unchecked.push(start + block);
-                continue;
-            };
-            let actual = &buffer.actual[index * digest_size..][..digest_size];
-            let bytes = match layer {
-                Layer::Data => &[],
-                Layer::Level(_) => &buffer.bytes[index * block_len..][..block_len],
-            };
-            let is_right = buffer.readable[index]
-                && judge(params.geometry(), layer.block(block), expected, actual, bytes).is_none();
-            match layer {
-                _ if !is_right => corrupt.push(start + block),
-                Layer::Data => {}
-                Layer::Level(level) => self.state.tree.keep(level, block, bytes),
+        let expected = buffer.expected.digests(self.reader.hasher().digest_size());
+        for ((index, block), expected) in blocks.enumerate().zip(expected) {
+            match expected {
+                None => unchecked.push(start + block),
+                Some(expected) if self.is_right(buffer, index, layer.block(block), expected) => {}
+                Some(_) => corrupt.push(start + block),
             }
         }
         if !corrupt.is_empty() || !unchecked.is_empty() {
@@ -167,6 +152,27 @@ where
             corrupt.into_iter().for_each(|block| sets.corrupt.insert(block..block + 1));
             unchecked.into_iter().for_each(|block| sets.unchecked.insert(block..block + 1));
         }
+    }
+
+    /// Judges one block of a run; the tree keeps hash blocks that are right.
+    fn is_right(&self, buffer: &Buffer, index: usize, block: BlockRef, expected: &[u8]) -> bool {
+        if !buffer.readable[index] {
+            return false;
+        }
+        let params = self.reader.params();
+        let actual = &buffer.actual[index * expected.len()..][..expected.len()];
+        let block_len = params.hash_block_size().buffer_len(1);
+        let bytes = match block {
+            BlockRef::Data { .. } => &[],
+            BlockRef::Hash { .. } => &buffer.bytes[index * block_len..][..block_len],
+        };
+        let is_right = judge(params.geometry(), block, expected, actual, bytes).is_none();
+        if let BlockRef::Hash { level, block } = block
+            && is_right
+        {
+            self.state.tree.keep(level, block, bytes);
+        }
+        is_right
     }
 
     /// Reads a corrupt block once more. Returns what is wrong with it, or `None` if it is right
