@@ -59,46 +59,36 @@ struct Signing;
 
 mod accepted;
 mod algorithm;
-mod builder;
 mod certificate;
-mod content;
 mod error;
-mod external;
-mod input;
-mod key;
 pub mod lint;
 mod manifest;
-#[cfg(feature = "pkcs11")]
-mod pkcs11;
-mod pkcs7;
-mod public_key;
 mod signatory;
+mod signature;
 mod signature_partition;
 mod signer;
 mod trust;
-mod verify;
 
 // The public interface is:
 pub use crate::accepted::{AcceptedImages, MAX_STATE_BYTES};
 pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
-pub use crate::builder::SignatureBuilder;
-pub use crate::certificate::{Certificate, Fingerprint, Validity};
-pub use crate::content::{ToBeSigned, root_hash_content};
+pub use crate::certificate::input::MAX_KEY_BYTES;
+pub use crate::certificate::{Certificate, Fingerprint, PublicKey, Validity};
 pub use crate::error::{
     CertificateError, Class, Error, InputError, KeyError, ManifestError, PolicyError,
     SignatureError, SignaturePartitionError, SignerError, SigningError, StateError,
 };
-pub use crate::external::{
-    DIGEST_ALGORITHM_VARIABLE, ExternalSigner, ExternalSignerError, KEY_ALGORITHM_VARIABLE,
-};
-pub use crate::input::MAX_KEY_BYTES;
-pub use crate::key::PrivateKey;
 pub use crate::manifest::{Fec, Image, MAX_MANIFEST_BYTES, Manifest, VerifiedManifest};
-#[cfg(feature = "pkcs11")]
-pub use crate::pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
-pub use crate::public_key::PublicKey;
 pub use crate::signatory::Signatory;
+pub use crate::signature::{
+    MAX_SIGNATURE_BYTES, SignatureBuilder, SignedBy, ToBeSigned, root_hash_content,
+    verify_detached, verify_root_hash,
+};
 pub use crate::signature_partition::{MAX_SIGNATURE_PARTITION_BYTES, SignaturePartition};
-pub use crate::signer::Signer;
+pub use crate::signer::{
+    DIGEST_ALGORITHM_VARIABLE, ExternalSigner, ExternalSignerError, KEY_ALGORITHM_VARIABLE,
+    PrivateKey, Signer,
+};
+#[cfg(feature = "pkcs11")]
+pub use crate::signer::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
 pub use crate::trust::{Authorities, Trust};
-pub use crate::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};

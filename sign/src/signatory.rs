@@ -4,10 +4,9 @@
 
 use verity::RootHash;
 
-use crate::builder::SignatureBuilder;
-use crate::content::root_hash_content;
 use crate::error::{Error, KeyError, SigningError};
 use crate::manifest::Manifest;
+use crate::signature::{SignatureBuilder, root_hash_content};
 use crate::signer::Signer;
 
 /// A [`Signer`] whose key belongs to the certificate of a [`SignatureBuilder`].

@@ -10,8 +10,8 @@ use verity::RootHash;
 
 use crate::certificate::{Certificate, first_difference};
 use crate::error::{Error, SignaturePartitionError, quoted};
+use crate::signature::{SignedBy, verify_root_hash};
 use crate::trust::Trust;
-use crate::verify::{SignedBy, verify_root_hash};
 
 /// Signature partitions are at most this long, in bytes: what systemd reads of one.
 pub const MAX_SIGNATURE_PARTITION_BYTES: u64 = 4_194_304;

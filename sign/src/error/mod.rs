@@ -31,7 +31,7 @@ pub enum Error {
     /// A key on a token cannot be used.
     #[cfg(feature = "pkcs11")]
     #[error(transparent)]
-    Pkcs11(#[from] crate::pkcs11::Pkcs11Error),
+    Pkcs11(#[from] crate::signer::pkcs11::Pkcs11Error),
     /// A verified manifest forbids what is asked.
     #[error(transparent)]
     Policy(#[from] PolicyError),

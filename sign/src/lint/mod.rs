@@ -58,9 +58,9 @@ use self::KernelError::Inval;
 use self::content::Texts;
 use self::judge::Keyring as Keys;
 use self::report::Findings;
+use crate::certificate::input;
 use crate::error::{CertificateError, Error};
-use crate::input;
-use crate::verify::MAX_SIGNATURE_BYTES;
+use crate::signature::MAX_SIGNATURE_BYTES;
 
 /// With which error the kernel refuses.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

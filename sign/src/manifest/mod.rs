@@ -16,8 +16,8 @@ use verity::{FecArea, FecError, HashArea, Params, RootHash};
 pub use self::verified::VerifiedManifest;
 
 use crate::error::{Error, ManifestError};
+use crate::signature::verify_named;
 use crate::trust::Trust;
-use crate::verify::verify_named;
 
 /// Manifests are at most this long, in bytes.
 pub const MAX_MANIFEST_BYTES: u64 = 16_384;

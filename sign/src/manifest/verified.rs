@@ -4,7 +4,7 @@ use verity::TrustedParams;
 
 use super::{Manifest, check_region_size, field, sha256};
 use crate::error::{Error, ManifestError, PolicyError};
-use crate::verify::SignedBy;
+use crate::signature::SignedBy;
 
 /// A manifest together with who signed it. Only [`Manifest::verify`] makes one.
 #[derive(Clone, Debug)]

@@ -20,9 +20,9 @@ use der::asn1::{AnyRef, OctetStringRef};
 
 pub use self::uri::{Pkcs11Uri, Pkcs11UriError};
 use crate::algorithm::KeyType;
-use crate::content::ToBeSigned;
+use crate::certificate::{PublicKey, rsa_public_key_der};
 use crate::error::{SignerError, quoted};
-use crate::public_key::{PublicKey, rsa_public_key_der};
+use crate::signature::ToBeSigned;
 use crate::signer::Signer;
 
 /// A token that a [`Pkcs11Uri`] means, not yet logged in to.

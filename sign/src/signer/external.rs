@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::content::ToBeSigned;
+use crate::certificate::PublicKey;
 use crate::error::SignerError;
-use crate::public_key::PublicKey;
+use crate::signature::ToBeSigned;
 use crate::signer::Signer;
 
 /// The environment variable that names the key: `rsa2048`, `rsa3072`, `rsa4096`, `ecdsa-p256` or

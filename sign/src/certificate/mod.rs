@@ -4,6 +4,9 @@
 //! issuer's signature, its extensions or its dates; the dates are only reported. Chains are the business
 //! of `trust`.
 
+pub(crate) mod input;
+mod public_key;
+
 use std::fmt;
 use std::io::Read;
 
@@ -11,10 +14,11 @@ use der::{Decode, Encode};
 use ring::digest;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
+pub use self::public_key::PublicKey;
+#[cfg(feature = "pkcs11")]
+pub(crate) use self::public_key::rsa_public_key_der;
 use crate::algorithm::KeyType;
 use crate::error::{CertificateError, Error};
-use crate::input;
-use crate::public_key::PublicKey;
 
 /// One certificate, with a public key of a kind that can sign here.
 #[derive(Clone)]

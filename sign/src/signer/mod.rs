@@ -4,9 +4,20 @@
 //! [`SignatureBuilder`](crate::SignatureBuilder), which also checks every raw signature that comes
 //! back and puts it into its envelope.
 
-use crate::content::ToBeSigned;
+mod external;
+mod key;
+#[cfg(feature = "pkcs11")]
+pub(crate) mod pkcs11;
+
+pub use self::external::{
+    DIGEST_ALGORITHM_VARIABLE, ExternalSigner, ExternalSignerError, KEY_ALGORITHM_VARIABLE,
+};
+pub use self::key::PrivateKey;
+#[cfg(feature = "pkcs11")]
+pub use self::pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
+use crate::certificate::PublicKey;
 use crate::error::SignerError;
-use crate::public_key::PublicKey;
+use crate::signature::ToBeSigned;
 
 /// A key that can be asked for raw signatures: one from a file ([`PrivateKey`](crate::PrivateKey)),
 /// another program ([`ExternalSigner`](crate::ExternalSigner)), or your own key service.

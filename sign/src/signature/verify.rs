@@ -1,6 +1,6 @@
 //! Checking a detached signature, more strictly than the kernel does.
 //!
-//! Accepted is what `pkcs7` makes and what `openssl smime -sign -noattr` makes, byte for byte one
+//! Accepted is what `envelope` makes and what `openssl smime -sign -noattr` makes, byte for byte one
 //! encoding: the message is decoded, encoded again and compared. (`openssl smime -certfile` writes its SET
 //! of certificates unsorted. The kernel and openssl take that; here it stays an error, which says what to
 //! do: anybody could sort them otherwise, and a signature has one spelling.) Trust is a certificate in the
@@ -17,13 +17,13 @@ use der::{Any, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use verity::RootHash;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use crate::algorithm::{SignatureDigest, signature_oid};
-use crate::certificate::{Certificate, Validity, first_difference, is_chain, printable};
-use crate::content::{
+use super::content::{
     Mistake, ToBeSigned, newline_mistakes, root_hash_content, root_hash_mistakes,
 };
+use super::envelope;
+use crate::algorithm::{SignatureDigest, signature_oid};
+use crate::certificate::{Certificate, Validity, first_difference, is_chain, printable};
 use crate::error::{Error, SignatureError};
-use crate::pkcs7;
 use crate::trust::{Authorities, Embedded, Trust, verify_chain};
 
 /// Signatures are at most this long, in bytes: what the kernel reads from a user key.
@@ -337,7 +337,7 @@ fn candidates<'a>(
     trusted: &'a [Certificate],
 ) -> Result<Vec<&'a Certificate>, SignatureError> {
     let candidates: Vec<_> =
-        trusted.iter().filter(|certificate| pkcs7::names(&signer.sid, certificate)).collect();
+        trusted.iter().filter(|certificate| envelope::names(&signer.sid, certificate)).collect();
     match (candidates.is_empty(), &signer.sid) {
         (false, _) => Ok(candidates),
         (true, SignerIdentifier::IssuerAndSerialNumber(id)) => Err(SignatureError::UnknownSigner {

@@ -15,8 +15,8 @@ use der::asn1::{Null, OctetString, SetOfVec};
 use der::{Any, Encode};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
+use super::SignatureBuilder;
 use crate::algorithm::{SignatureDigest, signature_oid};
-use crate::builder::SignatureBuilder;
 use crate::certificate::Certificate;
 
 /// Puts a raw signature into its envelope.

@@ -14,8 +14,8 @@ use ring::signature::{self, RsaParameters, UnparsedPublicKey};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::content::ToBeSigned;
 use crate::error::{CertificateError, Error};
+use crate::signature::ToBeSigned;
 
 /// The public half of a key that signs here.
 #[derive(Clone, Eq, PartialEq)]

@@ -6,20 +6,20 @@
 //! message must pass the strict verifier, before it is handed out. (A fault in a signing operation must
 //! not leave the machine as a signature: for RSA it can even betray the key.)
 
+use super::content::ToBeSigned;
+use super::envelope;
+use super::verify::verify_detached;
 use crate::algorithm::{KeyType, SignatureDigest};
 use crate::certificate::{Certificate, is_chain};
-use crate::content::ToBeSigned;
 use crate::error::{CertificateError, Error, SigningError};
-use crate::pkcs7;
 use crate::trust::MAX_EMBEDDED;
-use crate::verify::verify_detached;
 
 /// The certificate that signatures go by, and the choices that the kernel leaves.
 ///
 /// ```
 /// use verity_sign::{Certificate, PrivateKey, SignatureBuilder, Signer};
-/// # let key = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
-/// # let certificate = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
+/// # let key = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
+/// # let certificate = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
 /// let builder = SignatureBuilder::new(Certificate::parse(certificate)?);
 ///
 /// // Here ...
@@ -159,7 +159,7 @@ impl SignatureBuilder {
             .into());
         }
         let digest = to_be_signed.digest_algorithm();
-        let message = pkcs7::assemble(self, digest, signature).map_err(self_check)?;
+        let message = envelope::assemble(self, digest, signature).map_err(self_check)?;
         verify_detached(&message, to_be_signed.content(), std::slice::from_ref(&self.certificate))
             .map_err(self_check)?;
         Ok(message)
@@ -178,9 +178,9 @@ mod tests {
     /// K12: a fault in the signing operation.
     #[test]
     fn k12_a_faulty_signature_is_not_handed_out() {
-        let key = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.key.pem");
+        let key = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.key.pem");
         let certificate =
-            include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.cert.pem");
+            include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.cert.pem");
         let builder = SignatureBuilder::new(Certificate::parse(certificate).unwrap());
         let to_be_signed = builder.prepare(b"content");
         let mut signature = PrivateKey::parse(key).unwrap().sign(&to_be_signed).unwrap();

@@ -1,0 +1,21 @@
+//! Signatures: how one looks, what it covers, and how it is checked.
+//!
+//! | to find | open |
+//! |---|---|
+//! | the choices that a signature leaves, and the two halves of making one | `builder` |
+//! | what exactly is signed | `content` |
+//! | the bytes around a raw signature | `envelope` |
+//! | whether a signature holds, and who signed | `verify` |
+//!
+//! No private key is known here: raw signatures come from `signer`, or from outside.
+
+mod builder;
+mod content;
+mod envelope;
+mod verify;
+
+pub use self::builder::SignatureBuilder;
+pub use self::content::{ToBeSigned, root_hash_content};
+pub(crate) use self::envelope::names;
+pub(crate) use self::verify::verify_named;
+pub use self::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};
