@@ -74,6 +74,8 @@ pub use crate::accepted::{AcceptedImages, MAX_STATE_BYTES};
 pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
 pub use crate::certificate::input::MAX_KEY_BYTES;
 pub use crate::certificate::{Certificate, Fingerprint, PublicKey, Validity};
+#[cfg(feature = "pkcs11")]
+pub use crate::error::Pkcs11Error;
 pub use crate::error::{
     CertificateError, Class, Error, InputError, KeyError, ManifestError, PolicyError,
     SignatureError, SignaturePartitionError, SignerError, SigningError, StateError,
@@ -90,5 +92,5 @@ pub use crate::signer::{
     PrivateKey, Signer,
 };
 #[cfg(feature = "pkcs11")]
-pub use crate::signer::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
+pub use crate::signer::{Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
 pub use crate::trust::{Authorities, Trust};

@@ -150,9 +150,9 @@ impl SignaturePartition {
             return Err(SignaturePartitionError::RootHash { actual, expected }.into());
         }
         let signed_by = verify_root_hash(&self.signature, root_hash, trusted)?;
-        let expected = signed_by.certificate().fingerprint();
+        let expected = signed_by.certificate().fingerprint().to_string();
         match &self.certificate_fingerprint {
-            Some(actual) if *actual != expected.to_string() => {
+            Some(actual) if *actual != expected => {
                 let actual = quoted(actual);
                 Err(SignaturePartitionError::Fingerprint { actual, expected }.into())
             }

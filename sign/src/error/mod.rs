@@ -1,18 +1,27 @@
 //! Every way in which signing or checking can end, and the class of each.
 //!
 //! The classes are for programs (an exit code, a field in JSON), the messages for people. Messages
-//! hold values, never secrets and never file names: whoever opened the file adds its name.
+//! hold values, never secrets and never file names: the caller who opened the file adds its name.
+//!
+//! Every error that [`Error`] wraps stands here and holds texts and numbers only, so this room knows
+//! no other one but `algorithm`. An error that only one function returns stands beside that one.
 
+mod class;
 mod key;
 mod manifest;
 mod partition;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
+mod quoted;
 mod signature;
 
-use std::fmt;
-
+pub use self::class::Class;
 pub use self::key::{CertificateError, InputError, KeyError};
 pub use self::manifest::{ManifestError, PolicyError, StateError};
 pub use self::partition::SignaturePartitionError;
+#[cfg(feature = "pkcs11")]
+pub use self::pkcs11::Pkcs11Error;
+pub(crate) use self::quoted::quoted;
 pub use self::signature::{SignatureError, SignerError, SigningError};
 
 /// Everything that this crate refuses.
@@ -31,7 +40,7 @@ pub enum Error {
     /// A key on a token cannot be used.
     #[cfg(feature = "pkcs11")]
     #[error(transparent)]
-    Pkcs11(#[from] crate::signer::pkcs11::Pkcs11Error),
+    Pkcs11(#[from] Pkcs11Error),
     /// A verified manifest forbids what is asked.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -66,54 +75,5 @@ impl Error {
             Error::Signature(error) => error.class(),
             Error::SignaturePartition(error) => error.class(),
         }
-    }
-}
-
-/// One short printable line of what a parser or a token says: it may quote whatever it was given.
-pub(crate) fn quoted(text: impl ToString) -> String {
-    text.to_string().chars().flat_map(char::escape_debug).take(200).collect()
-}
-
-/// The kinds of refusal, by what the operator would do next.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Class {
-    /// The bytes are not what they claim to be.
-    Format,
-    /// Reading the input failed.
-    Io,
-    /// A key or certificate is unfit, or the two do not belong together.
-    Key,
-    /// Larger than the format allows.
-    Limit,
-    /// Well-formed and authentic, and forbidden.
-    Policy,
-    /// The signature does not hold for this content.
-    Signature,
-    /// Signed by nobody who is trusted here.
-    Trust,
-    /// Well-formed, and not supported here.
-    Unsupported,
-}
-
-impl Class {
-    /// The name used in machine-readable output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Format => "format",
-            Class::Io => "io",
-            Class::Key => "key",
-            Class::Limit => "limit",
-            Class::Policy => "policy",
-            Class::Signature => "signature",
-            Class::Trust => "trust",
-            Class::Unsupported => "unsupported",
-        }
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -1,7 +1,6 @@
 //! What is wrong with the content of a signature partition.
 
 use super::Class;
-use crate::certificate::Fingerprint;
 
 /// Why the content of a signature partition is refused.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +12,7 @@ pub enum SignaturePartitionError {
         /// What it states.
         actual: String,
         /// The signer's.
-        expected: Fingerprint,
+        expected: String,
     },
     /// Not the JSON of a signature partition.
     #[error("no signature partition: {reason}")]

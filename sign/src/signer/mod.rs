@@ -7,14 +7,14 @@
 mod external;
 mod key;
 #[cfg(feature = "pkcs11")]
-pub(crate) mod pkcs11;
+mod pkcs11;
 
 pub use self::external::{
     DIGEST_ALGORITHM_VARIABLE, ExternalSigner, ExternalSignerError, KEY_ALGORITHM_VARIABLE,
 };
 pub use self::key::PrivateKey;
 #[cfg(feature = "pkcs11")]
-pub use self::pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
+pub use self::pkcs11::{Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
 use crate::certificate::PublicKey;
 use crate::error::SignerError;
 use crate::signature::ToBeSigned;

@@ -21,7 +21,7 @@ use der::asn1::{AnyRef, OctetStringRef};
 pub use self::uri::{Pkcs11Uri, Pkcs11UriError};
 use crate::algorithm::KeyType;
 use crate::certificate::{PublicKey, rsa_public_key_der};
-use crate::error::{SignerError, quoted};
+use crate::error::{Pkcs11Error, SignerError, quoted};
 use crate::signature::ToBeSigned;
 use crate::signer::Signer;
 
@@ -130,61 +130,6 @@ impl Signer for Pkcs11Signer {
             }
         }
     }
-}
-
-/// Why a key on a token cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Pkcs11Error {
-    /// The key asks for the PIN again at each signature.
-    #[error(
-        "the key on the token asks for its PIN at every signature, which is not supported: use a \
-         signer command"
-    )]
-    AlwaysAuthenticate,
-    /// The module cannot be loaded.
-    #[error("the PKCS#11 module cannot be loaded: {reason}")]
-    Module {
-        /// What went wrong.
-        reason: String,
-    },
-    /// None, or more than one.
-    #[error("{actual} private keys on the token are meant where one is expected (object=, id=)")]
-    NotOneKey {
-        /// How many.
-        actual: usize,
-    },
-    /// None, or more than one.
-    #[error("{actual} tokens are meant where one is expected (the module knows: {seen})")]
-    NotOneToken {
-        /// How many.
-        actual: usize,
-        /// The labels of all tokens.
-        seen: String,
-    },
-    /// Something else that the token says.
-    #[error("the token: {reason}")]
-    Operation {
-        /// What it says.
-        reason: String,
-    },
-    /// The PIN is wrong.
-    #[error("the token refuses the PIN")]
-    Pin,
-    /// No more PIN is taken.
-    #[error(
-        "the token's PIN is locked after too many wrong ones: unlock or reset it with the token's own tools"
-    )]
-    PinLocked,
-    /// A key of a kind that is not supported.
-    #[error(
-        "unsupported key on the token ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384 are \
-         supported"
-    )]
-    UnsupportedKey {
-        /// What it is.
-        actual: String,
-    },
 }
 
 fn is_meant(token: &TokenInfo, uri: &Pkcs11Uri) -> bool {
