@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use verity::RootHash;
 
-use crate::certificate::first_difference;
+use crate::canonical::first_difference;
 use crate::error::{Error, PolicyError, StateError, quoted};
 use crate::manifest::{Image, Manifest, VerifiedManifest};
 

@@ -59,6 +59,7 @@ struct Signing;
 
 mod accepted;
 mod algorithm;
+mod canonical;
 mod certificate;
 mod error;
 pub mod lint;
@@ -73,7 +74,7 @@ mod trust;
 pub use crate::accepted::{AcceptedImages, MAX_STATE_BYTES};
 pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
 pub use crate::certificate::input::MAX_KEY_BYTES;
-pub use crate::certificate::{Certificate, Fingerprint, PublicKey, Validity};
+pub use crate::certificate::{Certificate, Fingerprint, PublicKey, ToBeSigned, Validity};
 #[cfg(feature = "pkcs11")]
 pub use crate::error::Pkcs11Error;
 pub use crate::error::{
@@ -83,8 +84,8 @@ pub use crate::error::{
 pub use crate::manifest::{Fec, Image, MAX_MANIFEST_BYTES, Manifest, VerifiedManifest};
 pub use crate::signatory::Signatory;
 pub use crate::signature::{
-    MAX_SIGNATURE_BYTES, SignatureBuilder, SignedBy, ToBeSigned, root_hash_content,
-    verify_detached, verify_root_hash,
+    MAX_SIGNATURE_BYTES, SignatureBuilder, SignedBy, root_hash_content, verify_detached,
+    verify_root_hash,
 };
 pub use crate::signature_partition::{MAX_SIGNATURE_PARTITION_BYTES, SignaturePartition};
 pub use crate::signer::{

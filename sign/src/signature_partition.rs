@@ -8,7 +8,8 @@ use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 use verity::RootHash;
 
-use crate::certificate::{Certificate, first_difference};
+use crate::canonical::first_difference;
+use crate::certificate::Certificate;
 use crate::error::{Error, SignaturePartitionError, quoted};
 use crate::signature::{SignedBy, verify_root_hash};
 use crate::trust::Trust;

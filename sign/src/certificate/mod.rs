@@ -5,7 +5,11 @@
 //! of `trust`.
 
 pub(crate) mod input;
+mod issuers;
+mod name;
 mod public_key;
+mod signer_id;
+mod to_be_signed;
 
 use std::fmt;
 use std::io::Read;
@@ -14,10 +18,15 @@ use der::{Decode, Encode};
 use ring::digest;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
+pub(crate) use self::issuers::check_issuers;
+pub(crate) use self::name::printable;
 pub use self::public_key::PublicKey;
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::public_key::rsa_public_key_der;
+pub(crate) use self::signer_id::{by_issuer, by_key_identifier, message_version, names};
+pub use self::to_be_signed::ToBeSigned;
 use crate::algorithm::KeyType;
+use crate::canonical::first_difference;
 use crate::error::{CertificateError, Error};
 
 /// One certificate, with a public key of a kind that can sign here.
@@ -232,60 +241,6 @@ impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Names come from files and go to terminals.
-pub(crate) fn printable(name: &x509_cert::name::Name) -> String {
-    let escape = |character: char| match is_shown(character) {
-        true => character.to_string(),
-        false => character.escape_default().to_string(),
-    };
-    name.to_string().chars().map(escape).collect()
-}
-
-/// Whether a character is seen as itself: controls are not, nor what is invisible or turns the direction of others, by
-/// which a name could look like another one.
-fn is_shown(character: char) -> bool {
-    matches!(character, '"' | '\'' | '\\') || character.escape_debug().len() == 1
-}
-
-/// Whether each of `others` is the issuer, by name, of `signer` or of one that is, and stands there once; if
-/// not, which is the first that has no place.
-pub(crate) fn is_chain(
-    signer: &Certificate,
-    others: &[&x509_cert::Certificate],
-) -> Result<(), usize> {
-    let twice = |index: usize| others[..index].contains(&others[index]);
-    if let Some(index) = (0..others.len()).find(|&index| twice(index)) {
-        return Err(index);
-    }
-    let mut reached = vec![signer.parsed()];
-    let mut left: Vec<(usize, &x509_cert::Certificate)> =
-        others.iter().copied().enumerate().collect();
-    loop {
-        let (issuers, rest): (Vec<_>, Vec<_>) =
-            left.iter().partition(|(_, other)| reached.iter().any(|one| issued_by(one, other)));
-        match (issuers.is_empty(), rest.first()) {
-            (_, None) => return Ok(()),
-            (true, Some((index, _))) => return Err(*index),
-            (false, Some(_)) => {}
-        }
-        reached = issuers.into_iter().map(|(_, other)| other).collect();
-        left = rest;
-    }
-}
-
-fn issued_by(one: &x509_cert::Certificate, other: &x509_cert::Certificate) -> bool {
-    one != other && one.tbs_certificate().issuer() == other.tbs_certificate().subject()
-}
-
-/// Where two encodings part, if they do.
-pub(crate) fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
-    let shorter = one.len().min(other.len());
-    one.iter()
-        .zip(other)
-        .position(|(a, b)| a != b)
-        .or_else(|| (one.len() != other.len()).then_some(shorter))
 }
 
 fn malformed(error: der::Error) -> CertificateError {

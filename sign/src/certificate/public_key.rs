@@ -13,9 +13,9 @@ use ecdsa::signature::hazmat::PrehashVerifier;
 use ring::signature::{self, RsaParameters, UnparsedPublicKey};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+use super::ToBeSigned;
 use crate::algorithm::{KeyType, SignatureDigest};
 use crate::error::{CertificateError, Error};
-use crate::signature::ToBeSigned;
 
 /// The public half of a key that signs here.
 #[derive(Clone, Eq, PartialEq)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use verity::{Algorithm, BlockSize, HashArea, HashType, Params, RootHash, Salt};
 
 use super::{Fec, Image, Manifest, field};
-use crate::certificate::first_difference;
+use crate::canonical::first_difference;
 use crate::error::{Error, ManifestError, quoted};
 
 /// The version that this file reads and writes.

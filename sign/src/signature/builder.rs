@@ -6,11 +6,12 @@
 //! message must pass the strict verifier, before it is handed out. (A fault in a signing operation must
 //! not leave the machine as a signature: for RSA it can even betray the key.)
 
-use super::content::ToBeSigned;
-use super::envelope;
+use cms::signed_data::SignerIdentifier;
+
+use super::envelope::Envelope;
 use super::verify::verify_detached;
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::{Certificate, is_chain};
+use crate::certificate::{Certificate, ToBeSigned, by_issuer, by_key_identifier, check_issuers};
 use crate::error::{CertificateError, Error, SigningError};
 use crate::trust::MAX_EMBEDDED;
 
@@ -41,7 +42,7 @@ pub struct SignatureBuilder {
     digest: SignatureDigest,
     embed_certificate: bool,
     chain: Vec<Certificate>,
-    subject_key_identifier: bool,
+    signer_id: SignerIdentifier,
 }
 
 impl SignatureBuilder {
@@ -50,10 +51,10 @@ impl SignatureBuilder {
     pub fn new(certificate: Certificate) -> SignatureBuilder {
         SignatureBuilder {
             digest: certificate.key_type().default_digest(),
+            signer_id: by_issuer(&certificate),
             certificate,
             embed_certificate: false,
             chain: Vec::new(),
-            subject_key_identifier: false,
         }
     }
 
@@ -83,7 +84,7 @@ impl SignatureBuilder {
             return Err(CertificateError::TooManyInChain { actual, limit }.into());
         }
         let parsed: Vec<_> = chain.iter().map(Certificate::parsed).collect();
-        if let Err(index) = is_chain(&self.certificate, &parsed) {
+        if let Err(index) = check_issuers(&self.certificate, &parsed) {
             let subject = chain.get(index).map(Certificate::short_subject).unwrap_or_default();
             return Err(CertificateError::NotInChain { subject }.into());
         }
@@ -100,10 +101,12 @@ impl SignatureBuilder {
         self,
         subject_key_identifier: bool,
     ) -> Result<SignatureBuilder, Error> {
-        if subject_key_identifier && self.certificate.subject_key_identifier().is_none() {
-            return Err(CertificateError::NoSubjectKeyIdentifier.into());
-        }
-        Ok(SignatureBuilder { subject_key_identifier, ..self })
+        let signer_id = match subject_key_identifier {
+            true => by_key_identifier(&self.certificate)
+                .ok_or(CertificateError::NoSubjectKeyIdentifier)?,
+            false => by_issuer(&self.certificate),
+        };
+        Ok(SignatureBuilder { signer_id, ..self })
     }
 
     /// The certificate.
@@ -133,7 +136,7 @@ impl SignatureBuilder {
 
     /// Whether signatures name the signer by its subject key identifier.
     pub fn names_subject_key_identifier(&self) -> bool {
-        self.subject_key_identifier
+        matches!(self.signer_id, SignerIdentifier::SubjectKeyIdentifier(_))
     }
 
     /// What a signer has to sign: for a root hash, [`root_hash_content`](crate::root_hash_content);
@@ -158,11 +161,20 @@ impl SignatureBuilder {
             }
             .into());
         }
-        let digest = to_be_signed.digest_algorithm();
-        let message = envelope::assemble(self, digest, signature).map_err(self_check)?;
+        let envelope = self.envelope(to_be_signed.digest_algorithm());
+        let message = envelope.seal(signature).map_err(self_check)?;
         verify_detached(&message, to_be_signed.content(), std::slice::from_ref(&self.certificate))
             .map_err(self_check)?;
         Ok(message)
+    }
+
+    fn envelope(&self, digest: SignatureDigest) -> Envelope<'_> {
+        let certificates = match self.embed_certificate {
+            true => [&self.certificate].into_iter().chain(&self.chain).collect(),
+            false => Vec::new(),
+        };
+        let signer_id = self.signer_id.clone();
+        Envelope { key_type: self.key_type(), digest, signer_id, certificates }
     }
 }
 

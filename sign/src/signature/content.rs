@@ -5,12 +5,7 @@
 //! (`strlen` of the table's root digest argument), so nothing else of the tree is covered: neither
 //! the salt, nor the block sizes, nor the number of blocks. That is what a manifest is for.
 
-use const_oid::ObjectIdentifier;
-use der::asn1::{Null, OctetString};
-use der::{Encode, Sequence};
 use verity::{Algorithm, RootHash};
-
-use crate::algorithm::SignatureDigest;
 
 /// The bytes that a root hash signature covers, as text.
 ///
@@ -21,63 +16,6 @@ use crate::algorithm::SignatureDigest;
 /// ```
 pub fn root_hash_content(root_hash: &RootHash) -> String {
     hex::encode(root_hash.digest().as_bytes())
-}
-
-/// What a [`Signer`](crate::Signer) signs: some content, and the digest that its signature goes by.
-///
-/// Some signers take the content, some its digest, some the digest in PKCS#1's envelope; all three
-/// lead to the same signature.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ToBeSigned {
-    content: Vec<u8>,
-    digest: SignatureDigest,
-}
-
-impl ToBeSigned {
-    pub(crate) fn new(content: &[u8], digest: SignatureDigest) -> ToBeSigned {
-        ToBeSigned { content: content.to_vec(), digest }
-    }
-
-    /// The bytes themselves: a root hash in hex, or a manifest.
-    pub fn content(&self) -> &[u8] {
-        &self.content
-    }
-
-    /// Which digest the signature goes by.
-    pub fn digest_algorithm(&self) -> SignatureDigest {
-        self.digest
-    }
-
-    /// The content's digest.
-    pub fn digest(&self) -> Vec<u8> {
-        self.digest.hash(&self.content)
-    }
-
-    /// The digest in PKCS#1's DigestInfo (RFC 8017 9.2): what an RSA signer pads and signs that does
-    /// not know of digests, such as PKCS#11's mechanism CKM_RSA_PKCS.
-    ///
-    /// # Panics
-    ///
-    /// Never: a digest of at most 64 bytes can be encoded.
-    pub fn digest_info(&self) -> Vec<u8> {
-        let info = DigestInfo {
-            algorithm: DigestAlgorithm { oid: self.digest.oid(), parameters: Null },
-            digest: OctetString::new(self.digest()).expect("a digest is short"),
-        };
-        info.to_der().expect("a digest is short")
-    }
-}
-
-#[derive(Sequence)]
-struct DigestInfo {
-    algorithm: DigestAlgorithm,
-    digest: OctetString,
-}
-
-#[derive(Sequence)]
-struct DigestAlgorithm {
-    oid: ObjectIdentifier,
-    parameters: Null,
 }
 
 /// A content that somebody may have signed by mistake, and its name for the message.

@@ -15,7 +15,6 @@ mod envelope;
 mod verify;
 
 pub use self::builder::SignatureBuilder;
-pub use self::content::{ToBeSigned, root_hash_content};
-pub(crate) use self::envelope::names;
+pub use self::content::root_hash_content;
 pub(crate) use self::verify::verify_named;
 pub use self::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};

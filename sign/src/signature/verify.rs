@@ -8,7 +8,7 @@
 //! what a message embeds must lead (`trust`). Making is the business of `builder`.
 
 use cms::cert::CertificateChoices;
-use cms::content_info::{CmsVersion, ContentInfo};
+use cms::content_info::ContentInfo;
 use cms::signed_data::{CertificateSet, SignedData, SignerIdentifier, SignerInfo};
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5911, rfc5912};
@@ -17,12 +17,12 @@ use der::{Any, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use verity::RootHash;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::content::{
-    Mistake, ToBeSigned, newline_mistakes, root_hash_content, root_hash_mistakes,
-};
-use super::envelope;
+use super::content::{Mistake, newline_mistakes, root_hash_content, root_hash_mistakes};
 use crate::algorithm::{SignatureDigest, signature_oid};
-use crate::certificate::{Certificate, Validity, first_difference, is_chain, printable};
+use crate::canonical::first_difference;
+use crate::certificate::{
+    Certificate, ToBeSigned, Validity, check_issuers, message_version, names, printable,
+};
 use crate::error::{Error, SignatureError};
 use crate::trust::{Authorities, Embedded, Trust, verify_chain};
 
@@ -273,12 +273,9 @@ fn single_signer(data: &SignedData) -> Result<&SignerInfo, SignatureError> {
     Ok(signer)
 }
 
-/// RFC 5652 ties the versions to how the signer is named; the kernel refuses a mixture.
+/// Both versions go with how the signer is named; the kernel refuses a mixture.
 fn check_versions(data: &SignedData, signer: &SignerInfo) -> Result<(), SignatureError> {
-    let expected = match signer.sid {
-        SignerIdentifier::IssuerAndSerialNumber(_) => CmsVersion::V1,
-        SignerIdentifier::SubjectKeyIdentifier(_) => CmsVersion::V3,
-    };
+    let expected = message_version(&signer.sid);
     for (part, version) in [("SignedData", data.version), ("SignerInfo", signer.version)] {
         if version != expected {
             let (actual, expected) = (version as u8, expected as u8);
@@ -324,7 +321,7 @@ fn check_embedded(
 ) -> Result<(), SignatureError> {
     let (own, others): (Vec<_>, Vec<_>) =
         embedded.iter().copied().partition(|one| *one == signer.parsed());
-    match own.len() == 1 && is_chain(signer, &others).is_ok() {
+    match own.len() == 1 && check_issuers(signer, &others).is_ok() {
         true => Ok(()),
         false => Err(SignatureError::ForeignCertificate),
     }
@@ -337,7 +334,7 @@ fn candidates<'a>(
     trusted: &'a [Certificate],
 ) -> Result<Vec<&'a Certificate>, SignatureError> {
     let candidates: Vec<_> =
-        trusted.iter().filter(|certificate| envelope::names(&signer.sid, certificate)).collect();
+        trusted.iter().filter(|certificate| names(&signer.sid, certificate)).collect();
     match (candidates.is_empty(), &signer.sid) {
         (false, _) => Ok(candidates),
         (true, SignerIdentifier::IssuerAndSerialNumber(id)) => Err(SignatureError::UnknownSigner {

@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::certificate::PublicKey;
+use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::SignerError;
-use crate::signature::ToBeSigned;
 use crate::signer::Signer;
 
 /// The environment variable that names the key: `rsa2048`, `rsa3072`, `rsa4096`, `ecdsa-p256` or

@@ -15,9 +15,8 @@ pub use self::external::{
 pub use self::key::PrivateKey;
 #[cfg(feature = "pkcs11")]
 pub use self::pkcs11::{Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
-use crate::certificate::PublicKey;
+use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::SignerError;
-use crate::signature::ToBeSigned;
 
 /// A key that can be asked for raw signatures: one from a file ([`PrivateKey`](crate::PrivateKey)),
 /// another program ([`ExternalSigner`](crate::ExternalSigner)), or your own key service.

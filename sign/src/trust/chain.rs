@@ -13,9 +13,8 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
 
 use super::{Authorities, is_valid_at, key_usage};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, names};
 use crate::error::SignatureError;
-use crate::signature;
 
 /// A message embeds at most this many certificates.
 pub(crate) const MAX_EMBEDDED: usize = 8;
@@ -55,7 +54,7 @@ pub(crate) fn verify_chain(
     if authorities.certificates.is_empty() {
         return Err(SignatureError::NothingTrusted);
     }
-    let mut matching = embedded.0.iter().filter(|one| signature::names(signer, one));
+    let mut matching = embedded.0.iter().filter(|one| names(signer, one));
     let leaf = match (matching.next(), matching.next()) {
         (Some(leaf), None) => leaf,
         (Some(_), Some(_)) => return Err(chain("two certificates have the signer's name")),

@@ -13,9 +13,8 @@ use ecdsa::{EcdsaCurve, Signature, SigningKey, hazmat};
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::PublicKey;
+use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::KeyError;
-use crate::signature::ToBeSigned;
 
 /// A scalar on one of the two curves. Both types wipe themselves when they are dropped.
 pub(super) enum EcdsaKey {

@@ -20,10 +20,9 @@ use ring::signature::{self, KeyPair, RsaEncoding, RsaKeyPair};
 
 use self::ec::EcdsaKey;
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::PublicKey;
 use crate::certificate::input::{self, Object};
+use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::{Error, KeyError, SignerError};
-use crate::signature::ToBeSigned;
 use crate::signer::Signer;
 
 /// A private key from a file, ready to sign.

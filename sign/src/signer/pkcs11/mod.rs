@@ -20,9 +20,8 @@ use der::asn1::{AnyRef, OctetStringRef};
 
 pub use self::uri::{Pkcs11Uri, Pkcs11UriError};
 use crate::algorithm::KeyType;
-use crate::certificate::{PublicKey, rsa_public_key_der};
+use crate::certificate::{PublicKey, ToBeSigned, rsa_public_key_der};
 use crate::error::{Pkcs11Error, SignerError, quoted};
-use crate::signature::ToBeSigned;
 use crate::signer::Signer;
 
 /// A token that a [`Pkcs11Uri`] means, not yet logged in to.
