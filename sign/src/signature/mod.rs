@@ -5,6 +5,7 @@
 //! | the choices that a signature leaves, and the two halves of making one | `builder` |
 //! | what exactly is signed | `content` |
 //! | the bytes around a raw signature | `envelope` |
+//! | which messages are read, and what they say | `message` |
 //! | whether a signature holds, and who signed | `verify` |
 //!
 //! No private key is known here: raw signatures come from `signer`, or from outside.
@@ -12,9 +13,11 @@
 mod builder;
 mod content;
 mod envelope;
+mod message;
 mod verify;
 
 pub use self::builder::SignatureBuilder;
 pub use self::content::root_hash_content;
+pub use self::message::MAX_SIGNATURE_BYTES;
 pub(crate) use self::verify::verify_named;
-pub use self::verify::{MAX_SIGNATURE_BYTES, SignedBy, verify_detached, verify_root_hash};
+pub use self::verify::{SignedBy, verify_detached, verify_root_hash};
