@@ -1,6 +1,7 @@
-//! From a signer's embedded certificate to an authority. The path is built by rustls-webpki, in bounded
-//! work (at most 100 signatures are checked); what it leaves to others (key usage, the authority's own
-//! dates, needless certificates) is here.
+//! From a signer's embedded certificate to an authority.
+//!
+//! rustls-webpki builds the path, in bounded work (it checks at most 100 signatures). What it leaves
+//! to others is here: key usage, the authority's own dates, needless certificates.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cms::cert::CertificateChoices;
 use cms::signed_data::{CertificateSet, SignerIdentifier};
 use const_oid::db::rfc5280;
 use der::Encode;
-use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
 
@@ -29,11 +30,40 @@ impl Embedded {
             let (actual, limit) = (choices.len(), MAX_EMBEDDED);
             return Err(SignatureError::TooManyCertificates { actual, limit });
         }
-        // Twice the same would be another spelling.
+        // A certificate that occurs twice would be another spelling.
         if (0..choices.len()).any(|index| choices[..index].contains(&choices[index])) {
             return Err(SignatureError::ForeignCertificate);
         }
         choices.iter().map(read_one).collect::<Result<_, _>>().map(Embedded)
+    }
+
+    /// The one certificate that a signer's name means.
+    fn of_signer(&self, signer: &SignerIdentifier) -> Result<&Certificate, SignatureError> {
+        let mut matching = self.0.iter().filter(|one| names(signer, one));
+        match (matching.next(), matching.next()) {
+            (Some(leaf), None) => Ok(leaf),
+            (Some(_), Some(_)) => Err(chain("two certificates have the signer's name")),
+            (None, _) => Err(chain("the signer's certificate is not embedded")),
+        }
+    }
+
+    /// Each of them must be on the path, or an authority. They are not signed: with needless ones,
+    /// which anybody could add, one signature would have many spellings.
+    fn check_needed(
+        &self,
+        leaf: &Certificate,
+        path: &Path<'_>,
+        authorities: &Authorities,
+    ) -> Result<(), SignatureError> {
+        let is_needed = |one: &Certificate| {
+            one == leaf
+                || path.intermediates.contains(&one)
+                || authorities.certificates.contains(one)
+        };
+        match self.0.iter().all(is_needed) {
+            true => Ok(()),
+            false => Err(SignatureError::ForeignCertificate),
+        }
     }
 }
 
@@ -54,58 +84,33 @@ pub(crate) fn verify_chain(
     if authorities.certificates.is_empty() {
         return Err(SignatureError::NothingTrusted);
     }
-    let mut matching = embedded.0.iter().filter(|one| names(signer, one));
-    let leaf = match (matching.next(), matching.next()) {
-        (Some(leaf), None) => leaf,
-        (Some(_), Some(_)) => return Err(chain("two certificates have the signer's name")),
-        (None, _) => return Err(chain("the signer's certificate is not embedded")),
-    };
+    let leaf = embedded.of_signer(signer)?;
     let path = build_path(leaf, &embedded.0, authorities)?;
     check_usage(leaf, &path.intermediates)?;
-    if !is_valid_at(path.authority, authorities.at) {
-        return Err(chain(format!(
-            "the authority {} is out of its dates",
-            path.authority.short_subject()
-        )));
-    }
-    if !allows_length(path.authority, path.intermediates.len()) {
-        return Err(chain(TOO_LONG));
-    }
-    let needed = |one: &Certificate| {
-        one == leaf || path.intermediates.contains(&one) || authorities.certificates.contains(one)
-    };
-    // Anybody could add to what is not signed; then one signature would have many spellings.
-    match embedded.0.iter().all(needed) {
-        true => Ok((leaf.clone(), path.authority.clone())),
-        false => Err(SignatureError::ForeignCertificate),
-    }
+    check_anchor(&path, authorities.at)?;
+    embedded.check_needed(leaf, &path, authorities)?;
+    Ok((leaf.clone(), path.authority.clone()))
 }
 
+/// The way from a signer's certificate up to an authority.
 struct Path<'a> {
     intermediates: Vec<&'a Certificate>,
     authority: &'a Certificate,
 }
 
+/// Builds the path, and checks on it what rustls-webpki checks.
 fn build_path<'a>(
     leaf: &Certificate,
     embedded: &'a [Certificate],
     authorities: &'a Authorities,
 ) -> Result<Path<'a>, SignatureError> {
-    let ders: Vec<_> =
-        authorities.certificates.iter().map(|one| CertificateDer::from(one.der())).collect();
-    let anchors = ders
-        .iter()
-        .map(anchor_from_trusted_cert)
-        .collect::<Result<Vec<TrustAnchor<'_>>, _>>()
-        .map_err(refused)?;
-    let intermediates: Vec<_> = embedded
-        .iter()
-        .filter(|one| *one != leaf)
-        .map(|one| CertificateDer::from(one.der()))
-        .collect();
-    let leaf_der = CertificateDer::from(leaf.der());
-    let end_entity = EndEntityCert::try_from(&leaf_der).map_err(refused)?;
-    let path = end_entity
+    let trusted = ders(&authorities.certificates);
+    let anchors = trusted.iter().map(anchor_from_trusted_cert);
+    let anchors: Vec<_> = anchors.collect::<Result<_, _>>().map_err(refused)?;
+    let intermediates = ders(embedded.iter().filter(|one| *one != leaf));
+    let leaf = CertificateDer::from(leaf.der());
+    let leaf = EndEntityCert::try_from(&leaf).map_err(refused)?;
+    let verified = leaf
         .verify_for_usage(
             ALGORITHMS,
             &anchors,
@@ -117,18 +122,34 @@ fn build_path<'a>(
             None,
         )
         .map_err(refused)?;
-    let links = path.intermediate_certificates().map(|link| link.der());
     let find = |der: CertificateDer<'_>| embedded.iter().find(|one| one.der() == der.as_ref());
-    let authority = anchors.iter().position(|anchor| anchor == path.anchor());
+    let links = verified.intermediate_certificates().map(|link| find(link.der()));
+    let authority = anchors.iter().position(|anchor| anchor == verified.anchor());
     let authority = authority.and_then(|index| authorities.certificates.get(index));
-    match (links.map(find).collect::<Option<Vec<_>>>(), authority) {
+    match (links.collect::<Option<Vec<_>>>(), authority) {
         (Some(intermediates), Some(authority)) => Ok(Path { intermediates, authority }),
         _ => Err(chain("the path leads elsewhere")),
     }
 }
 
-/// Whether an authority lets so many others stand between itself and a signer. Path building takes an authority
-/// for a name and a key.
+fn ders<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> Vec<CertificateDer<'a>> {
+    certificates.into_iter().map(|one| CertificateDer::from(one.der())).collect()
+}
+
+/// What path building leaves out: it takes an authority for a name and a key, without dates and
+/// without a limit on the length of paths.
+fn check_anchor(path: &Path<'_>, at: u64) -> Result<(), SignatureError> {
+    if !is_valid_at(path.authority, at) {
+        let subject = path.authority.short_subject();
+        return Err(chain(format!("the authority {subject} is out of its dates")));
+    }
+    match allows_length(path.authority, path.intermediates.len()) {
+        true => Ok(()),
+        false => Err(chain(TOO_LONG)),
+    }
+}
+
+/// Whether an authority allows this many others between itself and a signer.
 fn allows_length(authority: &Certificate, intermediates: usize) -> bool {
     let tbs = authority.parsed().tbs_certificate();
     match tbs.get_extension::<BasicConstraints>() {
@@ -139,8 +160,14 @@ fn allows_length(authority: &Certificate, intermediates: usize) -> bool {
     }
 }
 
-/// Key usage binds where it is stated; the signer's extended key usage must be stated.
+/// Checks what the signer and those above it may use their keys for.
 fn check_usage(leaf: &Certificate, issuers: &[&Certificate]) -> Result<(), SignatureError> {
+    check_signer_usage(leaf)?;
+    issuers.iter().try_for_each(|issuer| check_issuer_usage(issuer))
+}
+
+/// Key usage binds where it is stated; the signer's extended key usage must be stated.
+fn check_signer_usage(leaf: &Certificate) -> Result<(), SignatureError> {
     match key_usage(leaf) {
         Some(Some(usage)) if !usage.digital_signature() => {
             return Err(chain("the signer's key usage lacks digitalSignature"));
@@ -148,23 +175,22 @@ fn check_usage(leaf: &Certificate, issuers: &[&Certificate]) -> Result<(), Signa
         Some(_) => {}
         None => return Err(chain("the signer's key usage is malformed")),
     }
-    let tbs = leaf.parsed().tbs_certificate();
-    match tbs.get_extension::<ExtendedKeyUsage>() {
-        Ok(Some((_, usage))) if usage.0.contains(&rfc5280::ID_KP_CODE_SIGNING) => {}
-        Ok(_) => return Err(chain("the signer's certificate is not for code signing")),
-        Err(_) => return Err(chain("the signer's extended key usage is malformed")),
+    match leaf.parsed().tbs_certificate().get_extension::<ExtendedKeyUsage>() {
+        Ok(Some((_, usage))) if usage.0.contains(&rfc5280::ID_KP_CODE_SIGNING) => Ok(()),
+        Ok(_) => Err(chain("the signer's certificate is not for code signing")),
+        Err(_) => Err(chain("the signer's extended key usage is malformed")),
     }
-    for issuer in issuers {
-        match key_usage(issuer) {
-            Some(Some(usage)) if !usage.key_cert_sign() => {
-                let subject = issuer.short_subject();
-                return Err(chain(format!("the key usage of {subject} lacks keyCertSign")));
-            }
-            Some(_) => {}
-            None => return Err(chain("an issuer's key usage is malformed")),
+}
+
+fn check_issuer_usage(issuer: &Certificate) -> Result<(), SignatureError> {
+    match key_usage(issuer) {
+        Some(Some(usage)) if !usage.key_cert_sign() => {
+            let subject = issuer.short_subject();
+            Err(chain(format!("the key usage of {subject} lacks keyCertSign")))
         }
+        Some(_) => Ok(()),
+        None => Err(chain("an issuer's key usage is malformed")),
     }
-    Ok(())
 }
 
 fn chain(reason: impl Into<String>) -> SignatureError {
