@@ -45,8 +45,8 @@ mod content;
 mod effort;
 mod judge;
 mod message;
+mod public_key;
 mod report;
-mod verify;
 mod x509;
 
 use std::fmt;

@@ -10,7 +10,7 @@ use super::KernelError::{self, Badmsg, Inval, Keyrejected, Nopkg};
 use super::algorithms::{Hash, Key, Scheme, name_of, oid};
 use super::ber::{Element, Malformed, Reader, tag};
 use super::effort::Effort;
-use super::verify::PublicKey;
+use super::public_key::PublicKey;
 
 /// A certificate that the kernel would take in.
 #[derive(Debug)]

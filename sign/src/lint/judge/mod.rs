@@ -1,13 +1,13 @@
 //! What the kernel does with a message that it could read (`pkcs7_verify.c`, `pkcs7_trust.c`,
 //! `system_keyring.c`): verify what is inside, then look for a way to a key of the keyring.
 
-use super::KernelError::{self, Badmsg, Inval, Keyrejected, Nokey, Nopkg};
-use super::algorithms::Hash;
-use super::content::Texts;
-use super::message::{INCONSISTENT, Message, Signer};
-use super::report::{Findings, Point};
-use super::verify::PublicKey;
-use super::x509::Certificate;
+use crate::lint::KernelError::{self, Badmsg, Inval, Keyrejected, Nokey, Nopkg};
+use crate::lint::algorithms::Hash;
+use crate::lint::content::Texts;
+use crate::lint::message::{INCONSISTENT, Message, Signer};
+use crate::lint::public_key::PublicKey;
+use crate::lint::report::{Findings, Point};
+use crate::lint::x509::Certificate;
 
 /// The certificates that the kernel has as keys, and where.
 #[derive(Clone, Copy)]
@@ -401,7 +401,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
             None => Some(Err(Inval)),
         };
         let signed = match (signer.attributes.bytes, self.texts.signed()) {
-            (Some(attributes), _) => verify(&[&[super::ber::tag::SET], attributes]),
+            (Some(attributes), _) => verify(&[&[crate::lint::ber::tag::SET], attributes]),
             (None, Some(text)) => verify(&[text]),
             (None, None) => {
                 self.findings.assume(self.texts.assumption());
