@@ -15,12 +15,12 @@ pub(super) struct Element<'a> {
     pub(super) tag: u8,
     /// What is in it; of an indefinite length that was skipped, with the end mark.
     pub(super) content: &'a [u8],
-    /// The same with its header.
+    /// The content with its header in front.
     pub(super) whole: &'a [u8],
 }
 
 impl<'a> Element<'a> {
-    /// Everything but the tag, which is what is digested of signed attributes.
+    /// Everything but the tag: of signed attributes, this is digested.
     pub(super) fn without_tag(&self) -> &'a [u8] {
         self.whole.get(1..).unwrap_or_default()
     }
@@ -32,7 +32,7 @@ pub(super) struct Frame {
     tag: u8,
     header: usize,
     start: usize,
-    /// Where the container around it ends; none if this one has no length of its own.
+    /// Where the container around it ends; `None` if this one has an indefinite length.
     outer_end: Option<usize>,
 }
 
@@ -99,6 +99,21 @@ impl<'a> Reader<'a> {
         Ok(self.head(Some(tag), true)?.map(|head| self.enter(head)))
     }
 
+    /// Enters a container with either tag.
+    pub(super) fn open_either(&mut self, one: u8, other: u8) -> Result<Frame> {
+        match self.optional_open(one)? {
+            Some(frame) => Ok(frame),
+            None => self.open(other),
+        }
+    }
+
+    pub(super) fn optional_open_either(&mut self, one: u8, other: u8) -> Result<Option<Frame>> {
+        match self.optional_open(one)? {
+            Some(frame) => Ok(Some(frame)),
+            None => self.optional_open(other),
+        }
+    }
+
     /// Whether the container around here has nothing left, as far as its length tells.
     pub(super) fn at_end(&self) -> bool {
         self.at == self.end
@@ -113,22 +128,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a container of many like elements, one by one, and leaves it.
+    pub(super) fn each(
+        &mut self,
+        frame: Frame,
+        mut read: impl FnMut(&mut Reader<'a>) -> Result<()>,
+    ) -> Result<Element<'a>> {
+        loop {
+            read(self)?;
+            if !self.more(&frame)? {
+                return self.close(frame);
+            }
+        }
+    }
+
     /// Leaves a container, which must have been read to its end.
     pub(super) fn close(&mut self, frame: Frame) -> Result<Element<'a>> {
         let content_end = match frame.outer_end {
-            None => {
-                if self.end - self.at < 2 {
-                    return Err(OVERRUN);
-                }
-                if self.byte(self.at) != 0 {
-                    return Err(Malformed("Missing EOC in indefinite len cons"));
-                }
-                if self.byte(self.at + 1) != 0 {
-                    return Err(Malformed("Invalid length EOC"));
-                }
-                self.at += 2;
-                self.at - 2
-            }
+            None => self.end_mark()?,
             Some(_) if self.at != self.end => return Err(Malformed("Cons length error")),
             Some(outer_end) => {
                 self.end = outer_end;
@@ -136,6 +153,21 @@ impl<'a> Reader<'a> {
             }
         };
         Ok(self.element(frame.tag, frame.header, frame.start, content_end))
+    }
+
+    /// Goes behind the mark that ends an indefinite length. Returns where it began.
+    fn end_mark(&mut self) -> Result<usize> {
+        if self.end - self.at < 2 {
+            return Err(OVERRUN);
+        }
+        if self.byte(self.at) != 0 {
+            return Err(Malformed("Missing EOC in indefinite len cons"));
+        }
+        if self.byte(self.at + 1) != 0 {
+            return Err(Malformed("Invalid length EOC"));
+        }
+        self.at += 2;
+        Ok(self.at - 2)
     }
 
     /// The header of the next element, if it has this tag. The position stays before an optional
@@ -303,7 +335,7 @@ pub(super) mod tag {
         0x80 | number
     }
 
-    /// A constructed one.
+    /// A constructed element of the context.
     pub(crate) const fn container(number: u8) -> u8 {
         0xa0 | number
     }

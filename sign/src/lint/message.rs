@@ -23,13 +23,13 @@ pub(super) struct Message<'a> {
 }
 
 /// One SignerInfo.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Signer<'a> {
     /// From 1, as the kernel counts them in its log.
     pub(super) number: usize,
     /// By which the kernel looks for its certificate or key.
     pub(super) id: Vec<u8>,
-    /// The same for people.
+    /// Who that is, for people.
     pub(super) name: String,
     pub(super) hash: Option<Hash>,
     pub(super) scheme: Option<Scheme>,
@@ -153,16 +153,8 @@ fn read_signed_data<'a>(reader: &mut Reader<'a>, findings: &mut Findings) -> Res
 
 /// The digests that are named outside are decoded and do not count.
 fn digest_algorithms(reader: &mut Reader<'_>) -> Result<()> {
-    let frame = match reader.optional_open(tag::SET)? {
-        Some(set) => set,
-        None => reader.open(tag::SEQUENCE)?,
-    };
-    loop {
-        x509::algorithm(reader)?;
-        if !reader.more(&frame)? {
-            return reader.close(frame).map(drop);
-        }
-    }
+    let frame = reader.open_either(tag::SET, tag::SEQUENCE)?;
+    reader.each(frame, |reader| x509::algorithm(reader).map(drop)).map(drop)
 }
 
 fn content(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<(bool, bool)> {
@@ -205,13 +197,10 @@ fn certificates<'a>(
             findings.push(Point::warn("certificates", words));
         }
     } else if let Some(sequence) = reader.optional_open(tag::container(2))? {
-        loop {
+        reader.each(sequence, |reader| {
             certificate(reader.any()?, findings, &mut found);
-            if !reader.more(&sequence)? {
-                break;
-            }
-        }
-        reader.close(sequence)?;
+            Ok(())
+        })?;
     }
     Ok(found)
 }
@@ -242,35 +231,30 @@ fn certificate<'a>(
 
 /// The kernel reads what is in a revocation list as certificates, so there can hardly be one.
 fn revocation_lists(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<()> {
-    let lists = match reader.optional_open(tag::container(1))? {
-        Some(set) => set,
-        None => match reader.optional_open(tag::container(3))? {
-            Some(sequence) => sequence,
-            None => return Ok(()),
-        },
-    };
-    loop {
+    let lists = reader.optional_open_either(tag::container(1), tag::container(3))?;
+    let Some(lists) = lists else { return Ok(()) };
+    let read_list = |reader: &mut Reader<'_>| {
         let list = reader.open(tag::SEQUENCE)?;
-        loop {
-            let element = reader.any()?;
-            let refused = match element.tag {
-                tag::SEQUENCE => Certificate::parse(element.whole, findings.effort())
-                    .err()
-                    .map(|refused| (refused.error, refused.kernel_message)),
-                _ => Some((Badmsg, "")),
-            };
-            if let Some((error, message)) = refused {
-                let words = "it carries a revocation list".to_owned();
-                findings.fail("certificates", error, message, words);
-            }
-            if !reader.more(&list)? {
-                break;
-            }
-        }
-        reader.close(list)?;
-        if !reader.more(&lists)? {
-            return reader.close(lists).map(drop);
-        }
+        reader.each(list, |reader| {
+            check_revocation(reader.any()?, findings);
+            Ok(())
+        })?;
+        Ok(())
+    };
+    reader.each(lists, read_list).map(drop)
+}
+
+/// Takes an element of a revocation list for a certificate, as the kernel does.
+fn check_revocation(element: Element<'_>, findings: &mut Findings) {
+    let refused = match element.tag {
+        tag::SEQUENCE => Certificate::parse(element.whole, findings.effort())
+            .err()
+            .map(|refused| (refused.error, refused.kernel_message)),
+        _ => Some((Badmsg, "")),
+    };
+    if let Some((error, message)) = refused {
+        let words = "it carries a revocation list".to_owned();
+        findings.fail("certificates", error, message, words);
     }
 }
 
@@ -286,60 +270,44 @@ impl<'a> Signers<'a> {
         if reader.at_end() {
             return Ok(());
         }
-        let frame = match reader.optional_open(tag::SET)? {
-            Some(set) => set,
-            None => reader.open(tag::SEQUENCE)?,
-        };
-        loop {
+        let frame = reader.open_either(tag::SET, tag::SEQUENCE)?;
+        let read_signer = |reader: &mut Reader<'a>| {
             let signer = self.signer(reader, findings)?;
             self.found.push(signer);
-            if !reader.more(&frame)? {
-                return reader.close(frame).map(drop);
-            }
-        }
+            Ok(())
+        };
+        reader.each(frame, read_signer).map(drop)
     }
 
     fn signer(&mut self, reader: &mut Reader<'a>, findings: &mut Findings) -> Result<Signer<'a>> {
         let sequence = reader.open(tag::SEQUENCE)?;
         let by_key = self.signer_version(reader.leaf(tag::INTEGER)?.content, findings);
-        let named = self.identifier(reader)?;
-        let mut signer = Signer { number: self.found.len() + 1, ..Signer::default() };
-        let (digest, _) = x509::algorithm(reader)?;
-        signer.hash = Hash::of_signer(digest);
-        if signer.hash.is_none() {
-            let words = format!("the kernel does not know the digest {}", name_of(digest));
-            findings.fail("digest-algorithm", Nopkg, "Unsupported digest algo", words);
-        }
-        self.attributes(reader, &mut signer.attributes, findings)?;
-        let (algorithm, _) = x509::algorithm(reader)?;
-        signer.scheme = Scheme::of_signer(algorithm);
-        if signer.scheme.is_none() {
-            findings.fail("signature-algorithm", Nopkg, "Unsupported pkey algo", advice(algorithm));
-        }
-        signer.signature = reader.leaf(tag::OCTET_STRING)?.content;
+        let named_by_key = self.identifier(reader)?;
+        let hash = signer_hash(reader, findings)?;
+        let attributes = self.attributes(reader, findings)?;
+        let scheme = signer_scheme(reader, findings)?;
+        let signature = reader.leaf(tag::OCTET_STRING)?.content;
         unsigned_attributes(reader)?;
         reader.close(sequence)?;
-        if self.authenticode && signer.attributes.bytes.is_none() {
+        if self.authenticode && attributes.bytes.is_none() {
             let words = "Authenticode needs signed attributes".to_owned();
-            findings.fail(
-                "signed-attributes",
-                Badmsg,
-                "PKCS7: Authenticode requires AuthAttrs",
-                words,
-            );
+            let message = "PKCS7: Authenticode requires AuthAttrs";
+            findings.fail("signed-attributes", Badmsg, message, words);
         }
-        signer.id = match by_key {
-            true => self.names.skid.to_vec(),
-            false => [self.names.serial, self.names.issuer].concat(),
-        };
-        signer.name = self.name(by_key);
-        if named != by_key {
+        if named_by_key != by_key {
             let words = "version 1 goes with issuer and serial number, version 3 with a key \
-                         identifier; this signer has the other"
-                .to_owned();
+                         identifier; this signer has the other";
             findings.push(Point::warn("version", words));
         }
-        Ok(signer)
+        Ok(Signer {
+            number: self.found.len() + 1,
+            id: self.names.id(by_key),
+            name: self.names.text(by_key),
+            hash,
+            scheme,
+            signature,
+            attributes,
+        })
     }
 
     /// Whether the version says that the signer is named by a key identifier.
@@ -359,7 +327,8 @@ impl<'a> Signers<'a> {
         version == [3]
     }
 
-    /// Whether a key identifier stands there. If nothing does, what an earlier signer left counts.
+    /// Reads how the signer is named, and returns whether that is by a key identifier. The version
+    /// decides which name counts: it may be one that an earlier signer has left.
     fn identifier(&mut self, reader: &mut Reader<'a>) -> Result<bool> {
         if let Some(sequence) = reader.optional_open(tag::SEQUENCE)? {
             self.names.issuer = x509::name(reader)?;
@@ -371,31 +340,16 @@ impl<'a> Signers<'a> {
         Ok(true)
     }
 
-    fn name(&self, by_key: bool) -> String {
-        match by_key {
-            true => format!("the key with identifier {}", hex::encode(self.names.skid)),
-            false => format!(
-                "the certificate of issuer {} with serial {}",
-                x509::name_text(self.names.issuer),
-                hex::encode(self.names.serial)
-            ),
-        }
-    }
-
     fn attributes(
         &self,
         reader: &mut Reader<'a>,
-        attributes: &mut Attributes<'a>,
         findings: &mut Findings,
-    ) -> Result<()> {
+    ) -> Result<Attributes<'a>> {
+        let mut attributes = Attributes::default();
         if let Some(set) = reader.optional_open(tag::container(0))? {
-            loop {
-                self.attribute(reader, attributes, findings)?;
-                if !reader.more(&set)? {
-                    break;
-                }
-            }
-            attributes.bytes = Some(reader.close(set)?.without_tag());
+            let read = |reader: &mut Reader<'a>| self.attribute(reader, &mut attributes, findings);
+            let set = reader.each(set, read)?;
+            attributes.bytes = Some(set.without_tag());
             let has = |known| attributes.seen.contains(&known);
             if !has(Known::ContentType) || !has(Known::MessageDigest) {
                 let words = "signed attributes lack the content type or the message digest";
@@ -404,16 +358,11 @@ impl<'a> Signers<'a> {
             }
         } else if let Some(explicit) = reader.optional_open(tag::container(2))? {
             let sequence = reader.open(tag::SEQUENCE)?;
-            loop {
-                self.attribute(reader, attributes, findings)?;
-                if !reader.more(&sequence)? {
-                    break;
-                }
-            }
-            reader.close(sequence)?;
+            let read = |reader: &mut Reader<'a>| self.attribute(reader, &mut attributes, findings);
+            reader.each(sequence, read)?;
             reader.close(explicit)?;
         }
-        Ok(())
+        Ok(attributes)
     }
 
     fn attribute(
@@ -425,16 +374,13 @@ impl<'a> Signers<'a> {
         let sequence = reader.open(tag::SEQUENCE)?;
         let known = Known::find(reader.leaf(tag::OID)?.content);
         let values = reader.open(tag::SET)?;
-        loop {
+        reader.each(values, |reader| {
             let value = reader.any()?;
             if let Some(known) = known {
                 self.value(known, value, attributes, findings);
             }
-            if !reader.more(&values)? {
-                break;
-            }
-        }
-        reader.close(values)?;
+            Ok(())
+        })?;
         reader.close(sequence).map(drop)
     }
 
@@ -484,6 +430,49 @@ impl<'a> Signers<'a> {
     }
 }
 
+impl Names<'_> {
+    /// The identifier by which the kernel looks for a key.
+    fn id(&self, by_key: bool) -> Vec<u8> {
+        match by_key {
+            true => self.skid.to_vec(),
+            false => [self.serial, self.issuer].concat(),
+        }
+    }
+
+    /// Who that is, for people.
+    fn text(&self, by_key: bool) -> String {
+        match by_key {
+            true => format!("the key with identifier {}", hex::encode(self.skid)),
+            false => format!(
+                "the certificate of issuer {} with serial {}",
+                x509::name_text(self.issuer),
+                hex::encode(self.serial)
+            ),
+        }
+    }
+}
+
+/// The digest of a signer; `None` and a finding if the kernel does not know it.
+fn signer_hash(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<Option<Hash>> {
+    let (digest, _) = x509::algorithm(reader)?;
+    let hash = Hash::of_signer(digest);
+    if hash.is_none() {
+        let words = format!("the kernel does not know the digest {}", name_of(digest));
+        findings.fail("digest-algorithm", Nopkg, "Unsupported digest algo", words);
+    }
+    Ok(hash)
+}
+
+/// The signature algorithm of a signer; `None` and a finding if the kernel does not know it.
+fn signer_scheme(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<Option<Scheme>> {
+    let (algorithm, _) = x509::algorithm(reader)?;
+    let scheme = Scheme::of_signer(algorithm);
+    if scheme.is_none() {
+        findings.fail("signature-algorithm", Nopkg, "Unsupported pkey algo", advice(algorithm));
+    }
+    Ok(scheme)
+}
+
 impl Known {
     fn find(oid: &[u8]) -> Option<Known> {
         KNOWN.iter().find(|(known, _)| known.as_bytes() == oid).map(|(_, known)| *known)
@@ -491,29 +480,16 @@ impl Known {
 }
 
 fn unsigned_attributes(reader: &mut Reader<'_>) -> Result<()> {
-    let frame = match reader.optional_open(tag::container(1))? {
-        Some(set) => set,
-        None => match reader.optional_open(tag::container(3))? {
-            Some(sequence) => sequence,
-            None => return Ok(()),
-        },
-    };
-    loop {
+    let frame = reader.optional_open_either(tag::container(1), tag::container(3))?;
+    let Some(frame) = frame else { return Ok(()) };
+    let read_attribute = |reader: &mut Reader<'_>| {
         let attribute = reader.open(tag::SEQUENCE)?;
         reader.leaf(tag::OID)?;
         let values = reader.open(tag::SET)?;
-        loop {
-            reader.any()?;
-            if !reader.more(&values)? {
-                break;
-            }
-        }
-        reader.close(values)?;
-        reader.close(attribute)?;
-        if !reader.more(&frame)? {
-            return reader.close(frame).map(drop);
-        }
-    }
+        reader.each(values, |reader| reader.any().map(drop))?;
+        reader.close(attribute).map(drop)
+    };
+    reader.each(frame, read_attribute).map(drop)
 }
 
 /// What to do about a signature algorithm that the kernel does not know.

@@ -5,8 +5,13 @@
 
 use std::cell::OnceCell;
 
+use ecdsa::elliptic_curve::array::typenum::Unsigned;
+use ecdsa::elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
+use ecdsa::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize};
+use ecdsa::signature::hazmat::PrehashVerifier;
+use ecdsa::{EcdsaCurve, Signature, VerifyingKey};
 use num_bigint::BigUint;
-use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use verity::internals::to_len;
 
 use super::KernelError::{self, Badmsg, Inval, Keyrejected};
 use super::algorithms::{Hash, Key, Scheme};
@@ -27,7 +32,7 @@ pub(super) struct Claim<'a> {
     scheme: Scheme,
     hash: Hash,
     signature: &'a [u8],
-    /// Of RSA: the padded digest.
+    /// Of RSA: the padded digest that the signature holds.
     opened: OnceCell<Result<Vec<u8>, KernelError>>,
 }
 
@@ -39,7 +44,8 @@ impl<'a> PublicKey<'a> {
 }
 
 impl Claim<'_> {
-    /// Whether the signature holds over this digest, and if not, with which error; none if that is too much work.
+    /// Whether the signature holds over this digest, and if not, with which error. `None` if that
+    /// takes too much work.
     pub(super) fn check(&self, digest: &[u8], effort: &Effort) -> Option<Result<(), KernelError>> {
         if self.opened.get().is_none() && !effort.spend(self.cost()) {
             return None;
@@ -57,46 +63,14 @@ impl Claim<'_> {
             }
             (Key::Rsa | Key::Gost, _) | (_, Scheme::Rsa | Scheme::Ecrdsa) => Err(Keyrejected),
             (_, Scheme::Ecdsa) if matches!(hash, Hash::Other) => Err(Inval),
-            (Key::P192, Scheme::Ecdsa) => {
-                let size = Size { words: 3, bytes: 24 };
-                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
-                    let key = p192::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
-                    let scalars = (array::<24>(r)?, array::<24>(s)?);
-                    let signature = p192::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
-                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
-                })
-            }
-            (Key::P256, Scheme::Ecdsa) => {
-                let size = Size { words: 4, bytes: 32 };
-                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
-                    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
-                    let scalars = (array::<32>(r)?, array::<32>(s)?);
-                    let signature = p256::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
-                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
-                })
-            }
-            (Key::P384, Scheme::Ecdsa) => {
-                let size = Size { words: 6, bytes: 48 };
-                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
-                    let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
-                    let scalars = (array::<48>(r)?, array::<48>(s)?);
-                    let signature = p384::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
-                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
-                })
-            }
-            (Key::P521, Scheme::Ecdsa) => {
-                let size = Size { words: 9, bytes: 66 };
-                ecdsa(bytes, digest, signature, size, |key, digest, r, s| {
-                    let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(invalid)?;
-                    let scalars = (array::<66>(r)?, array::<66>(s)?);
-                    let signature = p521::ecdsa::Signature::from_scalars(scalars.0, scalars.1);
-                    key.verify_prehash(digest, &signature.map_err(bad)?).map_err(rejected)
-                })
-            }
+            (Key::P192, Scheme::Ecdsa) => ecdsa::<p192::NistP192>(bytes, digest, signature),
+            (Key::P256, Scheme::Ecdsa) => ecdsa::<p256::NistP256>(bytes, digest, signature),
+            (Key::P384, Scheme::Ecdsa) => ecdsa::<p384::NistP384>(bytes, digest, signature),
+            (Key::P521, Scheme::Ecdsa) => ecdsa::<p521::NistP521>(bytes, digest, signature),
         }
     }
 
-    /// In the unit of [`Effort`], about.
+    /// About how much work it is, in the unit of [`Effort`].
     fn cost(&self) -> u32 {
         match self.key.key {
             Key::Rsa => rsa_cost(self.key.bytes),
@@ -125,8 +99,8 @@ fn rejected<E>(_: E) -> KernelError {
     Keyrejected
 }
 
-/// The two numbers of a public key or signature. The kernel looks at each as soon as it has it, before it reads on: at
-/// the first alone, and then at both.
+/// The two numbers of a public key or signature. The kernel looks at each as soon as it has it,
+/// before it reads on: at the first alone, and then at both.
 fn two_integers(
     der: &[u8],
     look: impl Fn(&[u8], Option<&[u8]>) -> Result<(), KernelError>,
@@ -141,7 +115,7 @@ fn two_integers(
     Ok((one, other))
 }
 
-/// Of a public key of RSA: the exponent is not longer than the modulus.
+/// Modulus and exponent of an RSA key. The exponent is not longer than the modulus.
 fn rsa_numbers(key: &[u8]) -> Result<(&[u8], &[u8]), KernelError> {
     two_integers(key, |n, e| match e {
         _ if n.is_empty() => Err(Inval),
@@ -167,16 +141,14 @@ fn open_rsa(key: &[u8], signature: &[u8]) -> Result<Vec<u8>, KernelError> {
     if !matches!(size, 64 | 128 | 192 | 256 | 384 | 512) {
         return Err(Inval);
     }
-    let size = usize::try_from(size).map_err(invalid)?;
+    let size = to_len(size);
     let value = BigUint::from_bytes_be(signature);
     let one = BigUint::from(1_u8);
     if signature.len() != size || value <= one || value >= &n - &one {
         return Err(Inval);
     }
     let message = value.modpow(&BigUint::from_bytes_be(e), &n).to_bytes_be();
-    let mut padded = vec![0; size.saturating_sub(message.len())];
-    padded.extend(message);
-    Ok(padded)
+    Ok(padded(&message, size))
 }
 
 /// EMSA-PKCS1-v1_5 (RFC 8017 9.2), taken apart in the kernel's order.
@@ -205,37 +177,28 @@ fn digest_info(hash: Hash, size: usize) -> Option<Vec<u8>> {
     Some([&head, oid, &[0x05, 0x00, 0x04, size]].concat())
 }
 
-/// Of a curve: the kernel keeps numbers in 64-bit words.
-#[derive(Clone, Copy)]
-struct Size {
-    words: usize,
-    bytes: usize,
-}
-
-fn ecdsa(
-    key: &[u8],
-    digest: &[u8],
-    signature: &[u8],
-    size: Size,
-    verify: impl Fn(&[u8], &[u8], &[u8], &[u8]) -> Result<(), KernelError>,
-) -> Result<(), KernelError> {
+/// Verifies over one curve, and looks at everything in the kernel's order.
+fn ecdsa<C>(key: &[u8], digest: &[u8], signature: &[u8]) -> Result<(), KernelError>
+where
+    C: EcdsaCurve + CurveArithmetic,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    let size = FieldBytesSize::<C>::USIZE;
     let point = key.strip_prefix(&[4]).ok_or(Inval)?;
-    if point.len() != size.bytes * 2 {
+    if point.len() != size * 2 {
         return Err(Inval);
     }
     let (r, s) = two_integers(signature, |r, s| words(s.unwrap_or(r), size).map(drop))?;
     let (r, s) = (scalar(r, size)?, scalar(s, size)?);
-    // Shorter digests are numbers all the same.
-    let digest = match digest.len() < size.bytes {
-        true => [vec![0; size.bytes - digest.len()], digest.to_vec()].concat(),
-        false => digest.to_vec(),
-    };
-    verify(key, &digest, &r, &s)
+    let key = VerifyingKey::<C>::from_sec1_bytes(key).map_err(invalid)?;
+    let signature = Signature::<C>::from_slice(&[r, s].concat()).map_err(bad)?;
+    key.verify_prehash(&padded(digest, size), &signature).map_err(rejected)
 }
 
-/// What of a number goes into the kernel's words.
-fn words(bytes: &[u8], size: Size) -> Result<&[u8], KernelError> {
-    match bytes.len().checked_sub(size.words * 8) {
+/// What of a number goes into the kernel's words of 64 bits, for a curve of this size in bytes.
+fn words(bytes: &[u8], size: usize) -> Result<&[u8], KernelError> {
+    match bytes.len().checked_sub(size.next_multiple_of(8)) {
         Some(1) => bytes.strip_prefix(&[0]).ok_or(Inval),
         Some(2..) => Err(Inval),
         _ if bytes.is_empty() => Err(Inval),
@@ -243,19 +206,20 @@ fn words(bytes: &[u8], size: Size) -> Result<&[u8], KernelError> {
     }
 }
 
-/// Bytes of a number of the curve's size.
-fn scalar(bytes: &[u8], size: Size) -> Result<Vec<u8>, KernelError> {
-    let most = size.words * 8;
-    let bytes = words(bytes, size)?;
-    let mut padded = vec![0; most - bytes.len()];
-    padded.extend(bytes);
-    let (over, scalar) = padded.split_at(most - size.bytes);
+/// A number in as many bytes as the curve has.
+fn scalar(bytes: &[u8], size: usize) -> Result<Vec<u8>, KernelError> {
+    let most = size.next_multiple_of(8);
+    let padded = padded(words(bytes, size)?, most);
+    let (over, scalar) = padded.split_at(most - size);
     match over.iter().all(|&byte| byte == 0) {
         true => Ok(scalar.to_vec()),
         false => Err(Badmsg),
     }
 }
 
-fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], KernelError> {
-    bytes.try_into().map_err(invalid)
+/// A number with zeros in front, if it is shorter.
+fn padded(bytes: &[u8], size: usize) -> Vec<u8> {
+    let mut padded = vec![0; size.saturating_sub(bytes.len())];
+    padded.extend(bytes);
+    padded
 }

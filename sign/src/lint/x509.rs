@@ -219,24 +219,18 @@ pub(super) fn algorithm<'a>(
 
 /// What is in a Name.
 pub(super) fn name<'a>(reader: &mut Reader<'a>) -> std::result::Result<&'a [u8], Malformed> {
+    let read_pair = |reader: &mut Reader<'a>| {
+        let pair = reader.open(tag::SEQUENCE)?;
+        reader.leaf(tag::OID)?;
+        reader.any()?;
+        reader.close(pair).map(drop)
+    };
     let sequence = reader.open(tag::SEQUENCE)?;
-    loop {
+    let sequence = reader.each(sequence, |reader| {
         let set = reader.open(tag::SET)?;
-        loop {
-            let pair = reader.open(tag::SEQUENCE)?;
-            reader.leaf(tag::OID)?;
-            reader.any()?;
-            reader.close(pair)?;
-            if !reader.more(&set)? {
-                break;
-            }
-        }
-        reader.close(set)?;
-        if !reader.more(&sequence)? {
-            break;
-        }
-    }
-    Ok(reader.close(sequence)?.content)
+        reader.each(set, read_pair).map(drop)
+    })?;
+    Ok(sequence.content)
 }
 
 /// The organisation and the common name, as the kernel names a certificate.
