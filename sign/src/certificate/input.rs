@@ -76,6 +76,15 @@ pub(crate) fn single_object(file: &[u8], ignored: Option<&str>) -> Result<Object
     }
 }
 
+/// Takes a certificate out of a file that holds nothing else. What is in it is not looked at.
+pub(crate) fn certificate_object(file: &[u8]) -> Result<Object, InputError> {
+    let object = single_object(file, None)?;
+    match object.label.as_deref() {
+        None | Some("CERTIFICATE") => Ok(object),
+        Some(label) => Err(wrong_label(label, "a certificate")),
+    }
+}
+
 /// The one object is of another kind.
 pub(crate) fn wrong_label(label: &str, expected: &'static str) -> InputError {
     InputError::WrongLabel { label: known(label.as_bytes()).to_owned(), expected }

@@ -60,15 +60,7 @@ impl Certificate {
     /// [`Error::Certificate`] when the file is empty, too large, holds anything but exactly one
     /// certificate, when that is not canonical DER, or holds an unsupported public key.
     pub fn parse(file: &[u8]) -> Result<Certificate, Error> {
-        let object = input::single_object(file, None).map_err(CertificateError::Input)?;
-        match object.label {
-            None => {}
-            Some(label) if label == "CERTIFICATE" => {}
-            Some(label) => {
-                let input = input::wrong_label(&label, "a certificate");
-                return Err(CertificateError::Input(input).into());
-            }
-        }
+        let object = input::certificate_object(file).map_err(CertificateError::Input)?;
         Ok(Certificate::from_der(&object.der)?)
     }
 

@@ -1,6 +1,6 @@
 //! The algorithms that the kernel's parsers know by their object identifiers, and what to do by them.
 //!
-//! The lists are those of Linux 6.12. Which release added what is here too, for the report.
+//! The lists are those of Linux 6.12, with the release that added each entry, for the report.
 
 use const_oid::ObjectIdentifier;
 use sha1::Sha1;
@@ -33,7 +33,7 @@ impl Hash {
         SIGNER_HASHES.iter().find(|(_, hash)| *hash == self).map(|(oid, _)| *oid)
     }
 
-    /// `None` where the digest is not modelled.
+    /// The digest of the parts, one behind the other; `None` if it is not modelled.
     pub(super) fn digest(self, parts: &[&[u8]]) -> Option<Vec<u8>> {
         Some(match self {
             Hash::Sha1 => digest::<Sha1>(parts),
@@ -144,7 +144,7 @@ fn find<T: Copy>(table: &[(ObjectIdentifier, T)], oid: &[u8]) -> Option<T> {
     table.iter().find(|(known, _)| known.as_bytes() == oid).map(|(_, value)| *value)
 }
 
-/// A name for people of an identifier that is refused.
+/// An identifier that is refused, for people: with its name, if it is a well-known one.
 pub(super) fn name_of(oid: &[u8]) -> String {
     let known = NAMES.iter().find(|(known, _)| known.as_bytes() == oid);
     match (ObjectIdentifier::from_bytes(oid), known) {

@@ -1,6 +1,6 @@
 //! The text that a root hash signature must cover, and what is signed instead by mistake.
 
-/// What the kernel holds against a signature: the root hash exactly as the table writes it.
+/// What the kernel compares a signature with: the root hash exactly as the table writes it.
 #[derive(Debug)]
 pub(super) struct Texts<'t> {
     text: Option<&'t str>,
@@ -16,12 +16,12 @@ impl<'t> Texts<'t> {
         self.text.map(str::as_bytes)
     }
 
-    /// What must be so where it was not.
+    /// What is assumed if the root hash was not told.
     pub(super) fn assumption(&self) -> String {
         "the signed text is the root hash as the table writes it".to_owned()
     }
 
-    /// Which well-known other text is signed, if one is.
+    /// Words on the well-known other text that is signed instead, if one is.
     pub(super) fn mistake(&self, signed: impl Fn(&[u8]) -> bool) -> Option<String> {
         let mistakes = mistakes(self.text?);
         let (_, name) = mistakes.iter().find(|(bytes, _)| signed(bytes))?;

@@ -1,12 +1,10 @@
-//! How much work a prediction may be. A small message can name many signers and keys with long exponents, and the
-//! kernel verifies them all.
+//! How much work a prediction may take. A small message can name many signers, and keys with long
+//! exponents, and the kernel verifies them all.
 
 use std::cell::Cell;
 
-/// One is about a multiplication modulo a number of 2048 bits. An honest message takes a few hundred.
-const MOST: u32 = 1 << 16;
-
-/// What may still be spent on public keys.
+/// What may still be spent on public keys. The unit is about a multiplication modulo a number of
+/// 2048 bits.
 #[derive(Debug)]
 pub(super) struct Effort {
     left: Cell<u32>,
@@ -18,7 +16,7 @@ impl Effort {
         Effort { left: Cell::new(MOST), exhausted: Cell::new(false) }
     }
 
-    /// Whether something of this cost may be done. If not, nothing may be from here on.
+    /// Whether something of this cost may be done. Once it may not, nothing more may.
     pub(super) fn spend(&self, cost: u32) -> bool {
         match self.left.get().checked_sub(cost) {
             Some(left) => {
@@ -33,8 +31,11 @@ impl Effort {
         }
     }
 
-    /// Whether something was not done: then nothing is known that was found later.
+    /// Whether something was too costly. What was found after that is not certain.
     pub(super) fn is_exhausted(&self) -> bool {
         self.exhausted.get()
     }
 }
+
+/// An honest message takes a few hundred.
+const MOST: u32 = 1 << 16;

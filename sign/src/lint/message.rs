@@ -12,22 +12,22 @@ use super::ber::{Element, Malformed, Reader, tag};
 use super::report::{Findings, Point};
 use super::x509::{self, Certificate};
 
-/// What the rest of the kernel gets to see of a message.
+/// What the parser hands on of a message.
 #[derive(Debug)]
 pub(super) struct Message<'a> {
     pub(super) certificates: Vec<Certificate<'a>>,
     pub(super) signers: Vec<Signer<'a>>,
     pub(super) has_content: bool,
-    /// The content type of Authenticode instead of plain data.
+    /// Whether the content type is that of Authenticode instead of plain data.
     pub(super) authenticode: bool,
 }
 
 /// One SignerInfo.
 #[derive(Clone, Debug)]
 pub(super) struct Signer<'a> {
-    /// From 1, as the kernel counts them in its log.
+    /// Counted from 1, as in the kernel's log.
     pub(super) number: usize,
-    /// By which the kernel looks for its certificate or key.
+    /// The identifier by which the kernel looks for the signer's certificate or key.
     pub(super) id: Vec<u8>,
     /// Who that is, for people.
     pub(super) name: String,
@@ -151,7 +151,7 @@ fn read_signed_data<'a>(reader: &mut Reader<'a>, findings: &mut Findings) -> Res
     Ok(Message { certificates, signers: signers.found, has_content, authenticode })
 }
 
-/// The digests that are named outside are decoded and do not count.
+/// The digests that the message names beside its signers' must decode, and do not count.
 fn digest_algorithms(reader: &mut Reader<'_>) -> Result<()> {
     let frame = reader.open_either(tag::SET, tag::SEQUENCE)?;
     reader.each(frame, |reader| x509::algorithm(reader).map(drop)).map(drop)
@@ -192,8 +192,9 @@ fn certificates<'a>(
         }
         reader.close(set)?;
         if !elements.is_sorted() {
-            let words = "the embedded certificates are not in the order of DER, which the kernel takes and \
-                         verity does not; openssl smime leaves them as they are given, openssl cms sorts";
+            let words = "the embedded certificates are not in the order of DER, which the kernel \
+                         takes and verity does not; openssl smime leaves them as they are given, \
+                         openssl cms sorts";
             findings.push(Point::warn("certificates", words));
         }
     } else if let Some(sequence) = reader.optional_open(tag::container(2))? {
@@ -229,7 +230,7 @@ fn certificate<'a>(
     }
 }
 
-/// The kernel reads what is in a revocation list as certificates, so there can hardly be one.
+/// The kernel reads the elements of a revocation list as certificates, so hardly any list passes.
 fn revocation_lists(reader: &mut Reader<'_>, findings: &mut Findings) -> Result<()> {
     let lists = reader.optional_open_either(tag::container(1), tag::container(3))?;
     let Some(lists) = lists else { return Ok(()) };
@@ -417,8 +418,8 @@ impl<'a> Signers<'a> {
             Known::MessageDigest => attributes.message_digest = Some(value.content),
             Known::SmimeCapabilities if !self.authenticode => {
                 let message = "PKCS7: S/MIME Caps only allowed with Authenticode";
-                let words = "signed attributes hold S/MIME capabilities, as openssl writes them unless \
-                             told -noattr or -nosmimecap";
+                let words = "signed attributes hold S/MIME capabilities, as openssl writes them \
+                             unless told -noattr or -nosmimecap";
                 fail(Keyrejected, message, words);
             }
             Known::OpusInfo | Known::StatementType if !self.authenticode => {

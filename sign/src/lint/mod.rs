@@ -1,19 +1,19 @@
 //! Would a Linux kernel take this signature of a root hash? A prediction, point by point.
 //!
 //! The kernel says little when it refuses a signature: an error, and often no word. This module reads
-//! a PKCS#7 message as the kernel reads it and names everything that it would refuse, in its order, with
-//! its error. That reading is lenient where the kernel is: BER, bytes behind the message, signed
-//! attributes, several signers. So **nothing here vouches for anything**: a [`Report`] or a
-//! [`Prediction`] cannot become trust, and the crate's own verification
-//! ([`verify_root_hash`](crate::verify_root_hash)) knows nothing of this module and refuses most of what
-//! it tolerates.
+//! a PKCS#7 message as the kernel does and names everything that the kernel would refuse, in the
+//! kernel's order and with the kernel's error. It is lenient where the kernel is: BER, bytes behind
+//! the message, signed attributes, several signers. So **nothing here vouches for anything**: a
+//! [`Report`] or a [`Prediction`] cannot become trust. The crate's own verification
+//! ([`verify_root_hash`](crate::verify_root_hash)) knows nothing of this module and refuses most of
+//! what it tolerates.
 //!
-//! Modelled is Linux 6.12 as Debian has it (6.12.117), with every algorithm that its parsers know, but
-//! built without GOST and SM3: sources are its `crypto/asymmetric_keys/`, `lib/asn1_decoder.c`,
-//! `certs/system_keyring.c` and `drivers/md/dm-verity-verify-sig.c`. Blacklists of keys are not
-//! modelled. `cli/tests/kernel` holds the model against a real kernel, over more than a thousand
-//! signatures in each run: made by every tool at hand, changed by hand and at random, with the same
-//! error from both, and the same words in the kernel's log.
+//! The model is Linux 6.12 as Debian has it (6.12.117), with every algorithm that its parsers know,
+//! but built without GOST and SM3. The sources are its `crypto/asymmetric_keys/`,
+//! `lib/asn1_decoder.c`, `certs/system_keyring.c` and `drivers/md/dm-verity-verify-sig.c`. Blacklists
+//! of keys are not modelled. `cli/tests/kernel` compares the model with a real kernel, over more than
+//! a thousand signatures in each run, made by every tool at hand and changed by hand and at random:
+//! both must give the same error, and the kernel's log the words that the model says.
 //!
 //! ```
 //! use verity_sign::lint::{Accepted, EnrolledCertificate, Lint};
@@ -44,133 +44,24 @@ mod ber;
 mod content;
 mod effort;
 mod judge;
+mod kernel_error;
+mod keyring;
 mod message;
 mod public_key;
 mod report;
 mod x509;
 
-use std::fmt;
-use std::io::Read;
-
+pub use self::kernel_error::KernelError;
+pub use self::keyring::{EnrolledCertificate, KEYRINGS, Keyring};
 pub use self::report::{Accepted, Point, Report, Status};
+
+use verity::internals::to_u64;
 
 use self::KernelError::Inval;
 use self::content::Texts;
 use self::judge::Keyring as Keys;
 use self::report::Findings;
-use crate::certificate::input;
-use crate::error::{CertificateError, Error};
 use crate::signature::MAX_SIGNATURE_BYTES;
-
-/// With which error the kernel refuses.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum KernelError {
-    /// The message is malformed.
-    Badmsg,
-    /// The message is of a kind that is not expected.
-    Inval,
-    /// A signature does not hold, or something in it is forbidden.
-    Keyrejected,
-    /// No key for it is in the keyring.
-    Nokey,
-    /// An algorithm is not known.
-    Nopkg,
-}
-
-impl KernelError {
-    /// The name, as in `errno.h`.
-    pub fn name(self) -> &'static str {
-        match self {
-            KernelError::Badmsg => "EBADMSG",
-            KernelError::Inval => "EINVAL",
-            KernelError::Keyrejected => "EKEYREJECTED",
-            KernelError::Nokey => "ENOKEY",
-            KernelError::Nopkg => "ENOPKG",
-        }
-    }
-}
-
-impl fmt::Display for KernelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A certificate as it was given to the kernel, whether the kernel has taken it in or not. It is no
-/// [`Certificate`](crate::Certificate): nothing can be verified with it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct EnrolledCertificate {
-    der: Vec<u8>,
-}
-
-impl EnrolledCertificate {
-    /// Reads a certificate file to its end (at most [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES)).
-    ///
-    /// # Errors
-    ///
-    /// As [`EnrolledCertificate::parse`], and when reading fails.
-    pub fn read(reader: impl Read) -> Result<EnrolledCertificate, Error> {
-        let file = input::read_bounded(reader).map_err(CertificateError::Input)?;
-        EnrolledCertificate::parse(&file)
-    }
-
-    /// Takes the one certificate out of a file, PEM or DER. What is in it is the kernel's business.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Certificate`] when the file is empty, too large, or holds anything but one object.
-    pub fn parse(file: &[u8]) -> Result<EnrolledCertificate, Error> {
-        let object = input::single_object(file, None).map_err(CertificateError::Input)?;
-        match object.label {
-            Some(label) if label != "CERTIFICATE" => {
-                Err(CertificateError::Input(input::wrong_label(&label, "a certificate")).into())
-            }
-            _ => Ok(EnrolledCertificate::from_der(object.der.to_vec())),
-        }
-    }
-
-    /// Any bytes that were given to the kernel as a certificate.
-    pub fn from_der(der: Vec<u8>) -> EnrolledCertificate {
-        EnrolledCertificate { der }
-    }
-}
-
-/// A keyring in which dm-verity looks for keys.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Keyring {
-    /// Its name.
-    pub name: &'static str,
-    /// The first release in which dm-verity looks there.
-    pub since: &'static str,
-    /// What must be configured.
-    pub condition: &'static str,
-}
-
-/// The keyrings, in the order in which dm-verity looks. A key in any of them will do.
-pub const KEYRINGS: &[Keyring] = &[
-    Keyring {
-        name: ".builtin_trusted_keys",
-        since: "5.4",
-        condition: "CONFIG_DM_VERITY_VERIFY_ROOTHASH_SIG",
-    },
-    Keyring {
-        name: ".secondary_trusted_keys",
-        since: "5.11",
-        condition: "CONFIG_DM_VERITY_VERIFY_ROOTHASH_SIG_SECONDARY_KEYRING",
-    },
-    Keyring {
-        name: ".platform",
-        since: "6.12",
-        condition: "CONFIG_DM_VERITY_VERIFY_ROOTHASH_SIG_PLATFORM_KEYRING",
-    },
-    Keyring {
-        name: ".dm-verity",
-        since: "7.0",
-        condition: "dm_verity.keyring_unsealed=1, sealed once it is filled",
-    },
-];
 
 /// What the kernel would do with a signature. See [`predict`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -180,17 +71,17 @@ pub enum Prediction {
     Accepted,
     /// It would refuse it with this error.
     Refused(KernelError),
-    /// It takes more public-key operations to tell than are done here: some thousands, where an honest message
-    /// takes a few.
+    /// To tell would take more public-key operations than are done here: some thousands, where an
+    /// honest message takes a few.
     Unknown,
 }
 
-/// What the kernel would do with a signature of a root hash, for any bytes at all: `signature` is the
-/// content of the user key, `root_hash` the root hash as the table writes it, `keyring` what was given
-/// to the kernel as certificates. Of several keys with one name, the first one counts.
+/// Predicts what the kernel would do with a signature of a root hash, for any bytes at all.
+/// `signature` is the content of the user key, `root_hash` the root hash as the table writes it,
+/// `keyring` what was given to the kernel as certificates. Of several keys with one name, the first
+/// one counts.
 ///
-/// An empty signature and one that is longer than a user key may be are refused with EINVAL, by
-/// `add_key`.
+/// `add_key` refuses an empty signature, and one that is longer than a user key may be, with EINVAL.
 pub fn predict(signature: &[u8], root_hash: &str, keyring: &[EnrolledCertificate]) -> Prediction {
     let report = Lint::new().root_hash(root_hash).keyring(keyring).run(signature);
     match report.error() {
@@ -200,7 +91,7 @@ pub fn predict(signature: &[u8], root_hash: &str, keyring: &[EnrolledCertificate
     }
 }
 
-/// What is known beside a signature. Less makes the verdict depend on assumptions, and nothing worse.
+/// What is known beside a signature. Where less is known, the verdict rests on assumptions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lint<'a> {
     root_hash: Option<&'a str>,
@@ -227,14 +118,14 @@ impl<'a> Lint<'a> {
         Lint { keyring: Some(keyring), platform: false, ..self }
     }
 
-    /// Everything that the keyring `.platform` holds, where the others have nothing for the signature.
-    /// dm-verity asks it only after ENOKEY or EKEYREJECTED.
+    /// Everything that the keyring `.platform` holds, where the others have nothing for the
+    /// signature: dm-verity asks it only after ENOKEY or EKEYREJECTED.
     #[must_use]
     pub fn platform_keyring(self, keyring: &'a [EnrolledCertificate]) -> Lint<'a> {
         Lint { keyring: Some(keyring), platform: true, ..self }
     }
 
-    /// The time (unix seconds), to tell of certificates whose time is over. The kernel does not mind.
+    /// The time (unix seconds), to tell of certificates that have expired. The kernel does not mind.
     #[must_use]
     pub fn now(self, now: u64) -> Lint<'a> {
         Lint { now: Some(now), ..self }
@@ -245,8 +136,8 @@ impl<'a> Lint<'a> {
         let mut findings = Findings::new();
         self.check_size(signature, &mut findings);
         if self.root_hash.is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_uppercase())) {
-            let words = "the root hash is in upper case, and the kernel takes the text of the table as it is; \
-                         verity writes and signs lower case";
+            let words = "the root hash is in upper case, and the kernel takes the text of the table \
+                         as it is; verity writes and signs lower case";
             findings.push(Point::warn("signed-text", words));
         }
         let Some(message) = message::read(signature, &mut findings) else {
@@ -262,11 +153,10 @@ impl<'a> Lint<'a> {
     }
 
     fn check_size(&self, signature: &[u8], findings: &mut Findings) {
-        let fits = |size: u64| size <= MAX_SIGNATURE_BYTES;
         let length = signature.len();
         if signature.is_empty() {
             findings.fail("size", Inval, "", "it is empty, which no key can be".to_owned());
-        } else if !u64::try_from(length).is_ok_and(fits) {
+        } else if to_u64(length) > MAX_SIGNATURE_BYTES {
             let words =
                 format!("{length} bytes; a user key holds {MAX_SIGNATURE_BYTES} at the most");
             findings.fail("size", Inval, "", words);
@@ -283,7 +173,7 @@ impl<'a> Lint<'a> {
     ) -> Vec<x509::Certificate<'c>> {
         let mut loaded = Vec::new();
         for (index, enrolled) in keyring.iter().enumerate() {
-            match x509::Certificate::parse(&enrolled.der, findings.effort()) {
+            match x509::Certificate::parse(enrolled.der(), findings.effort()) {
                 Ok(certificate) => loaded.push(certificate),
                 Err(refused) => {
                     let words = format!(
@@ -300,7 +190,7 @@ impl<'a> Lint<'a> {
         loaded
     }
 
-    /// What the kernel does not mind about a certificate, and others do.
+    /// Reports what others mind about a certificate, and the kernel does not.
     fn report_dates(
         &self,
         name: &'static str,

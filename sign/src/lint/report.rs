@@ -7,13 +7,13 @@ use super::KernelError;
 use super::algorithms::{BASE, Version};
 use super::effort::Effort;
 
-/// How a point was found.
+/// What the kernel thinks of a point.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
-    /// As the kernel wants it.
+    /// It is as the kernel wants it.
     Ok,
-    /// The kernel takes it; something should be known about it.
+    /// The kernel takes it, but there is something to know about it.
     Warn,
     /// The kernel refuses it.
     Fail,
@@ -56,7 +56,7 @@ impl Point {
         Point { status: Status::Warn, ..Point::ok(name, explanation) }
     }
 
-    /// The same, of which the kernel writes a line.
+    /// This point, with the line that the kernel logs for it.
     pub(super) fn logged(self, kernel_message: String) -> Point {
         Point { kernel_message: kernel_message.into(), ..self }
     }
@@ -66,30 +66,31 @@ impl Point {
         self.name
     }
 
-    /// How it was found.
+    /// What the kernel thinks of it.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// With which error the kernel refuses it.
+    /// The error with which the kernel refuses it.
     pub fn error(&self) -> Option<KernelError> {
         self.error
     }
 
-    /// How the line begins that the kernel then writes into its log, where it writes one. Numbers that are others in
-    /// another release would follow. `PKCS7: Unknown OID`, which the kernel writes of any identifier that its
-    /// release does not know, whether it matters or not, is no point.
+    /// The beginning of the line that the kernel writes into its log about this point, if it writes
+    /// one. What would follow are numbers that differ between releases. `PKCS7: Unknown OID` makes no
+    /// point: the kernel logs it for every identifier that its release does not know, whether that
+    /// matters or not.
     pub fn kernel_message(&self) -> Option<&str> {
         Some(&*self.kernel_message).filter(|message| !message.is_empty())
     }
 
-    /// For people; may quote the message, control characters escaped.
+    /// What was found, for people. It may quote the message; control characters are escaped.
     pub fn explanation(&self) -> &str {
         &self.explanation
     }
 }
 
-/// Points as they are found.
+/// The points found so far.
 #[derive(Debug)]
 pub(super) struct Findings {
     points: Vec<Point>,
@@ -98,9 +99,6 @@ pub(super) struct Findings {
     unlisted: usize,
     effort: Effort,
 }
-
-/// More points than this say nothing new.
-const MOST: usize = 200;
 
 impl Findings {
     pub(super) fn new() -> Findings {
@@ -148,7 +146,7 @@ impl Findings {
         self.since = self.since.max(version);
     }
 
-    /// The verdict rests on something that nobody told.
+    /// The verdict rests on something that the caller did not tell.
     pub(super) fn assume(&mut self, what: String) {
         if !self.assumptions.contains(&what) && self.assumptions.len() < MOST {
             self.assumptions.push(what);
@@ -242,8 +240,11 @@ impl Report {
         self.since.to_string()
     }
 
-    /// What must be so besides, because it was not told.
+    /// What the verdict takes for granted, because the caller did not tell it.
     pub fn assumptions(&self) -> &[String] {
         &self.assumptions
     }
 }
+
+/// More points than this say nothing new.
+const MOST: usize = 200;

@@ -1,8 +1,8 @@
 //! Certificates as the kernel's parser reads them (`x509.asn1`, `x509_cert_parser.c`,
 //! `x509_public_key.c`): what makes it refuse one, and the identifiers by which it finds one.
 //!
-//! Validity, key usage and extended key usage are not looked at when a signature is verified; that
-//! they can be decoded is.
+//! Validity, key usage and extended key usage must decode, but the kernel does not look at them when
+//! it verifies a signature.
 
 use const_oid::ObjectIdentifier;
 
@@ -26,13 +26,13 @@ pub(super) struct Certificate<'a> {
     pub(super) valid_from: i64,
     pub(super) valid_to: i64,
     pub(super) self_signed: bool,
-    /// The only point of its usage that a report has something to say about.
+    /// Whether its key usage lacks digitalSignature: the one point of usage that a report mentions.
     pub(super) no_digital_signature: bool,
     serial: &'a [u8],
     subject: String,
 }
 
-/// How a certificate names its issuer's.
+/// How a certificate names that of its issuer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authority<'a> {
     pub(super) id: Option<Vec<u8>>,
@@ -70,7 +70,7 @@ fn refused(error: KernelError, reason: impl Into<String>) -> Refused {
 }
 
 impl Refused {
-    /// The same, of which the kernel writes a line.
+    /// This refusal, with the line that the kernel logs for it.
     fn logged(self, kernel_message: &'static str) -> Refused {
         Refused { kernel_message, ..self }
     }
@@ -132,7 +132,8 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Whether this key made the certificate's signature; none where that is not modelled, or too much work.
+    /// Whether this key made the certificate's signature. `None` where that is not modelled, or takes
+    /// too much work.
     pub(super) fn signed_by(
         &self,
         key: &PublicKey<'_>,
@@ -142,7 +143,7 @@ impl<'a> Certificate<'a> {
         key.claim(*scheme, *hash, bytes).check(digest.as_ref()?, effort)
     }
 
-    /// For people.
+    /// Which certificate it is, for people.
     pub(super) fn name(&self) -> String {
         format!("{} (serial {})", self.subject, hex::encode(self.serial))
     }
@@ -253,7 +254,8 @@ pub(super) fn name_text(content: &[u8]) -> String {
     }
 }
 
-/// A period that ends where it begins if it has one end only: so the kernel's decoder has it.
+/// The first and last second of the validity. A period with one end only ends where it begins, as in
+/// the kernel's decoder.
 fn validity(reader: &mut Reader<'_>) -> Result<(i64, i64)> {
     let sequence = reader.open(tag::SEQUENCE)?;
     if reader.at_end() {
@@ -347,7 +349,7 @@ fn curve(parameters: Option<Element<'_>>) -> Result<Key> {
     }
 }
 
-/// Whole bytes only.
+/// What is in a bit string of whole bytes.
 fn bit_string(element: Element<'_>) -> Option<&[u8]> {
     element.content.strip_prefix(&[0])
 }
@@ -383,40 +385,57 @@ impl<'a> Extensions<'a> {
     }
 
     fn note(&mut self, id: &[u8], value: &'a [u8]) -> Result<()> {
-        let length = value.len();
-        let malformed = |what: &str| Err(refused(Badmsg, format!("its {what} is malformed")));
-        if id == SUBJECT_KEY.as_bytes() {
-            match value {
-                [tag::OCTET_STRING, short, skid @ ..]
-                    if self.skid.is_none() && length >= 3 && usize::from(*short) == length - 2 =>
-                {
-                    self.skid = Some(skid);
-                }
-                _ => return malformed("subject key identifier"),
+        match id {
+            _ if id == SUBJECT_KEY.as_bytes() => self.note_subject_key(value),
+            _ if id == KEY_USAGE.as_bytes() => self.note_key_usage(value),
+            _ if id == BASIC_CONSTRAINTS.as_bytes() => check_basic_constraints(value),
+            _ if id == AUTHORITY_KEY.as_bytes() => {
+                self.authority = Some(value);
+                Ok(())
             }
-        } else if id == KEY_USAGE.as_bytes() {
-            match value {
-                [tag::BIT_STRING, _, 0..8, bits, ..] => {
-                    self.no_digital_signature = bits & 0x80 == 0;
-                }
-                _ => return malformed("key usage"),
-            }
-        } else if id == AUTHORITY_KEY.as_bytes() {
-            self.authority = Some(value);
-        } else if id == BASIC_CONSTRAINTS.as_bytes() {
-            match value {
-                [tag::SEQUENCE, short, inside @ ..] if usize::from(*short) == length - 2 => {
-                    // Nothing, or first that it is a CA: the default may not be written. Earlier releases than Debian's
-                    // 6.12.117 did not look at it.
-                    if !inside.is_empty() && !inside.starts_with(&[tag::BOOLEAN, 1, 0xff]) {
-                        return malformed("basic constraints");
-                    }
-                }
-                _ => return malformed("basic constraints"),
-            }
+            _ => Ok(()),
         }
-        Ok(())
     }
+
+    fn note_subject_key(&mut self, value: &'a [u8]) -> Result<()> {
+        match value {
+            [tag::OCTET_STRING, short, skid @ ..]
+                if self.skid.is_none() && !skid.is_empty() && usize::from(*short) == skid.len() =>
+            {
+                self.skid = Some(skid);
+                Ok(())
+            }
+            _ => Err(malformed_extension("subject key identifier")),
+        }
+    }
+
+    fn note_key_usage(&mut self, value: &[u8]) -> Result<()> {
+        match value {
+            [tag::BIT_STRING, _, 0..8, bits, ..] => {
+                self.no_digital_signature = bits & 0x80 == 0;
+                Ok(())
+            }
+            _ => Err(malformed_extension("key usage")),
+        }
+    }
+}
+
+/// There may be nothing in them, or first that it is a CA: the default may not be written. Releases
+/// before Debian's 6.12.117 did not look at that.
+fn check_basic_constraints(value: &[u8]) -> Result<()> {
+    let is_ca = |inside: &[u8]| inside.starts_with(&[tag::BOOLEAN, 1, 0xff]);
+    match value {
+        [tag::SEQUENCE, short, inside @ ..]
+            if usize::from(*short) == inside.len() && (inside.is_empty() || is_ca(inside)) =>
+        {
+            Ok(())
+        }
+        _ => Err(malformed_extension("basic constraints")),
+    }
+}
+
+fn malformed_extension(what: &str) -> Refused {
+    refused(Badmsg, format!("its {what} is malformed"))
 }
 
 fn authority(der: &[u8]) -> Result<Authority<'_>> {
@@ -462,7 +481,7 @@ fn general_names<'a>(
     Ok(issuer)
 }
 
-/// otherName, x400Address and ediPartyName.
+/// Reads past an otherName, x400Address or ediPartyName.
 fn other_name(reader: &mut Reader<'_>) -> std::result::Result<(), Malformed> {
     let explicit_any = |reader: &mut Reader<'_>, number| {
         let explicit = reader.open(tag::container(number))?;
