@@ -1,26 +1,22 @@
-//! Which images were accepted, newest version of each name: what a machine remembers, so that nobody
-//! can hand it an older image that was validly signed.
+//! The newest accepted version of each image name. A machine remembers it, so that nobody can hand
+//! it an older image that was validly signed.
 //!
-//! The file is one line of JSON in exactly one form (docs/FORMAT.md), like a manifest. A damaged one is
-//! an error and never taken for an empty one. Where it lies, and that it is written as a whole, is the
-//! caller's business.
+//! The file is one line of JSON in exactly one form (docs/FORMAT.md), like a manifest. A damaged
+//! file is an error and never taken for an empty one. The caller decides where the file lies, and
+//! writes it as a whole.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use verity::RootHash;
+use verity::internals::to_u64;
 
 use crate::canonical::first_difference;
 use crate::error::{Error, PolicyError, StateError, quoted};
 use crate::manifest::{Image, Manifest, VerifiedManifest};
 
 /// State files are at most this long, in bytes.
-pub const MAX_STATE_BYTES: u64 = 1_048_576;
-
-const MAX: usize = 1_048_576;
-
-/// The version of the form that this file reads and writes.
-const VERSION: u64 = 1;
+pub const MAX_STATE_BYTES: u64 = to_u64(MAX);
 
 /// The newest accepted version of each image name.
 ///
@@ -58,7 +54,7 @@ struct WireImage {
 }
 
 impl AcceptedImages {
-    /// Nothing was accepted yet.
+    /// A state in which nothing was accepted yet.
     pub fn new() -> AcceptedImages {
         AcceptedImages::default()
     }
@@ -109,12 +105,14 @@ impl AcceptedImages {
         self.images.get(name).map(|newest| newest.version)
     }
 
-    /// Whether an image may be accepted after what was accepted before. The same image may be again.
+    /// Checks that an image may be accepted after those that were accepted before. An image that
+    /// was accepted may be accepted again.
     ///
     /// # Errors
     ///
-    /// [`Error::Policy`] when it is older than the newest accepted one of its name, when it has that
-    /// one's version and another root hash, and when its version is 2^64 - 1: nothing could follow it.
+    /// [`Error::Policy`] when the image is older than the newest accepted one of its name, when it
+    /// has that one's version and another root hash, and when its version is 2^64 - 1: no newer one
+    /// could follow it.
     pub fn check(&self, manifest: &Manifest) -> Result<(), Error> {
         let (name, version) = (manifest.image().name(), manifest.image().version());
         if version == u64::MAX {
@@ -136,11 +134,13 @@ impl AcceptedImages {
         }
     }
 
-    /// Remembers an image, once everything about it was found good. Says whether anything changed.
+    /// Remembers an image, once everything about it was found good. Returns whether that changed
+    /// anything.
     ///
     /// # Errors
     ///
-    /// As [`AcceptedImages::check`], and [`Error::State`] when there are more names than a file holds.
+    /// As [`AcceptedImages::check`], and [`Error::State`] when there are more names than a file
+    /// holds.
     pub fn accept(&mut self, verified: &VerifiedManifest) -> Result<bool, Error> {
         let manifest = verified.manifest();
         self.check(manifest)?;
@@ -166,3 +166,8 @@ fn encode(wire: &WireState) -> Vec<u8> {
 fn malformed(reason: String) -> StateError {
     StateError::Malformed { reason }
 }
+
+const MAX: usize = 1_048_576;
+
+/// The version of the form that this file reads and writes.
+const VERSION: u64 = 1;

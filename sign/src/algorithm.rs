@@ -48,7 +48,8 @@ impl KeyType {
         !matches!(self, KeyType::EcdsaP256 | KeyType::EcdsaP384)
     }
 
-    /// A name for programs, without blanks: what an [`ExternalSigner`](crate::ExternalSigner) is told.
+    /// A name for programs, without blanks. An [`ExternalSigner`](crate::ExternalSigner) is told
+    /// it.
     pub fn name(self) -> &'static str {
         match self {
             KeyType::Rsa2048 => "rsa2048",
@@ -80,7 +81,7 @@ impl fmt::Display for KeyType {
     }
 }
 
-/// The digest inside a signature. It has nothing to do with the hash algorithm of the tree.
+/// The digest inside a signature, which is independent of the hash algorithm of the tree.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum SignatureDigest {
@@ -93,11 +94,11 @@ pub enum SignatureDigest {
 }
 
 impl SignatureDigest {
-    /// All of them.
+    /// Every digest.
     pub const ALL: &[SignatureDigest] =
         &[SignatureDigest::Sha256, SignatureDigest::Sha384, SignatureDigest::Sha512];
 
-    /// The name, as the kernel and openssl spell it.
+    /// The name in the spelling of the kernel and openssl.
     pub fn name(self) -> &'static str {
         match self {
             SignatureDigest::Sha256 => "sha256",
@@ -154,7 +155,7 @@ pub struct UnknownSignatureDigest {
     name: String,
 }
 
-/// What SignerInfo.signatureAlgorithm says. For RSA the kernel takes plain rsaEncryption alone.
+/// The value of SignerInfo.signatureAlgorithm. For RSA the kernel takes plain rsaEncryption alone.
 pub(crate) fn signature_oid(key: KeyType, digest: SignatureDigest) -> ObjectIdentifier {
     match (key.is_rsa(), digest) {
         (true, _) => rfc5912::RSA_ENCRYPTION,

@@ -3,24 +3,24 @@
 //! Two things are signed, both as a detached PKCS#7 message in the one shape that the Linux kernel
 //! takes (docs/FORMAT.md describes it byte by byte):
 //!
-//! - the **root hash**, as lower-case hex text, for the kernel and systemd ([`Signatory::sign_root_hash`],
-//!   [`verify_root_hash`]);
-//! - a **[`Manifest`]**, which binds the image's name, size and version, all parameters of the tree and
-//!   the place of the hash area ([`Signatory::sign_manifest`], [`Manifest::verify`]). A root hash alone
-//!   binds none of these.
+//! - the **root hash**, as lower-case hex text, for the kernel and systemd
+//!   ([`Signatory::sign_root_hash`], [`verify_root_hash`]);
+//! - a **[`Manifest`]**, which binds the image's name, size and version, all parameters of the tree
+//!   and the place of the hash area ([`Signatory::sign_manifest`], [`Manifest::verify`]). A root
+//!   hash alone binds none of these.
 //!
 //! Trust is a certificate in the caller's hand: a pinned [`Certificate`] of the signer, or those of
-//! [`Authorities`] to which the signer's must lead. Nothing that a message embeds is trusted, and no weaker
-//! mode is fallen back to. Keys are RSA 2048, 3072, 4096 and ECDSA P-256,
-//! P-384.
+//! [`Authorities`] to which the signer's must lead. Nothing that a message embeds is trusted, and
+//! there is no weaker mode to fall back to. Keys are RSA 2048, 3072, 4096 and ECDSA P-256, P-384.
 //!
 //! A [`SignaturePartition`] is a signed root hash in the form in which systemd finds it on a disk.
-//! [`AcceptedImages`] is what a machine remembers against older images. [`lint`] tells whether a kernel
-//! would take a signature, which is another question and vouches for nothing.
+//! [`AcceptedImages`] is what a machine remembers in order to refuse older images. [`lint`]
+//! predicts whether a kernel would take a signature, which is another question and vouches for
+//! nothing.
 //!
-//! Who signs is a [`Signer`]: a [`PrivateKey`] from a file, another program ([`ExternalSigner`]), a token
-//! (feature `pkcs11`), or whatever else implements the trait. Where the key is
-//! on another machine, a [`SignatureBuilder`] says what is to be signed and takes the raw signature.
+//! A [`Signer`] signs: a [`PrivateKey`] from a file, another program ([`ExternalSigner`]), a token
+//! (feature `pkcs11`), or your own implementation of the trait. Where the key is on another
+//! machine, a [`SignatureBuilder`] says what must be signed there, and takes the raw signature.
 //!
 //! ```
 //! use verity_sign::{Certificate, PrivateKey, Signatory, SignatureBuilder, verify_root_hash};
@@ -43,12 +43,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What a good signature cannot say: that the image is the newest one (`image.version` and `not_after`
-//! of the manifest are for that), or that the signer's key is still its owner's alone.
+//! A good signature cannot say that the image is the newest one (`image.version` and `not_after` of
+//! the manifest are for that), nor that nobody has stolen the signer's key.
 
 #![forbid(unsafe_code)]
 
-// The examples of a page that needs both libraries.
+// The examples of pages that need both libraries.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/READING.md")]
 struct Reading;

@@ -1,6 +1,6 @@
-//! Making signatures in one step: a signer, and how its signatures look.
+//! Making signatures in one step, by a signer and the builder that says how its signatures look.
 //!
-//! The two are compared when they are brought together, before anybody reads an image.
+//! The keys of the two are compared when they are brought together, before an image is read.
 
 use verity::RootHash;
 
@@ -59,7 +59,7 @@ impl<S: Signer> Signatory<S> {
         self.sign_detached(&manifest.to_bytes())
     }
 
-    /// Signs any bytes in the same shape.
+    /// Signs any bytes.
     ///
     /// # Errors
     ///

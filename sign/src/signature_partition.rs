@@ -1,12 +1,14 @@
-//! What systemd's signature partition holds: the root hash, the signature, and whose it is.
+//! What systemd's signature partition holds: the root hash, the signature, and who signed.
 //!
-//! One line of JSON with NUL bytes behind it, as `systemd-repart` writes it and as the Discoverable
-//! Disk Image specification (UAPI.3) has it; docs/FORMAT.md says it byte by byte. The signature is the one
-//! that the kernel takes, and it is checked here as everywhere. Only one spelling is read.
+//! It is one line of JSON with NUL bytes behind it, as `systemd-repart` writes it and the
+//! Discoverable Disk Image specification (UAPI.3) describes it; docs/FORMAT.md shows every byte.
+//! The signature is the one that the kernel takes, and it is checked here as everywhere. Only one
+//! spelling is read.
 
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 use verity::RootHash;
+use verity::internals::to_u64;
 
 use crate::canonical::first_difference;
 use crate::certificate::Certificate;
@@ -15,14 +17,7 @@ use crate::signature::{SignedBy, verify_root_hash};
 use crate::trust::Trust;
 
 /// Signature partitions are at most this long, in bytes: what systemd reads of one.
-pub const MAX_SIGNATURE_PARTITION_BYTES: u64 = 4_194_304;
-
-const MAX: usize = 4_194_304;
-
-/// As long as `systemd-repart` makes them, in bytes.
-const USUAL: usize = 16_384;
-/// Whatever a disk has sectors of, a partition has whole ones.
-const UNIT: usize = 4096;
+pub const MAX_SIGNATURE_PARTITION_BYTES: u64 = to_u64(MAX);
 
 /// A root hash and its signature, as systemd finds them in a partition of their own.
 ///
@@ -43,7 +38,8 @@ const UNIT: usize = 4096;
 /// assert_eq!(bytes.len(), 16384);
 ///
 /// let read = SignaturePartition::parse(&bytes)?;
-/// assert_eq!(read.verify(&root_hash, &[certificate])?.certificate().key_type().name(), "ecdsa-p256");
+/// let signed_by = read.verify(&root_hash, &[certificate])?;
+/// assert_eq!(signed_by.certificate().key_type().name(), "ecdsa-p256");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,7 +65,7 @@ struct WirePartition {
 }
 
 impl SignaturePartition {
-    /// Of a root hash, its signature, and the certificate of the key that signed.
+    /// Puts together a root hash, its signature, and the certificate of the key that signed.
     ///
     /// # Errors
     ///
@@ -84,13 +80,13 @@ impl SignaturePartition {
         Ok(SignaturePartition { root_hash: *root_hash, certificate_fingerprint, signature })
     }
 
-    /// Reads a partition, or a file with what one holds. Nothing in it is checked against anything yet.
+    /// Reads a partition, or a file with the content of one. The signature is not checked yet.
     ///
     /// # Errors
     ///
     /// [`Error::SignaturePartition`] when it is longer than [`MAX_SIGNATURE_PARTITION_BYTES`], when
-    /// anything but NUL bytes is behind the first NUL byte, or when what is before it is not the one
-    /// spelling of the three fields.
+    /// anything but NUL bytes follows the first NUL byte, or when the text before that is not the
+    /// one spelling of the three fields.
     pub fn parse(bytes: &[u8]) -> Result<SignaturePartition, Error> {
         if bytes.len() > MAX {
             return Err(SignaturePartitionError::TooLarge { limit: MAX }.into());
@@ -117,30 +113,32 @@ impl SignaturePartition {
         }
     }
 
-    /// What the partition holds, to its end: 16384 bytes, or as many more times 4096 as a signature with a
-    /// long chain takes.
+    /// The whole content of the partition: 16384 bytes, or the next multiple of 4096 that a
+    /// signature with a long chain takes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.text().into_bytes();
         bytes.resize(bytes.len().next_multiple_of(UNIT).max(USUAL), 0);
         bytes
     }
 
-    /// The root hash that it claims to be about. What vouches for it is [`SignaturePartition::verify`].
+    /// The root hash that the partition claims to be about. Only [`SignaturePartition::verify`]
+    /// vouches for it.
     pub fn root_hash(&self) -> RootHash {
         self.root_hash
     }
 
-    /// The signature, not checked.
+    /// The signature, which is not checked yet.
     pub fn signature(&self) -> &[u8] {
         &self.signature
     }
 
-    /// Checks that everything in it is about this root hash and by somebody who is trusted.
+    /// Checks that the partition is about this root hash, and signed by somebody who is trusted.
     ///
     /// # Errors
     ///
-    /// [`Error::SignaturePartition`] when it is about another root hash, or states the fingerprint of another
-    /// certificate than the signer's; [`Error::Signature`] when the signature does not hold.
+    /// [`Error::SignaturePartition`] when it is about another root hash, or states the fingerprint
+    /// of another certificate than the signer's; [`Error::Signature`] when the signature does not
+    /// hold.
     pub fn verify<'t>(
         &self,
         root_hash: &RootHash,
@@ -174,3 +172,11 @@ impl SignaturePartition {
 fn malformed(reason: String) -> SignaturePartitionError {
     SignaturePartitionError::Malformed { reason }
 }
+
+const MAX: usize = 4_194_304;
+
+/// The size that `systemd-repart` makes, in bytes.
+const USUAL: usize = 16_384;
+
+/// A partition is whole sectors, which are at most this large, in bytes.
+const UNIT: usize = 4096;

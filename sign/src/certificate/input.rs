@@ -1,35 +1,35 @@
 //! Key and certificate files: bounded reading, and exactly one PEM block or one DER object in each.
 //!
-//! A file that is one DER object, by its own header, is that object, whatever text it may hold. Any other
-//! file with a BEGIN line is PEM (RFC 7468): text may stand in front of the block, white space alone behind
-//! it, and no NUL anywhere; the two labels are the same; there are no headers; lines end with LF, CRLF or
-//! CR, and are of one width but for the last (an empty one may stand in front of END). A second BEGIN,
-//! wherever it stands, is a second block. A block that may stand beside the one looked for is as well formed.
+//! A file that is one DER object, by its own header, is that object, whatever text is inside. Any
+//! other file with a BEGIN line is PEM (RFC 7468). Text may stand in front of the block, white
+//! space alone behind it, and no NUL anywhere. The two labels are equal and there are no headers.
+//! Lines end with LF, CRLF or CR and have one width, but for the last (an empty one may stand in
+//! front of END). A second BEGIN is a second block, wherever it stands. A block that may stand
+//! beside the one looked for must be as well formed.
 //!
 //! Every buffer here may hold a secret, so every one is wiped; that is why the PEM decoder writes
-//! into a buffer of ours. What the bytes mean is the business of `key` and `certificate`.
+//! into a buffer of ours. What the bytes mean is the business of `Certificate` and `PrivateKey`.
 
 use std::io::{self, Read};
 
 use der::pem;
+use verity::internals::to_u64;
 use zeroize::Zeroizing;
 
 use crate::error::InputError;
 
 /// Key and certificate files are at most this long, in bytes.
-pub const MAX_KEY_BYTES: u64 = 65_536;
+pub const MAX_KEY_BYTES: u64 = to_u64(MAX);
 
-const MAX: usize = 65_536;
-
-/// One object out of a file, in DER, with the PEM label if there was one.
+/// One object out of a file, in DER, with the PEM label if it had one.
 pub(crate) struct Object {
     pub(crate) label: Option<String>,
     pub(crate) der: Zeroizing<Vec<u8>>,
 }
 
-/// Reads a whole file, but never more than one byte over the limit.
+/// Reads a whole file, and of a file that is too large one byte over the limit.
 pub(crate) fn read_bounded(mut reader: impl Read) -> Result<Zeroizing<Vec<u8>>, InputError> {
-    // Of its final size from the start: a vector that grows leaves copies of a secret behind.
+    // The final size from the start: a vector that grows leaves copies of a secret behind.
     let mut buffer = Zeroizing::new(vec![0; MAX + 1]);
     let mut length = 0;
     while let Some(free) = buffer.get_mut(length..).filter(|free| !free.is_empty()) {
@@ -63,7 +63,7 @@ pub(crate) fn single_object(file: &[u8], ignored: Option<&str>) -> Result<Object
     });
     match wanted.as_slice() {
         [block] => {
-            // What is ignored must be whole, or it could swallow anything.
+            // A block that is ignored must be whole, or it could swallow anything.
             beside.into_iter().try_for_each(|block| decode(block).map(drop))?;
             decode(block)
         }
@@ -85,30 +85,18 @@ pub(crate) fn certificate_object(file: &[u8]) -> Result<Object, InputError> {
     }
 }
 
-/// The one object is of another kind.
+/// The error for an object of another kind.
 pub(crate) fn wrong_label(label: &str, expected: &'static str) -> InputError {
     InputError::WrongLabel { label: known(label.as_bytes()).to_owned(), expected }
 }
 
-/// What a message may say of a label: in a damaged file anything may stand there, a secret too.
+/// The label as a message may repeat it: in a damaged file a secret may stand in its place.
 fn known(label: &[u8]) -> &'static str {
-    const KNOWN: [&str; 10] = [
-        "CERTIFICATE",
-        "CERTIFICATE REQUEST",
-        "CMS",
-        "EC PARAMETERS",
-        "EC PRIVATE KEY",
-        "ENCRYPTED PRIVATE KEY",
-        "PKCS7",
-        "PRIVATE KEY",
-        "PUBLIC KEY",
-        "RSA PRIVATE KEY",
-    ];
-    KNOWN.into_iter().find(|known| known.as_bytes() == label).unwrap_or("another")
+    KNOWN_LABELS.into_iter().find(|known| known.as_bytes() == label).unwrap_or("another")
 }
 
-/// Whether this is a SEQUENCE that ends where the file ends. No file up to the limit needs a length of three
-/// bytes.
+/// Whether this is a SEQUENCE that ends where the file ends. No file up to the limit needs a length
+/// of three bytes.
 fn is_der_object(file: &[u8]) -> bool {
     let (header, length) = match file {
         [0x30, short @ 0..=0x7f, ..] => (2, usize::from(*short)),
@@ -154,7 +142,8 @@ fn pem_blocks(file: &[u8]) -> Vec<Block<'_>> {
         .collect()
 }
 
-/// The label; of the one block that counts it is the decoder's own reading of it that does.
+/// The label, for messages and for blocks to ignore. Of the block that counts, the decoder reads
+/// it.
 fn label(block: &[u8]) -> &[u8] {
     let line = block.get(BEGIN.len()..).unwrap_or_default();
     let end = line.iter().position(|byte| matches!(byte, b'-' | b'\n' | b'\r'));
@@ -175,7 +164,23 @@ fn decode(block: &Block<'_>) -> Result<Object, InputError> {
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 
-/// Messages name so many blocks.
+/// Labels that a message may repeat.
+const KNOWN_LABELS: [&str; 10] = [
+    "CERTIFICATE",
+    "CERTIFICATE REQUEST",
+    "CMS",
+    "EC PARAMETERS",
+    "EC PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "PKCS7",
+    "PRIVATE KEY",
+    "PUBLIC KEY",
+    "RSA PRIVATE KEY",
+];
+
+const MAX: usize = 65_536;
+
+/// A message names at most this many blocks.
 const MAX_LABELS: usize = 4;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Certificates that lead on from a signer's, by their names. No signature is checked: what a chain
-//! is worth is the business of `trust`.
+//! Whether certificates lead on from a signer's, by their names alone. No signature is checked:
+//! what a chain is worth is the business of `trust`.
 
 use super::Certificate;
 

@@ -1,8 +1,8 @@
 //! X.509 certificates: loading one, and what messages and decisions need from it.
 //!
-//! A certificate here is a name tag for a public key. Where somebody pinned it, nothing is built on its
-//! issuer's signature, its extensions or its dates; the dates are only reported. Chains are the business
-//! of `trust`.
+//! A certificate here is a name tag for a public key. Where a caller has pinned it, the issuer's
+//! signature, the extensions and the dates decide nothing; the dates are only reported. Chains are
+//! the business of `trust`.
 
 pub(crate) mod input;
 mod issuers;
@@ -84,31 +84,31 @@ impl Certificate {
         })
     }
 
-    /// The subject's name, in RFC 4514 form; control characters, and others that are not seen, are escaped.
+    /// The subject's name in RFC 4514 form. Control characters, and others that are not seen, are
+    /// escaped.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// As much of the subject's name as belongs into a line about something else.
+    /// The subject's name, cut off where it would fill a line about something else.
     pub(crate) fn short_subject(&self) -> String {
-        const MOST: usize = 200;
-        match self.subject.char_indices().nth(MOST) {
+        match self.subject.char_indices().nth(MAX_SUBJECT) {
             Some((end, _)) => format!("{}...", &self.subject[..end]),
             None => self.subject.clone(),
         }
     }
 
-    /// The issuer's name, in the same form.
+    /// The issuer's name, in the form of the subject's.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The serial number in hex, as encoded.
+    /// The serial number in hex, with every byte of its encoding.
     pub fn serial(&self) -> &str {
         &self.serial
     }
 
-    /// The certificate itself.
+    /// The certificate in DER.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
@@ -118,7 +118,7 @@ impl Certificate {
         &self.public_key
     }
 
-    /// What kind of public key it holds.
+    /// The kind of its public key.
     pub fn key_type(&self) -> KeyType {
         self.public_key.key_type()
     }
@@ -128,12 +128,12 @@ impl Certificate {
         self.fingerprint
     }
 
-    /// First second of its validity, in unix seconds.
+    /// The first second of its validity, in unix seconds.
     pub fn not_before(&self) -> u64 {
         self.parsed.tbs_certificate().validity().not_before.to_unix_duration().as_secs()
     }
 
-    /// Last second of its validity, in unix seconds.
+    /// The last second of its validity, in unix seconds.
     pub fn not_after(&self) -> u64 {
         self.parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs()
     }
@@ -154,7 +154,7 @@ impl Certificate {
         &self.parsed
     }
 
-    /// The extension of that name, if there is one that can be read.
+    /// The extension subjectKeyIdentifier, if there is one that can be read.
     pub(crate) fn subject_key_identifier(&self) -> Option<SubjectKeyIdentifier> {
         let extension = self.parsed.tbs_certificate().get_extension();
         extension.ok().flatten().map(|(_critical, identifier)| identifier)
@@ -175,22 +175,22 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Whether a certificate is within its dates. Reported, never enforced: the kernel does not look at
-/// them either, and a machine may not know the time.
+/// Whether a certificate is within its dates. This is reported and never enforced: the kernel does
+/// not look at the dates either, and a machine may not know the time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Validity {
-    /// Its time is over.
+    /// The time is after its validity.
     Expired {
-        /// Its last second, in unix seconds.
+        /// The last second of its validity, in unix seconds.
         not_after: u64,
     },
-    /// Its time has not come.
+    /// The time is before its validity.
     NotYetValid {
-        /// Its first second, in unix seconds.
+        /// The first second of its validity, in unix seconds.
         not_before: u64,
     },
-    /// Within its dates.
+    /// The time is within its validity.
     Valid,
 }
 
@@ -238,3 +238,6 @@ impl fmt::Debug for Fingerprint {
 fn malformed(error: der::Error) -> CertificateError {
     CertificateError::Malformed { reason: error.to_string() }
 }
+
+/// A line about something else shows at most this many characters of a name.
+const MAX_SUBJECT: usize = 200;

@@ -1,7 +1,7 @@
-//! Public keys: which ones are accepted, and whether a raw signature is theirs.
+//! Public keys: which ones are accepted, and whether a raw signature is by one of them.
 //!
-//! RSA is verified by ring, ECDSA by the crates of the two curves, since ring does not know all
-//! digests for both. What a signature covers and who is trusted is the business of `verify`.
+//! ring verifies RSA. The crates of the two curves verify ECDSA, since ring does not have every
+//! digest for both. What a signature covers and who is trusted is the business of `signature`.
 
 use std::fmt;
 
@@ -11,6 +11,7 @@ use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
 use ecdsa::signature::hazmat::PrehashVerifier;
 use ring::signature::{self, RsaParameters, UnparsedPublicKey};
+use verity::internals::to_len;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::ToBeSigned;
@@ -30,7 +31,7 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`Error::Certificate`] when it is none, or of a kind that is not supported.
+    /// [`Error::Certificate`] when it is not a public key, or of a kind that is not supported.
     pub fn from_spki_der(der: &[u8]) -> Result<PublicKey, Error> {
         let info = SubjectPublicKeyInfoOwned::from_der(der).map_err(malformed)?;
         Ok(PublicKey::from_info(&info)?)
@@ -50,13 +51,13 @@ impl PublicKey {
         }
     }
 
-    /// From RSAPublicKey in DER. The limits are those for a private key: ring would verify with more,
-    /// but nothing here makes them.
+    /// Reads RSAPublicKey in DER. The limits are those for a private key: ring would verify with
+    /// other keys too, but nothing here makes them.
     pub(crate) fn rsa(der: &[u8]) -> Result<PublicKey, CertificateError> {
         let key = RsaPublicKey::from_der(der).map_err(malformed)?;
         let modulus = key.modulus.as_bytes();
         let leading = modulus.first().map_or(0, |first| first.leading_zeros());
-        let bits = (modulus.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or(0));
+        let bits = (modulus.len() * 8).saturating_sub(to_len(leading.into()));
         let key_type = KeyType::rsa(bits).ok_or_else(|| unsupported(format!("RSA {bits} bits")))?;
         if modulus.last().is_none_or(|last| last % 2 == 0) {
             return Err(unsupported("RSA with an even modulus".to_owned()));
@@ -71,7 +72,7 @@ impl PublicKey {
         }
     }
 
-    /// From an uncompressed point. Whether it lies on the curve is found out when it is used.
+    /// Takes an uncompressed point. Whether it lies on the curve shows when it is used.
     pub(crate) fn ecdsa(
         curve: Option<ObjectIdentifier>,
         point: &[u8],
@@ -138,7 +139,7 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
-/// RSAPublicKey in DER, from its two numbers.
+/// Makes RSAPublicKey in DER from its two numbers.
 #[cfg_attr(not(feature = "pkcs11"), expect(dead_code, reason = "tokens give the numbers alone"))]
 pub(crate) fn rsa_public_key_der(modulus: &[u8], exponent: &[u8]) -> der::Result<Vec<u8>> {
     RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? }.to_der()

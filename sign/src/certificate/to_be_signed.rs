@@ -6,7 +6,7 @@ use der::{Encode, Sequence};
 
 use crate::algorithm::SignatureDigest;
 
-/// What a [`Signer`](crate::Signer) signs: some content, and the digest that its signature goes by.
+/// What a [`Signer`](crate::Signer) signs: some content, and the digest that the signature uses.
 ///
 /// Some signers take the content, some its digest, some the digest in PKCS#1's envelope; all three
 /// lead to the same signature.
@@ -21,12 +21,12 @@ impl ToBeSigned {
         ToBeSigned { content: content.to_vec(), digest }
     }
 
-    /// The bytes themselves: a root hash in hex, or a manifest.
+    /// The content: a root hash in hex, or the bytes of a manifest.
     pub fn content(&self) -> &[u8] {
         &self.content
     }
 
-    /// Which digest the signature goes by.
+    /// The digest that the signature uses.
     pub fn digest_algorithm(&self) -> SignatureDigest {
         self.digest
     }
@@ -36,8 +36,8 @@ impl ToBeSigned {
         self.digest.hash(&self.content)
     }
 
-    /// The digest in PKCS#1's DigestInfo (RFC 8017 9.2): what an RSA signer pads and signs that does
-    /// not know of digests, such as PKCS#11's mechanism CKM_RSA_PKCS.
+    /// The content's digest in PKCS#1's DigestInfo (RFC 8017 9.2). An RSA signer that does not know
+    /// of digests, such as PKCS#11's mechanism CKM_RSA_PKCS, pads and signs this.
     ///
     /// # Panics
     ///

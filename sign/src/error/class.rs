@@ -12,20 +12,20 @@ pub enum Class {
     Io,
     /// A key or certificate is unfit, or the two do not belong together.
     Key,
-    /// Larger than the format allows.
+    /// The input is larger than the format allows.
     Limit,
-    /// Well-formed and authentic, and forbidden.
+    /// The input is well formed and authentic, and forbidden.
     Policy,
     /// The signature does not hold for this content.
     Signature,
-    /// Signed by nobody who is trusted here.
+    /// Nobody who is trusted here has signed.
     Trust,
-    /// Well-formed, and not supported here.
+    /// The input is well formed, and not supported here.
     Unsupported,
 }
 
 impl Class {
-    /// The name used in machine-readable output.
+    /// The name in machine-readable output.
     pub fn name(self) -> &'static str {
         match self {
             Class::Format => "format",

@@ -6,7 +6,7 @@ use super::Class;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// A value is well-formed and wrong.
+    /// A value is well formed and wrong.
     #[error("manifest field {field}: {reason}")]
     Field {
         /// Which key, with dots between levels.
@@ -14,21 +14,22 @@ pub enum ManifestError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Not JSON, or not these keys with values of these types.
+    /// It is not JSON, or not these keys with values of these types.
     #[error("malformed manifest: {reason}")]
     Malformed {
-        /// What the decoder met.
+        /// What the decoder says.
         reason: String,
     },
-    /// The same values in other bytes than the format prescribes.
+    /// The values are in other bytes than the format prescribes.
     #[error("the manifest is not in its canonical form (byte {offset})")]
     NotCanonical {
-        /// First byte that differs from the canonical form.
+        /// The first byte that differs from the canonical form.
         offset: usize,
     },
     /// The hash device's superblock region is not the one the manifest binds.
     #[error(
-        "the superblock or the padding after it is not the one in the manifest (SHA-256 expected {expected}, actual {actual})"
+        "the superblock or the padding after it is not the one in the manifest (SHA-256 expected \
+         {expected}, actual {actual})"
     )]
     Superblock {
         /// SHA-256 in the manifest, in hex.
@@ -39,20 +40,20 @@ pub enum ManifestError {
     /// The superblock region given is not as long as the layout says.
     #[error("the superblock region is {expected} bytes, {actual} are given")]
     SuperblockSize {
-        /// Its length by the layout, in bytes.
+        /// The length by the layout, in bytes.
         expected: u64,
         /// The length given, in bytes.
         actual: u64,
     },
-    /// Larger than any manifest.
+    /// It is larger than any manifest.
     #[error("the manifest is {actual} bytes; at most {limit} are accepted")]
     TooLarge {
-        /// Its size, in bytes.
+        /// The size, in bytes.
         actual: usize,
         /// The largest size accepted, in bytes.
         limit: usize,
     },
-    /// A manifest of a later format.
+    /// The manifest is of a later format.
     #[error("manifest version {actual} is not supported; 1 is expected")]
     Version {
         /// The version found.
@@ -75,36 +76,36 @@ impl ManifestError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// The manifest's time is over.
+    /// The manifest has expired.
     #[error("the manifest is valid until {not_after} (unix seconds), it is {now} now")]
     Expired {
-        /// Last second at which it counts, in unix seconds.
+        /// The last second in which it counts, in unix seconds.
         not_after: u64,
         /// The caller's time, in unix seconds.
         now: u64,
     },
-    /// A version that no other can follow.
+    /// The version is one that no other can follow.
     #[error("image {name:?} has version 18446744073709551615, which no newer one could follow")]
     LastVersion {
         /// The image's name.
         name: String,
     },
-    /// An older version than one that was accepted.
+    /// The version is older than one that was accepted.
     #[error("image {name:?} has version {version}, but version {newest} was accepted before")]
     Rollback {
         /// The image's name.
         name: String,
-        /// Its version.
+        /// The image's version.
         version: u64,
         /// The newest accepted one.
         newest: u64,
     },
-    /// The version that was accepted, of another image.
+    /// The version was accepted before, of another image.
     #[error("image {name:?} version {version} was accepted before with another root hash")]
     SameVersion {
         /// The image's name.
         name: String,
-        /// Its version.
+        /// The image's version.
         version: u64,
     },
 }
@@ -113,19 +114,19 @@ pub enum PolicyError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// Not JSON, or not these keys with values of these types.
+    /// It is not JSON, or not these keys with values of these types.
     #[error("malformed state: {reason}")]
     Malformed {
-        /// What the decoder met.
+        /// What the decoder says.
         reason: String,
     },
-    /// The same values in other bytes than the format prescribes.
+    /// The values are in other bytes than the format prescribes.
     #[error("the state is not in its canonical form (byte {offset})")]
     NotCanonical {
-        /// First byte that differs from the canonical form.
+        /// The first byte that differs from the canonical form.
         offset: usize,
     },
-    /// A state of a later format.
+    /// The state is of a later format.
     #[error("state version {actual} is not supported; 1 is expected")]
     Version {
         /// The version found.

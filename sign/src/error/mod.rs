@@ -3,8 +3,8 @@
 //! The classes are for programs (an exit code, a field in JSON), the messages for people. Messages
 //! hold values, never secrets and never file names: the caller who opened the file adds its name.
 //!
-//! Every error that [`Error`] wraps stands here and holds texts and numbers only, so this room knows
-//! no other one but `algorithm`. An error that only one function returns stands beside that one.
+//! Every error that [`Error`] wraps stands here and holds texts and numbers only, so this room
+//! knows no other room than `algorithm`. Other errors stand beside the functions that return them.
 
 mod class;
 mod key;
@@ -24,7 +24,7 @@ pub use self::pkcs11::Pkcs11Error;
 pub(crate) use self::quoted::quoted;
 pub use self::signature::{SignatureError, SignerError, SigningError};
 
-/// Everything that this crate refuses.
+/// Why this crate refuses something.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -14,19 +14,19 @@ pub enum SignaturePartitionError {
         /// The signer's.
         expected: String,
     },
-    /// Not the JSON of a signature partition.
+    /// It is not the JSON of a signature partition.
     #[error("no signature partition: {reason}")]
     Malformed {
-        /// What the decoder met.
+        /// What the decoder says.
         reason: String,
     },
-    /// Another spelling than systemd's own.
+    /// The spelling is another than systemd's own.
     #[error("the JSON of the signature partition is not in its one spelling (byte {offset})")]
     NotCanonical {
-        /// First byte that differs.
+        /// The first byte that differs.
         offset: usize,
     },
-    /// Something is behind its end, such as what was in the partition before.
+    /// Something follows its end, such as an earlier content of the partition.
     #[error("byte {offset}, behind the JSON of the signature partition, is not NUL")]
     Padding {
         /// The first such byte.
@@ -40,10 +40,10 @@ pub enum SignaturePartitionError {
         /// What was looked for.
         expected: String,
     },
-    /// Longer than systemd reads.
+    /// It is longer than systemd reads.
     #[error("the signature partition is longer than {limit} bytes")]
     TooLarge {
-        /// The most, in bytes.
+        /// The largest size accepted, in bytes.
         limit: usize,
     },
 }

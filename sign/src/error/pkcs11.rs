@@ -16,21 +16,21 @@ pub enum Pkcs11Error {
         /// What went wrong.
         reason: String,
     },
-    /// None, or more than one.
+    /// No key is meant, or more than one.
     #[error("{actual} private keys on the token are meant where one is expected (object=, id=)")]
     NotOneKey {
-        /// How many.
+        /// How many are meant.
         actual: usize,
     },
-    /// None, or more than one.
+    /// No token is meant, or more than one.
     #[error("{actual} tokens are meant where one is expected (the module knows: {seen})")]
     NotOneToken {
-        /// How many.
+        /// How many are meant.
         actual: usize,
         /// The labels of all tokens.
         seen: String,
     },
-    /// Something else that the token says.
+    /// The token says something else.
     #[error("the token: {reason}")]
     Operation {
         /// What it says.
@@ -39,12 +39,13 @@ pub enum Pkcs11Error {
     /// The PIN is wrong.
     #[error("the token refuses the PIN")]
     Pin,
-    /// No more PIN is taken.
+    /// The token takes no more PINs.
     #[error(
-        "the token's PIN is locked after too many wrong ones: unlock or reset it with the token's own tools"
+        "the token's PIN is locked after too many wrong ones: unlock or reset it with the token's \
+         own tools"
     )]
     PinLocked,
-    /// A key of a kind that is not supported.
+    /// The key is of a kind that is not supported.
     #[error(
         "unsupported key on the token ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384 are \
          supported"

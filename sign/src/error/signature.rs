@@ -5,29 +5,30 @@ use std::fmt;
 use super::Class;
 use crate::algorithm::{KeyType, SignatureDigest};
 
-/// What a [`Signer`](crate::Signer) says when it cannot sign: any error.
+/// The error of a [`Signer`](crate::Signer) that cannot sign, of any type.
 pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a signature could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SigningError {
-    /// What came back is no signature by the certificate's key over what was to be signed.
+    /// The signer returned something else than a signature by the certificate's key over what was
+    /// to be signed.
     #[error(
-        "the raw signature ({actual} bytes) is not by the certificate's key ({key}, {subject}) over \
-         this content with {digest}"
+        "the raw signature ({actual} bytes) is not by the certificate's key ({key}, {subject}) \
+         over this content with {digest}"
     )]
     NotByCertificate {
-        /// Its size, in bytes.
+        /// The size of what was returned, in bytes.
         actual: usize,
-        /// The digest that it was to go by.
+        /// The digest that the signature was to use.
         digest: SignatureDigest,
         /// The certificate's key.
         key: KeyType,
         /// The certificate's subject, at most its first 200 characters.
         subject: String,
     },
-    /// The finished message does not verify, so it is not handed out.
+    /// The finished message does not verify, so it is kept back.
     #[error("the new signature failed its own check: {reason}")]
     SelfCheck {
         /// What the verifier said.
@@ -45,7 +46,7 @@ pub enum SignatureError {
     /// The signature algorithm does not fit the trusted key.
     #[error("signature algorithm {algorithm} with {digest} does not fit the signer's {key} key")]
     AlgorithmMismatch {
-        /// Object identifier of the signature algorithm.
+        /// The object identifier of the signature algorithm.
         algorithm: String,
         /// The digest it is used with.
         digest: SignatureDigest,
@@ -61,7 +62,7 @@ pub enum SignatureError {
     /// The content type is not id-data.
     #[error("content type {actual} is signed where data is expected")]
     ContentType {
-        /// Object identifier found.
+        /// The object identifier found.
         actual: String,
     },
     /// Certificate revocation lists travel with it.
@@ -73,19 +74,19 @@ pub enum SignatureError {
     /// The signed bytes are inside.
     #[error("the signature embeds its content; it must be detached")]
     EmbeddedContent,
-    /// No bytes at all.
+    /// There are no bytes at all.
     #[error("the signature is empty")]
     Empty,
     /// The embedded certificates are not the trusted signer's and those that lead on from it.
     #[error("the signature embeds a certificate that is not the trusted signer's own")]
     ForeignCertificate,
-    /// Not DER, or not this structure.
+    /// The bytes are not DER, or not this structure.
     #[error("malformed signature: {reason}")]
     Malformed {
-        /// What the decoder met.
+        /// What the decoder says.
         reason: String,
     },
-    /// The signature is by the trusted key, or claims to be, and not over this content.
+    /// The signature is by the trusted key, or claims to be, but not over this content.
     #[error("the signature does not match the {content}{}", Hint(*signed_instead))]
     Mismatch {
         /// What was checked: "root hash", "manifest" or "content".
@@ -93,22 +94,22 @@ pub enum SignatureError {
         /// What the trusted key did sign, if it is a well-known mistake.
         signed_instead: Option<&'static str>,
     },
-    /// Parsed, but its bytes are not the one encoding that DER allows.
+    /// It can be read, but its bytes are not the one encoding that DER allows.
     #[error("the signature is not canonical DER (byte {offset})")]
     NotCanonical {
-        /// First byte that differs from the canonical encoding.
+        /// The first byte that differs from the canonical encoding.
         offset: usize,
     },
-    /// Another CMS type.
+    /// The message is of another CMS type.
     #[error("a CMS message of type {actual} where signed data is expected")]
     NotSignedData {
-        /// Object identifier found.
+        /// The object identifier found.
         actual: String,
     },
     /// The caller trusts no certificate.
     #[error("no trusted certificate is given")]
     NothingTrusted,
-    /// PEM text.
+    /// It is PEM text.
     #[error("the signature is PEM text; it must be DER (openssl: -outform DER)")]
     Pem,
     /// Signed attributes are present.
@@ -119,16 +120,16 @@ pub enum SignatureError {
         "the signature has S/MIME capabilities, which the kernel refuses (openssl: use -noattr)"
     )]
     SmimeCapabilities,
-    /// Not exactly one signer.
+    /// There is not exactly one signer.
     #[error("{actual} signers where exactly one is expected")]
     Signers {
         /// How many there are.
         actual: usize,
     },
-    /// Larger than the kernel reads.
+    /// It is larger than the kernel reads.
     #[error("the signature is {actual} bytes; at most {limit} are accepted")]
     TooLarge {
-        /// Its size, in bytes.
+        /// The size, in bytes.
         actual: usize,
         /// The largest size accepted, in bytes.
         limit: usize,
@@ -136,7 +137,7 @@ pub enum SignatureError {
     /// More certificates are embedded than any chain needs.
     #[error("the signature embeds {actual} certificates; at most {limit} are accepted")]
     TooManyCertificates {
-        /// How many.
+        /// How many there are.
         actual: usize,
         /// The most that are accepted.
         limit: usize,
@@ -144,7 +145,7 @@ pub enum SignatureError {
     /// Something follows the message.
     #[error("{count} bytes follow the signature")]
     TrailingBytes {
-        /// How many.
+        /// How many bytes.
         count: usize,
     },
     /// No trusted certificate has this subject key identifier.
@@ -156,9 +157,9 @@ pub enum SignatureError {
     /// No trusted certificate has this issuer and serial number.
     #[error("signed by an untrusted certificate (issuer {issuer}, serial {serial})")]
     UnknownSigner {
-        /// Issuer of the signer's certificate, as the signature names it.
+        /// The issuer of the signer's certificate, as the signature names it.
         issuer: String,
-        /// Its serial number in hex.
+        /// The serial number in hex.
         serial: String,
     },
     /// Unsigned attributes are present.
@@ -167,13 +168,13 @@ pub enum SignatureError {
     /// A digest or signature algorithm that is not accepted.
     #[error("unsupported algorithm {actual} in the signature")]
     UnsupportedAlgorithm {
-        /// Object identifier found, and what is wrong with it.
+        /// The object identifier found, and what is wrong with it.
         actual: String,
     },
     /// The embedded certificates are not sorted, as DER has it.
     #[error(
-        "the embedded certificates are not in the order of DER, as openssl smime leaves them (sign with \
-         openssl cms -certfile, or verity sign --chain)"
+        "the embedded certificates are not in the order of DER, as openssl smime leaves them (sign \
+         with openssl cms -certfile, or verity sign --chain)"
     )]
     UnsortedCertificates,
     /// A structure version that does not go with the rest.

@@ -1,4 +1,5 @@
-//! The algorithms that the kernel's parsers know by their object identifiers, and what to do by them.
+//! The algorithms that the kernel's parsers know by their object identifiers, and what to do by
+//! them.
 //!
 //! The lists are those of Linux 6.12, with the release that added each entry, for the report.
 

@@ -1,4 +1,5 @@
-//! BER as the kernel's decoder reads it (`lib/asn1_decoder.c`), which is neither all of BER nor DER.
+//! BER as the kernel's decoder reads it (`lib/asn1_decoder.c`), which is neither all of BER nor
+//! DER.
 //!
 //! Lengths need not be minimal, may be indefinite, and have two octets at the most. A constructed
 //! tag is also taken without its bit. What follows the outermost element is not looked at. An

@@ -1,8 +1,8 @@
 //! A PKCS#7 message as the kernel's parser reads it (`pkcs7.asn1`, `pkcs7_parser.c`).
 //!
-//! The kernel stops at its first error. Here only a broken encoding ends the reading; everything else
-//! is a finding, and reading goes on, so that one report names all that must change. The findings
-//! stand in the order in which the kernel meets them.
+//! The kernel stops at its first error. Here only a broken encoding ends the reading; everything
+//! else is a finding, and reading goes on, so that one report names all that must change. The
+//! findings stand in the order in which the kernel meets them.
 
 use const_oid::ObjectIdentifier;
 

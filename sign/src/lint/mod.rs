@@ -1,19 +1,20 @@
 //! Would a Linux kernel take this signature of a root hash? A prediction, point by point.
 //!
-//! The kernel says little when it refuses a signature: an error, and often no word. This module reads
-//! a PKCS#7 message as the kernel does and names everything that the kernel would refuse, in the
-//! kernel's order and with the kernel's error. It is lenient where the kernel is: BER, bytes behind
-//! the message, signed attributes, several signers. So **nothing here vouches for anything**: a
-//! [`Report`] or a [`Prediction`] cannot become trust. The crate's own verification
+//! The kernel says little when it refuses a signature: an error, and often no word. This module
+//! reads a PKCS#7 message as the kernel does and names everything that the kernel would refuse, in
+//! the kernel's order and with the kernel's error. It is lenient where the kernel is: BER, bytes
+//! behind the message, signed attributes, several signers. So **nothing here vouches for
+//! anything**: a [`Report`] or a [`Prediction`] cannot become trust. The crate's own verification
 //! ([`verify_root_hash`](crate::verify_root_hash)) knows nothing of this module and refuses most of
 //! what it tolerates.
 //!
 //! The model is Linux 6.12 as Debian has it (6.12.117), with every algorithm that its parsers know,
 //! but built without GOST and SM3. The sources are its `crypto/asymmetric_keys/`,
-//! `lib/asn1_decoder.c`, `certs/system_keyring.c` and `drivers/md/dm-verity-verify-sig.c`. Blacklists
-//! of keys are not modelled. `cli/tests/kernel` compares the model with a real kernel, over more than
-//! a thousand signatures in each run, made by every tool at hand and changed by hand and at random:
-//! both must give the same error, and the kernel's log the words that the model says.
+//! `lib/asn1_decoder.c`, `certs/system_keyring.c` and `drivers/md/dm-verity-verify-sig.c`.
+//! Blacklists of keys are not modelled. `cli/tests/kernel` compares the model with a real kernel,
+//! over more than a thousand signatures in each run, made by every tool at hand and changed by hand
+//! and at random: both must give the same error, and the kernel's log the words that the model
+//! says.
 //!
 //! ```
 //! use verity_sign::lint::{Accepted, EnrolledCertificate, Lint};
@@ -81,7 +82,8 @@ pub enum Prediction {
 /// `keyring` what was given to the kernel as certificates. Of several keys with one name, the first
 /// one counts.
 ///
-/// `add_key` refuses an empty signature, and one that is longer than a user key may be, with EINVAL.
+/// `add_key` refuses an empty signature, and one that is longer than a user key may be, with
+/// EINVAL.
 pub fn predict(signature: &[u8], root_hash: &str, keyring: &[EnrolledCertificate]) -> Prediction {
     let report = Lint::new().root_hash(root_hash).keyring(keyring).run(signature);
     match report.error() {
@@ -125,7 +127,8 @@ impl<'a> Lint<'a> {
         Lint { keyring: Some(keyring), platform: true, ..self }
     }
 
-    /// The time (unix seconds), to tell of certificates that have expired. The kernel does not mind.
+    /// The time (unix seconds), to tell of certificates that have expired. The kernel does not
+    /// mind.
     #[must_use]
     pub fn now(self, now: u64) -> Lint<'a> {
         Lint { now: Some(now), ..self }
@@ -136,8 +139,8 @@ impl<'a> Lint<'a> {
         let mut findings = Findings::new();
         self.check_size(signature, &mut findings);
         if self.root_hash.is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_uppercase())) {
-            let words = "the root hash is in upper case, and the kernel takes the text of the table \
-                         as it is; verity writes and signs lower case";
+            let words = "the root hash is in upper case, and the kernel takes the text of the \
+                         table as it is; verity writes and signs lower case";
             findings.push(Point::warn("signed-text", words));
         }
         let Some(message) = message::read(signature, &mut findings) else {

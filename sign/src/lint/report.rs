@@ -77,9 +77,9 @@ impl Point {
     }
 
     /// The beginning of the line that the kernel writes into its log about this point, if it writes
-    /// one. What would follow are numbers that differ between releases. `PKCS7: Unknown OID` makes no
-    /// point: the kernel logs it for every identifier that its release does not know, whether that
-    /// matters or not.
+    /// one. What would follow are numbers that differ between releases. `PKCS7: Unknown OID` makes
+    /// no point: the kernel logs it for every identifier that its release does not know, whether
+    /// that matters or not.
     pub fn kernel_message(&self) -> Option<&str> {
         Some(&*self.kernel_message).filter(|message| !message.is_empty())
     }
@@ -234,8 +234,8 @@ impl Report {
         &self.points
     }
 
-    /// The first Linux release that could take it, as far as it depends on the message: the algorithms,
-    /// and that dm-verity looks at signatures at all.
+    /// The first Linux release that could take it, as far as it depends on the message: the
+    /// algorithms, and that dm-verity looks at signatures at all.
     pub fn since(&self) -> String {
         self.since.to_string()
     }

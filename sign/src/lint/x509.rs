@@ -1,8 +1,8 @@
 //! Certificates as the kernel's parser reads them (`x509.asn1`, `x509_cert_parser.c`,
 //! `x509_public_key.c`): what makes it refuse one, and the identifiers by which it finds one.
 //!
-//! Validity, key usage and extended key usage must decode, but the kernel does not look at them when
-//! it verifies a signature.
+//! Validity, key usage and extended key usage must decode, but the kernel does not look at them
+//! when it verifies a signature.
 
 use const_oid::ObjectIdentifier;
 
@@ -132,8 +132,8 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Whether this key made the certificate's signature. `None` where that is not modelled, or takes
-    /// too much work.
+    /// Whether this key made the certificate's signature. `None` where that is not modelled, or
+    /// takes too much work.
     pub(super) fn signed_by(
         &self,
         key: &PublicKey<'_>,
@@ -254,8 +254,8 @@ pub(super) fn name_text(content: &[u8]) -> String {
     }
 }
 
-/// The first and last second of the validity. A period with one end only ends where it begins, as in
-/// the kernel's decoder.
+/// The first and last second of the validity. A period with one end only ends where it begins, as
+/// in the kernel's decoder.
 fn validity(reader: &mut Reader<'_>) -> Result<(i64, i64)> {
     let sequence = reader.open(tag::SEQUENCE)?;
     if reader.at_end() {

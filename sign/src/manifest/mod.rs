@@ -1,9 +1,9 @@
 //! Manifest version 1: everything about an image that a verifier must not take from a superblock.
 //!
-//! A [`Manifest`] is canonical and agrees with itself, but anybody can write one. What makes it count
-//! is [`Manifest::verify`], and only the [`VerifiedManifest`] that it returns hands out
-//! [`TrustedParams`](verity::TrustedParams). Bytes are in `wire`, every one of them described in
-//! docs/FORMAT.md.
+//! A [`Manifest`] is canonical and agrees with itself, but anybody can write one. It counts once
+//! [`Manifest::verify`] has accepted it, and only the [`VerifiedManifest`] which that returns hands
+//! out [`TrustedParams`](verity::TrustedParams). Bytes are in `wire`; docs/FORMAT.md describes
+//! every one of them.
 
 mod verified;
 mod wire;
@@ -11,18 +11,16 @@ mod wire;
 use std::ops::Range;
 
 use ring::digest;
+use verity::internals::to_u64;
 use verity::{FecArea, FecError, HashArea, Params, RootHash};
 
 pub use self::verified::VerifiedManifest;
-
 use crate::error::{Error, ManifestError};
 use crate::signature::verify_named;
 use crate::trust::Trust;
 
 /// Manifests are at most this long, in bytes.
-pub const MAX_MANIFEST_BYTES: u64 = 16_384;
-
-const MAX: usize = 16_384;
+pub const MAX_MANIFEST_BYTES: u64 = to_u64(MAX);
 
 /// Which image a manifest is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,8 +32,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// `name` says which image it is (1 to 128 bytes), `version` orders its releases, `label` is for
-    /// people (0 to 256 bytes), `size_bytes` is the size of the image file.
+    /// `name` says which image it is (1 to 128 bytes), `version` orders its releases, `label` is
+    /// for people (0 to 256 bytes), `size_bytes` is the size of the image file.
     ///
     /// # Errors
     ///
@@ -57,12 +55,12 @@ impl Image {
         &self.name
     }
 
-    /// Orders the releases of one name.
+    /// The version, which orders the releases of one name.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// A text for people; may be empty.
+    /// A text for people. It may be empty.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -73,8 +71,8 @@ impl Image {
     }
 }
 
-/// Where an image's parity for forward error correction lies: on the hash device, unless whoever uses the manifest
-/// knows that it was put elsewhere.
+/// Where an image's parity for forward error correction lies: on the hash device, unless the user
+/// of the manifest knows that it was put elsewhere.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Fec {
     fec_roots: u32,
@@ -83,8 +81,8 @@ pub struct Fec {
 }
 
 impl Fec {
-    /// `fec_roots` parity bytes per codeword (2 to 24), parity from `offset_bytes` of its device on,
-    /// covering `fec_blocks` blocks.
+    /// Parity with `fec_roots` bytes per codeword (2 to 24) that starts at `offset_bytes` of its
+    /// device and covers `fec_blocks` blocks.
     ///
     /// # Errors
     ///
@@ -134,8 +132,8 @@ impl From<&FecArea> for Fec {
     }
 }
 
-/// A manifest that follows the format and agrees with itself. **Nothing here is authenticated**: its
-/// values may be shown, and trusted only once [`Manifest::verify`] has accepted them.
+/// A manifest that follows the format and agrees with itself. **Nothing here is authenticated**:
+/// the values may be shown, and trusted only once [`Manifest::verify`] has accepted them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Manifest {
     image: Image,
@@ -150,9 +148,9 @@ pub struct Manifest {
 impl Manifest {
     /// A manifest for an image that was just built.
     ///
-    /// `superblock_region` is given exactly if the hash area has a superblock: the bytes of the hash
-    /// device from the superblock to the tree, padding included (`hash_area.offset()` up to
-    /// `hash_area.tree_range().start`).
+    /// `superblock_region` must be given exactly if the hash area has a superblock. It is the bytes
+    /// of the hash device from the superblock to the tree, padding included (`hash_area.offset()`
+    /// up to `hash_area.tree_range().start`).
     ///
     /// # Errors
     ///
@@ -181,7 +179,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The same with error correction.
+    /// Adds error correction.
     ///
     /// # Errors
     ///
@@ -191,7 +189,7 @@ impl Manifest {
         Ok(Manifest { fec: Some(fec), ..self })
     }
 
-    /// The same, counting until and including `not_after` (unix seconds).
+    /// Sets the last second in which the manifest counts (unix seconds).
     #[must_use]
     pub fn with_not_after(self, not_after: u64) -> Manifest {
         Manifest { not_after: Some(not_after), ..self }
@@ -208,7 +206,7 @@ impl Manifest {
         Ok(wire::parse(bytes)?)
     }
 
-    /// The manifest's one form: what is signed, and what the file holds.
+    /// The manifest's one form, which is signed and is the content of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         wire::to_bytes(self)
     }
@@ -217,8 +215,8 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`Error::Signature`] when the signature does not hold or is not by a trusted certificate, and
-    /// [`Error::Manifest`] as [`Manifest::parse`].
+    /// [`Error::Signature`] when the signature does not hold or is not by a trusted certificate,
+    /// and [`Error::Manifest`] as [`Manifest::parse`].
     pub fn verify<'t>(
         manifest: &[u8],
         signature: &[u8],
@@ -229,7 +227,7 @@ impl Manifest {
         VerifiedManifest::new(wire::parse(manifest)?, signer)
     }
 
-    /// Which image it is about.
+    /// The image that the manifest is about.
     pub fn image(&self) -> &Image {
         &self.image
     }
@@ -254,8 +252,8 @@ impl Manifest {
         self.superblock_sha256.as_ref()
     }
 
-    /// The bytes of the hash device that `superblock_sha256` covers: from the superblock to the tree.
-    /// Never more than one hash block, so 524288 bytes at most.
+    /// The bytes of the hash device that `superblock_sha256` covers, from the superblock to the
+    /// tree. They are never more than one hash block, so at most 524288 bytes.
     pub fn superblock_region(&self) -> Option<Range<u64>> {
         region(&self.hash_area)
     }
@@ -265,18 +263,18 @@ impl Manifest {
         self.fec.as_ref()
     }
 
-    /// The same as what the library takes.
+    /// Error correction, if there is any, in the type that the library takes.
     pub fn fec_area(&self) -> Option<FecArea> {
         // Checked when the manifest was made or read.
         self.fec.and_then(|fec| fec.area(&self.params, &self.hash_area).ok())
     }
 
-    /// Last second at which it counts, in unix seconds.
+    /// The last second in which the manifest counts, in unix seconds.
     pub fn not_after(&self) -> Option<u64> {
         self.not_after
     }
 
-    /// Everything that can contradict something else. Called for every manifest, made or read.
+    /// Checks everything that can contradict something else, for every manifest, made or read.
     fn check(&self) -> Result<(), ManifestError> {
         let digest_size = self.params.algorithm().digest_size();
         if self.root_hash.digest().size() != digest_size {
@@ -325,7 +323,7 @@ fn region(hash_area: &HashArea) -> Option<Range<u64>> {
 
 fn check_region_size(range: &Range<u64>, region: &[u8]) -> Result<(), ManifestError> {
     let expected = range.end - range.start;
-    let actual = u64::try_from(region.len()).unwrap_or(u64::MAX);
+    let actual = to_u64(region.len());
     match actual == expected {
         true => Ok(()),
         false => Err(ManifestError::SuperblockSize { expected, actual }),
@@ -341,3 +339,5 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 fn field(field: &'static str, reason: String) -> ManifestError {
     ManifestError::Field { field, reason }
 }
+
+const MAX: usize = 16_384;

@@ -1,4 +1,4 @@
-//! A manifest whose signature was checked: the only source of trusted parameters in this crate.
+//! A manifest whose signature was checked. Trusted parameters come from nowhere else in this crate.
 
 use verity::TrustedParams;
 
@@ -35,13 +35,14 @@ impl VerifiedManifest {
         &self.signer
     }
 
-    /// What `verity::Verifier` takes: the parameters, with their origin.
+    /// The parameters with their origin, as `verity::Verifier` takes them.
     pub fn trusted_params(&self) -> &TrustedParams {
         &self.trusted_params
     }
 
     /// Compares the hash device's superblock, and the padding behind it, with the manifest.
-    /// `region` is the content of [`Manifest::superblock_region`]; empty if there is no superblock.
+    /// `region` is the content of [`Manifest::superblock_region`], or empty if there is no
+    /// superblock.
     ///
     /// # Errors
     ///
@@ -59,11 +60,11 @@ impl VerifiedManifest {
         }
     }
 
-    /// Refuses a manifest whose time is over at `now` (unix seconds).
+    /// Refuses a manifest that has expired at `now` (unix seconds).
     ///
     /// # Errors
     ///
-    /// [`Error::Policy`] when it has a `not_after` and `now` is later.
+    /// [`Error::Policy`] when the manifest has a `not_after` and `now` is later.
     pub fn check_not_after(&self, now: u64) -> Result<(), Error> {
         match self.manifest.not_after {
             Some(not_after) if now > not_after => {

@@ -1,7 +1,7 @@
 //! The manifest's bytes: the keys in their order, and the rule that there is one spelling only.
 //!
-//! Reading is decode, check, encode again, compare: whatever serde lets pass (white space, another
-//! order, a missing `null`, an escape too many) does not come out as the same bytes.
+//! Bytes are decoded, checked, encoded again and compared: what serde tolerates (white space,
+//! another order, a missing `null`, a needless escape) does not come out as the same bytes.
 
 use serde::{Deserialize, Serialize};
 use verity::{Algorithm, BlockSize, HashArea, HashType, Params, RootHash, Salt};
@@ -9,9 +9,6 @@ use verity::{Algorithm, BlockSize, HashArea, HashType, Params, RootHash, Salt};
 use super::{Fec, Image, Manifest, field};
 use crate::canonical::first_difference;
 use crate::error::{Error, ManifestError, quoted};
-
-/// The version that this file reads and writes.
-const VERSION: u64 = 1;
 
 // The order of the fields is the order in the file.
 
@@ -216,3 +213,6 @@ fn inner(error: Error) -> ManifestError {
         other => ManifestError::Malformed { reason: other.to_string() },
     }
 }
+
+/// The version that this file reads and writes.
+const VERSION: u64 = 1;

@@ -1,10 +1,11 @@
-//! How a signature looks, and its two halves: what is to be signed, and the envelope around what was.
+//! Making a signature in two halves: what is to be signed, and the message around the raw
+//! signature.
 //!
-//! Between the two anything may happen: a key in memory signs, a token, a service, or a person carries
-//! a digest to a machine without a network. So no private key is known here, and a raw signature is
-//! as good as its check: it must be by the certificate's key over the content, and the finished
-//! message must pass the strict verifier, before it is handed out. (A fault in a signing operation must
-//! not leave the machine as a signature: for RSA it can even betray the key.)
+//! Between the two anything may happen: a key in memory signs, or a token, or a service, or a
+//! person carries a digest to a machine without a network. So no private key is known here, and no
+//! raw signature is trusted: it must be by the certificate's key over the content, and the finished
+//! message must pass the strict verifier before it is handed out. (A fault in a signing operation
+//! must not leave the machine as a signature: for RSA it can even betray the key.)
 
 use cms::signed_data::SignerIdentifier;
 
@@ -15,7 +16,7 @@ use crate::certificate::{Certificate, ToBeSigned, by_issuer, by_key_identifier, 
 use crate::error::{CertificateError, Error, SigningError};
 use crate::trust::MAX_EMBEDDED;
 
-/// The certificate that signatures go by, and the choices that the kernel leaves.
+/// How signatures look: the signer's certificate, and the choices that the kernel leaves.
 ///
 /// ```
 /// use verity_sign::{Certificate, PrivateKey, SignatureBuilder, Signer};
@@ -33,7 +34,8 @@ use crate::trust::MAX_EMBEDDED;
 ///
 /// // ... and here again.
 /// let signature = builder.attach(&to_be_signed, &raw)?;
-/// # assert!(verity_sign::verify_root_hash(&signature, &root_hash, &[builder.certificate().clone()]).is_ok());
+/// # let trusted = [builder.certificate().clone()];
+/// # assert!(verity_sign::verify_root_hash(&signature, &root_hash, &trusted).is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -46,8 +48,8 @@ pub struct SignatureBuilder {
 }
 
 impl SignatureBuilder {
-    /// Signatures that go by this certificate. The digest is SHA-256, or SHA-384 for a P-384 key;
-    /// nothing is embedded, and the signer is named by issuer and serial number.
+    /// Signatures by the key of this certificate. The digest is SHA-256, or SHA-384 for a P-384
+    /// key; nothing is embedded, and the signer is named by issuer and serial number.
     pub fn new(certificate: Certificate) -> SignatureBuilder {
         SignatureBuilder {
             digest: certificate.key_type().default_digest(),
@@ -58,26 +60,27 @@ impl SignatureBuilder {
         }
     }
 
-    /// Goes by this digest instead.
+    /// Uses this digest instead.
     #[must_use]
     pub fn with_digest(self, digest: SignatureDigest) -> SignatureBuilder {
         SignatureBuilder { digest, ..self }
     }
 
-    /// Embeds the certificate in signatures, or does not. The kernel needs it only where the
-    /// signer's issuer is enrolled and not the signer; systemd's own tools embed it.
+    /// Sets whether signatures embed the certificate. The kernel needs it only where the signer's
+    /// issuer is enrolled and the signer is not; systemd's own tools embed it.
     #[must_use]
     pub fn with_embedded_certificate(self, embed_certificate: bool) -> SignatureBuilder {
         SignatureBuilder { embed_certificate, ..self }
     }
 
-    /// Embeds the certificate and these others, which lead from it to one that is trusted. No
-    /// signature among them is checked: who trusts the last one does that.
+    /// Embeds the certificate and these others, which lead from it to one that is trusted. The
+    /// signatures in them are not checked here, but by the verifier that trusts the last one.
     ///
     /// # Errors
     ///
-    /// [`Error::Certificate`] when one is the issuer neither of the certificate nor of another one, or stands there
-    /// twice, and when with the certificate they are more than 8, which verifiers refuse.
+    /// [`Error::Certificate`] when one is the issuer neither of the certificate nor of another one,
+    /// or occurs twice, and when there are more than 8 with the certificate, which verifiers
+    /// refuse.
     pub fn with_chain(self, chain: Vec<Certificate>) -> Result<SignatureBuilder, Error> {
         let (actual, limit) = (chain.len() + 1, MAX_EMBEDDED);
         if actual > limit {
@@ -92,11 +95,12 @@ impl SignatureBuilder {
         Ok(SignatureBuilder { chain, embed_certificate, ..self })
     }
 
-    /// Names the signer by the certificate's subject key identifier, or by issuer and serial number.
+    /// Sets whether signatures name the signer by the certificate's subject key identifier, and not
+    /// by issuer and serial number.
     ///
     /// # Errors
     ///
-    /// [`Error::Certificate`] when the certificate has none.
+    /// [`Error::Certificate`] when the certificate has no subject key identifier.
     pub fn with_subject_key_identifier(
         self,
         subject_key_identifier: bool,
@@ -109,17 +113,17 @@ impl SignatureBuilder {
         Ok(SignatureBuilder { signer_id, ..self })
     }
 
-    /// The certificate.
+    /// The signer's certificate.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// The digest that signatures go by.
+    /// The digest that signatures use.
     pub fn digest(&self) -> SignatureDigest {
         self.digest
     }
 
-    /// What kind of key must sign.
+    /// The kind of key that must sign.
     pub fn key_type(&self) -> KeyType {
         self.certificate.key_type()
     }
@@ -129,28 +133,28 @@ impl SignatureBuilder {
         self.embed_certificate
     }
 
-    /// The certificates that are embedded beside it.
+    /// The certificates that are embedded beside the signer's.
     pub fn chain(&self) -> &[Certificate] {
         &self.chain
     }
 
-    /// Whether signatures name the signer by its subject key identifier.
+    /// Whether signatures name the signer by the subject key identifier.
     pub fn names_subject_key_identifier(&self) -> bool {
         matches!(self.signer_id, SignerIdentifier::SubjectKeyIdentifier(_))
     }
 
-    /// What a signer has to sign: for a root hash, [`root_hash_content`](crate::root_hash_content);
-    /// for a manifest, all of its bytes.
+    /// What a signer has to sign. The content is [`root_hash_content`](crate::root_hash_content)
+    /// for a root hash, and all of its bytes for a manifest.
     pub fn prepare(&self, content: &[u8]) -> ToBeSigned {
         ToBeSigned::new(content, self.digest)
     }
 
-    /// From a raw signature (PKCS#1 v1.5, or DER of r and s) to a checked message.
+    /// Makes a checked message of a raw signature (PKCS#1 v1.5, or DER of r and s).
     ///
     /// # Errors
     ///
-    /// [`Error::Signing`] when it is not a signature by the certificate's key over just that, or the
-    /// message with all that is embedded becomes larger than the kernel reads.
+    /// [`Error::Signing`] when it is not a signature by the certificate's key over what was to be
+    /// signed, or when the message with everything embedded becomes larger than the kernel reads.
     pub fn attach(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> Result<Vec<u8>, Error> {
         if !self.certificate.public_key().verifies(to_be_signed, signature) {
             return Err(SigningError::NotByCertificate {

@@ -1,13 +1,13 @@
 //! What exactly is signed.
 //!
 //! For a root hash it is the text that stands in the device-mapper table: lower-case hex digits, no
-//! newline, no terminating zero. The kernel compares the signature with just those bytes
-//! (`strlen` of the table's root digest argument), so nothing else of the tree is covered: neither
-//! the salt, nor the block sizes, nor the number of blocks. That is what a manifest is for.
+//! newline, no terminating zero. The kernel compares the signature with just those bytes (`strlen`
+//! of the table's root digest argument), so it covers nothing else of the tree: neither the salt,
+//! nor the block sizes, nor the number of blocks. A manifest is for these.
 
 use verity::{Algorithm, RootHash};
 
-/// The bytes that a root hash signature covers, as text.
+/// The text that a root hash signature covers.
 ///
 /// ```
 /// let root_hash: verity::RootHash = "AB".repeat(32).parse()?;
@@ -18,7 +18,7 @@ pub fn root_hash_content(root_hash: &RootHash) -> String {
     hex::encode(root_hash.digest().as_bytes())
 }
 
-/// A content that somebody may have signed by mistake, and its name for the message.
+/// A content that somebody may have signed by mistake, and what a message calls it.
 pub(crate) type Mistake = (Vec<u8>, &'static str);
 
 /// The usual wrong contents of a root hash signature.

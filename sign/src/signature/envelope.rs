@@ -22,7 +22,7 @@ use crate::certificate::{Certificate, message_version};
 pub(super) struct Envelope<'a> {
     /// The key that signed.
     pub(super) key_type: KeyType,
-    /// The digest that the signature goes by.
+    /// The digest that the signature uses.
     pub(super) digest: SignatureDigest,
     /// How the signer is named.
     pub(super) signer_id: SignerIdentifier,
@@ -67,7 +67,8 @@ impl Envelope<'_> {
         message_version(&self.signer_id)
     }
 
-    /// PKCS#7 (version 1) has NULL parameters and CMS (version 3) has none, as openssl writes the two.
+    /// PKCS#7 (version 1) has NULL parameters and CMS (version 3) has none, as openssl writes the
+    /// two.
     fn digest_algorithm(&self) -> AlgorithmIdentifierOwned {
         let parameters = (self.version() == CmsVersion::V1).then(|| Null.into());
         AlgorithmIdentifierOwned { oid: self.digest.oid(), parameters }

@@ -1,16 +1,17 @@
 //! A message taken apart: one canonical encoding, in the one shape that is accepted.
 //!
-//! Accepted is what `envelope` makes and what `openssl smime -sign -noattr` makes, byte for byte one
-//! encoding: the message is decoded, encoded again and compared. (`openssl smime -certfile` writes
-//! its SET of certificates unsorted. The kernel and openssl take that. Here it stays an error, which
-//! says what to do: otherwise anybody could sort them, and a signature has one spelling.)
+//! Accepted is what `envelope` makes and what `openssl smime -sign -noattr` makes, byte for byte
+//! one encoding: the message is decoded, encoded again and compared. (`openssl smime -certfile`
+//! writes its SET of certificates unsorted. The kernel and openssl take that. Here it stays an
+//! error, which says what to do: otherwise anybody could sort them, and a signature has one
+//! spelling.)
 
 use cms::content_info::ContentInfo;
 use cms::signed_data::{CertificateSet, SignedData, SignerInfo};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911;
 use der::asn1::AnyRef;
-use der::{Any, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use der::{Any, Decode, Encode, SliceReader, Tag, TagNumber, Tagged};
 use verity::internals::to_u64;
 
 use crate::algorithm::SignatureDigest;
@@ -73,8 +74,8 @@ fn decode(signature: &[u8]) -> Result<SignedData, SignatureError> {
 }
 
 /// Whether the certificates of a SignedData are in the order of their encodings, as a SET OF in DER
-/// has them. The decoder sorts what it reads, so this looks at the bytes: a user whose tool does not
-/// sort should be told.
+/// has them. The decoder sorts what it reads, so this looks at the bytes: a user whose tool does
+/// not sort should be told.
 fn certificates_are_sorted(signed_data: &Any) -> bool {
     let tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
     let Some(set) = elements(signed_data.value()).into_iter().find(|one| one.tag() == tag) else {

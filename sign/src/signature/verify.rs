@@ -17,7 +17,7 @@ use crate::certificate::{Certificate, ToBeSigned, Validity, check_issuers, names
 use crate::error::{Error, SignatureError};
 use crate::trust::{Authorities, Embedded, Trust, verify_chain};
 
-/// Who signed, once that is established.
+/// Who signed, as the check of a signature established it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SignedBy {
     certificate: Certificate,
@@ -58,8 +58,8 @@ impl SignedBy {
 ///
 /// # Errors
 ///
-/// [`Error::Signature`]; when the signer signed a well-known wrong form of the root hash, such as
-/// one with a newline, it says which.
+/// [`Error::Signature`]. When the signer signed a well-known wrong form of the root hash, such as
+/// one with a newline, the error says which.
 pub fn verify_root_hash<'t>(
     signature: &[u8],
     root_hash: &RootHash,
@@ -150,7 +150,7 @@ fn by_authority(
     Ok(SignedBy { certificate, digest: message.digest, embeds_certificate: true, authority })
 }
 
-/// The one of the certificates whose key has signed the content.
+/// The certificate whose key has signed the content.
 fn signed_by<'c>(
     message: &Message,
     content: &Content<impl Fn() -> Vec<Mistake>>,
@@ -168,7 +168,8 @@ fn signed_by<'c>(
     Err(SignatureError::Mismatch { content: content.name, signed_instead })
 }
 
-/// The embedded certificates, if there is such a field; whose they are is decided later.
+/// The embedded certificates, if there is such a field. `check_embedded` decides whether they may
+/// be there.
 fn embedded(
     set: Option<&CertificateSet>,
 ) -> Result<Option<Vec<&x509_cert::Certificate>>, SignatureError> {
@@ -194,8 +195,8 @@ fn check_embedded(
     }
 }
 
-/// The pinned certificates that the signature can mean. Several may share issuer and serial number,
-/// for instance two copies of a test authority.
+/// The pinned certificates that the signature can mean. Several may share issuer and serial number:
+/// two test authorities of one name, for instance.
 fn candidates<'a>(
     signer: &SignerInfo,
     trusted: &'a [Certificate],

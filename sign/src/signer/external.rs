@@ -1,10 +1,11 @@
 //! Another program as the signer: a client of a key service, or a script.
 //!
-//! It gets the raw digest on standard input, and in its environment what the digest and the key are;
-//! it returns the raw signature on standard output and says whatever else it has to say on standard
-//! error, which it shares with this process. It is started directly, not by a shell, and in a process
-//! group of its own: when it takes too long, the whole group is killed. (A program that leaves its group is
-//! left alone, and so is the group when this process itself is killed.) So it cannot ask on the terminal.
+//! It gets the raw digest on standard input, and in its environment the names of the digest and the
+//! key. It returns the raw signature on standard output. Messages go to standard error, which it
+//! shares with this process. It is started directly, not by a shell, and in a process group of its
+//! own, so it cannot ask on the terminal: when it takes too long, the whole group is killed. (A
+//! program that leaves its group is left alone, and so is the group when this process itself is
+//! killed.)
 
 use std::ffi::OsString;
 use std::fmt;
@@ -16,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use verity::internals::to_u64;
 
 use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::SignerError;
@@ -26,11 +28,6 @@ use crate::signer::Signer;
 pub const KEY_ALGORITHM_VARIABLE: &str = "VERITY_KEY_ALGORITHM";
 /// The environment variable that names the digest: `sha256`, `sha384` or `sha512`.
 pub const DIGEST_ALGORITHM_VARIABLE: &str = "VERITY_DIGEST_ALGORITHM";
-
-/// No raw signature is longer, in bytes: RSA-4096 makes 512.
-const MAX_RAW_SIGNATURE_BYTES: usize = 1024;
-/// How often a stop is looked for.
-const TICK: Duration = Duration::from_millis(20);
 
 /// Asks another program for signatures.
 ///
@@ -54,8 +51,8 @@ pub struct ExternalSigner {
 }
 
 impl ExternalSigner {
-    /// A program that signs with the private half of this key, which its certificate states. It has
-    /// a minute for each signature.
+    /// A program that signs with the private half of this key, the key of its certificate. It has a
+    /// minute for each signature.
     pub fn new(program: impl Into<OsString>, public_key: PublicKey) -> ExternalSigner {
         ExternalSigner {
             program: program.into(),
@@ -66,19 +63,19 @@ impl ExternalSigner {
         }
     }
 
-    /// Starts it with these arguments. Other users of the machine can see them.
+    /// Starts the program with these arguments. Other users of the machine can see them.
     #[must_use]
     pub fn args<A: Into<OsString>>(self, args: impl IntoIterator<Item = A>) -> ExternalSigner {
         ExternalSigner { args: args.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Kills it after this time.
+    /// Kills the program after this time.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> ExternalSigner {
         ExternalSigner { timeout, ..self }
     }
 
-    /// Kills it as soon as `stop` says so; it is asked many times a second.
+    /// Kills the program as soon as `stop` returns true. It is called many times a second.
     #[must_use]
     pub fn stop(self, stop: impl Fn() -> bool + Send + Sync + 'static) -> ExternalSigner {
         ExternalSigner { stop: Some(Box::new(stop)), ..self }
@@ -127,28 +124,28 @@ impl fmt::Debug for ExternalSigner {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExternalSignerError {
-    /// It ended with something else than success.
+    /// The program ended without success.
     #[error("the signer command failed: {status}")]
     Failed {
         /// How it ended.
         status: ExitStatus,
     },
-    /// Talking to it failed.
+    /// Writing to the program, reading from it or waiting for it failed.
     #[error("the signer command cannot be talked to")]
     Io(#[source] io::Error),
-    /// It cannot be started.
+    /// The program cannot be started.
     #[error("the signer command cannot be started")]
     Start(#[source] io::Error),
-    /// It was killed because the caller wanted to stop.
+    /// The program was killed because the caller wanted to stop.
     #[error("the signer command was stopped")]
     Stopped,
-    /// It was killed because it took too long.
+    /// The program was killed because it took too long.
     #[error("the signer command took longer than {} seconds and was killed", .limit.as_secs_f32())]
     Timeout {
-        /// How long it was given.
+        /// The time that it had.
         limit: Duration,
     },
-    /// What it wrote cannot be a signature.
+    /// The program wrote more than any signature is long.
     #[error("the signer command wrote more than {limit} bytes, which is no raw signature")]
     TooLong {
         /// The longest output that is read, in bytes.
@@ -156,10 +153,10 @@ pub enum ExternalSignerError {
     },
 }
 
-/// What is read from the program, as another thread reads it.
+/// The output of the program, which another thread reads.
 type Output = Receiver<io::Result<Vec<u8>>>;
 
-/// The program and those of its process group; killed unless it was waited for.
+/// The program and its process group. Unless the program was waited for, dropping this kills them.
 struct Running {
     child: Child,
     ended: bool,
@@ -171,7 +168,8 @@ impl Running {
         Ok(Running { child, ended: false })
     }
 
-    /// A digest always fits into the pipe, so this never waits. A program need not read it.
+    /// Writes the digest. It always fits into the pipe, so this never waits. A program need not
+    /// read it.
     fn send(&mut self, digest: &[u8]) -> Result<(), ExternalSignerError> {
         let Some(mut stdin) = self.child.stdin.take() else { return Ok(()) };
         match stdin.write_all(digest) {
@@ -185,7 +183,7 @@ impl Running {
     fn read_output(&mut self) -> Output {
         let (sender, receiver) = mpsc::channel();
         if let Some(stdout) = self.child.stdout.take() {
-            // Not waited for: whoever left the process group may hold the pipe open.
+            // Nobody waits for the thread: a process that left the group may hold the pipe open.
             thread::spawn(move || sender.send(read_bounded(stdout)));
         }
         receiver
@@ -198,7 +196,7 @@ impl Drop for Running {
             return;
         }
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It fails only if nobody is left.
+            // This fails only if the group is empty.
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
@@ -207,12 +205,11 @@ impl Drop for Running {
 
 fn read_bounded(stdout: ChildStdout) -> io::Result<Vec<u8>> {
     let mut output = Vec::new();
-    let limit = u64::try_from(MAX_RAW_SIGNATURE_BYTES).unwrap_or(u64::MAX);
-    stdout.take(limit + 1).read_to_end(&mut output)?;
+    stdout.take(to_u64(MAX_RAW_SIGNATURE_BYTES) + 1).read_to_end(&mut output)?;
     Ok(output)
 }
 
-/// How long to wait.
+/// How long the program may take, and who may stop it.
 struct Patience<'a> {
     signer: &'a ExternalSigner,
     deadline: Instant,
@@ -257,3 +254,9 @@ impl Patience<'_> {
         }
     }
 }
+
+/// No raw signature is longer, in bytes: RSA-4096 makes 512.
+const MAX_RAW_SIGNATURE_BYTES: usize = 1024;
+
+/// How long the wait for the program goes on before `stop` is asked again.
+const TICK: Duration = Duration::from_millis(20);

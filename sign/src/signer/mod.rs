@@ -1,8 +1,8 @@
-//! Who holds a private key and signs with it, wherever the key may be.
+//! Signers: a private key and how to sign with it, wherever the key is.
 //!
-//! The trait is all that the rest of the crate knows of keys. What is signed comes from a
-//! [`SignatureBuilder`](crate::SignatureBuilder), which also checks every raw signature that comes
-//! back and puts it into its envelope.
+//! The trait is all that the rest of the crate knows of keys. A
+//! [`SignatureBuilder`](crate::SignatureBuilder) says what to sign. It also checks every raw
+//! signature that comes back, and makes a message of it.
 
 mod external;
 mod key;
@@ -21,7 +21,7 @@ use crate::error::SignerError;
 /// A key that can be asked for raw signatures: one from a file ([`PrivateKey`](crate::PrivateKey)),
 /// another program ([`ExternalSigner`](crate::ExternalSigner)), or your own key service.
 ///
-/// Nobody has to trust an implementation: a signature that is not by the certificate's key is
+/// An implementation need not be trusted: a signature that is not by the certificate's key is
 /// refused before it is used.
 ///
 /// ```
@@ -45,14 +45,15 @@ use crate::error::SignerError;
 /// }
 /// ```
 pub trait Signer {
-    /// The public half of the key, as the signer knows it, or as its certificate says it.
+    /// The public half of the key, as the signer knows it or its certificate states it.
     fn public_key(&self) -> &PublicKey;
 
-    /// Signs: PKCS#1 v1.5 for RSA, DER of r and s for ECDSA, over the digest that is asked for.
+    /// Signs with the digest that is asked for: PKCS#1 v1.5 for RSA, DER of r and s for ECDSA.
     ///
     /// # Errors
     ///
-    /// Whatever kept the signer from signing, in words that go to the user: without secrets.
+    /// The reason why the signer could not sign. Users see the words, so there are no secrets in
+    /// them.
     fn sign(&self, to_be_signed: &ToBeSigned) -> Result<Vec<u8>, SignerError>;
 }
 

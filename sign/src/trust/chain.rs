@@ -1,7 +1,7 @@
 //! From a signer's embedded certificate to an authority.
 //!
-//! rustls-webpki builds the path, in bounded work (it checks at most 100 signatures). What it leaves
-//! to others is here: key usage, the authority's own dates, needless certificates.
+//! rustls-webpki builds the path, in bounded work (it checks at most 100 signatures). What it
+//! leaves to others is here: key usage, the authority's own dates, needless certificates.
 
 use std::time::Duration;
 
@@ -234,7 +234,7 @@ fn refused(error: webpki::Error) -> SignatureError {
 
 const TOO_LONG: &str = "the chain is longer than an issuer allows";
 
-/// As for signatures: nothing weaker than what signs here.
+/// The algorithms of certificates: as for signatures, nothing weaker than what signs here.
 const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     ring::ECDSA_P256_SHA256,
     ring::ECDSA_P256_SHA384,

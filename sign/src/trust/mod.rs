@@ -1,9 +1,9 @@
 //! Whom a caller trusts to sign: pinned certificates, or authorities that issue them.
 //!
-//! Pinned is the default, and the kernel's model: the very certificate counts, and nothing in it but its
-//! key. With [`Authorities`] the signer's certificate comes with the signature and must lead to one of
-//! them, for code signing, at a given time. Either way trust comes from the caller alone; what a message
-//! embeds is at best a link of a chain.
+//! Pinning is the default, and the kernel's model: only the very certificate counts, and only its
+//! key. With [`Authorities`] the signer's certificate comes with the signature and must lead to one
+//! of them, for code signing, at a given time. Either way trust comes from the caller alone. A
+//! certificate that a message embeds is at best a link of a chain.
 
 mod chain;
 
@@ -14,13 +14,13 @@ pub(crate) use self::chain::{Embedded, MAX_EMBEDDED, verify_chain};
 use crate::certificate::{Certificate, Validity};
 use crate::error::{CertificateError, Error};
 
-/// Whom the caller trusts. Both kinds of certificates convert into it.
+/// Whom the caller trusts. Certificates and [`Authorities`] convert into it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Trust<'a> {
-    /// These certificates' keys. Dates and extensions do not decide.
+    /// The keys of these certificates. Dates and extensions do not decide.
     Pinned(&'a [Certificate]),
-    /// Whoever has a certificate for code signing from one of these.
+    /// Everybody who has a certificate for code signing from one of these.
     Authorities(&'a Authorities),
 }
 
@@ -56,12 +56,13 @@ pub struct Authorities {
 }
 
 impl Authorities {
-    /// `at` is the time in unix seconds: that of the check, or any other for which it shall hold.
+    /// Trusts these authorities. `at` is the time for which chains must be valid, in unix seconds:
+    /// that of the check, or another one.
     ///
     /// # Errors
     ///
-    /// [`Error::Certificate`] when one of them may not issue certificates by its own words: it must be
-    /// marked as an authority, and its key usage, if stated, must have keyCertSign.
+    /// [`Error::Certificate`] when one of them may not issue certificates by its own extensions: it
+    /// must be marked as an authority, and its key usage, if stated, must have keyCertSign.
     pub fn new(certificates: Vec<Certificate>, at: u64) -> Result<Authorities, Error> {
         for certificate in &certificates {
             check_authority(certificate)?;

@@ -1,6 +1,6 @@
-//! ECDSA keys: the scalar out of SEC1 (RFC 5915), and signing with it.
+//! ECDSA keys: the scalar from SEC1 (RFC 5915), and signing with it.
 //!
-//! Signatures are deterministic (RFC 6979, with the digest of the signature itself): the same image
+//! Signatures are deterministic (RFC 6979, with the digest that the signature uses): the same image
 //! signed twice gives the same bytes, and no weak random number can betray the key.
 
 use const_oid::ObjectIdentifier;
@@ -34,8 +34,8 @@ struct EcPrivateKey<'a> {
 }
 
 impl EcdsaKey {
-    /// Reads an ECPrivateKey. `curve` and `stated`, a public key, are what stands around it, in PKCS#8; where
-    /// both say a curve, it must be the same one, and a public key, in whichever place, must be the scalar's.
+    /// Reads an ECPrivateKey. `curve` and the public key `stated` are those that PKCS#8 states
+    /// around it. Two curves must be the same one, and every public key must be the scalar's.
     pub(super) fn parse(
         sec1: &[u8],
         curve: Option<AnyRef<'_>>,
@@ -64,7 +64,8 @@ impl EcdsaKey {
         Ok((secret, public_key))
     }
 
-    /// The scalar must be as long as the curve's order: RFC 5915 leaves no choice.
+    /// The key and its public point. The scalar must be as long as the curve's order: RFC 5915
+    /// leaves no choice.
     fn from_scalar(
         curve: ObjectIdentifier,
         scalar: &[u8],
@@ -86,7 +87,7 @@ impl EcdsaKey {
         }
     }
 
-    /// DER of r and s.
+    /// Signs; the signature is DER of r and s.
     pub(super) fn sign(&self, to_be_signed: &ToBeSigned) -> Vec<u8> {
         match self {
             EcdsaKey::P256(key) => deterministic(key, to_be_signed).to_der().as_bytes().to_vec(),

@@ -1,6 +1,6 @@
 //! Encrypted PKCS#8 keys: PBES2 (RFC 8018) with PBKDF2 or scrypt and AES.
 //!
-//! A file says itself how much work it is to decrypt, so that is bounded before any of it is done.
+//! A file says itself how much work its decryption takes, so a limit is checked before any is done.
 
 use const_oid::ObjectIdentifier;
 use der::asn1::OctetStringRef;
@@ -12,28 +12,16 @@ use zeroize::Zeroizing;
 
 use crate::error::KeyError;
 
-/// PBKDF2 takes at most so many rounds. OpenSSL makes 2048 unless told otherwise. Some seconds.
-const MAX_ITERATIONS: u32 = 10_000_000;
-/// scrypt takes at most so many bytes of memory (128·N·r). OpenSSL makes 16 MiB.
-const MAX_SCRYPT_MEMORY: u64 = 256 << 20;
-/// And so many beside it for its blocks (128·r·p). OpenSSL makes 1 KiB.
-const MAX_SCRYPT_BLOCKS: u64 = 16 << 20;
-/// And so often all the memory (p).
-const MAX_SCRYPT_WORK: u64 = 4 * MAX_SCRYPT_MEMORY;
-
-/// How much of the stack is overwritten behind a decryption, in bytes: more than it uses.
-const SCRUBBED: usize = 64 << 10;
-
-/// From EncryptedPrivateKeyInfo to the PrivateKeyInfo in it.
+/// Decrypts the PrivateKeyInfo in an EncryptedPrivateKeyInfo.
 pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let plain = decrypt_unscrubbed(der, passphrase);
     scrub_stack();
     plain
 }
 
-/// Overwrites what the decryption has left on the stack: blocks of the key, and the key that the passphrase became.
-/// The crates below do not do that. Where it lies is up to the compiler, so tests look (`tests/secrets.rs`, here and in
-/// the command).
+/// Overwrites what the decryption has left on the stack: blocks of the key, and the key that was
+/// derived from the passphrase. The crates below do not do that. Where these lie is up to the
+/// compiler, so tests look for them (`tests/secrets.rs`, here and in the command).
 #[inline(never)]
 fn scrub_stack() {
     let mut stack = Zeroizing::new([0xff_u8; SCRUBBED]);
@@ -64,8 +52,8 @@ fn parameters(scheme: &EncryptionScheme) -> Result<&Parameters, KeyError> {
     })
 }
 
-/// Numbers that RFC 8018 and RFC 7914 rule out must not reach the functions that they are for either: these
-/// rely on whoever calls them.
+/// Refuses what costs too much, and numbers that RFC 8018 and RFC 7914 rule out: the functions
+/// below rely on their callers for that.
 fn check_cost(kdf: &Kdf) -> Result<(), KeyError> {
     let (meaningless, excessive) = match kdf {
         Kdf::Pbkdf2(pbkdf2) => {
@@ -101,8 +89,8 @@ fn scrypt_is_excessive(scrypt: &ScryptParams) -> bool {
     memory > MAX_SCRYPT_MEMORY || blocks > MAX_SCRYPT_BLOCKS || work > MAX_SCRYPT_WORK
 }
 
-/// What the decoder does not read is either damaged or a scheme that it does not know; which of the
-/// two, it cannot tell.
+/// The error for a file that the decoder does not read: it is damaged, or of a scheme that the
+/// decoder does not know. The decoder itself cannot tell.
 fn unreadable(der: &[u8], error: &der::Error) -> KeyError {
     let actual = match scheme(der) {
         Ok(oid) if oid != PBES2 => format!("algorithm {oid}"),
@@ -110,9 +98,6 @@ fn unreadable(der: &[u8], error: &der::Error) -> KeyError {
     };
     KeyError::UnsupportedEncryption { actual }
 }
-
-/// PKCS#5's second scheme (RFC 8018).
-const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
 
 /// The object identifier of the encryption.
 fn scheme(der: &[u8]) -> der::Result<ObjectIdentifier> {
@@ -130,3 +115,22 @@ fn scheme(der: &[u8]) -> der::Result<ObjectIdentifier> {
             })
     })
 }
+
+/// PBKDF2 may take this many rounds, which are some seconds. OpenSSL makes 2048 unless told
+/// otherwise.
+const MAX_ITERATIONS: u32 = 10_000_000;
+
+/// scrypt may take this many bytes of memory (128·N·r). OpenSSL makes it 16 MiB.
+const MAX_SCRYPT_MEMORY: u64 = 256 << 20;
+
+/// scrypt may take this many bytes beside it for its blocks (128·r·p). OpenSSL makes it 1 KiB.
+const MAX_SCRYPT_BLOCKS: u64 = 16 << 20;
+
+/// scrypt may go through this many bytes in all (128·N·r·p).
+const MAX_SCRYPT_WORK: u64 = 4 * MAX_SCRYPT_MEMORY;
+
+/// How much of the stack is overwritten after a decryption, in bytes: more than that uses.
+const SCRUBBED: usize = 64 << 10;
+
+/// PKCS#5's second scheme (RFC 8018).
+const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");

@@ -1,8 +1,8 @@
-//! Private keys out of files: PEM or DER; PKCS#8, plain or encrypted, PKCS#1 and SEC1.
+//! Private keys from files: PEM or DER; PKCS#8, plain or encrypted, PKCS#1 and SEC1.
 //!
-//! Bytes of a key are held in buffers that are wiped; ring keeps its own, already computed form of an
-//! RSA key for as long as the [`PrivateKey`] lives. RSA is signed by ring, ECDSA in `ec`. Whether a
-//! key goes with a certificate is the business of `builder`.
+//! The bytes of a key are in buffers that are wiped. ring keeps its own, already computed form of
+//! an RSA key for as long as the [`PrivateKey`] lives. RSA is signed by ring, ECDSA in `ec`.
+//! Whether a key goes with a certificate is the business of `signatory`.
 
 mod ec;
 mod encrypted;
@@ -22,7 +22,7 @@ use self::ec::EcdsaKey;
 use crate::algorithm::{KeyType, SignatureDigest};
 use crate::certificate::input::{self, Object};
 use crate::certificate::{PublicKey, ToBeSigned};
-use crate::error::{Error, KeyError, SignerError};
+use crate::error::{CertificateError, Error, KeyError, SignerError};
 use crate::signer::Signer;
 
 /// A private key from a file, ready to sign.
@@ -55,14 +55,14 @@ impl PrivateKey {
     /// # Errors
     ///
     /// [`Error::Key`] when the file is empty, too large, holds anything but exactly one private key
-    /// (an `EC PARAMETERS` block may stand beside it), when the key is of an unsupported kind or size,
-    /// or inconsistent; [`KeyError::Encrypted`] when it takes a passphrase.
+    /// (an `EC PARAMETERS` block may stand beside it), or when the key is of an unsupported kind or
+    /// size, or inconsistent; [`KeyError::Encrypted`] when it takes a passphrase.
     pub fn parse(file: &[u8]) -> Result<PrivateKey, Error> {
         let object = object(file)?;
         Ok(PrivateKey::decode(encoding(&object)?, &object.der)?)
     }
 
-    /// As [`PrivateKey::read`], for an encrypted key.
+    /// Reads a file with an encrypted key, as [`PrivateKey::read`] reads a plain one.
     ///
     /// # Errors
     ///
@@ -72,14 +72,14 @@ impl PrivateKey {
         PrivateKey::parse_encrypted(&file, passphrase)
     }
 
-    /// Parses a file with an encrypted PKCS#8 key: PEM or DER; PBES2 with PBKDF2 (at most ten million
-    /// rounds) or scrypt (at most 256 MiB of memory) and AES.
+    /// Parses a file with an encrypted PKCS#8 key: PEM or DER; PBES2 with PBKDF2 (at most ten
+    /// million rounds) or scrypt (at most 256 MiB of memory) and AES.
     ///
     /// # Errors
     ///
     /// As [`PrivateKey::parse`]; [`KeyError::Passphrase`] when the passphrase is wrong,
-    /// [`KeyError::NotEncrypted`] when the key takes none: whoever gives a passphrase believes that
-    /// the file is protected by it.
+    /// [`KeyError::NotEncrypted`] when the key takes none: a user who gives a passphrase believes
+    /// that it protects the file.
     pub fn parse_encrypted(file: &[u8], passphrase: &[u8]) -> Result<PrivateKey, Error> {
         let object = object(file)?;
         match encoding(&object)? {
@@ -94,7 +94,7 @@ impl PrivateKey {
         })
     }
 
-    /// What kind of key it is.
+    /// The kind of key.
     pub fn key_type(&self) -> KeyType {
         self.public_key.key_type()
     }
@@ -121,7 +121,7 @@ impl Signer for PrivateKey {
                 let padding = rsa_encoding(to_be_signed.digest_algorithm());
                 let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(padding, &SystemRandom::new(), to_be_signed.content(), &mut signature)
-                    // For want of randomness, or because the key is damaged.
+                    // There is no randomness, or the key is damaged.
                     .map_err(|_| "the signing operation failed")?;
                 Ok(signature)
             }
@@ -161,8 +161,8 @@ fn object(file: &[u8]) -> Result<Object, KeyError> {
     })
 }
 
-/// The PEM label decides where there is one; otherwise the first two elements tell the four
-/// structures apart.
+/// How the key is encoded. The PEM label says so where there is one; otherwise the first two
+/// elements tell the four structures apart.
 fn encoding(object: &Object) -> Result<Encoding, KeyError> {
     match object.label.as_deref() {
         Some("PRIVATE KEY") => Ok(Encoding::Pkcs8),
@@ -191,8 +191,7 @@ fn first_two_tags(der: &[u8]) -> der::Result<(Tag, Tag)> {
 
 /// PEM of the days before PKCS#8 marks encryption in a header, which no strict decoder accepts.
 fn has_encryption_header(file: &[u8]) -> bool {
-    const MARK: &[u8] = b"Proc-Type: 4,ENCRYPTED";
-    file.windows(MARK.len()).any(|window| window == MARK)
+    file.windows(ENCRYPTION_HEADER.len()).any(|window| window == ENCRYPTION_HEADER)
 }
 
 fn pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
@@ -214,7 +213,7 @@ fn rsa(pair: Result<RsaKeyPair, KeyRejected>) -> Result<PrivateKey, KeyError> {
         reason => KeyError::Rejected { reason: reason.to_owned() },
     })?;
     let public_key = PublicKey::rsa(pair.public_key().as_ref()).map_err(|error| match error {
-        crate::error::CertificateError::UnsupportedKey { actual } => unsupported(actual),
+        CertificateError::UnsupportedKey { actual } => unsupported(actual),
         error => KeyError::Rejected { reason: error.to_string() },
     })?;
     Ok(PrivateKey { public_key, secret: Secret::Rsa(Box::new(pair)) })
@@ -236,3 +235,5 @@ fn malformed(error: der::Error) -> KeyError {
 fn unsupported(actual: String) -> KeyError {
     KeyError::Unsupported { actual }
 }
+
+const ENCRYPTION_HEADER: &[u8] = b"Proc-Type: 4,ENCRYPTED";

@@ -1,7 +1,7 @@
-//! Keys on hardware tokens, by PKCS#11. The token's module is a library that is loaded into this process
-//! when a token is looked for: it is trusted as much as this program.
+//! Keys on hardware tokens, by PKCS#11. The token's module is a library that is loaded into this
+//! process when a token is looked for, so it is trusted as much as this program.
 //!
-//! The token only gets what its simplest mechanisms take: DigestInfo for RSA (CKM_RSA_PKCS), the digest
+//! The token gets what its simplest mechanisms take: DigestInfo for RSA (CKM_RSA_PKCS), the digest
 //! for ECDSA (CKM_ECDSA), since many tokens hash nothing themselves. A PIN is tried once.
 
 mod uri;
@@ -38,12 +38,12 @@ impl Pkcs11Token {
     ///
     /// # Errors
     ///
-    /// [`Pkcs11Error`] when the module cannot be loaded, not exactly one token is meant, or that one's PIN is
-    /// locked: nobody should be asked for it then.
+    /// [`Pkcs11Error`] when the module cannot be loaded, not exactly one token is meant, or the PIN
+    /// of that one is locked: then nobody should be asked for it.
     pub fn find(uri: &Pkcs11Uri) -> Result<Pkcs11Token, Pkcs11Error> {
         let module = Pkcs11::new(uri.module_path()).map_err(module_error)?;
         match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            // Somebody else in this process uses the module too.
+            // Another part of this process uses the module too.
             Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => return Err(module_error(error)),
         }
@@ -67,18 +67,18 @@ impl Pkcs11Token {
         }
     }
 
-    /// Whether a PIN has to be given. Some tokens take none, or have a keypad for it.
+    /// Whether a PIN must be given. Some tokens take none, or have a keypad for it.
     pub fn needs_pin(&self) -> bool {
         self.info.login_required() && !self.info.protected_authentication_path()
     }
 
-    /// Logs in and looks for the key. `expected` is the public key of its certificate; it counts where
-    /// the token does not state its own.
+    /// Logs in and looks for the key. `expected` is the public key of its certificate, which counts
+    /// where the token does not state one.
     ///
     /// # Errors
     ///
-    /// [`Pkcs11Error`] when the PIN is wrong (it is tried once) or locked, or not exactly one key that can be
-    /// used is meant.
+    /// [`Pkcs11Error`] when the PIN is wrong (it is tried once) or locked, or not exactly one key
+    /// that can be used is meant.
     pub fn signer(
         self,
         pin: Option<&str>,
@@ -113,7 +113,7 @@ impl Signer for Pkcs11Signer {
             self.session.sign(&mechanism, self.key, input).map_err(operation)
         };
         let digest = to_be_signed.digest();
-        // ECDSA goes by the leftmost bits of a digest longer than the curve's order.
+        // ECDSA uses the leftmost bits of a digest that is longer than the curve's order.
         let leftmost = |bytes| digest.get(..bytes).unwrap_or(&digest);
         match self.public_key.key_type() {
             KeyType::EcdsaP256 => {
@@ -172,8 +172,8 @@ fn find_key(session: &Session, uri: &Pkcs11Uri) -> Result<ObjectHandle, Pkcs11Er
     }
 }
 
-/// The public half, as far as the token states it: RSA keys hold it themselves, for EC the public key
-/// of the same identifier does, if it is there.
+/// The public half, as far as the token states it. RSA keys hold it themselves; for EC it is in the
+/// public key with the same identifier, if there is one.
 fn public_key(session: &Session, key: ObjectHandle) -> Result<Option<PublicKey>, Pkcs11Error> {
     let get = |key, kinds: &[_]| session.get_attributes(key, kinds).map_err(operation);
     match get(key, &[AttributeType::KeyType])?.as_slice() {
@@ -207,7 +207,7 @@ fn ecdsa_public_key(
     let &[key] = keys.as_slice() else { return Ok(None) };
     let points = session.get_attributes(key, &[AttributeType::EcPoint]).map_err(operation)?;
     let [Attribute::EcPoint(point)] = points.as_slice() else { return Ok(None) };
-    // The standard wraps the point into an OCTET STRING, which some tokens leave away.
+    // The standard wraps the point into an OCTET STRING, which some tokens leave out.
     let bare =
         <&OctetStringRef>::from_der(point).map_or(point.as_slice(), |octets| octets.as_bytes());
     let curve = AnyRef::from_der(curve).and_then(|any| any.decode_as()).ok();

@@ -1,6 +1,6 @@
 //! PKCS#11 URIs (RFC 7512): which token, which key on it, and which module knows the token.
 //!
-//! What is not understood is refused: an attribute that is ignored could mean another key.
+//! An attribute that is not understood is refused: without it, the rest could mean another key.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use std::str::FromStr;
 ///
 /// ```
 /// let uri: verity_sign::Pkcs11Uri =
-///     "pkcs11:token=release%20keys;object=image?module-path=/usr/lib/softhsm/libsofthsm2.so".parse()?;
-/// assert_eq!(uri.module_path().to_str(), Some("/usr/lib/softhsm/libsofthsm2.so"));
+///     "pkcs11:token=release%20keys;object=image?module-path=/usr/lib/libsofthsm2.so".parse()?;
+/// assert_eq!(uri.module_path().to_str(), Some("/usr/lib/libsofthsm2.so"));
 /// # Ok::<(), verity_sign::Pkcs11UriError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,44 +37,44 @@ impl Pkcs11Uri {
     }
 }
 
-/// Why a text is no PKCS#11 URI that can be used. Values are never repeated: one might be a secret.
+/// Why a PKCS#11 URI cannot be used. Messages never repeat values: one might be a secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Pkcs11UriError {
-    /// An attribute that is not known, or not supported.
+    /// An attribute is not known, or not supported.
     #[error(
         "unsupported attribute {name:?} in the PKCS#11 URI; known are token, manufacturer, model, \
          serial, object, id, type, and behind a question mark module-path and pin-source"
     )]
     Attribute {
-        /// Its name.
+        /// The name of the attribute.
         name: String,
     },
-    /// A part that is no `name=value`.
+    /// A part is not of the form `name=value`.
     #[error("a part of the PKCS#11 URI is not of the form name=value")]
     Form,
-    /// No module is named.
+    /// The URI names no module.
     #[error("the PKCS#11 URI names no module: ?module-path=FILE")]
     NoModule,
-    /// The PIN itself stands in it.
+    /// The PIN itself stands in the URI.
     #[error(
         "the PKCS#11 URI holds a PIN (pin-value), which others can see on a command line: use \
          pin-source=FILE"
     )]
     PinValue,
-    /// An attribute that stands in it twice.
+    /// An attribute stands in the URI twice.
     #[error("the PKCS#11 URI says {name} twice")]
     Repeated {
-        /// Its name.
+        /// The name of the attribute.
         name: &'static str,
     },
-    /// It does not begin with `pkcs11:`.
+    /// The text does not begin with `pkcs11:`.
     #[error("a PKCS#11 URI begins with pkcs11:")]
     Scheme,
-    /// A value that cannot be.
+    /// A value is not possible.
     #[error("the value of {name} in the PKCS#11 URI {reason}")]
     Value {
-        /// The attribute's name.
+        /// The name of the attribute.
         name: &'static str,
         /// What is wrong with it.
         reason: &'static str,
@@ -85,7 +85,8 @@ impl FromStr for Pkcs11Uri {
     type Err = Pkcs11UriError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Wherever it stands: behind a wrong separator it would be part of a value, which others may see.
+        // Anywhere in the text: behind a wrong separator it would be part of a value, which others
+        // may see.
         if text.to_ascii_lowercase().contains("pin-value") {
             return Err(Pkcs11UriError::PinValue);
         }
@@ -110,7 +111,7 @@ fn pairs(
         .map(|pair| pair.split_once('=').ok_or(Pkcs11UriError::Form))
 }
 
-/// The attributes met so far.
+/// The attributes found so far.
 #[derive(Default)]
 struct Found {
     token: Option<String>,
@@ -230,11 +231,10 @@ mod tests {
 
     #[test]
     fn attributes_are_decoded() {
-        let uri = uri(
-            "pkcs11:token=a%3Bb%20c;manufacturer=m;model=x;serial=01;object=%C3%BC;id=%00%ff;type=private\
-             ?module-path=/lib/a.so&pin-source=file:/run/pin",
-        )
-        .unwrap();
+        let uri =
+            uri("pkcs11:token=a%3Bb%20c;manufacturer=m;model=x;serial=01;object=%C3%BC;id=%00%ff\
+             ;type=private?module-path=/lib/a.so&pin-source=file:/run/pin")
+            .unwrap();
         assert_eq!(uri.token.as_deref(), Some("a;b c"));
         assert_eq!(uri.object.as_deref(), Some("\u{fc}"));
         assert_eq!(uri.id, Some(vec![0, 0xff]));
