@@ -16,14 +16,13 @@ use std::io::Read;
 
 use der::{Decode, Encode};
 use ring::digest;
-use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 pub(crate) use self::issuers::check_issuers;
 pub(crate) use self::name::printable;
 pub use self::public_key::PublicKey;
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::public_key::rsa_public_key_der;
-pub(crate) use self::signer_id::{by_issuer, by_key_identifier, message_version, names};
+pub(crate) use self::signer_id::message_version;
 pub use self::to_be_signed::ToBeSigned;
 use crate::algorithm::KeyType;
 use crate::canonical::first_difference;
@@ -152,12 +151,6 @@ impl Certificate {
 
     pub(crate) fn parsed(&self) -> &x509_cert::Certificate {
         &self.parsed
-    }
-
-    /// The extension subjectKeyIdentifier, if there is one that can be read.
-    pub(crate) fn subject_key_identifier(&self) -> Option<SubjectKeyIdentifier> {
-        let extension = self.parsed.tbs_certificate().get_extension();
-        extension.ok().flatten().map(|(_critical, identifier)| identifier)
     }
 }
 

@@ -4,29 +4,32 @@
 use cms::cert::IssuerAndSerialNumber;
 use cms::content_info::CmsVersion;
 use cms::signed_data::SignerIdentifier;
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 use super::Certificate;
 
-/// A certificate by its issuer's name and its serial number.
-pub(crate) fn by_issuer(certificate: &Certificate) -> SignerIdentifier {
-    let tbs = certificate.parsed().tbs_certificate();
-    SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
-        issuer: tbs.issuer().clone(),
-        serial_number: tbs.serial_number().clone(),
-    })
-}
+impl Certificate {
+    /// The name by issuer and serial number.
+    pub(crate) fn id_by_issuer(&self) -> SignerIdentifier {
+        let tbs = self.parsed().tbs_certificate();
+        SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
+            issuer: tbs.issuer().clone(),
+            serial_number: tbs.serial_number().clone(),
+        })
+    }
 
-/// A certificate by its subject key identifier, if it has one.
-pub(crate) fn by_key_identifier(certificate: &Certificate) -> Option<SignerIdentifier> {
-    certificate.subject_key_identifier().map(SignerIdentifier::SubjectKeyIdentifier)
-}
+    /// The name by the subject key identifier, if there is such an extension that can be read.
+    pub(crate) fn id_by_key(&self) -> Option<SignerIdentifier> {
+        let extension = self.parsed().tbs_certificate().get_extension::<SubjectKeyIdentifier>();
+        let (_critical, identifier) = extension.ok().flatten()?;
+        Some(SignerIdentifier::SubjectKeyIdentifier(identifier))
+    }
 
-/// Whether `signer` can mean this certificate.
-pub(crate) fn names(signer: &SignerIdentifier, certificate: &Certificate) -> bool {
-    match signer {
-        SignerIdentifier::IssuerAndSerialNumber(_) => *signer == by_issuer(certificate),
-        SignerIdentifier::SubjectKeyIdentifier(_) => {
-            by_key_identifier(certificate).as_ref() == Some(signer)
+    /// Whether a signature that names its signer so can mean this certificate.
+    pub(crate) fn is_named_by(&self, signer: &SignerIdentifier) -> bool {
+        match signer {
+            SignerIdentifier::IssuerAndSerialNumber(_) => *signer == self.id_by_issuer(),
+            SignerIdentifier::SubjectKeyIdentifier(_) => Some(signer) == self.id_by_key().as_ref(),
         }
     }
 }

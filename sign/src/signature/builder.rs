@@ -12,7 +12,7 @@ use cms::signed_data::SignerIdentifier;
 use super::envelope::Envelope;
 use super::verify::verify_detached;
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::{Certificate, ToBeSigned, by_issuer, by_key_identifier, check_issuers};
+use crate::certificate::{Certificate, ToBeSigned, check_issuers};
 use crate::error::{CertificateError, Error, SigningError};
 use crate::trust::MAX_EMBEDDED;
 
@@ -53,7 +53,7 @@ impl SignatureBuilder {
     pub fn new(certificate: Certificate) -> SignatureBuilder {
         SignatureBuilder {
             digest: certificate.key_type().default_digest(),
-            signer_id: by_issuer(&certificate),
+            signer_id: certificate.id_by_issuer(),
             certificate,
             embed_certificate: false,
             chain: Vec::new(),
@@ -106,9 +106,8 @@ impl SignatureBuilder {
         subject_key_identifier: bool,
     ) -> Result<SignatureBuilder, Error> {
         let signer_id = match subject_key_identifier {
-            true => by_key_identifier(&self.certificate)
-                .ok_or(CertificateError::NoSubjectKeyIdentifier)?,
-            false => by_issuer(&self.certificate),
+            true => self.certificate.id_by_key().ok_or(CertificateError::NoSubjectKeyIdentifier)?,
+            false => self.certificate.id_by_issuer(),
         };
         Ok(SignatureBuilder { signer_id, ..self })
     }

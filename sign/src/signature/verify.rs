@@ -13,7 +13,7 @@ use verity::RootHash;
 use super::content::{Mistake, newline_mistakes, root_hash_content, root_hash_mistakes};
 use super::message::{Message, unsupported};
 use crate::algorithm::{SignatureDigest, signature_oid};
-use crate::certificate::{Certificate, ToBeSigned, Validity, check_issuers, names, printable};
+use crate::certificate::{Certificate, ToBeSigned, Validity, check_issuers, printable};
 use crate::error::{Error, SignatureError};
 use crate::trust::{Authorities, Embedded, Trust, verify_chain};
 
@@ -202,7 +202,7 @@ fn candidates<'a>(
     trusted: &'a [Certificate],
 ) -> Result<Vec<&'a Certificate>, SignatureError> {
     let candidates: Vec<_> =
-        trusted.iter().filter(|certificate| names(&signer.sid, certificate)).collect();
+        trusted.iter().filter(|certificate| certificate.is_named_by(&signer.sid)).collect();
     match (candidates.is_empty(), &signer.sid) {
         (false, _) => Ok(candidates),
         (true, SignerIdentifier::IssuerAndSerialNumber(id)) => Err(SignatureError::UnknownSigner {

@@ -14,7 +14,7 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
 
 use super::{Authorities, is_valid_at, key_usage};
-use crate::certificate::{Certificate, names};
+use crate::certificate::Certificate;
 use crate::error::SignatureError;
 
 /// A message embeds at most this many certificates.
@@ -39,7 +39,7 @@ impl Embedded {
 
     /// The one certificate that a signer's name means.
     fn of_signer(&self, signer: &SignerIdentifier) -> Result<&Certificate, SignatureError> {
-        let mut matching = self.0.iter().filter(|one| names(signer, one));
+        let mut matching = self.0.iter().filter(|one| one.is_named_by(signer));
         match (matching.next(), matching.next()) {
             (Some(leaf), None) => Ok(leaf),
             (Some(_), Some(_)) => Err(chain("two certificates have the signer's name")),
