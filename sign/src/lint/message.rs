@@ -16,7 +16,7 @@ use super::x509::{self, Certificate};
 #[derive(Debug)]
 pub(super) struct Message<'a> {
     pub(super) certificates: Vec<Certificate<'a>>,
-    pub(super) signers: Vec<Signer<'a>>,
+    pub(super) signers: Vec<SignerInfo<'a>>,
     pub(super) has_content: bool,
     /// Whether the content type is that of Authenticode instead of plain data.
     pub(super) authenticode: bool,
@@ -24,7 +24,7 @@ pub(super) struct Message<'a> {
 
 /// One SignerInfo.
 #[derive(Clone, Debug)]
-pub(super) struct Signer<'a> {
+pub(super) struct SignerInfo<'a> {
     /// Counted from 1, as in the kernel's log.
     pub(super) number: usize,
     /// The identifier by which the kernel looks for the signer's certificate or key.
@@ -263,7 +263,7 @@ struct Signers<'a> {
     version: u8,
     authenticode: bool,
     names: Names<'a>,
-    found: Vec<Signer<'a>>,
+    found: Vec<SignerInfo<'a>>,
 }
 
 impl<'a> Signers<'a> {
@@ -280,7 +280,11 @@ impl<'a> Signers<'a> {
         reader.each(frame, read_signer).map(drop)
     }
 
-    fn signer(&mut self, reader: &mut Reader<'a>, findings: &mut Findings) -> Result<Signer<'a>> {
+    fn signer(
+        &mut self,
+        reader: &mut Reader<'a>,
+        findings: &mut Findings,
+    ) -> Result<SignerInfo<'a>> {
         let sequence = reader.open(tag::SEQUENCE)?;
         let by_key = self.signer_version(reader.leaf(tag::INTEGER)?.content, findings);
         let named_by_key = self.identifier(reader)?;
@@ -300,7 +304,7 @@ impl<'a> Signers<'a> {
                          identifier; this signer has the other";
             findings.push(Point::warn("version", words));
         }
-        Ok(Signer {
+        Ok(SignerInfo {
             number: self.found.len() + 1,
             id: self.names.id(by_key),
             name: self.names.text(by_key),

@@ -9,7 +9,7 @@ use crate::lint::KernelError::{self, Badmsg, Inval, Keyrejected, Nopkg};
 use crate::lint::algorithms::Hash;
 use crate::lint::ber::tag;
 use crate::lint::content::Texts;
-use crate::lint::message::{INCONSISTENT, Message, Signer};
+use crate::lint::message::{INCONSISTENT, Message, SignerInfo};
 use crate::lint::public_key::PublicKey;
 use crate::lint::report::{Findings, Point};
 use crate::lint::x509::Certificate;
@@ -83,7 +83,7 @@ fn check_content(message: &Message<'_>, findings: &mut Findings) {
 }
 
 /// Whether the signer's digest cannot be computed. The kernel goes on with the other signers.
-fn is_unsupported(signer: &Signer<'_>) -> bool {
+fn is_unsupported(signer: &SignerInfo<'_>) -> bool {
     signer.hash == Some(Hash::Other)
 }
 
@@ -100,7 +100,7 @@ enum Check {
 /// What is to be verified with a key: the signature of a signer or of a certificate.
 #[derive(Clone, Copy)]
 enum Signed<'m, 'a> {
-    Signer(&'m Signer<'a>),
+    Signer(&'m SignerInfo<'a>),
     Certificate(&'m Certificate<'a>),
 }
 
@@ -171,7 +171,7 @@ impl<'m, 'a, 't, 'f> Judge<'m, 'a, 't, 'f> {
         }
     }
 
-    fn check_signer(&mut self, signer: &Signer<'_>, key: &PublicKey<'_>) -> Check {
+    fn check_signer(&mut self, signer: &SignerInfo<'_>, key: &PublicKey<'_>) -> Check {
         // An algorithm that is not known was reported when the message was read.
         let (Some(hash), Some(scheme)) = (signer.hash, signer.scheme) else { return Check::Untold };
         let claim = key.claim(scheme, hash, signer.signature);
@@ -209,7 +209,7 @@ impl<'m, 'a, 't, 'f> Judge<'m, 'a, 't, 'f> {
     }
 
     /// Says so once, however many have signed.
-    fn text_is_right(&mut self, signer: &Signer<'_>) {
+    fn text_is_right(&mut self, signer: &SignerInfo<'_>) {
         if signer.attributes.bytes.is_none() && !std::mem::replace(&mut self.text_told, true) {
             let words = "it is the root hash as the table writes it";
             self.findings.push(Point::ok("signed-text", words));

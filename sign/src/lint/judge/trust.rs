@@ -3,7 +3,7 @@
 
 use super::{Check, Judge, Keyring, Signed, UNSUPPORTED, is_unsupported, mark};
 use crate::lint::KernelError::{self, Inval, Keyrejected, Nokey, Nopkg};
-use crate::lint::message::Signer;
+use crate::lint::message::SignerInfo;
 use crate::lint::report::Point;
 use crate::lint::x509::Certificate;
 
@@ -66,7 +66,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     /// own name.
     fn trust_one(
         &mut self,
-        signer: &'m Signer<'a>,
+        signer: &'m SignerInfo<'a>,
         certificate: Option<usize>,
         keyring: &[Certificate<'_>],
     ) -> Result<(), Refusal> {
@@ -84,7 +84,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     /// upwards. The key must have signed what is next below.
     fn trust_embedded(
         &mut self,
-        signer: &'m Signer<'a>,
+        signer: &'m SignerInfo<'a>,
         first: Option<usize>,
         keyring: &[Certificate<'_>],
     ) -> Result<Climb, Refusal> {
@@ -148,7 +148,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     /// The third step: looks for the key that the signer itself names.
     fn trust_signer(
         &mut self,
-        signer: &'m Signer<'a>,
+        signer: &'m SignerInfo<'a>,
         certificate: Option<usize>,
         keyring: &[Certificate<'_>],
     ) -> Result<(), Refusal> {

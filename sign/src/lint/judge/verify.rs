@@ -2,13 +2,13 @@
 
 use super::{Check, Judge, Signed, is_unsupported, mark};
 use crate::lint::KernelError::{Badmsg, Keyrejected};
-use crate::lint::message::Signer;
+use crate::lint::message::SignerInfo;
 use crate::lint::report::Point;
 use crate::lint::x509::{Authority, Certificate};
 
 impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     /// Verifies a signer and the certificates above it. Returns the signer's own certificate.
-    pub(super) fn verify_one(&mut self, signer: &'m Signer<'a>) -> Option<usize> {
+    pub(super) fn verify_one(&mut self, signer: &'m SignerInfo<'a>) -> Option<usize> {
         let since =
             [signer.hash.map(|hash| hash.since()), signer.scheme.map(|scheme| scheme.since())];
         since.into_iter().flatten().for_each(|version| self.findings.needs(version));
@@ -29,7 +29,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
         Some(index)
     }
 
-    fn check_message_digest(&mut self, signer: &Signer<'_>) {
+    fn check_message_digest(&mut self, signer: &SignerInfo<'_>) {
         let (Some(_), Some(stated), Some(hash)) =
             (signer.attributes.bytes, signer.attributes.message_digest, signer.hash)
         else {
@@ -53,7 +53,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
         }
     }
 
-    fn check_signing_time(&mut self, signer: &Signer<'_>, certificate: &Certificate<'_>) {
+    fn check_signing_time(&mut self, signer: &SignerInfo<'_>, certificate: &Certificate<'_>) {
         let valid = certificate.valid_from..=certificate.valid_to;
         if signer.attributes.signing_time.is_some_and(|time| !valid.contains(&time)) {
             let words = "the signing time is outside the validity of the embedded certificate";
@@ -63,7 +63,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     }
 
     /// Follows the embedded certificates from a signer's upwards.
-    fn verify_chain(&mut self, signer: &Signer<'_>, first: usize) {
+    fn verify_chain(&mut self, signer: &SignerInfo<'_>, first: usize) {
         self.seen.fill(false);
         let mut next = Some(first);
         while let Some(index) = next {
@@ -73,7 +73,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
 
     /// Verifies one certificate by the embedded one of its issuer. Returns that one, if the walk
     /// goes on from there.
-    fn verify_link(&mut self, signer: &Signer<'_>, index: usize) -> Option<usize> {
+    fn verify_link(&mut self, signer: &SignerInfo<'_>, index: usize) -> Option<usize> {
         let all = &self.message.certificates;
         let certificate = all.get(index)?;
         mark(&mut self.seen, index);
@@ -102,7 +102,7 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
     /// which the second must then belong, or by the second alone.
     fn embedded_issuer(
         &mut self,
-        signer: &Signer<'_>,
+        signer: &SignerInfo<'_>,
         certificate: &Certificate<'_>,
     ) -> Option<usize> {
         let all = &self.message.certificates;
@@ -122,6 +122,6 @@ impl<'m, 'a> Judge<'m, 'a, '_, '_> {
 }
 
 /// How the kernel's line about a signer begins.
-fn of_signer(signer: &Signer<'_>, what: &str) -> String {
+fn of_signer(signer: &SignerInfo<'_>, what: &str) -> String {
     format!("PKCS7: Sig {}: {what}", signer.number)
 }
