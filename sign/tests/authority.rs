@@ -1,5 +1,5 @@
-//! Trust in authorities: chains by openssl, good ones and every kind of bad one. The P group's rows on
-//! chains.
+//! Trust in authorities: chains by openssl, good ones and every kind of bad one. The P group's rows
+//! on chains.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -17,7 +17,8 @@ use verity_sign::{
 };
 
 const CA: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n";
-const LEAF: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning\n";
+const LEAF: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
+                    extendedKeyUsage=codeSigning\n";
 const DAY: u64 = 86_400;
 
 fn now() -> u64 {
@@ -232,7 +233,8 @@ fn p11_issuers_that_may_not_issue() {
         (
             "server",
             &root,
-            "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\nextendedKeyUsage=serverAuth\n",
+            "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n\
+             extendedKeyUsage=serverAuth\n",
             "code signing",
         ),
     ] {
@@ -246,7 +248,8 @@ fn p11_issuers_that_may_not_issue() {
     let narrow = office.issue(
         "narrow",
         "root",
-        "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\nnameConstraints=critical,permitted;DNS:example.org\n",
+        "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n\
+         nameConstraints=critical,permitted;DNS:example.org\n",
     );
     let leaf = office.issue("named", "narrow", &format!("{LEAF}subjectAltName=DNS:example.com\n"));
     refused(&signed(&leaf, &[&narrow]), &root, "that name");

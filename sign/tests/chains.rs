@@ -1,5 +1,5 @@
-//! Chains of certificates that no authority would make. The P group's rows on chains, beside those that openssl
-//! makes (`authority.rs`).
+//! Chains of certificates that no authority would make. The P group's rows on chains, beside those
+//! that openssl makes (`authority.rs`).
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -41,7 +41,8 @@ fn pinned(message: &[u8], certificate: &[u8]) -> Result<SignedBy, Error> {
     verify_root_hash(message, &root_hash(), &[parsed(certificate)])
 }
 
-/// P10, with signers named by key identifier: it is a name, and whoever has it must still lead to an authority.
+/// P10, with signers named by key identifier: it is a name, and whoever has it must still lead to
+/// an authority.
 #[test]
 fn p10_key_identifiers_under_an_authority() {
     let root = Draft::authority("root", "p384").self_signed();
@@ -131,8 +132,8 @@ fn p12_a_hundred_intermediates() {
     assert_eq!(error.class(), Class::Limit, "{error}");
 }
 
-/// A certificate that is embedded twice is another spelling of the same signature; and nobody makes one, or one with
-/// more than are read.
+/// A certificate that is embedded twice is another spelling of the same signature; and nobody makes
+/// one, or one with more than are read.
 #[test]
 fn p26_certificates_that_are_embedded_twice() {
     let root = Draft::authority("root", "p384").self_signed();
@@ -172,8 +173,8 @@ fn p12_loops() {
     }
 }
 
-/// P12: of any number of authorities of one name, at most 100 are tried. The one that has signed stands behind
-/// others: after 99 it is found, after 100 it is not.
+/// P12: of any number of authorities of one name, at most 100 are tried. The one that has signed
+/// stands behind others: after 99 it is found, after 100 it is not.
 #[test]
 fn p12_no_more_than_100_signature_checks() {
     let good = Draft::authority("crowd", "p256").self_signed();
@@ -202,7 +203,8 @@ fn p12_no_more_than_100_signature_checks() {
         assert!(error.to_string().contains("too many ways"), "{before}: {error}");
     }
 
-    // Embedded ones of the authority's own name, with five keys, each of which might have issued each other: 325 ways.
+    // Embedded ones of the authority's own name, with five keys, each of which might have issued
+    // each other: 325 ways.
     let crowd: Vec<_> = ["rsa2048", "rsa3072", "rsa4096", "other", "p384"]
         .iter()
         .zip(2..)
@@ -260,7 +262,8 @@ fn p13_dates_far_away() {
     }
 }
 
-/// P15: the policy table. What a certificate is for decides under an authority, and not where it is pinned.
+/// P15: the policy table. What a certificate is for decides under an authority, and not where it is
+/// pinned.
 #[test]
 fn p15_usage_of_the_signer() {
     let root = Draft::authority("root", "p256").self_signed();
@@ -297,8 +300,8 @@ fn p15_usage_of_the_signer() {
     }
 }
 
-/// P27: extensions with nothing in them, which have led the kernel's parser astray (CVE-2026-31430). What decides is
-/// refused where it cannot be read.
+/// P27: extensions with nothing in them, which have led the kernel's parser astray
+/// (CVE-2026-31430). What decides is refused where it cannot be read.
 #[test]
 fn p27_empty_extensions() {
     let root = || Draft::authority("root", "p384");

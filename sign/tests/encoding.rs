@@ -1,5 +1,5 @@
-//! Hostile encodings of good signatures: what stands around a message and how it is written. Names are those of the attack
-//! catalogue's P group.
+//! Hostile encodings of good signatures: what stands around a message and how it is written. Names
+//! are those of the attack catalogue's P group.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -130,7 +130,8 @@ fn p26_an_explicit_default_value() {
     assert_refused!(message, "rsa2048", Format, SignatureError::NotCanonical { .. });
 }
 
-/// TRUE as anything but FF; bits that a BIT STRING says are unused, in the embedded certificate's key and signature.
+/// TRUE as anything but FF; bits that a BIT STRING says are unused, in the embedded certificate's
+/// key and signature.
 #[test]
 fn p26_booleans_and_unused_bits() {
     let reject = |tree: &Node| {

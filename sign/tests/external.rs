@@ -64,12 +64,14 @@ fn openssl_signs_every_digest_with_every_key() {
     }
 }
 
-/// The interface that programs rely on: digest on standard input, names in the environment, no shell.
+/// The interface that programs rely on: digest on standard input, names in the environment, no
+/// shell.
 #[test]
 fn the_program_is_told_what_to_sign() {
     let dir = tempfile::tempdir().unwrap();
     let script = "cat >\"$1/stdin\"; \
-                  printf '%s %s %s' $VERITY_KEY_ALGORITHM $VERITY_DIGEST_ALGORITHM \"$2\" >\"$1/told\"";
+                  printf '%s %s %s' $VERITY_KEY_ALGORITHM $VERITY_DIGEST_ALGORITHM \"$2\" \
+                  >\"$1/told\"";
     for (name, algorithm) in [
         ("rsa2048", "rsa2048"),
         ("rsa3072", "rsa3072"),

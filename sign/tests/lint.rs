@@ -1,5 +1,5 @@
-//! The lint against what a real kernel did (Linux 6.12): each row is a signature that was put before
-//! it, and its answer. openssl makes the messages that this crate does not make.
+//! The lint against what a real kernel did (Linux 6.12): each row is a signature that was put
+//! before it, and its answer. openssl makes the messages that this crate does not make.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -220,7 +220,8 @@ fn the_rows_of_the_kernels_table() {
     assert_eq!(predict(&message, &upper, &rsa), Prediction::Accepted);
 }
 
-/// P14: the kernel holds a signing time against the embedded certificate's dates; here it is an attribute too many.
+/// P14: the kernel holds a signing time against the embedded certificate's dates; here it is an
+/// attribute too many.
 #[test]
 fn p14_a_signing_time_outside_the_dates() {
     use const_oid::db::rfc5911;
@@ -361,8 +362,9 @@ fn versions_algorithms_and_signers() {
     assert_eq!(answer(&tree.encode(), &rsa), "EINVAL");
 }
 
-/// The parser knows SM3 and Streebog, the kernel is built without them: its error is ENOPKG, whatever the key, and with
-/// a signer of that kind it does not ask `.platform` for the key of another.
+/// The parser knows SM3 and Streebog, the kernel is built without them: its error is ENOPKG,
+/// whatever the key, and with a signer of that kind it does not ask `.platform` for the key of
+/// another.
 #[test]
 fn digests_that_the_kernel_is_built_without() {
     for oid in ["1.2.156.10197.1.401", "1.2.643.7.1.1.2.2", "1.2.643.7.1.1.2.3"] {
@@ -396,7 +398,8 @@ fn a_key_of_the_same_name() {
     let Some(openssl) = OpenSsl::find() else { return };
     let twin = openssl.dir.path().join("twin.pem");
     let line = "req -x509 -new -set_serial 0x1001 -config {} -key {} -out {}";
-    let config = b"[req]\nprompt=no\ndistinguished_name=dn\n[dn]\nO=TEST KEY DO NOT USE\nCN=verity test rsa2048\n";
+    let config = b"[req]\nprompt=no\ndistinguished_name=dn\n\
+                   [dn]\nO=TEST KEY DO NOT USE\nCN=verity test rsa2048\n";
     let config = openssl.file("twin.cnf", config);
     openssl.ok(line, &[&config, &path("other", "key"), &twin]);
     let twin = EnrolledCertificate::parse(&fs::read(twin).unwrap()).unwrap();
@@ -438,7 +441,8 @@ fn curves_and_certificates_that_are_not_loaded() {
 #[test]
 fn chains() {
     let Some(openssl) = OpenSsl::find() else { return };
-    let ca = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n";
+    let ca = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n\
+              authorityKeyIdentifier=keyid\n";
     let leaf = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n";
     let root = Made::new(&openssl, "root", EC, "");
     let middle = Made::issued(&openssl, "middle", &root, ca);
@@ -581,8 +585,8 @@ fn the_verifier_is_stricter_than_the_prediction() {
     }
 }
 
-/// R03: the kernel verifies every signer, and a public key may have an exponent as long as its modulus. What takes
-/// too much work is not done, and nothing is claimed then.
+/// R03: the kernel verifies every signer, and a public key may have an exponent as long as its
+/// modulus. What takes too much work is not done, and nothing is claimed then.
 #[test]
 fn r03_many_signers_with_long_exponents_take_bounded_work() {
     let file = der_of(&key_file("rsa4096"));

@@ -1,5 +1,5 @@
-//! The manifest: its one form, what contradicts itself, and that nothing counts before the signature
-//! was checked. The P group's manifest rows.
+//! The manifest: its one form, what contradicts itself, and that nothing counts before the
+//! signature was checked. The P group's manifest rows.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 

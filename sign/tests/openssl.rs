@@ -1,5 +1,5 @@
-//! openssl as the second opinion, in both directions. P34 as far as openssl goes: every test here. What a real kernel says
-//! is in `cli/tests/kernel`.
+//! openssl as the second opinion, in both directions. P34 as far as openssl goes: every test here.
+//! What a real kernel says is in `cli/tests/kernel`.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -95,7 +95,8 @@ impl Chain {
     }
 }
 
-/// A whole chain travels with the signature, as `-certfile` puts it there; openssl verifies against the root.
+/// A whole chain travels with the signature, as `-certfile` puts it there; openssl verifies against
+/// the root.
 #[test]
 fn chains_are_byte_identical_to_openssl() {
     let Some(openssl) = OpenSsl::find() else { return };
@@ -112,7 +113,8 @@ fn chains_are_byte_identical_to_openssl() {
     let both = openssl.file("both.pem", &both.concat());
     // Not smime: it writes the certificates unsorted, which is no DER.
     let theirs = openssl.ok(
-        "cms -sign -binary -noattr -keyid -outform DER -md sha256 -in {} -inkey {} -signer {} -certfile {}",
+        "cms -sign -binary -noattr -keyid -outform DER -md sha256 -in {} -inkey {} -signer {} \
+         -certfile {}",
         &[&content, &chain.key, signer_file, &both],
     );
     for order in [vec![middle.clone(), root.clone()], vec![root.clone(), middle.clone()]] {
@@ -146,8 +148,9 @@ fn chains_are_byte_identical_to_openssl() {
     }
 }
 
-/// P26: what `openssl smime -certfile` writes is no DER, as its certificates stand as they were given. The kernel takes
-/// it (the lint says so, and `cli/tests/kernel` asks), openssl takes it, and here it is refused with its cause.
+/// P26: what `openssl smime -certfile` writes is no DER, as its certificates stand as they were
+/// given. The kernel takes it (the lint says so, and `cli/tests/kernel` asks), openssl takes it,
+/// and here it is refused with its cause.
 #[test]
 fn p26_certificates_that_openssl_has_not_sorted() {
     let Some(openssl) = OpenSsl::find() else { return };
@@ -163,7 +166,8 @@ fn p26_certificates_that_openssl_has_not_sorted() {
     {
         let bundle = openssl.file("bundle.pem", &order.map(|index| files[index].clone()).concat());
         let line = format!(
-            "{command} -sign -binary -noattr -outform DER -in {{}} -inkey {{}} -signer {{}} -certfile {{}}"
+            "{command} -sign -binary -noattr -outform DER -in {{}} -inkey {{}} -signer {{}} \
+             -certfile {{}}"
         );
         let theirs = openssl.ok(&line, &[&content, &chain.key, signer_file, &bundle]);
         let message = openssl.file("p7s", &theirs);

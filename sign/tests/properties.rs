@@ -1,5 +1,5 @@
-//! Every single-bit flip, every truncation, and noise: nothing but the signature itself verifies, and
-//! nothing panics.
+//! Every single-bit flip, every truncation, and noise: nothing but the signature itself verifies,
+//! and nothing panics.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -14,7 +14,8 @@ use verity_sign::{
     Certificate, Class, Manifest, PrivateKey, SignatureBuilder, verify_detached, verify_root_hash,
 };
 
-/// One message without and one with its certificate, and one that names its signer by key, for each key.
+/// One message without and one with its certificate, and one that names its signer by key, for each
+/// key.
 static MESSAGES: LazyLock<[[Vec<u8>; 3]; 5]> = LazyLock::new(|| {
     NAMES.map(|name| {
         let by_key = |builder: SignatureBuilder| builder.with_subject_key_identifier(true).unwrap();
@@ -120,7 +121,10 @@ proptest! {
     /// PEM with anything inside.
     #[test]
     fn mangled_pem_does_not_panic(
-        index: prop::sample::Index, byte: u8, label in "[A-Z -]{0,40}", body in "[A-Za-z0-9+/=\n]{0,200}",
+        index: prop::sample::Index,
+        byte: u8,
+        label in "[A-Z -]{0,40}",
+        body in "[A-Za-z0-9+/=\n]{0,200}",
     ) {
         let mut file = common::key_file("p256");
         let index = index.index(file.len());
@@ -147,8 +151,8 @@ fn p02_no_extension_by_a_byte_is_accepted() {
     }
 }
 
-/// openssl, asked about every single-bit flip of a signature as it is written here and of one as `openssl cms`
-/// writes it: it lets a good many pass, and none passes here.
+/// openssl, asked about every single-bit flip of a signature as it is written here and of one as
+/// `openssl cms` writes it: it lets a good many pass, and none passes here.
 #[test]
 fn p01_openssl_is_more_patient() {
     let Some(openssl) = common::OpenSsl::find() else { return };
@@ -169,7 +173,8 @@ fn p01_openssl_is_more_patient() {
             asked.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         println!("of {flips} flips by {writer}, openssl accepts {}, verity none", accepted.len());
-        // 3.0 accepts some 180. A version that accepts none would be worth a look at what is said of it.
+        // 3.0 accepts some 180. A version that accepts none would be worth a look at what is said
+        // of it.
         assert!((50..flips / 4).contains(&accepted.len()), "{writer}: {}", accepted.len());
     }
 }
@@ -192,7 +197,8 @@ fn accepted_flips(
     .collect()
 }
 
-/// With the certificate pinned, as here. The system's authorities would take most of the time to read.
+/// With the certificate pinned, as here. The system's authorities would take most of the time to
+/// read.
 fn openssl_accepts(openssl: &common::OpenSsl, content: &Path, name: &str, message: &[u8]) -> bool {
     let file = openssl.file(name, message);
     let line = "cms -verify -binary -inform DER -in {} -content {} -certfile {} -noverify \

@@ -1,5 +1,5 @@
-//! What is left of a key in memory. K09 in the library: a process with a key is looked through from outside, as a
-//! core dump would show it, while it holds the key and after it has dropped it.
+//! What is left of a key in memory. K09 in the library: a process with a key is looked through from
+//! outside, as a core dump would show it, while it holds the key and after it has dropped it.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -164,7 +164,8 @@ fn scalar(name: &str) -> Vec<Needle> {
     all
 }
 
-/// The secret numbers of an RSA key. ring has them as limbs for as long as it has the key, and wipes nothing.
+/// The secret numbers of an RSA key. ring has them as limbs for as long as it has the key, and
+/// wipes nothing.
 fn numbers(name: &str) -> Vec<Needle> {
     let pkcs1 = Node::parse(&der_of(&key_file(name))).at(&[2]).bytes();
     let number = |(index, name)| {
@@ -222,7 +223,8 @@ fn watch(test: &str, name: &str, way: &str) {
     for stage in ["read", "used"] {
         watched.wait_for(stage);
         let found = watched.finds(&wanted);
-        // The key itself must be somewhere, which shows that this would find it; and nothing else of it.
+        // The key itself must be somewhere, which shows that this would find it; and nothing else
+        // of it.
         let (key, others): (Vec<_>, Vec<_>) =
             found.iter().partition(|find| find.starts_with("the scalar"));
         assert!(others.is_empty(), "{name} {way} {stage}: {others:#?}");

@@ -112,7 +112,8 @@ fn another_spelling_is_refused() {
     assert_eq!(refused(&padded(longest + 1)).class(), Class::Limit);
 }
 
-/// What is quoted of a partition, or of a state, is short and printable: both may be megabytes of anything.
+/// What is quoted of a partition, or of a state, is short and printable: both may be megabytes of
+/// anything.
 #[test]
 fn p33_refusals_are_short() {
     let long = format!("{{\"{}\u{7f}\":1}}", "x".repeat(1 << 20));
@@ -128,7 +129,8 @@ fn p33_refusals_are_short() {
     assert!(words.len() < 400, "{} bytes", words.len());
 }
 
-/// The fields agree with each other and with what is asked; a fingerprint may be left out, as systemd allows.
+/// The fields agree with each other and with what is asked; a fingerprint may be left out, as
+/// systemd allows.
 #[test]
 fn p30_it_is_about_this_image_and_this_signer() {
     let good = text(&partition("rsa2048"));

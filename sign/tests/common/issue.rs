@@ -1,4 +1,5 @@
-//! Certificates that say whatever a test wants, made without openssl. Only their signature is always right.
+//! Certificates that say whatever a test wants, made without openssl. Only their signature is
+//! always right.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 

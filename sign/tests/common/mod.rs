@@ -83,7 +83,7 @@ pub(crate) fn changed(message: &[u8], change: impl FnOnce(&mut SignedData)) -> V
     encode(&data)
 }
 
-/// The same for its only signer.
+/// Changes the only signer of a message.
 pub(crate) fn changed_signer(
     message: &[u8],
     change: impl FnOnce(&mut cms::signed_data::SignerInfo),
@@ -154,7 +154,7 @@ pub(crate) fn good(name: &str) -> Vec<u8> {
     signatory(name).sign_root_hash(&root_hash()).unwrap()
 }
 
-/// The same, with its certificate in it.
+/// A signature that embeds its certificate.
 pub(crate) fn embedding(name: &str) -> Vec<u8> {
     embedding_signatory(name, true).sign_root_hash(&root_hash()).unwrap()
 }
