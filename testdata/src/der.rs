@@ -1,5 +1,5 @@
-//! A second, careless DER encoder: takes any encoding apart into a tree and writes whatever the tree
-//! says, so that messages can be built that no strict encoder would write.
+//! A second, careless DER encoder: takes any encoding apart into a tree and writes whatever the
+//! tree says, so that messages can be built that no strict encoder would write.
 
 /// One element: a tag byte and what is in it.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Node {
     /// The child reached by these indices.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no such child.
     pub fn at(&mut self, path: &[usize]) -> &mut Node {
         path.iter().fold(self, |node, &index| &mut node.children()[index])
     }
@@ -59,7 +59,7 @@ impl Node {
         }
     }
 
-    /// The ways to this element and to all in it, as [`Node::at`] takes them.
+    /// The indices that lead to this element and to all in it, as [`Node::at`] takes them.
     #[must_use]
     pub fn paths(&self) -> Vec<Vec<usize>> {
         let mut paths = vec![Vec::new()];
@@ -72,7 +72,7 @@ impl Node {
         paths
     }
 
-    /// What is in it, without tag and length.
+    /// The content, without tag and length.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
         match self {
@@ -103,7 +103,7 @@ impl Node {
         }
     }
 
-    /// Gives it an indefinite length.
+    /// Gives the element an indefinite length.
     ///
     /// # Panics
     /// If it is not constructed.

@@ -6,8 +6,9 @@ use crate::oracle;
 
 /// The root filesystem image of one kind: `erofs`, `squashfs` or `ext4`. It must not be changed.
 ///
-/// It is looked for in `$VERITY_IMAGES`, else in `target/images`. Without it the answer is none,
-/// said aloud, or a failure where tests may not be skipped (see [`oracle::require`]).
+/// It is looked for in `$VERITY_IMAGES`, else in `target/images`. If it is missing, the answer is
+/// `None` with a line on stderr, or a failure where tests may not be skipped (see
+/// [`oracle::require`]).
 #[must_use]
 pub fn rootfs(kind: &str) -> Option<PathBuf> {
     let path = directory().join(format!("rootfs.{kind}"));

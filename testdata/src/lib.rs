@@ -1,8 +1,8 @@
-//! What the tests, benches and fuzz targets of the workspace share: known answers, a slow twin of
-//! the whole scheme, painted input, and the real tools that results are compared with.
+//! The tests, benches and fuzz targets of the workspace share this crate: known answers, a slow
+//! twin of the whole scheme, painted input, and the real tools that results are compared with.
 //!
-//! A dev-dependency only, never published. It knows nothing of the `verity` crate, so that an
-//! error there cannot hide here. The data files beside it are described in `testdata/README.md`.
+//! It is a dev-dependency only, never published. It knows nothing of the `verity` crate, so that an
+//! error there cannot hide here. `testdata/README.md` describes the data files beside it.
 //!
 //! | to find | open |
 //! |---|---|
@@ -14,7 +14,8 @@
 //! | a web server | [`nginx`] |
 //! | an NBD client | [`nbd`] |
 //! | a Linux kernel that maps images | [`kernel`] |
-//! | root filesystem images, loop devices, temporary files | [`image`], [`loop_device`], [`files`] |
+//! | root filesystem images, loop devices | [`image`], [`loop_device`] |
+//! | temporary files | [`files`] |
 
 pub mod cases;
 pub mod der;
@@ -24,6 +25,7 @@ pub mod kernel;
 pub mod loop_device;
 pub mod nbd;
 pub mod nginx;
+mod number;
 pub mod oracle;
 pub mod pattern;
 pub mod reading;

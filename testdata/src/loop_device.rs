@@ -13,8 +13,8 @@ pub struct LoopDevice {
 }
 
 impl LoopDevice {
-    /// Attaches `file` with logical sectors of `sector_size` bytes. Without root or `losetup`
-    /// the answer is none, said aloud, or a failure where tests may not be skipped.
+    /// Attaches `file` with logical sectors of `sector_size` bytes. Without root or `losetup` the
+    /// answer is `None` with a line on stderr, or a failure where tests may not be skipped.
     ///
     /// # Panics
     /// If the kernel has no loop devices left, or the file's size is not whole sectors.

@@ -1,16 +1,19 @@
-//! A client of the NBD protocol, written from `doc/proto.md` of <https://github.com/NetworkBlockDevice/nbd> and
-//! from nothing else: it shares no line with the server that it tests.
+//! A client of the NBD protocol, written from `doc/proto.md` of
+//! <https://github.com/NetworkBlockDevice/nbd> and from nothing else: it shares no line with the
+//! server that it tests.
 //!
 //! What a server must never send, such as a wrong magic number, is a panic here.
 
 use std::io::{self, Read, Write};
 
-/// Client flags: fixed newstyle, and no zeroes after `EXPORT_NAME`.
+use crate::number::{to_len, to_u64};
+
+/// Client flags: fixed newstyle, and no zeros after `EXPORT_NAME`.
 pub const USUAL_FLAGS: u32 = 3;
 
-/// Option: begins to use an export, the old way.
+/// Option: begins to use an export, in the old way.
 pub const EXPORT_NAME: u32 = 1;
-/// Takes leave during the handshake.
+/// Ends the handshake.
 pub const ABORT: u32 = 2;
 /// Asks for the names of all exports.
 pub const LIST: u32 = 3;
@@ -18,7 +21,7 @@ pub const LIST: u32 = 3;
 pub const STARTTLS: u32 = 5;
 /// Asks for facts about an export.
 pub const INFO: u32 = 6;
-/// The same, and begins to use it.
+/// Asks for facts about an export and begins to use it.
 pub const GO: u32 = 7;
 /// Asks for structured replies.
 pub const STRUCTURED_REPLY: u32 = 8;
@@ -32,7 +35,7 @@ pub const REPLY_ERROR: u32 = 1 << 31;
 pub const READ: u16 = 0;
 /// Writes the data that follows.
 pub const WRITE: u16 = 1;
-/// Takes leave.
+/// Ends the session.
 pub const DISC: u16 = 2;
 
 /// Command flag: the data in one piece.
@@ -93,10 +96,10 @@ pub fn opening(structured: bool) -> Vec<u8> {
 /// Reads the greeting; returns the handshake flags.
 ///
 /// # Errors
-/// When the server says no more.
+/// When the connection ends.
 ///
 /// # Panics
-/// If it is none.
+/// If the bytes are something else.
 pub fn read_greeting(server: &mut impl Read) -> io::Result<u16> {
     let bytes: [u8; 18] = read(server)?;
     assert_eq!(&bytes[..16], b"NBDMAGICIHAVEOPT");
@@ -108,20 +111,20 @@ pub fn read_greeting(server: &mut impl Read) -> io::Result<u16> {
 pub struct OptionReply {
     /// The option.
     pub option: u32,
-    /// What kind of reply.
+    /// The kind of reply.
     pub kind: u32,
-    /// What it says.
+    /// The data of the reply.
     pub data: Vec<u8>,
 }
 
 impl OptionReply {
-    /// Reads one.
+    /// Reads one reply.
     ///
     /// # Errors
-    /// When the server says no more.
+    /// When the connection ends.
     ///
     /// # Panics
-    /// If it is none, or is longer than any.
+    /// If the bytes are something else, or longer than any reply.
     pub fn read(server: &mut impl Read) -> io::Result<OptionReply> {
         assert_eq!(u64::from_be_bytes(read(server)?), 0x0003_e889_0455_65a9);
         let option = u32::from_be_bytes(read(server)?);
@@ -153,10 +156,10 @@ impl OptionReply {
 /// Reads the head of a simple reply; returns the cookie and the error.
 ///
 /// # Errors
-/// When the server says no more.
+/// When the connection ends.
 ///
 /// # Panics
-/// If it is none.
+/// If the bytes are something else.
 pub fn read_simple(server: &mut impl Read) -> io::Result<(u64, u32)> {
     assert_eq!(u32::from_be_bytes(read(server)?), 0x6744_6698);
     let error = u32::from_be_bytes(read(server)?);
@@ -168,14 +171,14 @@ pub fn read_simple(server: &mut impl Read) -> io::Result<(u64, u32)> {
 pub enum Piece {
     /// Data, and where it lies.
     Data {
-        /// Its first byte.
+        /// The place of the first byte.
         offset: u64,
         /// The bytes.
         bytes: Vec<u8>,
     },
     /// A failure.
     Error {
-        /// Its number.
+        /// The number of the error.
         error: u32,
         /// Where, if it is not the whole request.
         offset: Option<u64>,
@@ -185,10 +188,10 @@ pub enum Piece {
 /// Reads all chunks of a structured reply to the request of that cookie.
 ///
 /// # Errors
-/// When the server says no more.
+/// When the connection ends.
 ///
 /// # Panics
-/// If it is none, or chunks have a form that the protocol does not allow.
+/// If it is something else, or chunks have a form that the protocol does not allow.
 pub fn read_structured(server: &mut impl Read, cookie: u64) -> io::Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     loop {
@@ -240,7 +243,7 @@ impl<S: Read + Write> Client<S> {
     /// Agrees with a server on its export without a name.
     ///
     /// # Errors
-    /// When the server says no more.
+    /// When the connection ends.
     ///
     /// # Panics
     /// If it refuses.
@@ -257,7 +260,7 @@ impl<S: Read + Write> Client<S> {
     /// Sends a request and what follows it; returns its cookie.
     ///
     /// # Errors
-    /// When the server takes no more.
+    /// When the connection ends.
     pub fn send(
         &mut self,
         flags: u16,
@@ -272,10 +275,10 @@ impl<S: Read + Write> Client<S> {
         Ok(self.cookie)
     }
 
-    /// Reads; all of the bytes, or the number of the first error.
+    /// Reads. Returns all of the bytes, or the number of the first error.
     ///
     /// # Errors
-    /// When the server says no more.
+    /// When the connection ends.
     ///
     /// # Panics
     /// If the pieces of the reply overlap, lie outside, or leave something out without an error.
@@ -294,21 +297,21 @@ impl<S: Read + Write> Client<S> {
         for piece in read_structured(&mut self.stream, cookie)? {
             match piece {
                 Piece::Data { offset: at, bytes } if failure.is_none() => {
-                    assert_eq!(at - offset, long(all.len()), "a gap without an error");
+                    assert_eq!(at - offset, to_u64(all.len()), "a gap without an error");
                     all.extend(bytes);
                 }
                 Piece::Data { .. } => {}
                 Piece::Error { error, .. } => failure = failure.or(Some(error)),
             }
         }
-        assert!(failure.is_some() || all.len() == wide(length), "{} bytes", all.len());
+        assert!(failure.is_some() || all.len() == to_len(length.into()), "{} bytes", all.len());
         Ok(failure.map_or(Ok(all), Err))
     }
 
-    /// Reads; the pieces of the reply.
+    /// Reads. Returns the pieces of the reply.
     ///
     /// # Errors
-    /// When the server says no more.
+    /// When the connection ends.
     ///
     /// # Panics
     /// If they have a form that the protocol does not allow.
@@ -317,10 +320,10 @@ impl<S: Read + Write> Client<S> {
         read_structured(&mut self.stream, cookie)
     }
 
-    /// Sends any other command; the number of the error, or 0.
+    /// Sends any other command. Returns the number of the error, or 0.
     ///
     /// # Errors
-    /// When the server says no more.
+    /// When the connection ends.
     ///
     /// # Panics
     /// If the reply has data.
@@ -346,21 +349,21 @@ impl<S: Read + Write> Client<S> {
     }
 }
 
-/// Reads so many bytes.
+/// Reads this many bytes.
 ///
 /// # Errors
-/// When the server says no more.
+/// When the connection ends.
 ///
 /// # Panics
 /// If they are more than any reply has.
 pub fn read_bytes(server: &mut impl Read, length: u32) -> io::Result<Vec<u8>> {
     assert!(length <= 33 << 20, "{length} bytes");
-    let mut bytes = vec![0; wide(length)];
+    let mut bytes = vec![0; to_len(length.into())];
     server.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A length, and so many bytes.
+/// Reads a length and that many bytes.
 fn read_counted(server: &mut impl Read) -> io::Result<Vec<u8>> {
     let length = u32::from_be_bytes(read(server)?);
     read_bytes(server, length)
@@ -374,12 +377,4 @@ fn read<const N: usize>(server: &mut impl Read) -> io::Result<[u8; N]> {
 
 fn short(length: usize) -> u32 {
     u32::try_from(length).expect("a short length")
-}
-
-fn long(length: usize) -> u64 {
-    u64::try_from(length).expect("a length fits 64 bits")
-}
-
-fn wide(length: u32) -> usize {
-    usize::try_from(length).expect("a length fits the address space")
 }

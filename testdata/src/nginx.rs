@@ -1,4 +1,5 @@
-//! A real web server on the loopback interface, with a directory to serve and a log of what it sent.
+//! A real web server on the loopback interface, with a directory to serve and a log of what it
+//! sent.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub struct Request {
 }
 
 impl Nginx {
-    /// Starts it with an empty directory, by the rule of [`oracle::require`].
+    /// Starts a server with an empty directory, by the rule of [`oracle::require`].
     ///
     /// # Panics
     /// If it does not start.
@@ -43,7 +44,7 @@ impl Nginx {
         let dir = files::tempdir();
         std::fs::create_dir(dir.path().join("files")).expect("a directory to serve");
         let mut nginx = Nginx { path, dir, port: 0, child: None };
-        // Somebody else may take the port before the server has it.
+        // Another process may take the port before the server has it.
         let started = (0..10).any(|_| {
             nginx.port = free_port();
             nginx.try_start()
@@ -52,7 +53,7 @@ impl Nginx {
         Some(nginx)
     }
 
-    /// Starts it again where it was.
+    /// Starts the server again on its port.
     ///
     /// # Panics
     /// If it does not start.
@@ -60,10 +61,10 @@ impl Nginx {
         assert!(self.try_start(), "nginx does not start: {}", self.errors());
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // One that has ended already is as good.
+            // These fail only if it has ended already.
             let _ = child.kill();
             let _ = child.wait();
         }

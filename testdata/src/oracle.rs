@@ -101,7 +101,7 @@ impl VeritySetup {
         command
     }
 
-    /// Its version, such as `2.6.1`.
+    /// The program's version, such as `2.6.1`.
     #[must_use]
     pub fn version(&self) -> String {
         let text = run_ok(self.command().arg("--version"));
@@ -236,7 +236,11 @@ const PYTHON_DIGESTS: &str = r#"
 import hashlib, sys
 name = sys.argv[1]
 messages = [bytes.fromhex(line) for line in sys.stdin]
-sized = {"blake2b-256": ("blake2b", 32), "blake2b-512": ("blake2b", 64), "blake2s-256": ("blake2s", 32)}
+sized = {
+    "blake2b-256": ("blake2b", 32),
+    "blake2b-512": ("blake2b", 64),
+    "blake2s-256": ("blake2s", 32),
+}
 def digest(message):
     if name in sized:
         return getattr(hashlib, sized[name][0])(message, digest_size=sized[name][1])
@@ -298,7 +302,8 @@ mod tests {
     #[test]
     fn a_header_gives_values_by_label() {
         let header = Header::parse(
-            "VERITY header information for h\nUUID:            \t\nData block size: \t512\nRoot hash:      \tab\n"
+            "VERITY header information for h\nUUID:            \t\n\
+             Data block size: \t512\nRoot hash:      \tab\n"
                 .to_owned(),
         );
         assert_eq!(header.field("UUID"), Some(""));

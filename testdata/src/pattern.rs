@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 use sha2::{Digest, Sha256};
 
+use crate::number::{to_len, to_u64};
+
 /// The input of the veritysetup vectors: the first `bytes` bytes of
 /// SHA-256("verity" ‖ LE64(0)) ‖ SHA-256("verity" ‖ LE64(1)) ‖ …
 #[must_use]
@@ -56,6 +58,14 @@ impl Prng {
         self.next_u64() % bound
     }
 
+    /// An index under `bound`, as [`Prng::below`].
+    ///
+    /// # Panics
+    /// If `bound` is 0.
+    pub fn index(&mut self, bound: usize) -> usize {
+        to_len(self.below(to_u64(bound)))
+    }
+
     /// A number in `range`.
     ///
     /// # Panics
@@ -81,9 +91,7 @@ impl Prng {
     /// # Panics
     /// If there is none.
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        let count = u64::try_from(choices.len()).expect("a slice's length fits 64 bits");
-        let index = usize::try_from(self.below(count)).expect("under the slice's length");
-        &choices[index]
+        &choices[self.index(choices.len())]
     }
 
     /// Fills `buffer`.

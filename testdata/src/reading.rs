@@ -1,53 +1,55 @@
 //! What a verified read must say of each block of an image: the slow model of a reader.
 //!
-//! As the kernel does it, and one step further where the kernel has no say: the digest of a block must be the one
-//! that its parent holds, up to the root hash; the spare bytes of a hash block must be zero; a block that cannot be
-//! read, or is not right, may come from a repair, if what that offers is right. There is no cache, no run and no
-//! thread here: each block is looked at once, from the root down.
+//! The rules are the kernel's, and go one step further where the kernel has none. The digest of a
+//! block must be the one that its parent holds, up to the root hash; the spare bytes of a hash
+//! block must be zero; a block that cannot be read, or is not right, may come from a repair, if the
+//! block that this offers is right. There is no cache, no run and no thread here: each block is
+//! looked at once, from the root down.
 
 use crate::reference::{self, BadBlock, Scheme};
 
-/// An image as the storage shows it, and what a reader was told of it.
+/// An image as the storage shows it, and what a reader was told about it.
 pub struct Storage<'a> {
-    /// What the reader believes the parameters to be.
+    /// The parameters that the reader was told.
     pub scheme: &'a Scheme,
-    /// What the reader believes the root hash to be.
+    /// The root hash that the reader was told.
     pub root_hash: &'a [u8],
     /// Whole data blocks.
     pub data: &'a [u8],
     /// The tree alone.
     pub tree: &'a [u8],
-    /// Blocks that the storage does not give.
+    /// Blocks that cannot be read from the storage.
     pub unreadable: &'a dyn Fn(BadBlock) -> bool,
-    /// What is offered in place of a block that is not right.
+    /// What a repair offers in place of a block that is not right.
     pub repair: &'a dyn Fn(BadBlock) -> Option<Vec<u8>>,
-    /// Whether data blocks with the digest of zeros are zeros without a look at them.
+    /// Whether data blocks with the digest of zeros count as zeros without being read.
     pub ignore_zero_blocks: bool,
 }
 
 /// What is wrong with a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// Another digest than its parent holds.
+    /// It has another digest than its parent holds.
     Digest {
-        /// What its parent holds.
+        /// The digest that its parent holds.
         expected: Vec<u8>,
-        /// What it has.
+        /// The digest that it has.
         actual: Vec<u8>,
     },
-    /// The first spare byte that is not zero.
+    /// A spare byte is not zero.
     Spare {
-        /// Counted from the start of the block.
+        /// The place of the first such byte, counted from the start of the block.
         offset: u64,
     },
-    /// It is not given.
+    /// It cannot be read.
     Unreadable,
 }
 
-/// The bytes that a reader has of a block; or the block, this one or one above it, that is in the way.
+/// The bytes that a reader gives of a block; or the bad block that is in the way: this one, or one
+/// above it.
 pub type Outcome = Result<Vec<u8>, (BadBlock, Finding)>;
 
-/// What there is to say about an image.
+/// What a reader must say about an image.
 pub struct Readable {
     /// By data block.
     pub data: Vec<Outcome>,
@@ -164,7 +166,7 @@ mod tests {
             let readable = read(&storage(&scheme, &built.root_hash, &data, &tree));
             let mut bad = Vec::new();
             for outcome in readable.hash.iter().chain(&readable.data) {
-                // What lies under a bad block is bad because of it.
+                // A block below a bad one is bad because of that one.
                 bad.extend(
                     outcome.as_ref().err().map(|found| found.0).filter(|b| !bad.contains(b)),
                 );

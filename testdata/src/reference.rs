@@ -94,11 +94,11 @@ pub struct Geometry {
 /// One level of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelPlace {
-    /// Its first hash block, counted in hash blocks from the start of the tree.
+    /// The first hash block, counted in hash blocks from the start of the tree.
     pub start: u128,
-    /// Its number of hash blocks.
+    /// How many hash blocks it has.
     pub blocks: u128,
-    /// Its number of digests: the blocks of the level below, or the data blocks.
+    /// How many digests it holds: one for each block of the level below, or each data block.
     pub hashes: u128,
 }
 
@@ -222,11 +222,11 @@ pub fn tree_offset(scheme: &Scheme, hash_area_offset: u64, superblock: bool) -> 
     }
 }
 
-/// A new hash file of its own: zeros up to the hash area's offset, the superblock with this UUID
-/// or none, zeros up to the next hash block, the tree.
+/// A new hash file: zeros up to the hash area's offset, the superblock if there is a UUID for it,
+/// zeros up to the next hash block, the tree.
 ///
-/// The same bytes as `veritysetup format` writes, but for a single data block, where there is no
-/// tree: `veritysetup` 2.6.1 ends such a file min(4096, hash block size) bytes after the
+/// `veritysetup format` writes equal bytes, but for a single data block, where there is no tree:
+/// `veritysetup` 2.6.1 ends such a file min(4096, hash block size) bytes after the
 /// superblock's start (and refuses an offset that is no multiple of that), this one where the tree
 /// would begin; without superblock both files are empty.
 ///

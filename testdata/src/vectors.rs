@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
+use crate::number::to_len;
 use crate::pattern::sha256_stream;
 use crate::reference::Scheme;
 
@@ -162,7 +163,7 @@ impl HashVector {
     #[must_use]
     pub fn data(&self) -> Vec<u8> {
         let bytes = self.data_blocks * u64::from(self.data_block_size);
-        sha256_stream(usize::try_from(bytes).expect("a small input"))
+        sha256_stream(to_len(bytes))
     }
 
     /// The parameters as the slow twin takes them.
@@ -185,7 +186,7 @@ impl Published {
     /// If it does not fit in memory.
     #[must_use]
     pub fn data(&self) -> Vec<u8> {
-        vec![0; usize::try_from(self.data_size).expect("a small input")]
+        vec![0; to_len(self.data_size)]
     }
 
     /// The salt's bytes.

@@ -70,7 +70,8 @@ fn digests_are_those_of_python_hashlib() {
 
 #[test]
 fn digests_are_the_published_ones_of_abc() {
-    // FIPS 180-4, FIPS 202, RFC 7693 and GB/T 32905 print these; blake2b-256's is from the b2sum program.
+    // FIPS 180-4, FIPS 202, RFC 7693 and GB/T 32905 print these; blake2b-256's is from the b2sum
+    // program.
     for (algorithm, expected) in [
         ("sha1", "a9993e364706816aba3e25717850c26c9cd0d89d"),
         ("sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),

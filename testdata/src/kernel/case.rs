@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::files;
+use crate::number::to_u64;
 
 const SECTOR: usize = 512;
 /// Room on the third disk for the files of a file system, in bytes. What is not used is a hole.
@@ -16,12 +17,12 @@ const TREE_SPACE: u64 = 1 << 30;
 /// What the kernel is asked to activate and to read.
 #[derive(Clone, Debug, Default)]
 pub struct Case {
-    /// What messages call it.
+    /// The name of the case in messages.
     pub name: String,
-    /// Block devices, as `/dev/mapper/NAME`, and what they hold: whole sectors of 512 bytes. A case with the devices
-    /// of the one before it costs less.
+    /// Block devices, as `/dev/mapper/NAME`, and what they hold: whole sectors of 512 bytes. A case
+    /// with the devices of the one before it costs less.
     pub devices: Vec<(&'static str, Arc<Vec<u8>>)>,
-    /// The table. Its devices are those above.
+    /// The table, over the devices above.
     pub table: String,
     /// The data block size, in bytes.
     pub block_size: u32,
@@ -29,28 +30,29 @@ pub struct Case {
     pub key: Option<Key>,
     /// Whether dm-verity is loaded with `require_signatures=1`.
     pub require_signatures: bool,
-    /// The file system on the device, such as `ext4`: it is mounted, and every file is read, instead of every block.
+    /// The file system on the device, such as `ext4`. It is mounted and every file is read, instead
+    /// of every block.
     pub mount: Option<&'static str>,
 }
 
 /// A key of type `user`. If the kernel refuses to make it, that is the verdict.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// Its name, as the table has it.
+    /// The name by which the table means the key.
     pub description: String,
-    /// What it holds: a signature.
+    /// The content: a signature.
     pub payload: Vec<u8>,
-    /// What has become of it before the table is loaded.
+    /// What becomes of the key before the table is loaded.
     pub state: KeyState,
 }
 
-/// What has become of a key.
+/// What becomes of a key before it is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyState {
     /// Nothing.
     #[default]
     Valid,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was revoked.
     Revoked,
@@ -115,7 +117,7 @@ struct Images {
 }
 
 impl Images {
-    /// Appends, and says at which sector that begins.
+    /// Appends the bytes. Returns the sector at which they begin.
     fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let start = self.end;
         self.file.write_all_at(bytes, start)?;
@@ -131,7 +133,8 @@ impl Case {
         sectors.unwrap_or_else(|| panic!("{}: no table: {}", self.name, self.table)) * 512
     }
 
-    /// Appends the case to the list, and what it needs to the disk. Its devices may be `kept` from the case before.
+    /// Appends the case to the list, and what it needs to the disk. Its devices may be `kept` from
+    /// the case before.
     fn write(
         &self,
         list: &mut String,
@@ -167,10 +170,6 @@ impl Case {
     }
 }
 
-fn to_u64(size: usize) -> u64 {
-    u64::try_from(size).expect("a size fits 64 bits")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +193,8 @@ mod tests {
         let expected = "devices\ncase a\ndevice data 0 2\ntable 0 2 verity\nread 512 0\nend\n\
                         case b\ntable 0 2 verity\nread 512 2\nend\n\
                         devices\ncase c\ndevice data 2 2\ntable 0 2 verity\nmount ext4 4\nend\n\
-                        devices\ncase d\ndevice data 4 2\nkey revoked k 6 513\ntable 0 2 verity\nread 512 2097156\nend\n";
+                        devices\ncase d\ndevice data 4 2\nkey revoked k 6 513\ntable 0 2 verity\n\
+                        read 512 2097156\nend\n";
         assert_eq!(list.trim_end_matches('\0'), expected);
         assert_eq!(disks.outputs[3], 2048 + TREE_SPACE..3072 + TREE_SPACE);
         assert_eq!(files::read(&dir.path().join("images")).len(), 8 * 512);

@@ -1,31 +1,34 @@
-//! Certificates for the kernel's keyring `.platform`: it loads those in the firmware's variable `db`.
+//! Certificates for the kernel's keyring `.platform`: it loads those in the firmware's variable
+//! `db`.
 //!
-//! The firmware is OVMF, whose variables are a file. Source: the UEFI specification (signature lists) and EDK II's
-//! `VariableFormat.h` (the store). Secure Boot stays off, as no platform key is enrolled.
+//! The firmware is OVMF, whose variables are a file. Source: the UEFI specification (signature
+//! lists) and EDK II's `VariableFormat.h` (the store). Secure Boot stays off, as no platform key is
+//! enrolled.
 
 use std::path::Path;
 
 use crate::oracle;
 
-/// OVMF's code, by the name under which it is in the list of packages.
+/// OVMF's code, by the name that the list of packages has for it.
 pub(super) const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-/// Its variables as they come: none.
+/// OVMF's store of variables, which is empty.
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-/// Where the header of the volume says how long it is; behind it comes that of the store.
+/// Where the header of the volume states its length. The header of the store follows it.
 const VOLUME_HEADER_SIZE: usize = 48;
 const STORE_HEADER_SIZE: usize = 28;
-/// `EFI_CERT_X509_GUID`, as all identifiers here in its bytes.
+/// The bytes of `EFI_CERT_X509_GUID`.
 const X509: &str = "a159c0a5e494a74a87b5ab155c2bf072";
-/// `EFI_IMAGE_SECURITY_DATABASE_GUID`.
+/// The bytes of `EFI_IMAGE_SECURITY_DATABASE_GUID`.
 const IMAGE_SECURITY_DATABASE: &str = "cbb219d73a3d9645a3bcdad00e67656f";
-/// Whose entries these are.
+/// The owner of the entries.
 const OWNER: [u8; 16] = [0x5a; 16];
-/// Kept, seen while booting and later, replaced only with a signed time.
+/// Attributes: non-volatile, visible at boot and run time, written only with authentication by
+/// time.
 const ATTRIBUTES: u32 = 0x27;
 
-/// The firmware's variables with these certificates (DER) in `db`; none without OVMF, by the rule of
-/// [`oracle::require`].
+/// The firmware's variables with these certificates (DER) in `db`; `None` without OVMF, by the rule
+/// of [`oracle::require`].
 pub(super) fn variables(certificates: &[Vec<u8>]) -> Option<Vec<u8>> {
     oracle::require(CODE)?;
     let mut store = crate::files::read(Path::new(VARIABLES));
@@ -73,7 +76,8 @@ mod tests {
 
     use super::*;
 
-    /// The commands by which docs/SIGNING.md enrols a certificate make the list that the kernel gets here.
+    /// The commands by which docs/SIGNING.md enrols a certificate make the list that the kernel
+    /// gets here.
     #[test]
     fn efitools_make_the_same_list() {
         let tools = ["cert-to-efi-sig-list", "sign-efi-sig-list", "openssl"];

@@ -1,9 +1,11 @@
-//! A real Linux kernel as judge: cases in, one verdict each out of one boot of a virtual machine.
+//! A real Linux kernel as judge: it takes cases and gives a verdict on each, in one boot of a
+//! virtual machine.
 //!
-//! A case is a table, and what is read through its device: every block, or every file of the file system on it.
-//! `testdata/kernel/` holds the other half: how the machine is made (`make.sh`) and started (`boot.sh`), and the
-//! program in it (`judge.c`), which also describes the two texts that pass between the halves. What a case
-//! should come to is for the caller to say, as an [`Expectation`].
+//! A case is a table, and what is read through its device: every block, or every file of the file
+//! system on it. `testdata/kernel/` holds the other half: how the machine is made (`make.sh`) and
+//! started (`boot.sh`), and the program in it (`judge.c`), which also describes the two texts that
+//! pass between the halves. What a case should come to is for the caller to say, as an
+//! [`Expectation`].
 
 mod case;
 mod firmware;
@@ -25,10 +27,12 @@ pub use self::verdict::{
     E2BIG, EACCES, EBADMSG, EINVAL, EKEYREJECTED, EKEYREVOKED, ENOENT, ENOKEY, ENOPKG, Expectation,
     Verdict,
 };
+use crate::number::to_len;
 use crate::{files, oracle};
 
 /// How long the machine may be silent: far longer than a case or a boot takes.
 const PATIENCE: Duration = Duration::from_secs(300);
+
 /// The machine, as `testdata/kernel/make.sh` makes it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
@@ -38,19 +42,20 @@ pub struct Kernel {
 /// All that the kernel answered.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// Its release, such as `6.12.117+deb12-cloud-amd64`.
+    /// The kernel's release, such as `6.12.117+deb12-cloud-amd64`.
     pub release: String,
-    /// The hash algorithms that it knows.
+    /// The hash algorithms that the kernel knows.
     pub algorithms: BTreeSet<String>,
-    /// What it logged before the first case.
+    /// What the kernel logged before the first case.
     pub boot: Vec<String>,
-    /// One for each case, in order.
+    /// The verdict on each case, in order.
     pub verdicts: Vec<Verdict>,
 }
 
 impl Kernel {
-    /// Finds the machine in `$VERITY_KERNEL`, else in `target/kernel`, and what runs it, by the rule of
-    /// [`oracle::require`]. On other processors than x86-64 there is none, and nothing is missing.
+    /// Finds the machine in `$VERITY_KERNEL`, else in `target/kernel`, and the program that runs
+    /// it, by the rule of [`oracle::require`]. On other processors than x86-64 there is no such
+    /// machine, and no test fails for it.
     #[must_use]
     pub fn find() -> Option<Kernel> {
         if !cfg!(target_arch = "x86_64") {
@@ -72,15 +77,14 @@ impl Kernel {
 
     /// Boots the machine once and has it judge all cases.
     ///
-    /// If there are `certificates` (DER), the machine boots with a UEFI firmware that has them in `db`, and the
-    /// kernel trusts signatures by their keys. `None` if that firmware is missing, by the rule of
-    /// [`oracle::require`].
+    /// If there are `certificates` (DER), the machine boots with a UEFI firmware that has them in
+    /// `db`, and the kernel trusts signatures by their keys. `None` if that firmware is missing, by
+    /// the rule of [`oracle::require`].
     ///
-    /// With `VERITY_KERNEL_DIR` set, what the machine is given and what it writes stays there, in the directory
-    /// `name`.
+    /// If `VERITY_KERNEL_DIR` is set, the machine's disks stay there, in the directory `name`.
     ///
     /// # Panics
-    /// If it does not come to an end, with the last words of its console.
+    /// If the machine does not come to an end. The message shows the last lines of its console.
     #[must_use]
     pub fn judge(&self, name: &str, cases: &[Case], certificates: &[Vec<u8>]) -> Option<Judgement> {
         let temporary = files::tempdir();
@@ -146,13 +150,13 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // One that has ended already is as good.
+        // These fail only if it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The last lines.
+/// The last lines of a text.
 fn tail(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[text.len().saturating_sub(4096)..]).replace('\r', "");
     let lines: Vec<_> = text.lines().collect();
@@ -199,7 +203,7 @@ impl Answers {
             if let Some(list) = verdict.list.clone() {
                 verdict.tree = Some(Tree::parse(list, output));
             } else if verdict.table == 0 && case.mount.is_none() {
-                verdict.data = vec![0; to_index(place.end - place.start)];
+                verdict.data = vec![0; to_len(place.end - place.start)];
                 output.read_exact_at(&mut verdict.data, place.start).expect("read what was read");
             }
             verdicts.push(verdict);
@@ -209,18 +213,15 @@ impl Answers {
     }
 }
 
-fn to_index(size: u64) -> usize {
-    usize::try_from(size).expect("a size in memory")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_machines_words_are_read() {
-        let text = "\u{1b}[2J\nkernel 6.12\nalgorithm sha1\nlog early\ncase a b\ntable 0\nunreadable 3 2\nunreadable 9 1\nread 10\n\
-                    status C\nlog device-mapper: x\nend\ncase c\ntable 2\nend\ndone\n";
+        let text = "\u{1b}[2J\nkernel 6.12\nalgorithm sha1\nlog early\n\
+                    case a b\ntable 0\nunreadable 3 2\nunreadable 9 1\nread 10\nstatus C\n\
+                    log device-mapper: x\nend\ncase c\ntable 2\nend\ndone\n";
         let answers = Answers::parse(text);
         assert_eq!(answers.release, "6.12");
         assert!(answers.algorithms.contains("sha1"));

@@ -1,4 +1,5 @@
-//! The files of a file system: as the kernel in the machine read them, and as they lie in a directory here.
+//! The files of a file system: as the kernel in the machine read them, and as they lie in a
+//! directory here.
 //!
 //! The text in which the machine writes them down is described in `testdata/kernel/tree.h`.
 
@@ -10,34 +11,34 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::to_index;
 use crate::files;
+use crate::number::to_len;
 
-/// The blocks in which the machine reads a file where it cannot be read whole, in bytes.
+/// The size of the blocks in which the machine reads a file that it cannot read whole, in bytes.
 const BLOCK: usize = 4096;
-/// The fields of a record.
+/// How many fields a record has.
 const FIELDS: usize = 8;
 
-/// Everything below a directory, by its path from there, which begins with `.`; the directory too.
+/// A directory and everything below it, by the path from there, which begins with `.`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree(pub BTreeMap<String, Node>);
 
-/// A file, a directory, a symbolic link or whatever else has a name.
+/// A file, a directory, a symbolic link or anything else that has a name.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Node {
     /// `st_mode`, with the type.
     pub mode: u32,
-    /// Whose it is, if that is known.
+    /// The owner, if that is known.
     pub owner: Option<Owner>,
-    /// What a file holds. What stands in the place of a block that cannot be read does not matter.
+    /// The content of a file. The bytes in the place of a block that cannot be read do not matter.
     pub bytes: Arc<Vec<u8>>,
-    /// The blocks of 4096 bytes of a file that cannot be read: `EIO`.
+    /// The blocks of 4096 bytes of a file for which a read gives `EIO`.
     pub unreadable: BTreeSet<u64>,
     /// Where a symbolic link leads.
     pub target: String,
 }
 
-/// By their numbers.
+/// The owner of a file, by numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// `st_uid`.
@@ -47,7 +48,7 @@ pub struct Owner {
 }
 
 impl Tree {
-    /// What lies in a directory. To whom it belongs says nothing about where it came from, and is left out.
+    /// Reads a directory here. The owners are left out: they say nothing about those in the image.
     ///
     /// # Panics
     /// If it cannot be read, or a name in it is not UTF-8.
@@ -75,10 +76,10 @@ impl Tree {
         assert!(self.0.insert(path, node).is_none(), "one file of a name");
     }
 
-    /// Reads what the machine has written down: the list is in these bytes of the disk.
+    /// Reads the list that the machine has written into these bytes of the disk.
     pub(super) fn parse(list: Range<u64>, disk: &File) -> Tree {
         let read = |start, size| {
-            let mut bytes = vec![0; to_index(size)];
+            let mut bytes = vec![0; to_len(size)];
             disk.read_exact_at(&mut bytes, start).expect("read what was read");
             bytes
         };
@@ -111,7 +112,8 @@ impl Tree {
         files.fold((0, 0), |(count, bytes), node| (count + 1, bytes + node.bytes.len()))
     }
 
-    /// What is otherwise in another tree, in words: a line for each path. An owner is otherwise if both trees tell it.
+    /// What differs in another tree, in words: a line for each path. Owners are compared if both
+    /// trees know them.
     #[must_use]
     pub fn differences(&self, other: &Tree) -> Vec<String> {
         let paths: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
@@ -145,7 +147,7 @@ impl Node {
         self.mode & 0o7000 != 0
     }
 
-    /// What a file holds, to be changed: clones of the node keep it as it was.
+    /// The content of a file, to be changed. Clones of the node keep it as it was.
     pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
         Arc::make_mut(&mut self.bytes)
     }
@@ -176,7 +178,7 @@ impl Node {
     }
 }
 
-/// The bytes are counted, not shown: a failed comparison of trees would print a file system.
+/// Counts the bytes and does not show them: a failed comparison of trees would print a file system.
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Node { mode, owner, bytes, unreadable, target } = self;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::{Tree, to_index};
+use super::tree::Tree;
+use crate::number::to_len;
 
 /// `ENOENT`: a hash algorithm that the kernel does not know.
 pub const ENOENT: i32 = 2;
@@ -13,11 +14,11 @@ pub const ENOENT: i32 = 2;
 pub const E2BIG: i32 = 7;
 /// `EACCES`: a key that may not be searched for.
 pub const EACCES: i32 = 13;
-/// `EINVAL`: a table that cannot be, a key that cannot be, or a message of a kind that is not expected.
+/// `EINVAL`: an impossible table, an impossible key, or a message of a kind that is not expected.
 pub const EINVAL: i32 = 22;
 /// `ENOPKG`: an algorithm that no signature may have.
 pub const ENOPKG: i32 = 65;
-/// `EBADMSG`: a signature that is none.
+/// `EBADMSG`: something that is not a signature.
 pub const EBADMSG: i32 = 74;
 /// `ENOKEY`: no signature, or one by a key that the kernel does not trust.
 pub const ENOKEY: i32 = 126;
@@ -29,25 +30,26 @@ pub const EKEYREJECTED: i32 = 129;
 /// What the kernel did with a case.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// The errno with which it refused the table, 0 if it did not.
+    /// The errno with which the kernel refused the table, 0 if it did not.
     pub table: i32,
     /// The blocks for which a read gave `EIO`.
     pub unreadable: BTreeSet<u64>,
-    /// What the other blocks gave; zeros in the place of those.
+    /// What reads of the other blocks gave, with zeros in the place of unreadable ones.
     pub data: Vec<u8>,
-    /// The errno with which it refused to mount the device, 0 if it did not.
+    /// The errno with which the kernel refused to mount the device, 0 if it did not.
     pub mount: i32,
     /// The files of the device, if that was mounted.
     pub tree: Option<Tree>,
-    /// Where the list of them is on the third disk, in bytes.
+    /// Where the list of these files is on the third disk, in bytes.
     pub(super) list: Option<Range<u64>>,
-    /// Its status after all reads: `V`, or `C` once something was corrupt.
+    /// The device's status after all reads: `V`, or `C` once something was corrupt.
     pub status: String,
-    /// What it logged, line by line. It limits how often it does of some things, such as corrupt blocks.
+    /// What the kernel logged, line by line. Of some things, such as corrupt blocks, it logs a
+    /// limited number of lines.
     pub log: Vec<String>,
 }
 
-/// In one line.
+/// Shows the verdict in one line.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.table != 0 {
@@ -72,7 +74,8 @@ pub enum Expectation {
         data: Vec<u8>,
         /// The data block size, in bytes.
         block_size: u32,
-        /// The blocks for which a read gives `EIO`; what `data` has in their place does not matter.
+        /// The blocks for which a read gives `EIO`. The bytes of `data` in their place do not
+        /// matter.
         unreadable: BTreeSet<u64>,
         /// Whether the status says that something was corrupt.
         corrupt: bool,
@@ -80,13 +83,13 @@ pub enum Expectation {
 }
 
 impl Expectation {
-    /// A device that gives the whole of `data`, and has found nothing.
+    /// A device that gives the whole of `data` and reports no corruption.
     #[must_use]
     pub fn intact(data: &[u8], block_size: u32) -> Expectation {
         Expectation::without(data, block_size, [])
     }
 
-    /// A device that gives `data` but for some blocks, and says so if there are any.
+    /// A device that gives `data` but for some blocks, and reports corruption if there are any.
     #[must_use]
     pub fn without(
         data: &[u8],
@@ -98,7 +101,7 @@ impl Expectation {
         Expectation::Activated { data: data.to_vec(), block_size, unreadable, corrupt }
     }
 
-    /// The same with this word on the status.
+    /// Sets whether the status must report corruption.
     #[must_use]
     pub fn corrupt(mut self, says: bool) -> Expectation {
         if let Expectation::Activated { corrupt, .. } = &mut self {
@@ -107,10 +110,10 @@ impl Expectation {
         self
     }
 
-    /// Compares.
+    /// Compares a verdict with the expectation.
     ///
     /// # Errors
-    /// What is otherwise, in words, with what the kernel logged.
+    /// The difference in words, with what the kernel logged.
     pub fn check(&self, verdict: &Verdict) -> Result<(), String> {
         self.compare(verdict).map_err(|wrong| format!("{wrong}\n{}", verdict.log.join("\n")))
     }
@@ -130,7 +133,7 @@ impl Expectation {
         if verdict.data.len() != data.len() {
             return Err(format!("{} bytes instead of {}", verdict.data.len(), data.len()));
         }
-        let size = to_index((*block_size).into());
+        let size = to_len((*block_size).into());
         let mut blocks = (0_u64..).zip(verdict.data.chunks(size).zip(data.chunks(size)));
         if let Some((block, _)) = blocks
             .find(|(block, (actual, expected))| actual != expected && !unreadable.contains(block))
@@ -171,7 +174,7 @@ fn ranges(blocks: &BTreeSet<u64>) -> String {
 }
 
 impl Verdict {
-    /// Takes one line about a case; none if it is not one.
+    /// Takes one line about a case; `None` if it is not such a line.
     pub(super) fn note(&mut self, word: &str, rest: &str) -> Option<()> {
         match word {
             "table" => self.table = rest.parse().ok()?,
