@@ -1,6 +1,8 @@
-//! Certificates of a small authority, out of the test keys: a root, one below it, and a signer below that.
+//! Certificates of a small authority, made with the test keys: a root, one below it, and a signer
+//! below that.
 //!
-//! Our own writer for what the tests of the signing crate have openssl write; the same bytes on every run.
+//! The tests of the signing crate have openssl write such certificates. Here our own writer does,
+//! with equal bytes on every run.
 
 use std::sync::LazyLock;
 
@@ -17,7 +19,7 @@ pub(crate) struct Chain {
     pub(crate) root: Certificate,
     pub(crate) middle: Certificate,
     pub(crate) leaf: Certificate,
-    /// The same key, issued by the root.
+    /// The signer's key with a certificate by the root.
     pub(crate) direct: Certificate,
 }
 
@@ -38,7 +40,8 @@ pub(crate) static CHAIN: LazyLock<Chain> = LazyLock::new(|| {
 });
 
 impl Chain {
-    /// Signatures by the leaf that embed what leads to the root: with one between, with the root too, and none.
+    /// Signatures by the leaf that embed the chain to the root: with one certificate between, with
+    /// the root too, and with nothing between.
     pub(crate) fn signatures(&self, content: &[u8]) -> Vec<Vec<u8>> {
         let ways = [
             (&self.leaf, vec![self.middle.clone()]),
@@ -55,7 +58,7 @@ impl Chain {
     }
 }
 
-/// A test key with its own certificate, whose parts are used.
+/// A test key with its own certificate, parts of which are used.
 struct Pair {
     key: &'static [u8],
     certificate: &'static [u8],
@@ -106,7 +109,7 @@ fn sign(content: &[u8], pair: &Pair, certificate: Certificate) -> Vec<u8> {
     key.sign(&to_be_signed).expect("signs")
 }
 
-/// A common name alone.
+/// A name that is a common name alone.
 fn name(text: &str) -> Node {
     let common_name = [tlv(0x06, &[0x55, 0x04, 0x03]), tlv(0x0c, text.as_bytes())].concat();
     Node::Constructed(0x30, vec![Node::Raw(tlv(0x31, &tlv(0x30, &common_name)))])

@@ -2,13 +2,13 @@
 //!
 //! Invariants under test:
 //! - no input panics; a refusal is one short printable line;
-//! - an accepted certificate is canonical: read again from its DER it is the same, and bytes that were DER are
-//!   those of the certificate; nothing may stand behind it;
-//! - its names are printable and its dates agree with what is said of them;
-//! - an authority says of itself that it is one (read here without the parser), and vouches for a chain only if
-//!   its name and its key are those of the one that made it;
-//! - whatever it is, the kernel's keyring may be given it: a prediction is made, and without it nothing is
-//!   trusted that was not before.
+//! - an accepted certificate is canonical: read again from its DER it is the same, and bytes that
+//!   were DER are those of the certificate; nothing may stand behind it;
+//! - its names are printable, and its validity agrees with its dates;
+//! - an authority says of itself that it is one (read here without the parser), and vouches for a
+//!   chain only if its name and its key are those of the authority that made the chain;
+//! - the lint takes any input as a certificate in the kernel's keyring: it makes a prediction, and
+//!   trusts nothing that it does not trust without that certificate.
 
 use std::sync::LazyLock;
 
@@ -55,8 +55,8 @@ pub fn run(data: &[u8]) {
     };
     let pinned =
         verify_detached(&SIGNATURE, ROOT_HASH.as_bytes(), std::slice::from_ref(&certificate));
-    // By its DER only: a keyring is not given PEM. And the kernel is the stricter one about a certificate that
-    // names itself as its issuer.
+    // By its DER only: a keyring is not given PEM. And the kernel is the stricter one about a
+    // certificate that names itself as its issuer.
     if data.first() == Some(&0x30) && prediction == Prediction::Accepted {
         assert!(
             pinned.is_ok(),
@@ -117,15 +117,15 @@ fn says_authority(der: &[u8]) -> bool {
     })
 }
 
-/// With another common name, which is the second part of the subject of a test key's certificate.
+/// A test key's certificate with another common name, which is the second part of its subject.
 fn with_name(der: &[u8], name: &str) -> Vec<u8> {
     let mut tree = Node::parse(der);
     *tree.at(&[0, 5, 1, 0, 1]) = Node::Primitive(0x0c, name.into());
     tree.encode()
 }
 
-/// Certificates of the test keys, as PEM and as DER, those of an authority, and one whose name would steer a
-/// terminal.
+/// Certificates of the test keys, as PEM and as DER, those of an authority, and one whose name
+/// would steer a terminal.
 ///
 /// # Panics
 /// If one cannot be read.

@@ -1,4 +1,4 @@
-//! A second reader of DER: slow, strict, and not that of the code under test.
+//! A second reader of DER: slow, strict, and independent of the code under test.
 
 /// One element: its tag and what is in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -8,13 +8,13 @@ pub(crate) struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// The elements in it, unless there is anything else.
+    /// The elements in it; `None` if it holds anything else.
     pub(crate) fn children(&self) -> Option<Vec<Element<'a>>> {
         elements(self.value)
     }
 }
 
-/// The one element that these bytes are.
+/// The element, if the bytes are exactly one.
 pub(crate) fn element(bytes: &[u8]) -> Option<Element<'_>> {
     match elements(bytes)?[..] {
         [element] => Some(element),
@@ -22,7 +22,7 @@ pub(crate) fn element(bytes: &[u8]) -> Option<Element<'_>> {
     }
 }
 
-/// All elements of a row, each with a tag of one byte and the shortest length.
+/// The elements that follow each other, each with a tag of one byte and the shortest length.
 pub(crate) fn elements(mut bytes: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut elements = Vec::new();
     while let Some((&tag, rest)) = bytes.split_first() {
@@ -48,8 +48,8 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// The numbers in an element and in all below it, as far as it can be read, in their order. Numbers that are
-/// too large for the type are its largest, and negative ones too.
+/// The numbers in an element and in all below it, in their order, as far as it can be read. A
+/// number that is negative, or too large for the type, counts as the largest.
 pub(crate) fn integers(element: Element<'_>) -> Vec<u64> {
     if element.tag == INTEGER {
         return vec![number(element.value)];

@@ -1,21 +1,24 @@
-//! Repair by forward error correction. Input: a geometry, then damage in steps of four bytes; every input says
-//! something.
+//! Repair by forward error correction. Input: a geometry, then damage in steps of four bytes. Every
+//! input is valid.
 //!
 //! Invariants under test:
 //! - no input panics; a refusal is one short printable line;
-//! - what a repair gives is the block as it was before the damage, once, and only if it was damaged; so is what a
-//!   verified read gives with the parity at hand;
-//! - the report agrees: the repaired blocks are those that were given, and "whole" means that no other is damaged;
-//! - all comes back that must: as many damaged blocks a round as there are roots, if all of them have digests above them
-//!   that are right; half as many at any places;
+//! - a repair gives a block as it was before the damage, once, and only if it was damaged; so does
+//!   a verified read with the parity at hand;
+//! - the report agrees: the repaired blocks are those that were given, and "whole" means that no
+//!   other is damaged;
+//! - every block comes back that must: in each round as many damaged blocks as there are roots, if
+//!   the digests above all of them are right, and half as many at any places;
 //! - the check of parity names just the rounds whose parity was damaged;
-//! - what is read is bounded by the size of the image, and by the hash blocks that came back.
+//! - the number of bytes read is bounded by the size of the image and the hash blocks that came
+//!   back.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
+use verity::internals::to_u64;
 use verity::{
     Algorithm, BlockRef, BlockSize, Builder, Error, FecArea, FecRepair, HashArea, HashType, Params,
     RepairSink, Repaired, Repairer, RootHash, Salt, TrustedParams, VerifiedReader,
@@ -23,11 +26,12 @@ use verity::{
 use verity_testdata::pattern::Prng;
 
 use crate::message;
-use crate::source::{Source, index};
+use crate::number::index;
+use crate::source::Source;
 
 /// The bytes before the steps.
 const HEADER: usize = 8;
-/// The most steps; the rest of an input is ignored.
+/// An input has at most this many steps; the rest is ignored.
 const STEPS: usize = 64;
 /// The most damaged blocks that are read one by one: each may cost its whole round.
 const READS: usize = 2;
@@ -117,7 +121,7 @@ impl Image {
     fn new([flags, roots, low, high, foreign, shift, salt, _]: [u8; HEADER]) -> Image {
         let mut prng = Prng::new(salt.into());
         let block_size = BlockSize::new(512 << (shift % 2)).expect("a block size");
-        let data_blocks = ((1 + number(low, high) as u64 % 600) >> (shift % 2)).max(1);
+        let data_blocks = ((1 + to_u64(number(low, high)) % 600) >> (shift % 2)).max(1);
         let sha512 = flags & 1 > 0;
         let params = Params::builder()
             .algorithm(if sha512 { Algorithm::Sha512 } else { Algorithm::Sha256 })
@@ -202,7 +206,7 @@ impl Image {
     fn damage(&mut self, [kind, low, high, last]: [u8; 4]) {
         let (place, bit) = (number(low, high), 1 << (last % 8));
         let (blocks, size) = (self.blocks(), self.block_size());
-        let mut prng = Prng::new(place as u64 * 256 + u64::from(last));
+        let mut prng = Prng::new(to_u64(place) * 256 + u64::from(last));
         match kind % 8 {
             // A byte of the data, of the tree and what follows it, of the parity.
             0 => self.block(place * 5 / size % self.data_blocks())[place * 5 % size] ^= bit,
@@ -275,7 +279,7 @@ impl Image {
 struct Run {
     good: Image,
     image: Image,
-    /// The one that the repair is told.
+    /// The parity that the repair is told of.
     fec_area: FecArea,
     flags: u8,
 }
@@ -301,7 +305,7 @@ impl Run {
         readable && self.image.fec == self.good.fec && self.fec_area == self.good.fec_area
     }
 
-    /// Whether all blocks can be had back.
+    /// Whether every block can be repaired.
     fn can_be_repaired(&self) -> bool {
         let (rounds, roots) = (self.good.rounds(), index(self.good.fec_area.roots()));
         let mut damaged = vec![0; rounds];
@@ -332,7 +336,7 @@ impl Run {
             Err(error) => {
                 message::check(&error);
                 assert!(matches!(error, Error::ReadParity { .. }), "{error:?}");
-                assert!((self.image.fec.len() as u64) < self.fec_area.range().end, "{error}");
+                assert!(to_u64(self.image.fec.len()) < self.fec_area.range().end, "{error}");
                 assert!(given.is_empty());
                 return 0;
             }
@@ -347,13 +351,13 @@ impl Run {
         self.check_report(&repaired, &blocks);
         let size = data.size() + hash.size() + fec.size();
         let asked = data.asked() + hash.asked() + fec.asked();
-        let hash_blocks = blocks.keys().filter(|block| block.level().is_some()).count() as u64;
+        let hash_blocks = to_u64(blocks.keys().filter(|block| block.level().is_some()).count());
         assert!(asked <= size * 8 * (2 + hash_blocks), "{asked} bytes asked of {size}");
         given.len()
     }
 
     fn check_report(&self, repaired: &Repaired, blocks: &BTreeMap<BlockRef, usize>) {
-        assert_eq!(repaired.repaired_blocks, blocks.len() as u64);
+        assert_eq!(repaired.repaired_blocks, to_u64(blocks.len()));
         let listed: Vec<BlockRef> = repaired
             .repaired
             .iter()
@@ -370,8 +374,8 @@ impl Run {
         assert_eq!(repaired.truncated, listed.len() < given.len());
         let left =
             |block: &usize| self.is_damaged(*block) && !blocks.values().any(|it| it == block);
-        let left_blocks = (0..self.good.hashed_blocks()).filter(left).count() as u64;
-        let left_data = (0..self.good.data_blocks()).filter(left).count() as u64;
+        let left_blocks = to_u64((0..self.good.hashed_blocks()).filter(left).count());
+        let left_data = to_u64((0..self.good.data_blocks()).filter(left).count());
         match &repaired.beyond {
             None => assert_eq!(left_blocks, 0, "whole, but damaged"),
             Some(report) => {
@@ -406,7 +410,7 @@ impl Run {
             blocks.into_iter().step_by(step).take(READS).collect::<Vec<_>>()
         };
         for block in some(damaged).into_iter().chain(some(others)) {
-            match reader.read_at(&mut buf, (block * self.good.block_size()) as u64) {
+            match reader.read_at(&mut buf, to_u64(block * self.good.block_size())) {
                 Ok(_) => assert!(buf == self.good.bytes(block), "block {block}: other bytes"),
                 Err(error) => {
                     message::check(&error);
@@ -416,7 +420,7 @@ impl Run {
         }
     }
 
-    /// The check of parity, of an image that is whole.
+    /// Checks the parity of an image that is whole.
     fn check_parity(&self) {
         if self.fec_area != self.good.fec_area {
             return;
@@ -436,7 +440,7 @@ impl Run {
         let rounds = self.image.fec.chunks(size).zip(self.good.fec.chunks(size));
         let differ: Vec<u64> =
             (0..).zip(rounds).filter(|(_, (a, b))| a != b).map(|(round, _)| round).collect();
-        assert_eq!(report.rounds, differ.len() as u64);
+        assert_eq!(report.rounds, to_u64(differ.len()));
         let listed: Vec<u64> = report.ranges.iter().cloned().flatten().collect();
         assert_eq!(listed, differ[..listed.len()]);
         assert_eq!(report.truncated, listed.len() < differ.len());

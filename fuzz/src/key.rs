@@ -1,14 +1,15 @@
 //! Private keys: DER of PKCS#8, plain and encrypted, PKCS#1 and SEC1.
 //!
 //! Invariants under test:
-//! - no input panics, nor takes longer or more memory than a key file may ask for; a refusal is one short
-//!   printable line;
-//! - a file is accepted with a passphrase or without one, never both ways, and with one passphrase only;
-//! - an accepted key signs, and its signature is by the public key that it states. An RSA key whose numbers do
-//!   not agree may refuse to sign instead;
-//! - an accepted file is DER, with nothing behind it (read here without the parser): the versions are those
-//!   of the structure, a scalar is as long as its curve's order, two curves are the same one, and every public
-//!   key in it is the key's own;
+//! - no input panics, or takes more time or memory than a key file may ask for; a refusal is one
+//!   short printable line;
+//! - a file is accepted with a passphrase or without one, never both ways, and with one passphrase
+//!   only;
+//! - an accepted key signs, and its signature is by the public key that it states. An RSA key whose
+//!   numbers do not agree may refuse to sign instead;
+//! - an accepted file is DER, with nothing behind it (read here without the parser): the versions
+//!   are those of the structure, a scalar is as long as its curve's order, two curves are the same
+//!   one, and every public key in it is the key's own;
 //! - an accepted key written anew, with nothing in it but what makes the key, is the same key.
 
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ use verity_sign::{
 use verity_testdata::der::tlv;
 
 use crate::der::{self, Element};
-use crate::message;
+use crate::{message, pem_decoder};
 
 const PASSPHRASE: &[u8] = b"correct horse 271828";
 
@@ -49,7 +50,8 @@ static TO_BE_SIGNED: LazyLock<Vec<ToBeSigned>> = LazyLock::new(|| {
     digests.map(|&digest| builder.clone().with_digest(digest).prepare(b"content")).collect()
 });
 
-/// RSA keys that have signed, by their numbers: signing takes a millisecond, and most inputs hold one of few.
+/// RSA keys that have signed, by their numbers: signing takes a millisecond, and most inputs hold
+/// one of a few keys.
 static SIGNED: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
 
 /// Checks the invariants for one input.
@@ -71,7 +73,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Accepted as it is, or with the passphrase: for the replay of seeds.
+/// Whether the input is accepted as it is, or with the passphrase. The replay of seeds asks this.
 pub fn is_accepted(data: &[u8]) -> bool {
     PrivateKey::parse(data).is_ok() || PrivateKey::parse_encrypted(data, PASSPHRASE).is_ok()
 }
@@ -82,7 +84,7 @@ enum Cost {
     Forbidden,
 }
 
-/// What an encrypted key asks to be spent on a passphrase. Its first element names the scheme, whose first number
+/// How much work an encrypted key asks for. Its first element names the scheme, whose first number
 /// is the cost.
 fn cost(data: &[u8]) -> Cost {
     let children = der::element(data).and_then(|outer| outer.children()).unwrap_or_default();
@@ -113,7 +115,7 @@ fn check_encrypted(data: &[u8], accepted_without: bool) {
     }
 }
 
-/// Signs with one of the digests. What is signed must be by the key.
+/// Signs with one of the digests. The signature must be by the key.
 fn signs(key: &PrivateKey, which: usize) -> bool {
     let to_be_signed = &TO_BE_SIGNED[which % TO_BE_SIGNED.len()];
     let signature = key.sign(to_be_signed);
@@ -141,7 +143,7 @@ fn check_plain(key: &PrivateKey, data: &[u8]) {
     assert_eq!(anew.public_key(), key.public_key(), "another key, written anew");
 }
 
-/// PrivateKeyInfo. Returns the key, written anew.
+/// Checks a PrivateKeyInfo. Returns the key, written anew.
 fn pkcs8(key: &PrivateKey, children: &[Element<'_>]) -> Vec<u8> {
     let (version, algorithm, inner) = (children[0].value, children[1], children[2].value);
     let algorithm = algorithm.children().expect("accepted, but not DER");
@@ -162,7 +164,7 @@ fn pkcs8(key: &PrivateKey, children: &[Element<'_>]) -> Vec<u8> {
     sec1(key, inner, Some(curve))
 }
 
-/// RSAPrivateKey.
+/// Checks an RSAPrivateKey. Returns the key, written anew.
 fn pkcs1(key: &PrivateKey, data: &[u8]) -> Vec<u8> {
     let numbers = der::element(data).and_then(|outer| outer.children()).expect("DER");
     assert!(numbers.len() == 9 && numbers.iter().all(|number| number.tag == der::INTEGER));
@@ -182,7 +184,7 @@ fn pkcs1(key: &PrivateKey, data: &[u8]) -> Vec<u8> {
     data.to_vec()
 }
 
-/// ECPrivateKey, and the curve that is stated around it.
+/// Checks an ECPrivateKey and the curve that is stated around it. Returns the key, written anew.
 fn sec1(key: &PrivateKey, data: &[u8], outer: Option<Element<'_>>) -> Vec<u8> {
     let children = der::element(data).and_then(|outer| outer.children()).expect("DER");
     let inner = children.iter().find(|child| child.tag == 0xa0);
@@ -204,8 +206,8 @@ fn sec1(key: &PrivateKey, data: &[u8], outer: Option<Element<'_>>) -> Vec<u8> {
     ec_pkcs8(0, curve.value, &least, &[])
 }
 
-/// A public key of a curve that stands in the file: a bit string's value, of which the first byte counts unused
-/// bits.
+/// Checks a public key on a curve that the file states: the value of a bit string, of which the
+/// first byte counts unused bits.
 fn check_point(key: &PrivateKey, curve: &[u8], stated: &[u8]) {
     let algorithm = [tlv(der::OID, EC_PUBLIC_KEY), tlv(der::OID, curve)].concat();
     assert_eq!(stated.first(), Some(&0), "a public key with unused bits");
@@ -219,7 +221,8 @@ fn check_public_key(key: &PrivateKey, algorithm: &[u8], stated: &[u8]) {
     assert_eq!(stated.ok().as_ref(), Some(key.public_key()), "the public key is another one's");
 }
 
-/// Keys in every structure, with all and with the least that it may hold, and encrypted at little cost.
+/// Keys in every structure, with all and with the least that it may hold, and encrypted at little
+/// cost.
 ///
 /// # Panics
 /// If a test key is not what openssl writes.
@@ -289,7 +292,7 @@ fn ec_pkcs8(version: u8, curve: &[u8], sec1: &[u8], behind: &[u8]) -> Vec<u8> {
     tlv(der::SEQUENCE, &[&fields.concat(), behind].concat())
 }
 
-/// ECPrivateKey with its curve, out of the PrivateKeyInfo of a P-256 key.
+/// ECPrivateKey with its curve, from the PrivateKeyInfo of a P-256 key.
 pub(crate) fn sec1_of(key: &[u8]) -> Vec<u8> {
     let sec1 = inner_of(key);
     let parts = der::element(&sec1).and_then(|outer| outer.children()).expect("SEC1");
@@ -298,9 +301,9 @@ pub(crate) fn sec1_of(key: &[u8]) -> Vec<u8> {
     tlv(der::SEQUENCE, &[version, scalar, named].concat())
 }
 
-/// DER out of a test key's PEM.
+/// DER from a test key's PEM.
 fn der_of(file: &[u8]) -> Vec<u8> {
-    crate::pem::decode(file).expect("PEM").der
+    pem_decoder::decode(file).expect("PEM").der
 }
 
 /// The key inside a PrivateKeyInfo.

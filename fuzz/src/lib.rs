@@ -1,9 +1,9 @@
-//! What must hold for every input of the parsers, of the verified reader and of repair, as functions that panic when it
-//! does not.
+//! Invariants that must hold for every input of the parsers, of the verified reader and of repair,
+//! as functions that panic when one does not.
 //!
-//! One module for each, with `run` (the invariants) and `seeds` (valid inputs, made by our own writers).
-//! `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on seeds, mutations of them and old
-//! findings as an ordinary test. How to fuzz: README.md.
+//! There is one module for each target, with `run` (the invariants) and `seeds` (valid inputs, made
+//! by our own writers). `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on
+//! seeds, mutations of them and old findings as an ordinary test. How to fuzz: README.md.
 
 mod authority;
 pub mod certificate;
@@ -14,8 +14,10 @@ pub mod manifest;
 mod message;
 pub mod mutate;
 pub mod nbd;
+mod number;
 pub mod partition;
 pub mod pem;
+mod pem_decoder;
 pub mod pkcs7;
 pub mod read;
 mod source;

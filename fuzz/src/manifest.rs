@@ -3,11 +3,12 @@
 //! Invariants under test:
 //! - no input panics; a refusal is one short printable line;
 //! - canonical: an accepted manifest is written again as exactly the bytes that were read;
-//! - these bytes look as `docs/FORMAT.md` says: no space outside strings, the two escapes only, no control
-//!   characters, integers without leading zeros (checked here without the parser);
-//! - an accepted manifest agrees with itself: root hash and algorithm, image size and data, place of the
-//!   hash area, superblock and its digest, limits of error correction.
+//! - these bytes look as `docs/FORMAT.md` says: no space outside strings, the two escapes only, no
+//!   control characters, integers without leading zeros (checked here without the parser);
+//! - an accepted manifest agrees with itself: root hash and algorithm, image size and data, place
+//!   of the hash area, superblock and its digest, limits of error correction.
 
+use verity::internals::{to_len, to_u64};
 use verity::{Algorithm, BlockSize, HashArea, HashType, Params, ParamsBuilder, RootHash, Salt};
 use verity_sign::{Fec, Image, MAX_MANIFEST_BYTES, Manifest};
 
@@ -30,7 +31,7 @@ pub fn run(data: &[u8]) {
         String::from_utf8_lossy(data)
     );
     assert_eq!(Manifest::parse(&bytes).ok().as_ref(), Some(&manifest));
-    assert!(u64::try_from(data.len()).is_ok_and(|len| len <= MAX_MANIFEST_BYTES));
+    assert!(to_u64(data.len()) <= MAX_MANIFEST_BYTES);
     check_spelling(data);
     check_agreement(&manifest);
 }
@@ -85,7 +86,8 @@ fn check_agreement(manifest: &Manifest) {
     }
 }
 
-/// Valid manifests: with and without superblock, error correction and expiry; extreme numbers and texts.
+/// Valid manifests: with and without superblock, error correction and expiry; extreme numbers and
+/// texts.
 ///
 /// # Panics
 /// If what is written down here is refused.
@@ -116,9 +118,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
 fn manifest(image: Image, params: &ParamsBuilder, offset: u64, superblock: bool) -> Manifest {
     let params = params.clone().build().expect("valid parameters");
     let area = HashArea::new(&params, offset, superblock).expect("a place for it");
-    let digits = "5a".repeat(usize::try_from(params.algorithm().digest_size()).unwrap_or(0));
+    let digits = "5a".repeat(to_len(params.algorithm().digest_size().into()));
     let root_hash: RootHash = digits.parse().expect("hex of a digest's length");
-    let region_len = usize::try_from(area.tree_range().start - area.offset()).unwrap_or(0);
+    let region_len = to_len(area.tree_range().start - area.offset());
     let region = superblock.then(|| vec![0; region_len]);
     Manifest::new(image, params, root_hash, area, region.as_deref()).expect("it agrees with itself")
 }

@@ -1,4 +1,4 @@
-//! What every refusal owes its reader, however hostile the input was.
+//! The form that every message of refusal must have, however hostile the input was.
 
 use std::fmt::Display;
 

@@ -1,8 +1,8 @@
-//! Damage to valid inputs: what the replay does, and every other input of the fuzzers.
+//! Damage to valid inputs, for the replay and for every other input of the fuzzers.
 //!
-//! libFuzzer by itself soon has a corpus of refused inputs that reach ever other messages, and seldom comes back
-//! to a valid one; but what is wrongly accepted is near what is valid. The same generator state gives the same
-//! input.
+//! libFuzzer by itself soon has a corpus of refused inputs that reach ever more messages, and
+//! seldom comes back to a valid one. But an input that is wrongly accepted is near a valid one.
+//! Equal states of the generator give equal inputs.
 
 use std::ops::Range;
 
@@ -36,8 +36,8 @@ pub fn mutation(seeds: &[Vec<u8>], prng: &mut Prng) -> Vec<u8> {
     input
 }
 
-/// Makes every other input of a fuzzer from a seed, in place of its `size` bytes. Returns the new size, or
-/// nothing where libFuzzer shall go on by itself.
+/// Makes every other input of a fuzzer from a seed. Returns the new size, or `None` where libFuzzer
+/// shall change the input by itself.
 pub fn every_other(data: &mut [u8], seed: u32, seeds: &[Vec<u8>]) -> Option<usize> {
     let mut prng = Prng::new(seed.into());
     if prng.one_in(2) {
@@ -99,13 +99,9 @@ fn change_number(input: &mut Vec<u8>, start: usize, prng: &mut Prng) {
     drop(input.splice(start..start + len, changed.to_string().into_bytes()));
 }
 
-/// Up to 64 bytes of a buffer of that length, often fewer than four.
+/// A range of up to 64 bytes in a buffer of that length, often of fewer than four.
 fn random_range(len: usize, prng: &mut Prng) -> Range<usize> {
-    let mut below = |bound: usize| {
-        let bound = u64::try_from(bound).unwrap_or(u64::MAX);
-        usize::try_from(prng.below(bound)).unwrap_or(usize::MAX)
-    };
-    let longest = if below(2) == 0 { 4 } else { 65 };
-    let start = below(len + 1);
-    start..(start + below(longest)).min(len)
+    let longest = if prng.one_in(2) { 4 } else { 65 };
+    let start = prng.index(len + 1);
+    start..(start + prng.index(longest)).min(len)
 }

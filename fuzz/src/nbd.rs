@@ -1,19 +1,23 @@
-//! The NBD server. Input: the bytes that a client sends, after which it is gone.
+//! The NBD server. Input: the bytes that a client sends before it disconnects.
 //!
-//! What is served is a small image through a verified reader. Two data blocks are corrupt, and a hash block is,
-//! so that the data blocks below it cannot be proved.
+//! The server serves a small image through a verified reader. Two data blocks are corrupt, and so
+//! is a hash block, so that the data blocks below it cannot be proved.
 //!
-//! Invariants under test, against a model of the client that is written from the protocol's document:
+//! Invariants under test, against a model of the client that is written from the protocol's
+//! document:
 //! - no input panics; a session that ends badly says so in one short printable line;
-//! - every byte of the output is a reply that the client expects at that place, and there are no others;
-//! - every byte of data is the image's, from a block that can be proved; one that cannot is never sent;
-//! - a request that makes sense gets all of its good blocks, and errors at just the places of the bad ones, or (in
-//!   one piece) all or nothing; one that makes no sense, or would write, gets an error and no data.
+//! - every byte of the output belongs to a reply that the client expects at that place;
+//! - every byte of data is the image's, from a block that can be proved; other blocks are never
+//!   sent;
+//! - a request that makes sense gets all of its good blocks, and errors at just the places of the
+//!   bad ones, or (in one piece) all or nothing; one that makes no sense, or would write, gets an
+//!   error and no data.
 
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::{LazyLock, Mutex};
 
+use verity::internals::{to_len, to_u64};
 use verity::nbd::{Export, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST, SessionError, Traffic};
 use verity::{BlockSize, Builder, HashArea, Params, TrustedParams, VerifiedReader};
 use verity_testdata::nbd::{self as client, OptionReply, Piece};
@@ -59,15 +63,15 @@ fn export() -> Export<Reader> {
 /// What came of a session.
 #[derive(Debug)]
 pub struct Served {
-    /// How it ended.
+    /// How the session ended.
     pub result: Result<(), SessionError>,
-    /// What was asked for.
+    /// What the client asked for.
     pub traffic: Traffic,
     /// What the client was sent.
     pub output: Vec<u8>,
 }
 
-/// Serves a client that sends these bytes and is gone.
+/// Serves a client that sends these bytes and disconnects.
 pub fn serve(data: &[u8]) -> Served {
     let (mut output, mut traffic) = (Vec::new(), Traffic::default());
     let result = verity::nbd::negotiate(&EXPORT, data, &mut output).and_then(|session| {
@@ -151,12 +155,12 @@ impl Model<'_> {
     }
 
     fn skip(&mut self, length: u32) -> Option<&[u8]> {
-        let (bytes, rest) = self.input.split_at_checked(usize::try_from(length).ok()?)?;
+        let (bytes, rest) = self.input.split_at_checked(to_len(length.into()))?;
         self.input = rest;
         Some(bytes)
     }
 
-    /// Follows the session to where the server can only end it.
+    /// Follows the session up to the point where the server must end it.
     fn session(&mut self) -> Option<()> {
         let flags = client::read_greeting(&mut self.output).expect("a greeting");
         assert_eq!(flags, 3);
@@ -173,7 +177,7 @@ impl Model<'_> {
         None
     }
 
-    /// Follows one option; whether requests come next.
+    /// Follows one option. Returns whether requests come next.
     fn option(&mut self, hello: u32) -> Option<bool> {
         if self.take()? != *b"IHAVEOPT" {
             return None;
@@ -212,7 +216,7 @@ impl Model<'_> {
         Some(true)
     }
 
-    /// Follows one request; none if there is no more.
+    /// Follows one request; `None` if there are no more.
     fn request(&mut self) -> Option<()> {
         if self.take()? != 0x2560_9513_u32.to_be_bytes() {
             return None;
@@ -238,7 +242,7 @@ impl Model<'_> {
             assert_eq!(cookie, asked.cookie);
             assert_eq!(error == 0, asked.makes_sense(false) && asked.bad_runs().is_empty());
             if error == 0 {
-                let mut bytes = vec![0; usize::try_from(asked.length).expect("short")];
+                let mut bytes = vec![0; to_len(asked.length.into())];
                 self.output.read_exact(&mut bytes).expect("the data");
                 asked.check_data(asked.offset, &bytes);
             }
@@ -257,7 +261,7 @@ impl Asked {
         self.command == client::READ && self.flags & !flags == 0 && self.end().is_some()
     }
 
-    /// Where each run of blocks that cannot be proved begins within the request.
+    /// The places within the request where a run of blocks begins that cannot be proved.
     fn bad_runs(&self) -> BTreeSet<u64> {
         let is_bad = |byte: &u64| BAD.contains(&(byte / BLOCK));
         let bytes = self.offset..self.end().unwrap_or(self.offset);
@@ -267,11 +271,11 @@ impl Asked {
 
     /// Returns the places of the bytes.
     fn check_data(&self, offset: u64, bytes: &[u8]) -> std::ops::Range<u64> {
-        let end = offset + u64::try_from(bytes.len()).expect("short");
+        let end = offset + to_u64(bytes.len());
         assert!(self.offset <= offset && Some(end) <= self.end(), "data that was not asked for");
         for (place, byte) in (offset..end).zip(bytes) {
             assert!(!BAD.contains(&(place / BLOCK)), "unverified byte {place}");
-            assert_eq!(*byte, IMAGE[usize::try_from(place).expect("short")], "byte {place}");
+            assert_eq!(*byte, IMAGE[to_len(place)], "byte {place}");
         }
         offset..end
     }
@@ -312,7 +316,7 @@ fn is_known(name: &[u8]) -> bool {
 /// Whether this is the data of `INFO` or `GO`, for the export that is there.
 fn makes_sense(data: &[u8]) -> bool {
     let Some((length, rest)) = data.split_first_chunk() else { return false };
-    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    let length = to_len(u32::from_be_bytes(*length).into());
     let Some((name, rest)) = rest.split_at_checked(length) else { return false };
     let Some((count, kinds)) = rest.split_first_chunk() else { return false };
     kinds.len() == 2 * usize::from(u16::from_be_bytes(*count)) && is_known(name)

@@ -2,15 +2,17 @@
 //!
 //! Invariants under test:
 //! - no input panics; a refusal is one short printable line;
-//! - what is accepted is the text that `docs/FORMAT.md` shows, put together here without the parser, and NUL bytes;
-//! - it is written again as that text and at least 16384 bytes in all, which are read as the same;
-//! - it is verified only for the root hash in its text, with the very signature in it, and for the signer whose
-//!   fingerprint is in it, if one is.
+//! - what is accepted is the text that `docs/FORMAT.md` shows, put together here without the
+//!   parser, and NUL bytes;
+//! - it is written again as that text and at least 16384 bytes in all, which are read as equal;
+//! - it is verified only for the root hash in its text, with the very signature in it, and for the
+//!   signer whose fingerprint is in it, if one is.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use verity::RootHash;
+use verity::internals::to_u64;
 use verity_sign::{
     Certificate, MAX_SIGNATURE_PARTITION_BYTES, PrivateKey, Signatory, SignatureBuilder,
     SignatureDigest, SignaturePartition, verify_root_hash,
@@ -47,7 +49,7 @@ pub fn run(data: &[u8]) {
         Ok(partition) => partition,
         Err(error) => return message::check(&error),
     };
-    assert!(u64::try_from(data.len()).is_ok_and(|len| len <= MAX_SIGNATURE_PARTITION_BYTES));
+    assert!(to_u64(data.len()) <= MAX_SIGNATURE_PARTITION_BYTES);
     let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
     let (text, padding) = data.split_at(end);
     assert!(padding.iter().all(|byte| *byte == 0), "something is behind the text");
@@ -67,7 +69,7 @@ fn check_written(partition: &SignaturePartition, text: &str) {
     assert_eq!(SignaturePartition::parse(&written).ok().as_ref(), Some(partition));
 }
 
-/// `between` is what stands between root hash and signature.
+/// The text of a partition; `between` stands between root hash and signature.
 fn check_verdicts(partition: &SignaturePartition, between: &str) {
     let root_hash = *WANTED;
     let nobody: [Certificate; 0] = [];
@@ -85,12 +87,12 @@ fn check_verdicts(partition: &SignaturePartition, between: &str) {
     }
 }
 
-/// Accepted and verified: for the replay of seeds.
+/// Whether the input is accepted and verified. The replay of seeds asks this.
 pub fn is_accepted(data: &[u8]) -> bool {
     SignaturePartition::parse(data).is_ok_and(|one| one.verify(&WANTED, &*TRUSTED).is_ok())
 }
 
-/// RFC 4648, section 4, a bit at a time.
+/// Decodes base64 (RFC 4648, section 4), a bit at a time.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bits = bytes.iter().fold(String::new(), |mut bits, byte| {

@@ -1,30 +1,21 @@
 //! PEM: certificate files and key files as text.
 //!
-//! Invariants under test, with a second decoder (`decode`) that looks at one character after the other:
+//! Invariants under test, with a second decoder (`pem_decoder`):
 //! - no input panics; a refusal is one short printable line;
-//! - what is accepted is one block that the second decoder reads as the same bytes, or DER as it stands;
-//! - a block by the strict grammar of RFC 7468 is accepted, whatever text stands in lines in front of it and
-//!   whichever line ends it has;
-//! - a certificate or key out of PEM is the one out of the DER in it, and nothing else is accepted;
-//! - a second block, a header, text behind the block, another label at its end and a NUL each make an
-//!   accepted file a refused one.
+//! - what is accepted is one block that the second decoder reads as the same bytes, or DER as it
+//!   stands;
+//! - a block by the strict grammar of RFC 7468 is accepted, whatever text stands in lines in front
+//!   of it and whichever line ends it has;
+//! - a certificate or key from PEM is the one from the DER in it, and nothing else is accepted;
+//! - a second block, a header, text behind the block, another label at its end and a NUL each make
+//!   an accepted file a refused one.
 
+use verity::internals::to_len;
 use verity_sign::lint::EnrolledCertificate;
 use verity_sign::{Certificate, PrivateKey, Signer};
 
-use crate::message;
-
-const BEGIN: &[u8] = b"-----BEGIN ";
-const CERTIFICATE: &str = "CERTIFICATE";
-
-/// One block, decoded.
-pub(crate) struct Decoded {
-    /// From the first line.
-    pub(crate) label: String,
-    pub(crate) der: Vec<u8>,
-    /// By the strict grammar: lines of 64 characters but for the last, and no white space anywhere else.
-    pub(crate) strict: bool,
-}
+use crate::pem_decoder::{ALPHABET, BEGIN, Decoded, count, decode, find, is_eol};
+use crate::{key, message};
 
 /// Checks the invariants for one input.
 ///
@@ -38,12 +29,13 @@ pub fn run(data: &[u8]) {
     check_key(data, is_pem);
 }
 
-/// Accepted as any object labelled so, or as a key: for the replay of seeds.
+/// Whether the input is accepted as a certificate, whatever is in it, or as a key. The replay of
+/// seeds asks this.
 pub fn is_accepted(data: &[u8]) -> bool {
     EnrolledCertificate::parse(data).is_ok() || PrivateKey::parse(data).is_ok()
 }
 
-/// Anything labelled as a certificate is one of these, whatever is in it.
+/// Checks the input as an enrolled certificate, which may hold anything.
 fn check_object(data: &[u8], is_pem: bool, block: Option<&Decoded>) {
     match EnrolledCertificate::parse(data) {
         Ok(object) if is_pem => {
@@ -64,7 +56,7 @@ fn check_object(data: &[u8], is_pem: bool, block: Option<&Decoded>) {
     }
 }
 
-/// What does not matter, and what must not be.
+/// Changes that must not matter, and changes that must make the file a refused one.
 fn check_variants(data: &[u8], object: &EnrolledCertificate) {
     let accepted = |variant: &[u8]| EnrolledCertificate::parse(variant).ok();
     let same = |variant: &[u8]| accepted(variant).as_ref() == Some(object);
@@ -102,7 +94,7 @@ fn check_certificate(data: &[u8], is_pem: bool, block: Option<&Decoded>) {
     assert_eq!(Certificate::parse(certificate.der()).ok(), Some(certificate));
 }
 
-/// A block of parameters may stand beside a key.
+/// Checks the input as a key, beside which a block of parameters may stand.
 fn check_key(data: &[u8], is_pem: bool) {
     let key = match PrivateKey::parse(data) {
         Ok(key) => key,
@@ -136,7 +128,7 @@ fn without_parameters(data: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// DER by its own header: the rule for which of the two a file is.
+/// Whether a file is DER by its own header: the rule that tells DER from PEM.
 fn is_der(data: &[u8]) -> bool {
     let length =
         |digits: &[u8]| digits.iter().fold(0, |sum, &digit| sum * 256 + usize::from(digit));
@@ -148,88 +140,14 @@ fn is_der(data: &[u8]) -> bool {
     }
 }
 
-/// The one block of a text: the slow twin. It takes what the strict grammar takes, and beyond it white space
-/// behind the block, lines of any one width, and an empty line in front of the END line.
-pub(crate) fn decode(file: &[u8]) -> Option<Decoded> {
-    if file.len() > 65_536 || file.contains(&0) || count(file, BEGIN) != 1 {
-        return None;
-    }
-    let start = find(file, BEGIN)?;
-    if start > 0 && !is_eol(file[start - 1]) {
-        return None;
-    }
-    let text = String::from_utf8(file[start..].to_vec()).ok()?;
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let block = text.trim_end_matches(|char| " \t\n\x0c".contains(char));
-    let lines: Vec<&str> = block.split('\n').collect();
-    let (first, rest) = lines.split_first()?;
-    let (last, body) = rest.split_last()?;
-    let label = first.strip_prefix("-----BEGIN ")?.strip_suffix("-----")?;
-    if last.strip_prefix("-----END ")?.strip_suffix("-----")? != label || !is_label(label) {
-        return None;
-    }
-    let (empty, body) = match body.split_last() {
-        Some((&"", body)) => (true, body),
-        _ => (false, body),
-    };
-    let width = body.first()?.len();
-    let (short, full) = body.split_last()?;
-    if width < 4 || full.iter().any(|line| line.len() != width) || short.len() > width {
-        return None;
-    }
-    let strict = !empty
-        && !short.is_empty()
-        && (width == 64 || full.is_empty() && width < 64)
-        && label.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b' ')
-        && text.len() - block.len() <= 1;
-    Some(Decoded { label: label.to_owned(), der: base64(&body.concat())?, strict })
-}
-
-/// Words of printable characters but hyphens, one blank between them.
-fn is_label(label: &str) -> bool {
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
-    !label.contains('-') && (label.is_empty() || label.split([' ', '\t']).all(is_word))
-}
-
-/// Six bits after the other; the padding is what the length asks for, and no bit is left over.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 || digits.is_empty() {
-        return None;
-    }
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
-    for digit in digits.bytes() {
-        bits = bits << 6 | u32::try_from(ALPHABET.iter().position(|it| *it == digit)?).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count).ok()?);
-            bits &= (1 << count) - 1;
-        }
-    }
-    (bits == 0).then_some(bytes)
-}
-
-fn is_eol(byte: u8) -> bool {
-    byte == b'\n' || byte == b'\r'
-}
-
-fn find(data: &[u8], what: &[u8]) -> Option<usize> {
-    data.windows(what.len()).position(|window| window == what)
-}
-
-fn count(data: &[u8], what: &[u8]) -> usize {
-    data.windows(what.len()).filter(|window| *window == what).count()
-}
-
-/// A block by our own writer.
+/// Writes a block.
 fn encode(label: &str, der: &[u8], width: usize, eol: &str) -> Vec<u8> {
     let mut text = String::new();
     for chunk in der.chunks(3) {
         let bits = (0..3)
             .fold(0, |bits, index| bits << 8 | chunk.get(index).map_or(0, |&it| u32::from(it)));
         for index in 0..4_usize {
-            let digit = usize::try_from(bits >> (18 - 6 * index) & 63).unwrap_or_default();
+            let digit = to_len(u64::from(bits >> (18 - 6 * index) & 63));
             let char = if index > chunk.len() { b'=' } else { ALPHABET[digit] };
             text.push(char::from(char));
         }
@@ -254,7 +172,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     ];
     let der = |file: &[u8]| decode(file).expect("PEM").der;
     let [certificate, key, _] = files.map(der);
-    let sec1 = crate::key::sec1_of(&key);
+    let sec1 = key::sec1_of(&key);
     let parameters = encode("EC PARAMETERS", &[0x06, 0x01, 0x00], 64, "\n");
     let mut seeds: Vec<Vec<u8>> = files.map(<[u8]>::to_vec).into();
     seeds.extend([
@@ -272,4 +190,4 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const CERTIFICATE: &str = "CERTIFICATE";

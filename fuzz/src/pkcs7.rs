@@ -1,18 +1,22 @@
 //! Signatures: the strict verifier, and the lint that predicts a kernel.
 //!
 //! Invariants under test:
-//! - no input panics, whatever is known beside it; a refusal is one short printable line, and so is every
-//!   explanation of the lint;
-//! - what the verifier accepts is one encoding: definite, minimal lengths outside, nothing behind it (checked
-//!   here without the parser), no default written out in a certificate, and not longer than a user key;
-//! - what the verifier accepts for pinned certificates the kernel would take with those in its keyring;
-//! - what it accepts for an authority it accepts with the signer's certificate pinned, the kernel would take
-//!   with that one enrolled, and nobody accepts for that authority before its certificate is valid;
+//! - no input panics, whatever the lint knows beside it; a refusal is one short printable line, and
+//!   so is every explanation of the lint;
+//! - what the verifier accepts is one encoding: definite, minimal lengths outside, nothing behind
+//!   it (checked here without the parser), no default written out in a certificate, and not longer
+//!   than a user key;
+//! - what the verifier accepts for pinned certificates, the kernel would take with these in its
+//!   keyring;
+//! - what the verifier accepts for an authority, it accepts with the signer's certificate pinned,
+//!   and the kernel would take it with that one enrolled; before the authority's certificate is
+//!   valid, it accepts nothing for it;
 //! - a verdict of the lint does not get better when less is known.
 
 use std::sync::LazyLock;
 
 use verity::RootHash;
+use verity::internals::to_u64;
 use verity_sign::lint::{Accepted, EnrolledCertificate, Lint, Prediction, Report, predict};
 use verity_sign::{
     Authorities, Certificate, MAX_SIGNATURE_BYTES, PrivateKey, Signatory, SignatureBuilder,
@@ -98,7 +102,7 @@ fn check_authority(data: &[u8]) {
     assert!(verify_root_hash(data, root_hash, too_early).is_err(), "at any time");
 }
 
-/// Accepted by the verifier: for the replay of seeds.
+/// Whether the verifier accepts the input. The replay of seeds asks this.
 pub fn is_accepted(data: &[u8]) -> bool {
     let Known { root_hash, pinned, authorities, .. } = &*KNOWN;
     verify_root_hash(data, root_hash, pinned).is_ok()
@@ -126,7 +130,8 @@ fn check_encoding(data: &[u8]) {
     }
 }
 
-/// The same message with the default of an extension written out, which decoders take for the same certificate.
+/// This message with the default of an extension written out: decoders take it for an equal
+/// certificate.
 fn with_explicit_default(data: &[u8]) -> Option<Vec<u8>> {
     let mut tree = Node::parse(data);
     let fields = tree.at(&[1, 0]).children();
@@ -145,7 +150,7 @@ fn with_explicit_default(data: &[u8]) -> Option<Vec<u8>> {
 
 /// The outermost header, read by hand.
 fn check_outside(data: &[u8]) {
-    assert!(u64::try_from(data.len()).is_ok_and(|length| length <= MAX_SIGNATURE_BYTES));
+    assert!(to_u64(data.len()) <= MAX_SIGNATURE_BYTES);
     let (header, length) = match data {
         [0x30, short @ 0..=0x7f, ..] => (2, usize::from(*short)),
         [0x30, 0x81, long @ 0x80..=0xff, ..] => (3, usize::from(*long)),
@@ -155,8 +160,8 @@ fn check_outside(data: &[u8]) {
     assert_eq!(header + length, data.len(), "accepted with something behind it");
 }
 
-/// Valid signatures, by pinned keys and by one that an authority vouches for. RSA, because its signatures are the
-/// same on every run.
+/// Valid signatures, by pinned keys and by one that an authority vouches for. RSA, because its
+/// signatures are the same on every run.
 ///
 /// # Panics
 /// If a test key cannot sign.

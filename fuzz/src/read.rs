@@ -1,16 +1,18 @@
-//! Verified reads. Input: a geometry and options, then damage and reads in steps of four bytes; every input says
-//! something.
+//! Verified reads. Input: a geometry and options, then damage and reads in steps of four bytes.
+//! Every input is valid.
 //!
 //! Invariants under test, with the slow model of a reader (`verity_testdata::reading`) as judge:
 //! - no input panics;
-//! - a read gives the bytes that the model has, as many as it has, and nothing else in the buffer changes;
-//! - it ends where the model does, and names the same block and the same finding;
-//! - so does a preload; and neither cache nor order of the reads makes a difference.
+//! - a read gives the bytes that the model has, as many as it has, and nothing else in the buffer
+//!   changes;
+//! - a read ends where the model does, and names the block and the finding of the model;
+//! - so does a preload; neither the cache nor the order of the reads makes a difference.
 
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
+use verity::internals::to_u64;
 use verity::{
     Algorithm, BlockRef, BlockSize, Corruption, Digest, Error, HashArea, HashType, Params,
     ReadError, Repair, RootHash, Salt, TrustedParams, VerifiedReader,
@@ -19,11 +21,12 @@ use verity_testdata::pattern::Prng;
 use verity_testdata::reading::{self, Finding, Readable};
 use verity_testdata::reference::{self, BadBlock, Scheme};
 
-use crate::source::{Source, index};
+use crate::number::index;
+use crate::source::Source;
 
 /// The bytes before the steps.
 const HEADER: usize = 8;
-/// The most steps; the rest of an input is ignored.
+/// An input has at most this many steps; the rest is ignored.
 const STEPS: usize = 64;
 /// What is in a buffer before a read.
 const UNTOUCHED: u8 = 0xaa;
@@ -82,11 +85,12 @@ pub fn verified_bytes(data: &[u8]) -> usize {
     reads.map(|step| check_read(&reader, &model, *step)).sum()
 }
 
-/// Inputs of many kinds: every algorithm, one block to four levels, each kind of damage, each option.
+/// Inputs of many kinds: every algorithm, one block to four levels, each kind of damage, each
+/// option.
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     let whole = [0, 0, 0, 255];
-    for algorithm in 0..u8::try_from(Algorithm::ALL.len()).unwrap_or(u8::MAX) {
+    for algorithm in (0..).take(Algorithm::ALL.len()) {
         seeds.push(seed([algorithm, 1, 0, 0, 20, 0, 32, 255], &[whole, [1, 9, 3, 40]]));
     }
     // Types, block sizes, numbers of blocks, cache bounds, options.
@@ -179,7 +183,7 @@ impl Image {
             .data_block_size(size(self.scheme.data_block_size))
             .hash_block_size(size(self.scheme.hash_block_size))
             .salt(Salt::new(&self.scheme.salt).expect("a short salt"))
-            .data_size(self.data.len() as u64)
+            .data_size(to_u64(self.data.len()))
             .build()
             .expect("parameters of a tree")
     }
@@ -195,12 +199,12 @@ impl Image {
                 self.root_hash[usize::from(high) % len] ^= bit;
             }
             7 if low % 2 == 1 && tree_len > 0 => {
-                let blocks = tree_len as u64 / u64::from(self.scheme.hash_block_size);
+                let blocks = to_u64(tree_len) / u64::from(self.scheme.hash_block_size);
                 let block = self.hash_block_name(u64::from(high) % blocks);
                 self.unreadable.insert(block);
             }
             7 => {
-                let blocks = data_len as u64 / u64::from(self.scheme.data_block_size);
+                let blocks = to_u64(data_len) / u64::from(self.scheme.data_block_size);
                 self.unreadable.insert(BadBlock::Data(u64::from(high) % blocks));
             }
             _ => {}
@@ -215,7 +219,8 @@ impl Image {
         self.tree[place % len] ^= 1 << (bit % 8);
         let mut block = (place % len) / block_size;
         loop {
-            let BadBlock::Hash { level, block: within } = self.hash_block_name(block as u64) else {
+            let BadBlock::Hash { level, block: within } = self.hash_block_name(to_u64(block))
+            else {
                 unreachable!("a hash block");
             };
             let digest = reference::hash_block(&self.scheme, self.hash_block(block));
@@ -271,7 +276,8 @@ impl Image {
     }
 }
 
-/// A repair that has the right bytes (1 and 2), others (3 and 4), or of every other block either.
+/// A repair that offers nothing (kind 0), the right bytes (1 and 2), wrong ones (3 and 4), or both
+/// by turns.
 struct Mirror {
     good: Arc<Image>,
     kind: u8,
@@ -309,7 +315,7 @@ fn check_preload(result: Result<(), Error>, model: &Readable, has_room: bool) {
     }
 }
 
-/// Reads once and compares; returns how many bytes there were.
+/// Reads once and compares. Returns how many bytes there were.
 fn check_read(
     reader: &VerifiedReader<&Source<&Vec<u8>>, &Source<&Vec<u8>>>,
     model: &Readable,
@@ -317,7 +323,7 @@ fn check_read(
 ) -> usize {
     let params = reader.trusted().params();
     let end = params.data_size();
-    let offset = (number(low, high) as u64 * 3 + u64::from(last)) % (end + 512);
+    let offset = (to_u64(number(low, high)) * 3 + u64::from(last)) % (end + 512);
     let offset = if low == 0 { offset - offset % 512 } else { offset };
     let len = if last < 128 { usize::from(last) } else { (usize::from(last) - 127) * 700 };
     let mut buf = vec![UNTOUCHED; len];
@@ -326,12 +332,12 @@ fn check_read(
         Err(ReadError { verified, error, .. }) => (verified, Some(error)),
     };
 
-    let asked = (offset + len as u64).min(end).saturating_sub(offset);
+    let asked = (offset + to_u64(len)).min(end).saturating_sub(offset);
     let block_size = u64::from(params.data_block_size());
     let mut expected: Vec<u8> = Vec::new();
     let mut in_the_way = None;
-    while (expected.len() as u64) < asked {
-        let position = offset + expected.len() as u64;
+    while to_u64(expected.len()) < asked {
+        let position = offset + to_u64(expected.len());
         match &model.data[index(position / block_size)] {
             Ok(bytes) => expected.extend(&bytes[index(position % block_size)..]),
             Err(found) => {
@@ -349,7 +355,7 @@ fn check_read(
     verified
 }
 
-/// The block that an error names, and what it says of it.
+/// The block that an error names, and the finding about it.
 fn what(error: &Error) -> (BadBlock, Finding) {
     match error {
         Error::Read { block, .. } => (named(*block), Finding::Unreadable),

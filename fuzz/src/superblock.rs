@@ -1,8 +1,10 @@
-//! The superblock parser. Input: a superblock, then (if there are 8 more bytes) the offset of its hash area.
+//! The superblock parser. Input: a superblock, then (if there are 8 more bytes) the offset of its
+//! hash area.
 //!
 //! Invariants under test:
 //! - no input panics; a refusal is one short printable line;
-//! - canonical: an accepted superblock is written again as the same 512 bytes, by us and by the slow twin;
+//! - canonical: an accepted superblock is written again as the same 512 bytes, by us and by the
+//!   slow twin;
 //! - bytes after the first 512 change nothing;
 //! - the geometry of an accepted superblock is that of the slow twin, and its sizes fit 64 bits;
 //! - the hash area lies where the format says for any offset, or is refused; nothing wraps.

@@ -1,12 +1,15 @@
-//! The parsers of device-mapper text: a table line, option words, and the value of `dm-mod.create=`.
+//! The parsers of device-mapper text: a table line, option words, and the value of
+//! `dm-mod.create=`.
 //!
 //! Invariants under test, each parser on the same input:
 //! - no input panics; a refusal is one short printable line;
-//! - what is accepted and written parses back to the same value, and is written the same again;
-//! - nothing is added or lost: input and output have the same words, up to leading zeros, the case of hex
-//!   digits and the order of options;
-//! - what is written is printable ASCII, a line with single spaces, a value within the kernel's length.
+//! - a value that was accepted and written parses to an equal value, which is written equally;
+//! - nothing is added or lost: input and output have the same words, up to leading zeros, the case
+//!   of hex digits and the order of options;
+//! - what is written is printable ASCII: a line with single spaces, a value of a length that the
+//!   kernel takes.
 
+use verity::internals::to_len;
 use verity::table::{
     DeviceName, DmModCreate, FecOptions, KeyDescription, OnCorruption, OnError, Table,
     TableOptions, grub_set,
@@ -153,7 +156,7 @@ fn params(algorithm: Algorithm, salt: Salt, data_blocks: u64) -> Params {
 }
 
 fn table(params: Params, hash_start: u64, options: &TableOptions) -> Table {
-    let digits = "a5".repeat(usize::try_from(params.algorithm().digest_size()).unwrap_or(0));
+    let digits = "a5".repeat(to_len(params.algorithm().digest_size().into()));
     let root_hash: RootHash = digits.parse().expect("hex of a digest's length");
     let data = device("PARTUUID=$boot_uuid/PARTNROFF=1");
     let hash = device("/dev/vda2");
