@@ -4,12 +4,9 @@
 
 pub mod chart;
 pub mod fec;
-pub mod fec_targets;
 pub mod fixture;
 pub mod kernels;
 pub mod machine;
-pub mod outcome;
-pub mod read_targets;
 pub mod reads;
 pub mod record;
 pub mod register_loop;

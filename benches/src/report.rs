@@ -3,11 +3,10 @@
 use std::fmt::Write;
 
 use crate::kernels::RING;
-use crate::outcome::Outcome;
 use crate::record::{Parity, RING_BUILDER, Record, Row, Task};
 use crate::statistics::{self, Summary};
-use crate::targets::TARGETS;
-use crate::{fec_targets, read_targets};
+use crate::targets::hashing::TARGETS;
+use crate::targets::{self, Outcome};
 
 /// The whole text.
 pub fn text(record: &Record) -> String {
@@ -23,8 +22,8 @@ pub fn text(record: &Record) -> String {
     }
     for (title, lines) in [
         ("targets (given for Zen 5)", targets(record)),
-        ("targets of reads", outcomes(record, read_targets::outcomes(record))),
-        ("targets of parity", outcomes(record, fec_targets::outcomes(record))),
+        ("targets of reads", outcomes(record, targets::reads::outcomes(record))),
+        ("targets of parity", outcomes(record, targets::fec::outcomes(record))),
     ] {
         if lines.len() > 1 {
             let _ = write!(text, "\n## {title}\n\n{}", table(&lines));

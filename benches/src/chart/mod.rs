@@ -10,7 +10,8 @@ use crate::record::{
     Kind, RING_BUILDER, Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
 };
 use crate::statistics::{self, Summary};
-use crate::{report, targets};
+use crate::report;
+use crate::targets::hashing;
 
 use self::bars::{Bar, BarChart, Group};
 use self::canvas::Colour;
@@ -130,7 +131,7 @@ pub fn machines(records: &[Record]) -> Option<Result<String, String>> {
 
 fn machine(record: &Record) -> Option<Group> {
     let rows = || record.rows_of(Task::Sha256L2);
-    let ours = targets::fastest(rows().filter(|row| row.is_ours()))?;
+    let ours = hashing::fastest(rows().filter(|row| row.is_ours()))?;
     let rows = std::iter::once(ours).chain(rows().filter(|row| !row.is_ours()));
     let date = record.date.split_whitespace().next().unwrap_or_default();
     Some(Group {

@@ -2,11 +2,12 @@
 
 use crate::fec::READING;
 use crate::kernels::VERITY;
-use crate::outcome::{Asked, Outcome, Unit};
 use crate::record::{Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY};
 use crate::report;
 use crate::statistics;
-use crate::targets;
+
+use super::hashing;
+use super::outcome::{Asked, Outcome, Unit};
 
 /// A bound, and a better one.
 type Bounds = [f64; 2];
@@ -47,7 +48,7 @@ fn beside_veritysetup(record: &Record, task: Task, bounds: Bounds) -> Option<Out
 /// By the fastest kernel.
 fn encoder(record: &Record) -> Option<Outcome> {
     let task = Task::EncodeFec2;
-    let ours = targets::fastest(record.rows_of(task).filter(|row| row.is_ours()))?;
+    let ours = hashing::fastest(record.rows_of(task).filter(|row| row.is_ours()))?;
     let what = format!("{}, {}, speed to {READING}", task.title(), ours.label());
     speed(what, ours, record.row(task, READING, 1)?, ENCODER_TO_READING)
 }

@@ -1,11 +1,12 @@
 //! What verified reads are to reach, beside what a record shows.
 
 use crate::kernels::VERITY;
-use crate::outcome::{Asked, Outcome, Unit};
 use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
 use crate::record::{FirstRead, Memory, Record, Task};
 use crate::report;
 use crate::statistics::{self, Summary};
+
+use super::outcome::{Asked, Outcome, Unit};
 
 /// The time of random reads, in those of ring's.
 const RANDOM_TO_RING: f64 = 1.10;
