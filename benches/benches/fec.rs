@@ -5,15 +5,16 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use verity::internals::to_len;
 use verity::io::{ReadAt, WriteAt};
 use verity::{BlockRef, Builder, FecArea, RepairSink, Repairer, TrustedParams};
-use verity_benches::fec::{Contender, Damage, Loss, Message, ROOTS, decoders, encoders};
+use verity_benches::fec::{self, Contender, Damage, Loss, Message, ROOTS, decoders, encoders};
 use verity_benches::fixture::{Image, THREADS};
 use verity_benches::is_measuring;
 
 fn memory(criterion: &mut Criterion) {
     for roots in ROOTS {
-        let message = || Message::new(if is_measuring() { 64 << 8 } else { 300 }, roots, 1);
+        let message = || fec::random_message(if is_measuring() { 64 << 8 } else { 300 }, roots, 1);
         let message = message();
         let size = message.parity.len();
         compare(criterion, &format!("fec/encode/{roots}"), &encoders(message.area), &message, size);
@@ -59,7 +60,7 @@ impl WithParity {
         let blocks = image.params.data_blocks() + image.area.hash_blocks();
         let area = FecArea::new(&image.params, &image.area, roots, blocks, 0).expect("2 to 24");
         let message = [&image.data[..], &image.tree].concat();
-        let mut parity = vec![0; usize::try_from(area.range().end).expect("it fits in memory")];
+        let mut parity = vec![0; to_len(area.range().end)];
         let contenders = encoders(area);
         let message = Message { bytes: message, area, parity: Vec::new() };
         contenders[0].run(&message, &mut parity);
@@ -120,7 +121,7 @@ fn repair(criterion: &mut Criterion) {
 
 fn repair_by_threads(criterion: &mut Criterion, name: &str, with: &WithParity, one_in: u64) {
     let WithParity { image, area, parity } = with;
-    let corrupt = usize::try_from((area.blocks() / one_in).max(1)).expect("few");
+    let corrupt = to_len((area.blocks() / one_in).max(1));
     let damage = Damage::scattered(&image.params, area, corrupt, 1);
     let (data, hash) = (Image::file(&image.data), Image::file(&image.tree));
     let trusted = TrustedParams::pinned(image.params.clone(), image.root_hash, image.area);

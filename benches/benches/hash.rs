@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use verity::internals::to_u64;
 use verity_benches::{fixture, is_measuring, kernels};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
@@ -68,7 +69,7 @@ fn compare(criterion: &mut Criterion, scheme: &Scheme, place: &str, blocks: &Pla
     let salt = salt.len();
     let name = format!("hash/{algorithm}/type{hash_type}/salt{salt}/{place}/{data_block_size}");
     let mut group = criterion.benchmark_group(name);
-    group.throughput(Throughput::Bytes(u64::try_from(blocks.len()).expect("a length")));
+    group.throughput(Throughput::Bytes(to_u64(blocks.len())));
     for contender in kernels::contenders(scheme) {
         group.bench_function(contender.label(), |bencher| {
             bencher.iter(|| contender.hash_many(black_box(blocks), &mut out));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use verity::VerifiedReader;
+use verity::internals::to_len;
 use verity_benches::is_measuring;
 use verity_benches::reads::{BLOCK_SIZE, Contender, KnownImage, Walk, run};
 
@@ -22,7 +23,7 @@ const READS: usize = 1 << 15;
 
 fn read(criterion: &mut Criterion) {
     let image = KnownImage::temporary(image_size());
-    let memory = image.bytes_at(0, usize::try_from(image.size()).expect("it fits in memory"));
+    let memory = image.bytes_at(0, to_len(image.size()));
     for size in SIZES {
         random(criterion, &image, &memory, size);
     }

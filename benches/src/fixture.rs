@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 
+use verity::internals::to_u64;
 use verity::{HashArea, Params, RootHash, Salt, Uuid};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
@@ -34,7 +35,7 @@ impl Image {
     pub fn new(mebibytes: usize) -> Image {
         let data = Prng::new(1).bytes(mebibytes << 20);
         let twin = reference::format(&data, &scheme("sha256"));
-        let params = params(u64::try_from(data.len()).expect("a length"));
+        let params = params(to_u64(data.len()));
         let area = HashArea::new(&params, 0, false).expect("the start of a device");
         let root_hash = RootHash::new(verity::Digest::new(&twin.root_hash).expect("a digest"));
         Image { data, params, area, tree: twin.tree, root_hash }

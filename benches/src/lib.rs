@@ -13,6 +13,7 @@ pub mod register_loop;
 pub mod report;
 pub mod statistics;
 pub mod targets;
+mod words;
 
 /// Whether this run measures. `cargo test --benches` and `cargo bench -- --test` only run everything once.
 pub fn is_measuring() -> bool {

@@ -11,7 +11,7 @@ use crate::targets::{self, Outcome};
 /// The whole text.
 pub fn text(record: &Record) -> String {
     let mut text = facts(record);
-    for task in tasks(record) {
+    for task in record.tasks() {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n## {}\n\n{}", task.title(), table(&task_table(record, task)));
     }
@@ -109,15 +109,6 @@ fn register_loop(record: &Record) -> String {
     )
 }
 
-/// In the order in which they were measured.
-pub(crate) fn tasks(record: &Record) -> impl Iterator<Item = Task> {
-    record
-        .rows
-        .chunk_by(|a, b| a.task == b.task)
-        .filter_map(|rows| rows.first())
-        .map(|row| row.task)
-}
-
 /// A line for each contender, a column for each peer.
 fn task_table(record: &Record, task: Task) -> Vec<Vec<String>> {
     let peers = record.rows_of(task).filter(|row| !row.is_ours());
@@ -177,16 +168,17 @@ fn counts(record: &Record, threads: usize) -> bool {
 
 fn targets(record: &Record) -> Vec<Vec<String>> {
     let head = ["task", "contender", "x", "measured", "at least", "stretch", ""].map(str::to_owned);
-    let lines = TARGETS.iter().filter_map(|target| target.outcome(record)).map(|outcome| {
+    let lines = TARGETS.iter().filter_map(|target| target.comparison(record)).map(|comparison| {
+        let counts = counts(record, comparison.ours.threads);
+        let verdict = if counts { comparison.verdict() } else { "does not count" };
         vec![
-            outcome.ours.task.title().to_owned(),
-            outcome.ours.label(),
-            outcome.peer.label(),
-            spread(Some(outcome.ratio), 2),
-            format!("{:.2}", outcome.target.least),
-            format!("{:.2}", outcome.target.stretch),
-            if counts(record, outcome.ours.threads) { outcome.verdict() } else { "does not count" }
-                .to_owned(),
+            comparison.ours.task.title().to_owned(),
+            comparison.ours.label(),
+            comparison.peer.label(),
+            spread(Some(comparison.ratio), 2),
+            format!("{:.2}", comparison.target.least),
+            format!("{:.2}", comparison.target.stretch),
+            verdict.to_owned(),
         ]
     });
     std::iter::once(head.to_vec()).chain(lines).collect()
@@ -200,16 +192,6 @@ fn outcomes(record: &Record, outcomes: Vec<Outcome>) -> Vec<Vec<String>> {
         vec![outcome.what.clone(), outcome.measured(), outcome.asked(), verdict.to_owned()]
     });
     std::iter::once(head.to_vec()).chain(lines).collect()
-}
-
-/// As in `2 threads`.
-pub(crate) fn threads(count: usize) -> String {
-    format!("{count} thread{}", if count == 1 { "" } else { "s" })
-}
-
-/// As in `4.0`, of bytes.
-pub(crate) fn mebibytes(bytes: f64) -> String {
-    format!("{:.1}", bytes / f64::from(1 << 20))
 }
 
 /// Markdown, its columns aligned.

@@ -10,8 +10,6 @@ use crate::record::{
     Kind, RING_BUILDER, Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
 };
 use crate::statistics::{self, Summary};
-use crate::report;
-use crate::targets::hashing;
 
 use self::bars::{Bar, BarChart, Group};
 use self::canvas::Colour;
@@ -131,7 +129,7 @@ pub fn machines(records: &[Record]) -> Option<Result<String, String>> {
 
 fn machine(record: &Record) -> Option<Group> {
     let rows = || record.rows_of(Task::Sha256L2);
-    let ours = hashing::fastest(rows().filter(|row| row.is_ours()))?;
+    let ours = Row::fastest(rows().filter(|row| row.is_ours()))?;
     let rows = std::iter::once(ours).chain(rows().filter(|row| !row.is_ours()));
     let date = record.date.split_whitespace().next().unwrap_or_default();
     Some(Group {
@@ -142,7 +140,7 @@ fn machine(record: &Record) -> Option<Group> {
 
 /// One for each task of that kind.
 fn groups(record: &Record, kind: Kind, bar: fn(&Record, &Row) -> Option<Bar>) -> Vec<Group> {
-    let tasks = report::tasks(record).filter(|task| task.kind() == kind);
+    let tasks = record.tasks().filter(|task| task.kind() == kind);
     let group = |task: Task| {
         let bars = record.rows_of(task).filter_map(|row| bar(record, row)).collect();
         Group { title: task.title().to_owned(), bars }

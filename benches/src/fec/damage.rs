@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io;
 
+use verity::internals::to_len;
 use verity::io::WriteAt;
 use verity::{FecArea, HashArea, Params};
 use verity_testdata::pattern::Prng;
 
 use crate::reads::BLOCK_SIZE;
-
-use super::count;
 
 /// Whole blocks, scattered over data and tree, at most as many of a round as there are roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,15 +25,15 @@ impl Damage {
         let mut order: Vec<u64> = (0..area.blocks()).collect();
         let mut prng = Prng::new(seed);
         for last in (1..area.blocks()).rev() {
-            order.swap(count(last), count(prng.below(last + 1)));
+            order.swap(to_len(last), to_len(prng.below(last + 1)));
         }
         // One of the tree goes first.
         if let Some(tree) = order.iter().position(|&block| block >= params.data_blocks()) {
             order.swap(0, tree);
         }
-        let mut spoilt = vec![0; count(area.rounds())];
+        let mut spoilt = vec![0; to_len(area.rounds())];
         order.retain(|block| {
-            let spoilt = &mut spoilt[count(block % area.rounds())];
+            let spoilt = &mut spoilt[to_len(block % area.rounds())];
             *spoilt += 1;
             *spoilt <= area.roots()
         });
@@ -94,7 +93,7 @@ mod tests {
             .flat_map(|(data_blocks, roots)| [0, 1, 77].map(|seed| (data_blocks, roots, seed)))
         {
             let (params, hash_area, area) = areas(data_blocks, roots);
-            for asked in [1, 10, count(area.blocks())] {
+            for asked in [1, 10, to_len(area.blocks())] {
                 let damage = Damage::scattered(&params, &area, asked, seed);
                 let blocks: BTreeSet<u64> = damage.blocks.iter().copied().collect();
                 assert_eq!(blocks.len(), damage.blocks.len(), "a block twice");
@@ -105,8 +104,8 @@ mod tests {
                 }
                 assert!(rounds.values().all(|spoilt| *spoilt <= roots), "{damage:?}");
                 // Every round has at least as many blocks as roots where there are enough of them.
-                let room = count(area.rounds()) * count(roots.into());
-                assert_eq!(blocks.len(), asked.min(room).min(count(area.blocks())));
+                let room = to_len(area.rounds()) * to_len(roots.into());
+                assert_eq!(blocks.len(), asked.min(room).min(to_len(area.blocks())));
                 let hits_tree = blocks.iter().any(|block| *block >= data_blocks);
                 assert_eq!(hits_tree, hash_area.hash_blocks() > 0);
             }

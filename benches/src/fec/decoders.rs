@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use verity::FecArea;
-use verity::internals::{Decoder, FecPlatform};
+use verity::internals::{Decoder, FecPlatform, to_len};
 
 use crate::kernels::VERITY;
 use crate::reads::BLOCK_SIZE;
 
 use super::encoders::{twenty_four_roots, two_roots};
 use super::message::{Loss, SIDE_BY_SIDE};
-use super::{CODEWORD, Contender, GF256, REED_SOLOMON, ROOTS, Word, count};
+use super::{CODEWORD, Contender, GF256, REED_SOLOMON, ROOTS, Word};
 
 /// Everyone who can recover blocks of such an area: our kernels first, the fastest in front.
 ///
@@ -36,13 +36,13 @@ fn ours(area: FecArea, platform: FecPlatform) -> Contender<Loss> {
 fn by_units(decoder: &Decoder, loss: &Loss, mut out: &mut [u8]) {
     let (rounds, unit) = (decoder.area().rounds(), decoder.unit_rounds());
     let (mut rows, mut sums, mut residue) = (Vec::new(), Vec::new(), Vec::new());
-    for first in (0..rounds).step_by(count(unit)) {
+    for first in (0..rounds).step_by(to_len(unit)) {
         let unit = first..rounds.min(first + unit);
-        let row_len = count(unit.end - first) * BLOCK_SIZE;
+        let row_len = to_len(unit.end - first) * BLOCK_SIZE;
         sums.clear();
         sums.resize(decoder.roots() * row_len, 0);
         add_unit(decoder, loss, &unit, &mut rows, &mut sums);
-        for (index, round) in (count(first)..count(unit.end)).enumerate() {
+        for (index, round) in (to_len(first)..to_len(unit.end)).enumerate() {
             let lost = &loss.rows[round];
             residue.clear();
             for sums in sums.chunks_exact(row_len).take(lost.len()) {
@@ -65,14 +65,14 @@ fn add_unit(
     rows: &mut Vec<u8>,
     sums: &mut [u8],
 ) {
-    let row_len = count(unit.end - unit.start) * BLOCK_SIZE;
-    let at_once = count(decoder.rows_at_once(unit.end - unit.start));
-    let all = count(loss.message.rows(unit.start));
+    let row_len = to_len(unit.end - unit.start) * BLOCK_SIZE;
+    let at_once = to_len(decoder.rows_at_once(unit.end - unit.start));
+    let all = to_len(loss.message.rows(unit.start));
     for first in (0..all).step_by(at_once) {
         let some = at_once.min(all - first);
         rows.resize(some * row_len, 0);
         loss.message.gather(unit, first as u64, rows);
-        for (index, round) in (count(unit.start)..count(unit.end)).enumerate() {
+        for (index, round) in (to_len(unit.start)..to_len(unit.end)).enumerate() {
             let here = loss.rows[round].iter().filter(|&&row| (first..first + some).contains(&row));
             for row in here {
                 rows[(row - first) * row_len + index * BLOCK_SIZE..][..BLOCK_SIZE].fill(0);
@@ -84,7 +84,7 @@ fn add_unit(
 
 /// The crate `reed-solomon`.
 fn reed_solomon(area: FecArea) -> Contender<Loss> {
-    let decoder = reed_solomon::Decoder::new(count(area.roots().into()));
+    let decoder = reed_solomon::Decoder::new(to_len(area.roots().into()));
     by_codewords(REED_SOLOMON, area, move |word, lost| {
         let places: Vec<u8> = lost.iter().filter_map(|&row| u8::try_from(row).ok()).collect();
         // What cannot be corrected stays wrong, and is found out.
@@ -114,7 +114,7 @@ fn by_codewords(
     area: FecArea,
     correct: impl Fn(&mut Word, &[usize]) + 'static,
 ) -> Contender<Loss> {
-    let rows = count(area.rows());
+    let rows = to_len(area.rows());
     let run = move |loss: &Loss, mut out: &mut [u8]| {
         let mut words = [[0; CODEWORD]; SIDE_BY_SIDE];
         let parities = loss.message.parity.chunks_exact(loss.parity_len());
@@ -141,7 +141,7 @@ fn by_codewords(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fec::Message;
+    use crate::fec::sample;
 
     /// Fewer rows than roots, a round that lacks a row, and more than a unit of ours.
     #[test]
@@ -149,8 +149,8 @@ mod tests {
         for roots in ROOTS {
             let rows = u64::from(255 - roots);
             for blocks in [1, rows * 2 - 1, rows * 16 + 1] {
-                let loss = Loss::new(Message::new(blocks, roots, blocks), 3);
-                assert!(loss.rows.iter().all(|rows| rows.len() <= count(roots.into())));
+                let loss = Loss::new(sample::random_message(blocks, roots, blocks), 3);
+                assert!(loss.rows.iter().all(|rows| rows.len() <= to_len(roots.into())));
                 for contender in decoders(loss.message.area) {
                     let mut out = vec![0x55; loss.lost()];
                     contender.run(&loss, &mut out);

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use gf256::rs::rs;
 use verity::FecArea;
-use verity::internals::{Encoder, FecPlatform};
+use verity::internals::{Encoder, FecPlatform, to_len};
 
 use crate::kernels::VERITY;
 
 use super::message::{Message, SIDE_BY_SIDE};
-use super::{CODEWORD, Contender, GF256, REED_SOLOMON, ROOTS, Word, count};
+use super::{CODEWORD, Contender, GF256, REED_SOLOMON, ROOTS, Word};
 
 /// Everyone who can make the parity of such an area: our kernels first, the fastest in front.
 ///
@@ -35,7 +35,7 @@ fn ours(area: FecArea, platform: FecPlatform) -> Contender<Message> {
 fn by_units(encoder: &Encoder, message: &Message, mut parity: &mut [u8]) {
     let (rounds, unit) = (encoder.area().rounds(), encoder.unit_rounds());
     let (mut rows, mut sums) = (Vec::new(), Vec::new());
-    for first in (0..rounds).step_by(count(unit)) {
+    for first in (0..rounds).step_by(to_len(unit)) {
         let unit = first..rounds.min(first + unit);
         let (this, later) = parity.split_at_mut(encoder.sums_len(unit.end - first));
         sums.clear();
@@ -57,8 +57,8 @@ fn add_unit(
     let len = unit.end - unit.start;
     let (row_len, at_once) = (encoder.row_len(len), encoder.rows_at_once(len));
     let all = message.rows(unit.start);
-    for first in (0..all).step_by(count(at_once)) {
-        rows.resize(count(at_once.min(all - first)) * row_len, 0);
+    for first in (0..all).step_by(to_len(at_once)) {
+        rows.resize(to_len(at_once.min(all - first)) * row_len, 0);
         message.gather(unit, first, rows);
         encoder.add_rows(first, rows, sums);
     }
@@ -66,8 +66,8 @@ fn add_unit(
 
 /// The crate `reed-solomon`.
 pub(super) fn reed_solomon(area: FecArea) -> Contender<Message> {
-    let encoder = reed_solomon::Encoder::new(count(area.roots().into()));
-    let rows = count(area.rows());
+    let encoder = reed_solomon::Encoder::new(to_len(area.roots().into()));
+    let rows = to_len(area.rows());
     by_codewords(REED_SOLOMON, rows, move |word| {
         let encoded = encoder.encode(&word[..rows]);
         word[rows..].copy_from_slice(encoded.ecc());
@@ -87,7 +87,7 @@ fn gf256(area: FecArea) -> Contender<Message> {
         24 => |word: &mut Word| twenty_four_roots::encode(word),
         other => panic!("{other} roots, not one of {ROOTS:?}"),
     };
-    by_codewords(GF256, count(area.rows()), encode)
+    by_codewords(GF256, to_len(area.rows()), encode)
 }
 
 /// `encode` puts the parity behind the `rows` bytes of a codeword's message.
@@ -117,7 +117,7 @@ mod tests {
     use verity::{Builder, HashArea};
 
     use super::*;
-    use crate::fec::READING;
+    use crate::fec::{READING, sample};
     use crate::fixture;
 
     /// Whole rounds, one block more and one less, and more than a unit of ours.
@@ -126,7 +126,7 @@ mod tests {
         for roots in ROOTS {
             let rows = u64::from(255 - roots);
             for blocks in [1, rows, rows * 2 - 1, rows * 2 + 1, rows * 17 + 100] {
-                let message = Message::new(blocks, roots, blocks);
+                let message = sample::random_message(blocks, roots, blocks);
                 for contender in encoders(message.area) {
                     let mut out = vec![0x55; message.parity.len()];
                     contender.run(&message, &mut out);
@@ -150,7 +150,7 @@ mod tests {
             let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
             let builder = Builder::new(&image.params);
             builder.build_with_fec(&image.data, &hash, &hash_area, &fec, &area).unwrap();
-            let message = Message::of([&image.data[..], &image.tree].concat(), area);
+            let message = sample::encoded([&image.data[..], &image.tree].concat(), area);
             let parity = fec.into_inner().unwrap();
             assert!(message.parity == parity, "{roots} roots");
             for contender in encoders(area).iter().filter(|it| it.name != READING) {

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use verity::{FecArea, HashArea};
+use verity::FecArea;
+use verity::internals::to_len;
 use verity_testdata::pattern::Prng;
 
-use crate::fixture;
 use crate::reads::BLOCK_SIZE;
 
-use super::{Word, count, encoders};
+use super::Word;
 
 /// How many codewords side by side are taken apart at once, so that each line of memory is read once and what is written
 /// stays in the level-1 cache.
@@ -26,24 +26,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// Random blocks of 4096 bytes, out of a seed.
-    ///
-    /// # Panics
-    /// If there are none, or memory does not suffice.
-    pub fn new(blocks: u64, roots: u32, seed: u64) -> Message {
-        let bytes = Prng::new(seed).bytes(count(blocks) * BLOCK_SIZE);
-        Message::of(bytes, area(blocks, roots))
-    }
-
-    /// These blocks.
-    pub(super) fn of(bytes: Vec<u8>, area: FecArea) -> Message {
+    /// These blocks, with no parity yet: zeros in its place.
+    pub(super) fn without_parity(bytes: Vec<u8>, area: FecArea) -> Message {
         let range = area.range();
-        let parity = vec![0; count(range.end - range.start)];
-        let mut message = Message { bytes, area, parity };
-        let mut parity = message.parity.clone();
-        encoders::reed_solomon(area).run(&message, &mut parity);
-        message.parity = parity;
-        message
+        Message { bytes, area, parity: vec![0; to_len(range.end - range.start)] }
     }
 
     /// How many rows of a round have a block.
@@ -53,9 +39,9 @@ impl Message {
 
     /// Copies the blocks of some adjacent rounds, from row `first` on; zeros behind the last block.
     pub(super) fn gather(&self, rounds: &Range<u64>, first: u64, rows: &mut [u8]) {
-        let row_len = count(rounds.end - rounds.start) * BLOCK_SIZE;
+        let row_len = to_len(rounds.end - rounds.start) * BLOCK_SIZE;
         for (row, number) in rows.chunks_exact_mut(row_len).zip(first..) {
-            let start = count(number * self.area.rounds() + rounds.start) * BLOCK_SIZE;
+            let start = to_len(number * self.area.rounds() + rounds.start) * BLOCK_SIZE;
             let there = self.bytes.get(start..).unwrap_or_default();
             let there = &there[..there.len().min(row_len)];
             let (covered, behind) = row.split_at_mut(there.len());
@@ -67,8 +53,8 @@ impl Message {
     /// The messages of codewords side by side, from number `first` on.
     pub(super) fn take_apart(&self, first: usize, words: &mut [Word; SIDE_BY_SIDE]) {
         let (round, inside) = (first / BLOCK_SIZE, first % BLOCK_SIZE);
-        for row in 0..count(self.area.rows()) {
-            let start = (row * count(self.area.rounds()) + round) * BLOCK_SIZE + inside;
+        for row in 0..to_len(self.area.rows()) {
+            let start = (row * to_len(self.area.rounds()) + round) * BLOCK_SIZE + inside;
             let bytes = self.bytes.get(start..start + SIDE_BY_SIDE);
             let bytes = bytes.unwrap_or(&[0; SIDE_BY_SIDE]);
             words.iter_mut().zip(bytes).for_each(|(word, &byte)| word[row] = byte);
@@ -102,7 +88,7 @@ impl Loss {
         let rows: Vec<_> = rows.collect();
         for (round, rows) in rows.iter().enumerate() {
             for row in rows {
-                let start = (row * count(message.area.rounds()) + round) * BLOCK_SIZE;
+                let start = (row * to_len(message.area.rounds()) + round) * BLOCK_SIZE;
                 let block = &mut message.bytes[start..start + BLOCK_SIZE];
                 blocks.extend_from_slice(block);
                 prng.fill(block);
@@ -130,20 +116,13 @@ impl AsRef<[u8]> for Loss {
 
 /// As many as there are roots, if there are so many.
 fn lost_rows(message: &Message, round: u64, prng: &mut Prng) -> Vec<usize> {
-    let mut rows: Vec<_> = (0..count(message.rows(round))).collect();
-    let wanted = count(message.area.roots().into()).min(rows.len());
+    let mut rows: Vec<_> = (0..to_len(message.rows(round))).collect();
+    let wanted = to_len(message.area.roots().into()).min(rows.len());
     for place in 0..wanted {
-        let other = place + count(prng.below((rows.len() - place) as u64));
+        let other = place + to_len(prng.below((rows.len() - place) as u64));
         rows.swap(place, other);
     }
     rows.truncate(wanted);
     rows.sort_unstable();
     rows
-}
-
-/// A data block, and all others as what follows a tree: to parity one block is like another.
-fn area(blocks: u64, roots: u32) -> FecArea {
-    let params = fixture::params(BLOCK_SIZE as u64);
-    let hash_area = HashArea::new(&params, 0, false).expect("the start of a device");
-    FecArea::new(&params, &hash_area, roots, blocks, 0).expect("roots and blocks that can be")
 }

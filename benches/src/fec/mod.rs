@@ -10,12 +10,14 @@ mod decoders;
 mod encoders;
 mod message;
 mod reading;
+mod sample;
 
 pub use self::contender::Contender;
 pub use self::damage::Damage;
 pub use self::decoders::decoders;
 pub use self::encoders::encoders;
 pub use self::message::{Loss, Message};
+pub use self::sample::random_message;
 
 /// One codeword after the other by the crate `reed-solomon`.
 pub const REED_SOLOMON: &str = "reed-solomon";
@@ -32,8 +34,3 @@ const CODEWORD: usize = 255;
 
 /// A codeword.
 type Word = [u8; CODEWORD];
-
-/// A number of things in memory.
-fn count(number: u64) -> usize {
-    usize::try_from(number).expect("a 64-bit machine")
-}

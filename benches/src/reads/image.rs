@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
 use ring::digest::{Context, SHA256};
+use verity::internals::to_len;
 use verity::io::ReadAt;
 use verity::{Builder, Digest, HashArea, Params, RootHash, TrustedParams};
 use verity_testdata::pattern::Prng;
@@ -106,7 +107,7 @@ impl KnownImage {
     /// What the image is there, made anew.
     pub fn bytes_at(&self, offset: u64, len: usize) -> Vec<u8> {
         let (number, inside) = (offset / BLOCK_SIZE as u64, offset % BLOCK_SIZE as u64);
-        let inside = usize::try_from(inside).unwrap_or_default();
+        let inside = to_len(inside);
         let mut bytes = vec![0; inside + len];
         for (block, number) in bytes.chunks_mut(BLOCK_SIZE).zip(number..) {
             fill(self.seed, number, block);
@@ -117,7 +118,7 @@ impl KnownImage {
 
     /// The digests of the blocks from `offset` bytes on, at least one, back to back as they lie in level 0.
     pub(super) fn digests(&self, offset: u64, len: usize) -> &[u8] {
-        let first = usize::try_from(offset / BLOCK_SIZE as u64).unwrap_or(usize::MAX);
+        let first = to_len(offset / BLOCK_SIZE as u64);
         &self.level_0()[first * DIGEST_SIZE..][..len.div_ceil(BLOCK_SIZE) * DIGEST_SIZE]
     }
 
@@ -130,7 +131,7 @@ impl KnownImage {
 
     fn level_0(&self) -> &[u8] {
         let start = self.params.geometry().levels().first().map_or(0, |level| level.start);
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let start = to_len(start);
         &self.tree[start * BLOCK_SIZE..]
     }
 
@@ -138,8 +139,8 @@ impl KnownImage {
         let salted = self.salted();
         let mut piece = vec![0; PIECE];
         for offset in (0..self.size()).step_by(PIECE) {
-            let left = usize::try_from(self.size() - offset).unwrap_or(PIECE);
-            let piece = &mut piece[..left.min(PIECE)];
+            let left = (self.size() - offset).min(PIECE as u64);
+            let piece = &mut piece[..to_len(left)];
             self.file.read_exact_at(piece, offset).map_err(|error| error.to_string())?;
             super::compare(&salted, self.digests(offset, piece.len()), piece)
                 .map_err(|_| format!("ring has other digests from {offset} on"))?;
@@ -167,8 +168,8 @@ fn for_each_piece(
 ) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     for first in (0..bytes.div_ceil(BLOCK_SIZE as u64)).step_by(PIECE / BLOCK_SIZE) {
-        let left = usize::try_from(bytes - first * BLOCK_SIZE as u64).unwrap_or(PIECE);
-        let piece = &mut piece[..left.min(PIECE)];
+        let left = (bytes - first * BLOCK_SIZE as u64).min(PIECE as u64);
+        let piece = &mut piece[..to_len(left)];
         for (block, number) in piece.chunks_mut(BLOCK_SIZE).zip(first..) {
             fill(seed, number, block);
         }

@@ -9,7 +9,7 @@ use std::io;
 
 use ring::digest::Context;
 use verity::VerifiedReader;
-use verity::internals::BlockHasher;
+use verity::internals::{BlockHasher, to_len};
 use verity::io::ReadAt;
 
 use crate::kernels::VERITY;
@@ -107,7 +107,7 @@ impl<'a> Contender<'a> {
             let mut block = [0; BLOCK_SIZE];
             image.file.read_exact_at(&mut block, offset - inside)?;
             compare(&salted, image.digests(offset, BLOCK_SIZE), &block)?;
-            let start = usize::try_from(inside).unwrap_or(BLOCK_SIZE);
+            let start = to_len(inside);
             let bytes = block.get(start..start + buf.len());
             buf.copy_from_slice(bytes.ok_or(io::ErrorKind::InvalidInput)?);
             Ok(())

@@ -3,10 +3,8 @@
 use crate::fec::READING;
 use crate::kernels::VERITY;
 use crate::record::{Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY};
-use crate::report;
-use crate::statistics;
+use crate::{statistics, words};
 
-use super::hashing;
 use super::outcome::{Asked, Outcome, Unit};
 
 /// A bound, and a better one.
@@ -48,7 +46,7 @@ fn beside_veritysetup(record: &Record, task: Task, bounds: Bounds) -> Option<Out
 /// By the fastest kernel.
 fn encoder(record: &Record) -> Option<Outcome> {
     let task = Task::EncodeFec2;
-    let ours = hashing::fastest(record.rows_of(task).filter(|row| row.is_ours()))?;
+    let ours = Row::fastest(record.rows_of(task).filter(|row| row.is_ours()))?;
     let what = format!("{}, {}, speed to {READING}", task.title(), ours.label());
     speed(what, ours, record.row(task, READING, 1)?, ENCODER_TO_READING)
 }
@@ -74,12 +72,7 @@ fn time(
 ) -> Option<Outcome> {
     let (ours, other) = (record.row(task, VERITY, threads)?, record.row(task, other, threads)?);
     Some(Outcome {
-        what: format!(
-            "{}, {}, time to {}",
-            task.title(),
-            report::threads(threads),
-            other.contender
-        ),
+        what: format!("{}, {}, time to {}", task.title(), words::threads(threads), other.contender),
         measured: statistics::times_as_fast(&ours.seconds, &other.seconds)?,
         asked: Asked::AtMost(most),
         stretch: Some(stretch),

@@ -26,7 +26,7 @@ enum Ours {
 }
 
 /// A target whose two sides were measured.
-pub struct Outcome<'a> {
+pub struct Comparison<'a> {
     /// The target.
     pub target: &'a Target,
     /// Who reached it or not.
@@ -64,12 +64,12 @@ const fn target(task: Task, ours: Ours, peer: &'static str, least: f64, stretch:
 }
 
 impl Target {
-    /// None where a side is missing.
-    pub fn outcome<'a>(&'a self, record: &'a Record) -> Option<Outcome<'a>> {
+    /// Holds the two rows against each other, if both were measured.
+    pub fn comparison<'a>(&'a self, record: &'a Record) -> Option<Comparison<'a>> {
         let ours = self.ours(record)?;
         let peer = record.peer_of(ours, self.peer)?;
         let ratio = statistics::times_as_fast(&peer.seconds, &ours.seconds)?;
-        Some(Outcome { target: self, ours, peer, ratio })
+        Some(Comparison { target: self, ours, peer, ratio })
     }
 
     fn ours<'a>(&self, record: &'a Record) -> Option<&'a Row> {
@@ -77,12 +77,12 @@ impl Target {
         match self.ours {
             Ours::Platform(name) => rows.find(|row| row.platform.as_deref() == Some(name)),
             Ours::Threads(threads) => rows.find(|row| row.threads == threads),
-            Ours::Best => fastest(rows),
+            Ours::Best => Row::fastest(rows),
         }
     }
 }
 
-impl Outcome<'_> {
+impl Comparison<'_> {
     /// In one word or two.
     pub fn verdict(&self) -> &'static str {
         match self.ratio.median {
@@ -93,13 +93,6 @@ impl Outcome<'_> {
     }
 }
 
-/// The row with the smallest median.
-pub fn fastest<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
-    let median =
-        |row: &Row| Summary::of(&row.seconds).map_or(f64::INFINITY, |summary| summary.median);
-    rows.min_by(|a, b| median(a).total_cmp(&median(b)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,13 +100,13 @@ mod tests {
     #[test]
     fn a_target_is_judged_by_the_ratio_of_its_two_rows() {
         let record = Record::load(&crate::sample_record()).unwrap();
-        let outcomes: Vec<_> =
-            TARGETS.iter().filter_map(|target| target.outcome(&record)).collect();
+        let comparisons: Vec<_> =
+            TARGETS.iter().filter_map(|target| target.comparison(&record)).collect();
         let told = |ours: &str, peer: &str| {
-            let outcome = outcomes
+            let found = comparisons
                 .iter()
-                .find(|outcome| outcome.ours.label() == ours && outcome.peer.contender == peer);
-            outcome.map(|outcome| (format!("{:.2}", outcome.ratio.median), outcome.verdict()))
+                .find(|found| found.ours.label() == ours && found.peer.contender == peer)?;
+            Some((format!("{:.2}", found.ratio.median), found.verdict()))
         };
         assert_eq!(told("verity avx512", RING), Some(("4.00".to_owned(), "reached")));
         assert_eq!(told("verity sha-ni", RING), Some(("1.25".to_owned(), "missed")));

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::report;
 use crate::statistics::Summary;
+use crate::words;
 
 /// A target whose sides were measured.
 pub struct Outcome {
@@ -98,7 +98,7 @@ impl Unit {
         match self {
             Unit::Times => format!("{value:.2}"),
             Unit::Bytes => format!("{value:.0} bytes"),
-            Unit::Mebibytes => report::mebibytes(value) + " MiB",
+            Unit::Mebibytes => words::mebibytes(value) + " MiB",
         }
     }
 }

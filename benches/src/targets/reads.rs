@@ -3,8 +3,8 @@
 use crate::kernels::VERITY;
 use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
 use crate::record::{FirstRead, Memory, Record, Task};
-use crate::report;
 use crate::statistics::{self, Summary};
+use crate::words;
 
 use super::outcome::{Asked, Outcome, Unit};
 
@@ -86,7 +86,7 @@ fn first_read(first: &FirstRead) -> Outcome {
 fn memory(memory: &Memory) -> Outcome {
     let Memory { cache, peak, threads } = *memory;
     let peak = peak as f64;
-    let (cache_size, threads_word) = (report::mebibytes(cache as f64), report::threads(threads));
+    let (cache_size, threads_word) = (words::mebibytes(cache as f64), words::threads(threads));
     Outcome {
         what: format!("memory, {threads_word}, bound of the cache {cache_size} MiB"),
         measured: Summary { median: peak, least: peak, most: peak },

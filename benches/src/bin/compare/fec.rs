@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use verity::internals::to_len;
 use verity::{FecArea, HashArea, Params};
 use verity_benches::fec::{Damage, ROOTS};
 use verity_benches::fixture;
@@ -46,7 +47,7 @@ pub(crate) fn measure(
         let contest = Contest::new(veritysetup, verity, &image, &shape, input.seed, options);
         rows.extend(contest.formats(format, options.rounds)?);
         let corrupt = shape.blocks() / corrupt;
-        let corrupt = usize::try_from(corrupt.max(1)).unwrap_or(usize::MAX);
+        let corrupt = to_len(corrupt.max(1));
         let (repaired, corrupt) = contest.repairs(repair, corrupt, options.rounds)?;
         rows.extend(repaired);
         parities.push(Parity {

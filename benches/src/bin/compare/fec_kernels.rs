@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use verity_benches::fec::{self, Contender, Loss, Message};
+use verity_benches::fec::{self, Contender, Loss};
 use verity_benches::reads::BLOCK_SIZE;
 use verity_benches::record::{Input, Row, Task};
 
@@ -19,11 +19,11 @@ pub(crate) fn measure(input: &Input, rounds: NonZeroUsize) -> Result<Vec<Row>, S
         [(2, Task::EncodeFec2, Task::RecoverFec2), (24, Task::EncodeFec24, Task::RecoverFec24)]
     {
         let blocks = share(input, roots).bytes / BLOCK_SIZE as u64;
-        let message = Message::new(blocks, roots, input.seed);
+        let message = fec::random_message(blocks, roots, input.seed);
         let encoders = fec::encoders(message.area);
         rows.extend(contest(encode, &encoders, &message, message.parity.len(), rounds)?);
         // The peers take as long for a quarter of it.
-        let loss = Loss::new(Message::new(blocks / 4, roots, input.seed), input.seed);
+        let loss = Loss::new(fec::random_message(blocks / 4, roots, input.seed), input.seed);
         let decoders = fec::decoders(loss.message.area);
         rows.extend(contest(recover, &decoders, &loss, loss.lost(), rounds)?);
     }

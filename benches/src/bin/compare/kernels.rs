@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use verity::internals::to_u64;
 use verity_benches::fixture;
 use verity_benches::kernels::{self, Contender};
 use verity_benches::record::{Input, Row, Task};
@@ -51,7 +52,7 @@ fn contest(
     let seconds = super::rounds::alternate(task.title(), &each, |_, index| {
         timed(&contenders[index], blocks, passes, &expected)
     })?;
-    let bytes = passes * u64::try_from(blocks.len()).map_err(|error| error.to_string())?;
+    let bytes = passes * to_u64(blocks.len());
     let row = |(contender, seconds): (&Contender, _)| Row {
         task,
         contender: contender.name.to_owned(),

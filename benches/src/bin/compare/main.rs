@@ -85,10 +85,11 @@ fn run(options: &Options) -> Result<(), String> {
         record.rows.extend(fec_kernels::measure(&record.input, options.rounds)?);
     }
     record.date = machine::now();
-    print!("{}", report::text(&record));
+    let text = report::text(&record);
+    print!("{text}");
     if options.record {
         let records = verity_testdata::workspace().join("benches/record");
-        eprintln!("compare: recorded in {}", record.save(&records)?.display());
+        eprintln!("compare: recorded in {}", record.save(&records, &text)?.display());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use verity::VerifiedReader;
+use verity::internals::to_len;
 use verity::io::ReadAt;
 use verity_benches::machine;
 use verity_benches::reads::{BLOCK_SIZE, Contender, KnownImage, Walk, run};
@@ -140,8 +141,7 @@ impl<R: ReadAt> ReadAt for Counted<R> {
 
 /// A block each, anywhere, by readers that have read nothing before.
 fn first_reads(image: &KnownImage, seed: u64) -> Result<FirstRead, String> {
-    let readers = usize::try_from(FIRST_READERS).map_err(|error| error.to_string())?;
-    let walk = Walk::random(seed, image, BLOCK_SIZE, readers);
+    let walk = Walk::random(seed, image, BLOCK_SIZE, to_len(FIRST_READERS));
     let bytes = walk.offsets().iter().map(|&offset| first_read(image, offset));
     let bytes = bytes.collect::<Result<Vec<_>, _>>()?;
     let (least, most) = (bytes.iter().min(), bytes.iter().max());

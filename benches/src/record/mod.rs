@@ -2,6 +2,8 @@
 //!
 //! `docs/PERFORMANCE.md` describes its fields.
 
+mod task;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use crate::register_loop::RegisterLoop;
-use crate::{kernels, reads, report};
+use crate::statistics::Summary;
+use crate::{kernels, reads, words};
+
+pub use self::task::{Kind, Task};
 
 /// The shape of the file; a change that older readers would take wrongly makes it one more.
 pub const SCHEMA: u32 = 1;
@@ -145,110 +150,6 @@ pub struct Row {
     pub seconds: Vec<f64>,
 }
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// A command makes a hash file, its data in the page cache.
-    Format,
-    /// A command verifies data and hash file, both in the page cache.
-    Verify,
-    /// As [`Task::Format`], the data not in the page cache.
-    FormatCold,
-    /// Blocks to sha256 digests, the blocks in the level-2 cache.
-    Sha256L2,
-    /// Blocks to sha256 digests, the blocks in memory.
-    Sha256Memory,
-    /// Blocks to sha512 digests, the blocks in the level-2 cache.
-    Sha512L2,
-    /// Blocks to sha512 digests, the blocks in memory.
-    Sha512Memory,
-    /// Reads of 4 KiB, uniform over the image.
-    ReadRandom,
-    /// Reads of 128 KiB, one after the other.
-    ReadSequential,
-    /// As [`Task::Format`], with parity of 2 roots.
-    FormatFec2,
-    /// As [`Task::Format`], with parity of 24 roots.
-    FormatFec24,
-    /// A command repairs an image in place, 2 roots; everything is in the page cache.
-    RepairFec2,
-    /// The same with 24 roots.
-    RepairFec24,
-    /// Blocks in memory to parity, 2 roots.
-    EncodeFec2,
-    /// The same with 24 roots.
-    EncodeFec24,
-    /// Lost blocks out of the others and the parity in memory, 2 of each round, 2 roots.
-    RecoverFec2,
-    /// The same with 24 of each round, and 24 roots.
-    RecoverFec24,
-}
-
-/// Tasks of one kind are drawn together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Whole commands, on some threads.
-    Command,
-    /// Hashing on one thread.
-    Kernel,
-    /// Reads in this process, on some threads, the image in the page cache.
-    Read,
-    /// Whole commands that make or use parity, on some threads.
-    Parity,
-    /// Making parity, or recovering lost blocks, on one thread.
-    ParityKernel,
-}
-
-impl Task {
-    /// In words.
-    pub fn title(self) -> &'static str {
-        match self {
-            Task::Format => "format",
-            Task::Verify => "verify",
-            Task::FormatCold => "format, cold file",
-            Task::Sha256L2 => "sha256, blocks in L2",
-            Task::Sha256Memory => "sha256, blocks in memory",
-            Task::Sha512L2 => "sha512, blocks in L2",
-            Task::Sha512Memory => "sha512, blocks in memory",
-            Task::ReadRandom => "reads of 4 KiB at random",
-            Task::ReadSequential => "reads of 128 KiB in order",
-            Task::FormatFec2 => "format with parity, 2 roots",
-            Task::FormatFec24 => "format with parity, 24 roots",
-            Task::RepairFec2 => "repair of 0.1 % of all blocks, 2 roots",
-            Task::RepairFec24 => "repair of 1 % of all blocks, 24 roots",
-            Task::EncodeFec2 => "parity of blocks in memory, 2 roots",
-            Task::EncodeFec24 => "parity of blocks in memory, 24 roots",
-            Task::RecoverFec2 => "2 lost blocks of each round out of memory, 2 roots",
-            Task::RecoverFec24 => "24 lost blocks of each round out of memory, 24 roots",
-        }
-    }
-
-    /// What it is a task for.
-    pub fn kind(self) -> Kind {
-        match self {
-            Task::Format | Task::Verify | Task::FormatCold => Kind::Command,
-            Task::Sha256L2 | Task::Sha256Memory | Task::Sha512L2 | Task::Sha512Memory => {
-                Kind::Kernel
-            }
-            Task::ReadRandom | Task::ReadSequential => Kind::Read,
-            Task::FormatFec2 | Task::FormatFec24 | Task::RepairFec2 | Task::RepairFec24 => {
-                Kind::Parity
-            }
-            Task::EncodeFec2 | Task::EncodeFec24 | Task::RecoverFec2 | Task::RecoverFec24 => {
-                Kind::ParityKernel
-            }
-        }
-    }
-}
-
-impl Kind {
-    /// Whether it is about one thread alone.
-    fn is_of_one_thread(self) -> bool {
-        matches!(self, Kind::Kernel | Kind::ParityKernel)
-    }
-}
-
 impl Row {
     /// Who, by which kernel, on how many threads.
     pub fn label(&self) -> String {
@@ -258,7 +159,7 @@ impl Row {
         }
         match self.threads {
             _ if self.task.kind().is_of_one_thread() || self.contender == VERITYSETUP => label,
-            threads => format!("{label}, {}", report::threads(threads)),
+            threads => format!("{label}, {}", words::threads(threads)),
         }
     }
 
@@ -266,9 +167,21 @@ impl Row {
     pub fn is_ours(&self) -> bool {
         [kernels::VERITY, reads::VERITY_SLICE].contains(&self.contender.as_str())
     }
+
+    /// The row with the smallest median.
+    pub fn fastest<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
+        let median = |row: &Row| Summary::of(&row.seconds).map_or(f64::INFINITY, |it| it.median);
+        rows.min_by(|a, b| median(a).total_cmp(&median(b)))
+    }
 }
 
 impl Record {
+    /// The tasks, in the order in which they were measured.
+    pub fn tasks(&self) -> impl Iterator<Item = Task> {
+        let tasks = self.rows.chunk_by(|a, b| a.task == b.task);
+        tasks.filter_map(|rows| rows.first()).map(|row| row.task)
+    }
+
     /// The rows of a task, in the order of the contenders.
     pub fn rows_of(&self, task: Task) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.task == task)
@@ -299,19 +212,19 @@ impl Record {
         }
     }
 
-    /// Writes `MACHINE/DATE.json` and, for people, `MACHINE/DATE.txt` under a directory; the second record of
-    /// a day is called `DATE-2`. Returns the path of the first.
+    /// Writes `MACHINE/DATE.json` under a directory, and beside it `text`, which tells people the
+    /// record, as `DATE.txt`. The second record of a day is called `DATE-2`. Returns the path of
+    /// the JSON file.
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn save(&self, records: &Path) -> Result<PathBuf, String> {
+    pub fn save(&self, records: &Path, text: &str) -> Result<PathBuf, String> {
         let directory = records.join(&self.machine.name);
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
         fs::create_dir_all(&directory).map_err(|error| wrong(&error))?;
         let json = serde_json::to_string_pretty(self).map_err(|error| wrong(&error))? + "\n";
         let (path, mut file) = self.create(&directory).map_err(|error| wrong(&error))?;
         file.write_all(json.as_bytes()).map_err(|error| wrong(&error))?;
-        let text = report::text(self);
         fs::write(path.with_extension("txt"), text).map_err(|error| wrong(&error))?;
         Ok(path)
     }
@@ -346,14 +259,14 @@ mod tests {
     fn a_record_comes_back_as_it_was_and_none_is_overwritten() {
         let directory = verity_testdata::files::tempdir();
         let mut record = sample();
-        let first = record.save(directory.path()).unwrap();
+        let first = record.save(directory.path(), "words").unwrap();
         record.rows.truncate(1);
-        let second = record.save(directory.path()).unwrap();
+        let second = record.save(directory.path(), "words").unwrap();
         assert!(first.ends_with("some-cpu-2cpu/2026-11-24.json"));
         assert!(second.ends_with("some-cpu-2cpu/2026-11-24-2.json"));
         assert_eq!(Record::load(&first).unwrap(), sample());
         assert_eq!(Record::load(&second).unwrap(), record);
-        assert!(first.with_extension("txt").exists() && second.with_extension("txt").exists());
+        assert_eq!(fs::read_to_string(second.with_extension("txt")).unwrap(), "words");
     }
 
     #[test]
@@ -361,7 +274,7 @@ mod tests {
         let directory = verity_testdata::files::tempdir();
         let mut record = sample();
         record.schema += 1;
-        let path = record.save(directory.path()).unwrap();
+        let path = record.save(directory.path(), "words").unwrap();
         assert!(Record::load(&path).unwrap_err().ends_with("schema 2, not 1"));
     }
 
