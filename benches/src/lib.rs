@@ -2,6 +2,7 @@
 //!
 //! How to measure, and what was measured: `docs/PERFORMANCE.md`.
 
+pub mod beside;
 pub mod chart;
 pub mod fec;
 pub mod fixture;
@@ -13,9 +14,11 @@ pub mod register_loop;
 pub mod report;
 pub mod statistics;
 pub mod targets;
+pub mod turns;
 mod words;
 
-/// Whether this run measures. `cargo test --benches` and `cargo bench -- --test` only run everything once.
+/// Whether this run measures. `cargo test --benches` and `cargo bench -- --test` only run
+/// everything once.
 pub fn is_measuring() -> bool {
     let has = |flag| std::env::args().any(|argument| argument == flag);
     has("--bench") && !has("--test")

@@ -1,14 +1,16 @@
-//! A record in words: what and where, then a table for each task in Markdown that is legible as it is.
+//! A record in words: what and where, then a table for each task in Markdown that is legible as it
+//! is.
 
 use std::fmt::Write;
 
+use crate::beside;
 use crate::kernels::RING;
 use crate::record::{Parity, RING_BUILDER, Record, Row, Task};
 use crate::statistics::{self, Summary};
 use crate::targets::hashing::TARGETS;
 use crate::targets::{self, Outcome};
 
-/// The whole text.
+/// The whole text of a record.
 pub fn text(record: &Record) -> String {
     let mut text = facts(record);
     for task in record.tasks() {
@@ -21,6 +23,7 @@ pub fn text(record: &Record) -> String {
         let _ = write!(text, "\n{efficiencies}");
     }
     for (title, lines) in [
+        ("beside the other verity", costs(record)),
         ("targets (given for Zen 5)", targets(record)),
         ("targets of reads", outcomes(record, targets::reads::outcomes(record))),
         ("targets of parity", outcomes(record, targets::fec::outcomes(record))),
@@ -36,6 +39,10 @@ fn facts(record: &Record) -> String {
     let Record { machine, programs, input, .. } = record;
     let built =
         if programs.verity_built_here { "built from this source" } else { "a program given" };
+    let verity = match &programs.other_verity {
+        Some(other) => format!("{built}; beside it {other}"),
+        None => built.to_owned(),
+    };
     let facts = [
         ("date", record.date.clone()),
         ("command", record.command.clone()),
@@ -45,7 +52,7 @@ fn facts(record: &Record) -> String {
         ("flags", machine.flags.join(" ")),
         ("kernel", format!("{}, transparent huge pages: {}", machine.kernel, machine.huge_pages)),
         ("load", machine.load.clone()),
-        ("verity", built.to_owned()),
+        ("verity", verity),
         ("veritysetup", programs.veritysetup.clone().unwrap_or("not measured".to_owned())),
         (
             "tape-sha256",
@@ -137,17 +144,17 @@ fn ratio(record: &Record, row: &Row, peer: &str) -> String {
     }
 }
 
-/// As in `1.38 (1.33-1.53)`.
+/// Median and spread, as in `1.38 (1.33-1.53)`.
 fn spread(summary: Option<Summary>, digits: usize) -> String {
     summary.map_or("-".to_owned(), |Summary { median, least, most }| {
         format!("{median:.digits$} ({least:.digits$}-{most:.digits$})")
     })
 }
 
-/// From which share of its threads' ring on the peer is a strong one.
+/// The share of ring's own speed on its threads from which on the peer is a strong one.
 const FAIR: f64 = 0.9;
 
-/// How much of what ring could do on its threads the builder after the strongest peer makes of it.
+/// The share of ring's own speed on its threads that the builder on ring reaches.
 fn efficiency(record: &Record, row: &Row) -> Option<String> {
     let is_peer = row.task == Task::Format && row.contender == RING_BUILDER;
     let ring = record.rows_of(Task::Sha256Memory).find(|row| is_peer && row.contender == RING)?;
@@ -164,6 +171,23 @@ fn efficiency(record: &Record, row: &Row) -> Option<String> {
 /// Whether the machine gave so many threads the cores that they need.
 fn counts(record: &Record, threads: usize) -> bool {
     threads < 2 || record.register_loop.as_ref().is_some_and(|it| it.two_threads_count())
+}
+
+/// Ours beside another build, to a thousandth: a change is to cost next to nothing.
+fn costs(record: &Record) -> Vec<Vec<String>> {
+    let head = ["task", "contender", "median s", "other's median s", "time to other's"];
+    let line = |cost: beside::Cost<'_>| {
+        let median = |row: &Row| Summary::of(&row.seconds).map(|it| format!("{:.3}", it.median));
+        vec![
+            cost.ours.task.title().to_owned(),
+            cost.ours.label(),
+            median(cost.ours).unwrap_or_default(),
+            median(cost.other).unwrap_or_default(),
+            spread(Some(cost.time), 3),
+        ]
+    };
+    let lines = beside::costs(record).into_iter().map(line);
+    std::iter::once(head.map(str::to_owned).to_vec()).chain(lines).collect()
 }
 
 fn targets(record: &Record) -> Vec<Vec<String>> {
@@ -194,7 +218,7 @@ fn outcomes(record: &Record, outcomes: Vec<Outcome>) -> Vec<Vec<String>> {
     std::iter::once(head.to_vec()).chain(lines).collect()
 }
 
-/// Markdown, its columns aligned.
+/// A table in Markdown, with aligned columns.
 fn table(lines: &[Vec<String>]) -> String {
     let Some(head) = lines.first() else { return String::new() };
     let width = |column: usize| {
@@ -215,6 +239,8 @@ fn table(lines: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::VERITY;
+    use crate::record::OTHER_VERITY;
 
     fn sample() -> Record {
         Record::load(&crate::sample_record()).unwrap()
@@ -230,12 +256,14 @@ mod tests {
         has(&text, "## format\n\n| contender");
         has(
             &text,
-            "| verity, 2 threads       | 0.125 (0.100-0.200) | 8.00 | 8.00 (5.00-10.00) | 2.40 (1.50-3.00) |",
+            "| verity, 2 threads       | 0.125 (0.100-0.200) | 8.00 | 8.00 (5.00-10.00) | 2.40 \
+             (1.50-3.00) |",
         );
         has(&text, "| veritysetup             | 1.000 (1.000-1.000) | 1.00 | 1 ");
         has(
             &text,
-            "| verity avx512         | 0.250 (0.250-0.250) | 8.00 | 4.40 (4.00-4.80) | 4.00 (4.00-4.00) | 1.25 ",
+            "| verity avx512         | 0.250 (0.250-0.250) | 8.00 | 4.40 (4.00-4.80) | 4.00 \
+             (4.00-4.00) | 1.25 ",
         );
     }
 
@@ -273,6 +301,18 @@ mod tests {
         let mut record = sample();
         record.register_loop = None;
         has(&text(&record), "| 2.00 (1.60-2.00) | at least 1.80    | does not count |");
+    }
+
+    #[test]
+    fn another_build_is_held_against_ours_to_a_thousandth() {
+        let mut record = sample();
+        let ours = record.row(Task::Verify, VERITY, 2).unwrap();
+        let other = Row { contender: OTHER_VERITY.to_owned(), ..ours.clone() };
+        record.rows.push(other);
+        record.programs.other_verity = Some("verity 0.0.9".to_owned());
+        has(&text(&record), "verity: built from this source; beside it verity 0.0.9\n");
+        has(&text(&record), "## beside the other verity\n\n| task ");
+        has(&text(&record), "| 1.000 (1.000-1.000) |\n");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The commands of this crate on small input; what they measure does not matter here.
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use verity_benches::fixture;
@@ -66,6 +67,84 @@ fn reads_are_measured_beside_their_peers() {
         assert!(text.contains(expected), "{expected} is not in:\n{text}");
     }
 }
+
+#[test]
+fn another_build_takes_its_turns_and_its_cost_is_told() {
+    if oracle::VeritySetup::find().is_none() {
+        return;
+    }
+    let directory = files::tempdir();
+    let build = stand_in(directory.path());
+    let mut command = compare();
+    command.args(["--parts=commands,fec", "--size=8", "--rounds=2", "--threads=1", "--dir"]);
+    command.arg(directory.path()).arg("--verity").arg(&build).arg("--beside").arg(&build);
+    let text = squeezed(&oracle::run_ok(&mut command));
+    for expected in [
+        "verity: a program given; beside it stand-in 1.0\n",
+        "| x other verity |",
+        "## read\n\n| contender",
+        "## beside the other verity\n\n| task ",
+        "| format | verity, 1 thread | ",
+        "| verify | verity, 1 thread | ",
+        "| read | verity, 1 thread | ",
+        "| format with parity, 24 roots | verity, 1 thread | ",
+        "| repair of 0.1 % of all blocks, 2 roots | verity, 1 thread | ",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn another_build_that_reads_other_bytes_ends_the_run() {
+    if oracle::VeritySetup::find().is_none() {
+        return;
+    }
+    let directory = files::tempdir();
+    let build = stand_in(directory.path());
+    let wrong = directory.path().join("wrong");
+    let script = std::fs::read_to_string(&build).unwrap().replace("cat \"$data\"", "tac \"$data\"");
+    write_program(&wrong, &script);
+    let mut command = compare();
+    command.args(["--parts=commands", "--size=1", "--rounds=1", "--threads=1", "--dir"]);
+    command.arg(directory.path()).arg("--verity").arg(&build).arg("--beside").arg(&wrong);
+    let output = oracle::run(&mut command);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("compare: other verity: other bytes than those of"), "{stderr}");
+}
+
+/// A program that does as `verity` does, by veritysetup and by copies.
+fn stand_in(directory: &Path) -> PathBuf {
+    let path = directory.join("stand-in");
+    write_program(&path, STAND_IN);
+    path
+}
+
+fn write_program(path: &Path, script: &str) {
+    files::write(path, script.as_bytes());
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a file of ours");
+}
+
+const STAND_IN: &str = r#"#!/bin/sh
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+[ "$1" != --version ] || { echo 'stand-in 1.0'; exit; }
+command=$1 data=$3 hash=$4
+shift 2 # and --threads
+case $command in
+format)
+    veritysetup format "$@"
+    cp "$data" "$data.intact"
+    cp "$hash" "$hash.intact"
+    ;;
+verify) veritysetup verify "$@" ;;
+read) cat "$data" ;;
+repair)
+    cp "$data.intact" "$data"
+    cp "$hash.intact" "$hash"
+    ;;
+esac
+"#;
 
 /// Without the spaces that align columns.
 fn squeezed(text: &str) -> String {

@@ -7,7 +7,7 @@ use crate::fec::{GF256, READING, REED_SOLOMON};
 use crate::kernels::{RING, SHA2, TAPE, VERITY};
 use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
 use crate::record::{
-    Kind, RING_BUILDER, Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
+    Kind, OTHER_VERITY, RING_BUILDER, Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
 };
 use crate::statistics::{self, Summary};
 
@@ -22,7 +22,8 @@ pub fn commands(record: &Record) -> Option<Result<String, String>> {
     let chart = BarChart {
         title: "Whole commands, beside veritysetup".to_owned(),
         subtitle: format!(
-            "A file of {} of random bytes to its hash file, and verified; wall time with all writes and syncs",
+            "A file of {} of random bytes to its hash file, and verified; wall time with all \
+             writes and syncs",
             size(record.input.bytes)
         ),
         axis: "times as fast as veritysetup".to_owned(),
@@ -40,7 +41,8 @@ pub fn kernels(record: &Record) -> Option<Result<String, String>> {
     let chart = BarChart {
         title: "Hashing on one core".to_owned(),
         subtitle: format!(
-            "Blocks of 4096 bytes behind a salt of 32 bytes; 256 KiB in the level-2 cache, {} in memory",
+            "Blocks of 4096 bytes behind a salt of 32 bytes; 256 KiB in the level-2 cache, {} in \
+             memory",
             size(record.input.bytes)
         ),
         axis: "GB/s".to_owned(),
@@ -59,7 +61,8 @@ pub fn reads(record: &Record) -> Option<Result<String, String>> {
     let chart = BarChart {
         title: "Verified reads".to_owned(),
         subtitle: format!(
-            "An image of {image} in the page cache, its hash tree verified before; every block is hashed at every read"
+            "An image of {image} in the page cache, its hash tree verified before; every block is \
+             hashed at every read"
         ),
         axis: "GB/s, all threads together".to_owned(),
         groups: groups(record, Kind::Read, gigabytes_of_reads),
@@ -68,8 +71,8 @@ pub fn reads(record: &Record) -> Option<Result<String, String>> {
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
 
-/// Commands that make and use parity, beside veritysetup and verification alone, in GB/s; none if the record has
-/// none of them.
+/// Commands that make and use parity, beside veritysetup and verification alone, in GB/s; none if
+/// the record has none of them.
 ///
 /// # Errors
 /// If it cannot be drawn.
@@ -95,14 +98,16 @@ pub fn fec(record: &Record) -> Option<Result<String, String>> {
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
 
-/// Making parity and recovering lost blocks on one thread, in GB/s; none if the record has no such rows.
+/// Making parity and recovering lost blocks on one thread, in GB/s; none if the record has no such
+/// rows.
 ///
 /// # Errors
 /// If it cannot be drawn.
 pub fn fec_kernels(record: &Record) -> Option<Result<String, String>> {
     let chart = BarChart {
         title: "Parity on one core".to_owned(),
-        subtitle: "Blocks in memory to the bytes that dm-verity asks for, nothing hashed, beside crates that encode codewords"
+        subtitle: "Blocks in memory to the bytes that dm-verity asks for, nothing hashed, beside \
+                   crates that encode codewords"
             .to_owned(),
         axis: "GB/s of the blocks".to_owned(),
         groups: groups(record, Kind::ParityKernel, gigabytes_beside_reading),
@@ -111,18 +116,24 @@ pub fn fec_kernels(record: &Record) -> Option<Result<String, String>> {
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
 
-/// The fastest kernel beside its peers on each machine; none if fewer than two records have kernels.
+/// The fastest kernel beside its peers on each machine; none if fewer than two records have
+/// kernels.
 ///
 /// # Errors
 /// If it cannot be drawn.
 pub fn machines(records: &[Record]) -> Option<Result<String, String>> {
     let chart = BarChart {
         title: "Hashing on one core, by machine".to_owned(),
-        subtitle: "sha256 of blocks of 4096 bytes behind a salt of 32 bytes, 256 KiB in the level-2 cache"
+        subtitle: "sha256 of blocks of 4096 bytes behind a salt of 32 bytes, 256 KiB in the \
+                   level-2 cache"
             .to_owned(),
         axis: "GB/s".to_owned(),
         groups: records.iter().filter_map(machine).collect(),
-        caption: vec!["The newest record of each machine; medians, whiskers from the slowest to the fastest round.".to_owned()],
+        caption: vec![
+            "The newest record of each machine; medians, whiskers from the slowest to the fastest \
+             round."
+                .to_owned(),
+        ],
     };
     (chart.groups.len() > 1).then(|| chart.svg())
 }
@@ -138,14 +149,15 @@ fn machine(record: &Record) -> Option<Group> {
     })
 }
 
-/// One for each task of that kind.
+/// One for each task of that kind. Another build of ours is left out: a chart shows one.
 fn groups(record: &Record, kind: Kind, bar: fn(&Record, &Row) -> Option<Bar>) -> Vec<Group> {
     let tasks = record.tasks().filter(|task| task.kind() == kind);
     let group = |task: Task| {
-        let bars = record.rows_of(task).filter_map(|row| bar(record, row)).collect();
+        let rows = record.rows_of(task).filter(|row| row.contender != OTHER_VERITY);
+        let bars = rows.filter_map(|row| bar(record, row)).collect();
         Group { title: task.title().to_owned(), bars }
     };
-    tasks.map(group).collect()
+    tasks.map(group).filter(|group| !group.bars.is_empty()).collect()
 }
 
 fn multiple_of_veritysetup(record: &Record, row: &Row) -> Option<Bar> {
@@ -218,7 +230,8 @@ fn caption(record: &Record, kind: Kind) -> Vec<String> {
             machine.cpu, machine.cpus, machine.kernel, record.date, record.commit
         ),
         format!(
-            "{}. Medians of {} of one run, all sides in turns; whiskers from the slowest to the fastest.",
+            "{}. Medians of {} of one run, all sides in turns; whiskers from the slowest to the \
+             fastest.",
             record.compiler,
             rounds(record, kind)
         ),

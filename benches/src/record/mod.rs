@@ -24,6 +24,8 @@ pub const SCHEMA: u32 = 1;
 pub const VERITYSETUP: &str = "veritysetup";
 /// The name of the builder of `compare` itself, after the way of the strongest peer.
 pub const RING_BUILDER: &str = "rayon + ring";
+/// Another build of our command, beside ours.
+pub const OTHER_VERITY: &str = "other verity";
 /// Our command beside itself with parity.
 pub const WITHOUT_PARITY: &str = "verity without parity";
 /// Our command beside repair: the same image, before it was damaged.
@@ -32,9 +34,9 @@ pub const VERIFY_INTACT: &str = "verity verify, intact";
 /// Everything about one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// [`SCHEMA`].
+    /// The shape of the file: [`SCHEMA`].
     pub schema: u32,
-    /// When it ended, as in `2026-11-23 16:27 UTC`.
+    /// When the run ended, as in `2026-11-23 16:27 UTC`.
     pub date: String,
     /// `git describe --always --dirty` of the source.
     pub commit: String,
@@ -48,9 +50,9 @@ pub struct Record {
     pub programs: Programs,
     /// What was hashed.
     pub input: Input,
-    /// Around the runs of commands and reads, if there were any.
+    /// Samples around the runs of commands and reads, if there were any.
     pub register_loop: Option<RegisterLoop>,
-    /// What reads were measured on, and what they took but time.
+    /// What reads were measured on, and what they took beside time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Reads>,
     /// What parity was made of and damage repaired in, for each number of roots.
@@ -65,24 +67,28 @@ pub struct Record {
 pub struct Programs {
     /// Whether the command was built from the source here.
     pub verity_built_here: bool,
-    /// The version.
+    /// What another build of the command, measured beside ours, says of its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_verity: Option<String>,
+    /// The version of veritysetup, if it was measured.
     pub veritysetup: Option<String>,
-    /// The kernel that `tape-sha256` chose; none if it was not compiled in.
+    /// The kernel that `tape-sha256` chose, if the crate was compiled in.
     pub tape_sha256: Option<String>,
 }
 
-/// What was hashed by commands and kernels: random bytes; sha256 or sha512, blocks of 4096 bytes, a salt of 32 bytes.
+/// What was hashed by commands and kernels: random bytes; sha256 or sha512, blocks of 4096 bytes, a
+/// salt of 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// Its size.
+    /// The size of the input.
     pub bytes: u64,
     /// The seed of the bytes.
     pub seed: u64,
-    /// What the image lay on.
+    /// The kind of file system that the image lay on.
     pub file_system: String,
 }
 
-/// Verified reads, as far as they are not rows. All in bytes.
+/// What reads took that is not time. All sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reads {
     /// The size of the image; its bytes are random, like those of the input.
@@ -100,7 +106,7 @@ pub struct FirstRead {
     pub readers: u64,
     /// The fewest bytes that one read.
     pub least: u64,
-    /// The most.
+    /// The most bytes that one read.
     pub most: u64,
     /// The sizes of the block and of the hash blocks above it.
     pub path: u64,
@@ -109,11 +115,11 @@ pub struct FirstRead {
 /// The memory of a process that reads all over the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// The bound of the cache.
+    /// The bound of its cache.
     pub cache: u64,
-    /// On how many threads it reads.
+    /// How many threads read.
     pub threads: usize,
-    /// Its resident memory at the most, less what it was before there was a reader.
+    /// The largest resident memory, less what it was before there was a reader.
     pub peak: u64,
 }
 
@@ -126,9 +132,10 @@ pub struct Parity {
     pub image: u64,
     /// How many blocks are covered, of data and tree.
     pub blocks: u64,
-    /// In how many rounds.
+    /// In how many rounds they lie.
     pub rounds: u64,
-    /// How many of the blocks were overwritten before each repair, at most as many of a round as there are roots.
+    /// How many of the blocks were overwritten before each repair, at most as many of a round as
+    /// there are roots.
     pub corrupt: usize,
 }
 
@@ -139,10 +146,10 @@ pub struct Row {
     pub task: Task,
     /// Who did it.
     pub contender: String,
-    /// By which kernel, where there is a choice.
+    /// The kernel, where there is a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// On how many threads.
+    /// How many threads it ran on.
     pub threads: usize,
     /// How many bytes of data were hashed, read, encoded or checked each round.
     pub bytes: u64,
@@ -151,7 +158,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Who, by which kernel, on how many threads.
+    /// Names contender, kernel and threads, as far as there is a choice.
     pub fn label(&self) -> String {
         let mut label = self.contender.clone();
         if let Some(platform) = &self.platform {
@@ -163,7 +170,7 @@ impl Row {
         }
     }
 
-    /// Whether it is ours.
+    /// Whether the row is one of ours.
     pub fn is_ours(&self) -> bool {
         [kernels::VERITY, reads::VERITY_SLICE].contains(&self.contender.as_str())
     }
@@ -182,7 +189,7 @@ impl Record {
         tasks.filter_map(|rows| rows.first()).map(|row| row.task)
     }
 
-    /// The rows of a task, in the order of the contenders.
+    /// Rows of a task, in the order of the contenders.
     pub fn rows_of(&self, task: Task) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.task == task)
     }
@@ -201,7 +208,7 @@ impl Record {
     /// Reads a file that [`Record::save`] wrote.
     ///
     /// # Errors
-    /// If it cannot be read, or is no record of this schema.
+    /// If the file cannot be read, or holds no record of this schema.
     pub fn load(path: &Path) -> Result<Record, String> {
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
@@ -217,7 +224,7 @@ impl Record {
     /// the JSON file.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// If the files cannot be written.
     pub fn save(&self, records: &Path, text: &str) -> Result<PathBuf, String> {
         let directory = records.join(&self.machine.name);
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
@@ -229,7 +236,7 @@ impl Record {
         Ok(path)
     }
 
-    /// The first name that is free.
+    /// Creates the file under the first name that is free.
     fn create(&self, directory: &Path) -> io::Result<(PathBuf, File)> {
         let day = self.date.split_whitespace().next().unwrap_or("unknown");
         let later = (2..).map(|number| format!("{day}-{number}"));

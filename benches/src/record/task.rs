@@ -10,6 +10,8 @@ pub enum Task {
     Format,
     /// A command verifies data and hash file, both in the page cache.
     Verify,
+    /// A command reads and verifies an image from start to end, everything in the page cache.
+    ReadImage,
     /// As [`Task::Format`], the data not in the page cache.
     FormatCold,
     /// Blocks to sha256 digests, the blocks in the level-2 cache.
@@ -58,11 +60,12 @@ pub enum Kind {
 }
 
 impl Task {
-    /// In words.
+    /// The task in words.
     pub fn title(self) -> &'static str {
         match self {
             Task::Format => "format",
             Task::Verify => "verify",
+            Task::ReadImage => "read",
             Task::FormatCold => "format, cold file",
             Task::Sha256L2 => "sha256, blocks in L2",
             Task::Sha256Memory => "sha256, blocks in memory",
@@ -84,7 +87,7 @@ impl Task {
     /// What it is a task for.
     pub fn kind(self) -> Kind {
         match self {
-            Task::Format | Task::Verify | Task::FormatCold => Kind::Command,
+            Task::Format | Task::Verify | Task::ReadImage | Task::FormatCold => Kind::Command,
             Task::Sha256L2 | Task::Sha256Memory | Task::Sha512L2 | Task::Sha512Memory => {
                 Kind::Kernel
             }

@@ -1,20 +1,20 @@
 //! Whole commands: from the start of a program to its end, every output checked.
 
-use std::fs;
+use std::fs::{self, File};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use verity_benches::kernels::VERITY;
-use verity_benches::record::{RING_BUILDER, Row, Task};
+use verity_benches::record::{OTHER_VERITY, RING_BUILDER, Row, Task};
 use verity_testdata::oracle::{Header, VeritySetup};
 
 use super::image::Image;
-use super::program::{Program, parameters, timed};
+use super::program::{Builds, Program, pairs, parameters, timed};
 use super::rounds;
 
-/// Who runs against whom, and the answer they must all give.
+/// The contenders, and the answer that they must all give.
 pub(crate) struct Contest<'a> {
     contenders: Vec<Program>,
     image: &'a Image,
@@ -23,10 +23,11 @@ pub(crate) struct Contest<'a> {
 }
 
 impl<'a> Contest<'a> {
-    /// veritysetup first, whose answer is the expected one, then the others with each number of threads.
+    /// Runs veritysetup, whose answer is the expected one; the others follow with each number of
+    /// threads.
     pub(crate) fn new(
         veritysetup: &VeritySetup,
-        verity: &Path,
+        builds: &Builds,
         image: &'a Image,
         threads: &[NonZeroUsize],
     ) -> Result<Contest<'a>, String> {
@@ -34,33 +35,36 @@ impl<'a> Contest<'a> {
         let hash_file = fs::read(image.hash()).map_err(|error| error.to_string())?;
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut contenders = vec![Program::veritysetup(&veritysetup.command())];
-        for (name, program) in [(VERITY, verity), (RING_BUILDER, &this)] {
-            contenders.extend(Program::each(name, program, threads));
-        }
+        contenders.extend(builds.each(threads));
+        contenders.extend(Program::each(RING_BUILDER, &this, threads));
         Ok(Contest { contenders, image, root_hash: header.root_hash().to_owned(), hash_file })
     }
 
-    /// format, then verify, with a warm page cache.
+    /// Measures format, then verify, with a warm page cache. No peer has a command that reads, so
+    /// that is measured only where there is another build of ours.
     pub(crate) fn run(&self, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
-        let formatted = self.task(Task::Format, rounds)?;
-        let verified = self.task(Task::Verify, rounds)?;
-        Ok([formatted, verified].concat())
+        let mut tasks = vec![Task::Format, Task::Verify];
+        if self.contenders.iter().any(|it| it.name == OTHER_VERITY) {
+            tasks.push(Task::ReadImage);
+        }
+        let rows = tasks.into_iter().map(|task| self.task(task, rounds));
+        Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    /// format, the image dropped from the page cache before each run.
+    /// Measures format, the image dropped from the page cache before each run.
     pub(crate) fn run_cold(&self, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
         self.task(Task::FormatCold, rounds)
     }
 
     fn task(&self, task: Task, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
-        // The builder on ring only builds.
-        let can = |it: &&Program| task != Task::Verify || it.name != RING_BUILDER;
-        let contenders: Vec<_> = self.contenders.iter().filter(can).collect();
-        let each = vec![rounds; contenders.len()];
-        let seconds = rounds::alternate(task.title(), &each, |_, index| match task {
+        let contenders: Vec<_> = self.contenders.iter().filter(|it| can(it, task)).collect();
+        let (each, pairs) = (vec![rounds; contenders.len()], pairs(&contenders));
+        let run = |round, index: usize| match task {
             Task::Verify => self.verify(contenders[index]),
+            Task::ReadImage => self.read(contenders[index], round == 0),
             _ => self.format(contenders[index], task == Task::FormatCold),
-        })?;
+        };
+        let seconds = rounds::alternate_pairs(task.title(), &each, &pairs, run)?;
         let row = |(contender, seconds): (&&Program, _)| Row {
             task,
             contender: contender.name.to_owned(),
@@ -103,5 +107,28 @@ impl<'a> Contest<'a> {
         let mut command = contender.command("verify");
         command.arg(self.image.path()).arg(self.image.hash()).arg(&self.root_hash);
         timed(&mut command).map(|(time, _)| time)
+    }
+
+    /// Reads to `/dev/null`, so that reading and verifying is all; to a file that is compared where
+    /// `checked` asks for it.
+    fn read(&self, contender: &Program, checked: bool) -> Result<Duration, String> {
+        let mut command = contender.command("read");
+        command.arg(self.image.path()).arg(self.image.hash()).arg(&self.root_hash);
+        let output = if checked { self.image.copy() } else { PathBuf::from("/dev/null") };
+        let file = File::create(&output).map_err(|error| error.to_string())?;
+        let (time, _) = timed(command.stdout(file))?;
+        if checked {
+            self.image.check_copy().map_err(|error| format!("{}: {error}", contender.name))?;
+        }
+        Ok(time)
+    }
+}
+
+/// Whether a program has the task: the builder on ring only builds, veritysetup does not read.
+fn can(program: &Program, task: Task) -> bool {
+    match task {
+        Task::Verify => program.name != RING_BUILDER,
+        Task::ReadImage => [VERITY, OTHER_VERITY].contains(&program.name),
+        _ => true,
     }
 }

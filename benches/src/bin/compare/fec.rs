@@ -1,12 +1,12 @@
-//! Whole commands that make and use parity: an image to tree and parity, and a damaged one back to what it was.
+//! Whole commands that make and use parity: from an image to tree and parity, and from a damaged
+//! image back to the intact one.
 
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use verity::internals::to_len;
+use verity::internals::{to_len, to_u64};
 use verity::{FecArea, HashArea, Params};
 use verity_benches::fec::{Damage, ROOTS};
 use verity_benches::fixture;
@@ -19,21 +19,22 @@ use verity_testdata::oracle::{Header, VeritySetup};
 
 use super::image::Image;
 use super::options::Options;
-use super::program::{Program, parameters, timed};
+use super::program::{Builds, Program, pairs, parameters, timed};
 use super::rounds;
 
-/// What is made of the input with so many roots: a quarter of it where each byte takes so much longer.
+/// The part of the input that is encoded with that many roots: a quarter with the most roots, as
+/// each byte takes so much longer.
 pub(crate) fn share(input: &Input, roots: u32) -> Input {
     let bytes = if roots == ROOTS[0] { input.bytes } else { input.bytes / 4 };
     Input { bytes, ..input.clone() }
 }
 
-/// Everything with each number of roots.
+/// Measures everything with each number of roots.
 pub(crate) fn measure(
     options: &Options,
     input: &Input,
     veritysetup: &VeritySetup,
-    verity: &Path,
+    builds: &Builds,
 ) -> Result<(Vec<Row>, Vec<Parity>), String> {
     let mut rows = Vec::new();
     let mut parities = Vec::new();
@@ -44,7 +45,7 @@ pub(crate) fn measure(
         let input = share(input, roots);
         let image = Image::write(&options.directory()?, &input)?;
         let shape = Shape::new(input.bytes, roots).map_err(|error| error.to_string())?;
-        let contest = Contest::new(veritysetup, verity, &image, &shape, input.seed, options);
+        let contest = Contest::new(veritysetup, builds, &image, &shape, input.seed, options);
         rows.extend(contest.formats(format, options.rounds)?);
         let corrupt = shape.blocks() / corrupt;
         let corrupt = to_len(corrupt.max(1));
@@ -82,7 +83,7 @@ impl Shape {
     }
 }
 
-/// Who runs against whom over one image.
+/// The contenders over one image.
 struct Contest<'a> {
     /// veritysetup, ours, and ours without parity, with each number of threads.
     formats: Vec<Program>,
@@ -91,7 +92,7 @@ struct Contest<'a> {
     image: &'a Image,
     shape: &'a Shape,
     seed: u64,
-    /// What veritysetup made, who is the first to run.
+    /// What veritysetup made, which is the first to run.
     answer: OnceCell<Made>,
 }
 
@@ -105,29 +106,31 @@ struct Made {
 impl<'a> Contest<'a> {
     fn new(
         veritysetup: &VeritySetup,
-        verity: &Path,
+        builds: &Builds,
         image: &'a Image,
         shape: &'a Shape,
         seed: u64,
         options: &Options,
     ) -> Contest<'a> {
-        let ours = |name| Program::each(name, verity, &options.threads);
+        let as_peer = |name| Program::each(name, &builds.verity, &options.threads);
+        let ours = || builds.each(&options.threads);
         let mut formats = vec![Program::veritysetup(&veritysetup.command())];
-        formats.extend(ours(VERITY).chain(ours(WITHOUT_PARITY)));
-        let repairs = ours(VERIFY_INTACT).chain(ours(VERITY)).collect();
+        formats.extend(ours().into_iter().chain(as_peer(WITHOUT_PARITY)));
+        let repairs = as_peer(VERIFY_INTACT).chain(ours()).collect();
         Contest { formats, repairs, image, shape, seed, answer: OnceCell::new() }
     }
 
-    /// Tree and parity, and the tree alone.
+    /// Measures making tree and parity, and the tree alone.
     fn formats(&self, task: Task, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
         let each = self.formats.iter().map(|it| rounds::few_if(it.name == VERITYSETUP, rounds));
-        let each: Vec<_> = each.collect();
-        let seconds =
-            rounds::alternate(task.title(), &each, |_, index| self.format(&self.formats[index]))?;
+        let (each, pairs) = (each.collect::<Vec<_>>(), pairs(&self.formats));
+        let run = |_, index: usize| self.format(&self.formats[index]);
+        let seconds = rounds::alternate_pairs(task.title(), &each, &pairs, run)?;
         Ok(self.rows(task, &self.formats, seconds))
     }
 
-    /// As whole commands with all their syncs: what veritysetup does not sync is synced for it, within the time.
+    /// Runs a whole command with all its syncs: what veritysetup does not sync is synced for it,
+    /// within the time.
     fn format(&self, program: &Program) -> Result<Duration, String> {
         self.image.remove_outputs().map_err(|error| error.to_string())?;
         let has_parity = program.name != WITHOUT_PARITY;
@@ -156,7 +159,7 @@ impl<'a> Contest<'a> {
         synced.map(|()| start.elapsed()).map_err(|error| error.to_string())
     }
 
-    /// The first one gives the answer, and it is not ours.
+    /// Compares with what the first program made, which is not ours.
     fn check(&self, program: &Program, made: Made) -> Result<(), String> {
         let Some(answer) = self.answer.get() else {
             assert_eq!(program.name, VERITYSETUP, "the first to run");
@@ -174,7 +177,7 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// Returns also how many blocks were corrupt each time.
+    /// Measures repair. Returns also how many blocks were corrupt each time.
     fn repairs(
         &self,
         task: Task,
@@ -188,14 +191,13 @@ impl<'a> Contest<'a> {
             let Shape { params, fec_area, .. } = self.shape;
             Damage::scattered(params, fec_area, corrupt, self.seed ^ seed)
         };
-        let each = vec![rounds; self.repairs.len()];
-        let seconds = rounds::alternate(task.title(), &each, |round, index| {
-            match &self.repairs[index] {
-                verify if verify.name == VERIFY_INTACT => self.verify(verify),
-                // Everyone has the same damage in a round.
-                repair => self.repair(repair, &damage(round as u64 + 1)),
-            }
-        })?;
+        let (each, pairs) = (vec![rounds; self.repairs.len()], pairs(&self.repairs));
+        let run = |round, index: usize| match &self.repairs[index] {
+            verify if verify.name == VERIFY_INTACT => self.verify(verify),
+            // Everyone has the same damage in a round.
+            repair => self.repair(repair, &damage(to_u64(round) + 1)),
+        };
+        let seconds = rounds::alternate_pairs(task.title(), &each, &pairs, run)?;
         Ok((self.rows(task, &self.repairs, seconds), damage(1).blocks.len()))
     }
 
@@ -222,7 +224,7 @@ impl<'a> Contest<'a> {
         Ok(time)
     }
 
-    /// Byte by byte, and the parity as it was.
+    /// Compares image, tree and parity with what they were, byte by byte.
     fn check_repaired(&self, answer: &Made) -> Result<(), String> {
         let wrong = |error: std::io::Error| error.to_string();
         let mut data = File::open(self.image.path()).map_err(wrong)?;

@@ -1,5 +1,6 @@
-//! In this process, on one thread: blocks to parity and lost blocks out of the others, every kernel of ours beside the crates
-//! that encode and decode codewords, and beside reading the same memory once.
+//! In this process, on one thread: blocks to parity and lost blocks out of the others, every kernel
+//! of ours beside the crates that encode and decode codewords, and beside reading the same memory
+//! once.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -12,7 +13,7 @@ use verity_benches::record::{Input, Row, Task};
 use super::fec::share;
 use super::rounds;
 
-/// Every task, one after the other.
+/// Measures every task, one after the other.
 pub(crate) fn measure(input: &Input, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for (roots, encode, recover) in
@@ -30,7 +31,7 @@ pub(crate) fn measure(input: &Input, rounds: NonZeroUsize) -> Result<Vec<Row>, S
     Ok(rows)
 }
 
-/// `size` is that of the output, which is checked when the clock has stopped.
+/// Measures contenders whose output has `size` bytes, checked when the clock has stopped.
 fn contest<I: AsRef<[u8]> + 'static>(
     task: Task,
     contenders: &[Contender<I>],

@@ -9,14 +9,16 @@ use verity_benches::reads::KnownImage;
 use verity_benches::record::Input;
 use verity_testdata::files::TempDir;
 
-/// Gone when it is dropped, with all that was made of it.
+/// An image, which is gone when it is dropped, with all that was made of it.
 pub(crate) struct Image {
     pub(crate) bytes: u64,
+    seed: u64,
     directory: TempDir,
 }
 
 impl Image {
-    /// Synced, so that no write-back runs beside the measurement, and read once, so in the page cache.
+    /// Writes an image. It is synced, so that no write-back runs beside the measurement, and read
+    /// once, so that it is in the page cache.
     pub(crate) fn write(directory: &Path, input: &Input) -> Result<Image, String> {
         // Its pages are small and its sync does nothing: other figures than those of files.
         if ["tmpfs", "ramfs"].contains(&input.file_system.as_str()) {
@@ -27,7 +29,7 @@ impl Image {
         }
         let wrong = |error: io::Error| format!("{}: {error}", directory.display());
         let directory = TempDir::with_prefix_in("compare-", directory).map_err(wrong)?;
-        let image = Image { bytes: input.bytes, directory };
+        let image = Image { bytes: input.bytes, seed: input.seed, directory };
         eprintln!("compare: writing {} MiB of random bytes", input.bytes >> 20);
         image.fill(input.seed).map_err(wrong)?;
         image.warm().map_err(wrong)?;
@@ -46,6 +48,23 @@ impl Image {
     /// Where a command puts its parity.
     pub(crate) fn fec(&self) -> PathBuf {
         self.directory.path().join("fec")
+    }
+
+    /// Where a command puts what it reads.
+    pub(crate) fn copy(&self) -> PathBuf {
+        self.directory.path().join("copy")
+    }
+
+    /// Whether the copy is the image, byte for byte; removes it.
+    pub(crate) fn check_copy(&self) -> Result<(), String> {
+        let mut copy = File::open(self.copy()).map_err(|error| error.to_string())?;
+        let is_whole = KnownImage::is_written(&mut copy, self.bytes, self.seed);
+        fs::remove_file(self.copy()).map_err(|error| error.to_string())?;
+        match is_whole {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("other bytes than those of the image".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Brings it into the page cache.

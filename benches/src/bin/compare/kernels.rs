@@ -1,4 +1,5 @@
-//! In this process, on one thread: blocks to digests, every kernel of ours beside the crates that do it.
+//! In this process, on one thread: blocks to digests, every kernel of ours beside the crates that
+//! do it.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -11,12 +12,12 @@ use verity_benches::record::{Input, Row, Task};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
 
-/// Stays in the level-2 cache.
+/// How many bytes stay in the level-2 cache.
 const CACHED: usize = 256 << 10;
-/// So long that a clock's tick does not count: 128 MiB.
+/// How often they are hashed, so that a tick of the clock does not count: 128 MiB.
 const PASSES: u64 = 512;
 
-/// Every task, one after the other.
+/// Measures every task, one after the other.
 pub(crate) fn measure(input: &Input, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
     let size = usize::try_from(input.bytes).map_err(|error| error.to_string())?;
     let memory = Prng::new(input.seed).bytes(size);
@@ -64,7 +65,7 @@ fn contest(
     Ok(contenders.iter().zip(seconds).map(row).collect())
 }
 
-/// The digests are checked when the clock has stopped.
+/// Hashes, and checks the digests when the clock has stopped.
 fn timed(
     contender: &Contender,
     blocks: &[u8],

@@ -1,11 +1,12 @@
-//! `verity` beside its peers, in turns within one run: whole commands against `veritysetup` and against a
-//! builder on rayon and ring, with parity as well and repair, and, in this process, verified reads against others and
-//! every kernel against the crates that hash blocks or make parity.
-//! Every result is checked; nothing is asserted about time.
+//! `verity` beside its peers, in turns within one run: whole commands against `veritysetup` and
+//! against a builder on rayon and ring, with parity as well and repair, and, in this process,
+//! verified reads against others and every kernel against the crates that hash blocks or make
+//! parity. Every result is checked; nothing is asserted about time.
 //!
 //! ```text
 //! compare [--size MIB] [--reads-size MIB] [--rounds N] [--threads N,N,...]
-//!         [--parts commands,reads,kernels,fec,fec-kernels,cold] [--dir DIR] [--verity PROGRAM] [--record]
+//!         [--parts commands,reads,kernels,fec,fec-kernels,cold] [--dir DIR]
+//!         [--verity PROGRAM] [--beside PROGRAM] [--record]
 //! ```
 //!
 //! `--record` also writes `benches/record/MACHINE/DATE.txt` and `.json`.
@@ -34,6 +35,7 @@ use verity_testdata::oracle::{self, VeritySetup};
 
 use self::image::Image;
 use self::options::{Arguments, Options, Part, Process};
+use self::program::Builds;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -66,6 +68,7 @@ fn run(options: &Options) -> Result<(), String> {
         machine: Machine::detect(),
         programs: Programs {
             verity_built_here: options.verity.is_none(),
+            other_verity: None,
             veritysetup: None,
             tape_sha256: contenders::tape_backend().map(str::to_owned),
         },
@@ -113,13 +116,11 @@ fn measure_threads(options: &Options, record: &mut Record) -> Result<(), String>
 fn measure_commands(options: &Options, record: &mut Record) -> Result<(), String> {
     let veritysetup = VeritySetup::find().ok_or("veritysetup is not installed")?;
     record.programs.veritysetup = Some(veritysetup.version());
-    let verity = match &options.verity {
-        Some(program) => program.clone(),
-        None => build_verity()?,
-    };
+    let builds = builds(options)?;
+    record.programs.other_verity = builds.other.as_deref().map(program::version).transpose()?;
     if options.has(Part::Commands) || options.has(Part::Cold) {
         let image = Image::write(&options.directory()?, &record.input)?;
-        let contest = commands::Contest::new(&veritysetup, &verity, &image, &options.threads)?;
+        let contest = commands::Contest::new(&veritysetup, &builds, &image, &options.threads)?;
         if options.has(Part::Commands) {
             record.rows.extend(contest.run(options.rounds)?);
         }
@@ -128,11 +129,16 @@ fn measure_commands(options: &Options, record: &mut Record) -> Result<(), String
         }
     }
     if options.has(Part::Fec) {
-        let measured = fec::measure(options, &record.input, &veritysetup, &verity)?;
+        let measured = fec::measure(options, &record.input, &veritysetup, &builds)?;
         record.rows.extend(measured.0);
         record.parity = measured.1;
     }
     Ok(())
+}
+
+fn builds(options: &Options) -> Result<Builds, String> {
+    let verity = options.verity.clone().map_or_else(build_verity, Ok)?;
+    Ok(Builds { verity, other: options.beside.clone() })
 }
 
 /// Cargo decides whether there is anything to do.

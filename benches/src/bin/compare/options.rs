@@ -37,8 +37,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_value = "1,2")]
     pub(crate) threads: Vec<NonZeroUsize>,
 
-    /// What to measure: fec is commands with parity, and repair; cold is format with its input dropped from the page
-    /// cache
+    /// What to measure: fec is commands with parity, and repair; cold is format with its input
+    /// dropped from the page cache
     #[arg(
         long,
         value_name = "PART,...",
@@ -54,6 +54,11 @@ pub(crate) struct Options {
     /// The command to measure [default: built from this source]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) verity: Option<PathBuf>,
+
+    /// Another build of the command, measured in the same rounds: what a change costs, on format,
+    /// verify, read and repair. Of the parts commands, cold and fec
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) beside: Option<PathBuf>,
 
     /// Write a record
     #[arg(long)]

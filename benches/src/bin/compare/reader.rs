@@ -34,7 +34,8 @@ pub(crate) struct Reader {
     root_hash: RootHash,
 }
 
-/// Runs the process; returns its resident memory at the most, less what it had before there was a reader, in bytes.
+/// Runs the process; returns its resident memory at the most, less what it had before there was a
+/// reader, in bytes.
 pub(crate) fn peak(
     image: &Image,
     root_hash: &RootHash,

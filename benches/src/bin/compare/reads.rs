@@ -1,5 +1,5 @@
-//! In this process: verified reads beside reads alone and what else could prove them, the image in the page cache.
-//! What is counted in bytes instead of seconds, too.
+//! In this process: verified reads beside reads alone and what else could prove them, the image in
+//! the page cache; and what they cost in bytes.
 
 use std::fs::{self, File};
 use std::io;
@@ -25,10 +25,10 @@ const SEQUENTIAL: usize = 128 << 10;
 const SEQUENTIAL_BYTES: u64 = 1 << 30;
 /// How many readers read for the first time.
 const FIRST_READERS: u64 = 100;
-/// A cache in which hardly anything is found.
+/// The bound of a cache in which hardly anything is found.
 const SMALL_CACHE: u64 = 4 << 20;
 
-/// Everything, one after the other.
+/// Measures everything, one after the other.
 pub(crate) fn measure(options: &Options, input: &Input) -> Result<(Vec<Row>, Reads), String> {
     let input = Input { bytes: affordable(options.reads_bytes()), ..input.clone() };
     let file = Image::write(&options.directory()?, &input)?;
@@ -43,7 +43,7 @@ pub(crate) fn measure(options: &Options, input: &Input) -> Result<(Vec<Row>, Rea
     Ok((rows, Reads { image: input.bytes, first_read, memory }))
 }
 
-/// The image is to stay in the page cache, with room for everything else.
+/// The size of an image that stays in the page cache, with room for everything else.
 fn affordable(asked: NonZeroU64) -> u64 {
     let mut bytes = asked.get();
     let available = machine::available_memory().unwrap_or(u64::MAX);
@@ -62,7 +62,8 @@ fn affordable(asked: NonZeroU64) -> u64 {
     bytes
 }
 
-/// Uniform over the image. In a round all contenders read at the same places.
+/// Measures reads at random, uniform over the image. In a round all contenders read at the same
+/// places.
 fn random(options: &Options, image: &KnownImage, seed: u64) -> Result<Vec<Row>, String> {
     let contenders =
         [Contender::verity(image)?, Contender::pread_ring(image), Contender::pread(image)];
@@ -74,7 +75,7 @@ fn random(options: &Options, image: &KnownImage, seed: u64) -> Result<Vec<Row>, 
     })
 }
 
-/// Each thread has a part of the image.
+/// Measures reads in order; each thread has a part of the image.
 fn sequential(options: &Options, image: &KnownImage) -> Result<Vec<Row>, String> {
     let size = usize::try_from(image.size()).map_err(|error| error.to_string())?;
     let memory = image.bytes_at(0, size);
@@ -139,7 +140,7 @@ impl<R: ReadAt> ReadAt for Counted<R> {
     }
 }
 
-/// A block each, anywhere, by readers that have read nothing before.
+/// Counts what readers that have read nothing before read for one block, anywhere.
 fn first_reads(image: &KnownImage, seed: u64) -> Result<FirstRead, String> {
     let walk = Walk::random(seed, image, BLOCK_SIZE, to_len(FIRST_READERS));
     let bytes = walk.offsets().iter().map(|&offset| first_read(image, offset));
@@ -154,7 +155,7 @@ fn first_reads(image: &KnownImage, seed: u64) -> Result<FirstRead, String> {
     })
 }
 
-/// How many bytes it reads.
+/// How many bytes a reader reads for its first block.
 fn first_read(image: &KnownImage, offset: u64) -> Result<u64, String> {
     let data = Counted { source: &image.file, bytes: AtomicU64::new(0) };
     let hash = Counted { source: &image.tree, bytes: AtomicU64::new(0) };
@@ -168,7 +169,8 @@ fn first_read(image: &KnownImage, offset: u64) -> Result<u64, String> {
     Ok(data.bytes.into_inner() + hash.bytes.into_inner())
 }
 
-/// With a cache in which hardly anything is found, and with one for the whole tree, each in a process of its own.
+/// Measures memory with a cache in which hardly anything is found, and with one for the whole tree,
+/// each in a process of its own.
 fn memory(options: &Options, file: &Image, image: &KnownImage) -> Result<Vec<Memory>, String> {
     let whole_tree = VerifiedReader::<&File, &File>::cache_size_for(&image.params);
     let threads = options.threads.iter().max().copied().unwrap_or(NonZeroUsize::MIN);

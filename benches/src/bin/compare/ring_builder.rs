@@ -1,8 +1,9 @@
-//! A builder after the way of the strongest peer: rayon spreads the blocks, ring hashes each of them.
+//! A builder after the way of the strongest peer: rayon spreads the blocks, ring hashes each of
+//! them.
 //!
-//! For this one shape of tree, and as good as it can be made: the image is mapped, which spares it the copy
-//! that reading is, the tree is made in memory, written in one piece and synced. Nothing of `verity` hashes here;
-//! its types only say where things lie.
+//! For this one shape of tree, and as good as it can be made: the image is mapped, which spares it
+//! the copy that reading is, the tree is made in memory, written in one piece and synced. Nothing
+//! of `verity` hashes here; its types only say where things lie.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -107,7 +108,8 @@ impl Tree<'_> {
 
 #[expect(unsafe_code, reason = "mapping a file is a promise that nobody changes it")]
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: `compare` wrote the image into a directory of its own and does not change it any more.
+    // SAFETY: `compare` wrote the image into a directory of its own and does not change it any
+    // more.
     let map = unsafe { Mmap::map(file) }?;
     map.advise(Advice::Sequential)?;
     Ok(map)
