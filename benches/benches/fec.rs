@@ -1,5 +1,6 @@
-//! Forward error correction: encoding and recovering in memory, every kernel of ours beside the crates that work codeword by
-//! codeword; building with parity and repair, by threads. `-- encode/2` picks some of them.
+//! Forward error correction: encoding and recovering in memory, every kernel of ours beside the
+//! crates that work codeword by codeword; building with parity and repair, by threads.
+//! `-- encode/2` picks some of them.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -24,7 +25,7 @@ fn memory(criterion: &mut Criterion) {
     }
 }
 
-/// `size` is that of the output.
+/// `size` is the length of the output.
 fn compare<I: AsRef<[u8]> + 'static>(
     criterion: &mut Criterion,
     name: &str,
@@ -152,7 +153,7 @@ fn repair_by_threads(criterion: &mut Criterion, name: &str, with: &WithParity, o
     group.finish();
 }
 
-/// Repaired blocks go where they came from.
+/// Puts repaired blocks back where they came from.
 struct InPlace<'a, F> {
     image: &'a Image,
     data: &'a F,
@@ -173,7 +174,7 @@ impl<F: WriteAt> RepairSink for InPlace<'_, F> {
     }
 }
 
-/// Short, as there are many; the command line may say otherwise.
+/// Short runs, as there are many; the command line may say otherwise.
 fn config() -> Criterion {
     let criterion = Criterion::default().warm_up_time(Duration::from_millis(500));
     criterion.measurement_time(Duration::from_secs(2))

@@ -1,7 +1,8 @@
-//! One thread, no tree: how fast blocks turn into digests, every kernel of ours beside ring and sha2.
+//! One thread, no tree: how fast blocks turn into digests, every kernel of ours beside ring and
+//! sha2.
 //!
-//! 256 KiB of blocks that stay in the level-2 cache: block sizes, salts and hash types, and where the blocks
-//! begin in a page. Then 64 MiB from memory. `-- sha256/type1/salt32` picks some of them.
+//! 256 KiB of blocks that stay in the level-2 cache: block sizes, salts and hash types, and where
+//! the blocks begin in a page. Then 64 MiB from memory. `-- sha256/type1/salt32` picks some.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use verity_testdata::reference::Scheme;
 /// Stays in the level-2 cache.
 const CACHED: usize = 256 << 10;
 const BLOCK_SIZES: [u32; 3] = [512, 4096, 65_536];
-/// None, half a line, and one that puts every word of a block across two.
+/// Salts: empty, half a cache line, and one after which every word of a block crosses lines.
 const SALTS: [usize; 3] = [0, 32, 13];
 /// Where the blocks begin in a page.
 const OFFSETS: [usize; 3] = [0, 64, 1000];
@@ -103,7 +104,7 @@ impl Placed {
     }
 }
 
-/// Short, as there are many; the command line may say otherwise.
+/// Short runs, as there are many; the command line may say otherwise.
 fn config() -> Criterion {
     let criterion = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(100));
     criterion.measurement_time(Duration::from_millis(400))

@@ -1,8 +1,8 @@
-//! Verified reads beside reads alone and what else could prove them: single random reads by size, sequential
-//! reads, one thread and two, the first read of a new reader.
+//! Verified reads beside reads alone and what else could prove them: single random reads by size,
+//! sequential reads, one thread and two, the first read of a new reader.
 //!
-//! The image lies in the page cache and has 256 MiB, or as many as `VERITY_READ_MIB` says. `-- read/random/4096`
-//! picks some of them.
+//! The image lies in the page cache and has 256 MiB, or as many as `VERITY_READ_MIB` says.
+//! `-- read/random/4096` picks some of the benchmarks.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use verity::internals::to_len;
 use verity_benches::is_measuring;
 use verity_benches::reads::{BLOCK_SIZE, Contender, KnownImage, Walk, run};
 
-/// Of random reads, in bytes: parts of a block, a block, several.
+/// Lengths of random reads, in bytes: parts of a block, a block, several.
 const SIZES: [usize; 4] = [4096, 512, 1024, 16_384];
-/// Of sequential reads, in bytes.
+/// Lengths of sequential reads, in bytes.
 const SEQUENTIAL: usize = 128 << 10;
-/// So many places that they are all over the image.
+/// How many places are read: enough to be all over the image.
 const PLACES: usize = 1 << 16;
 /// Random reads of each thread where threads are compared.
 const READS: usize = 1 << 15;
@@ -32,7 +32,7 @@ fn read(criterion: &mut Criterion) {
     first(criterion, &image);
 }
 
-/// Small where nothing is measured.
+/// The image; a small one where nothing is measured.
 fn image_size() -> u64 {
     let asked = std::env::var("VERITY_READ_MIB").ok().and_then(|text| text.parse::<u64>().ok());
     let mebibytes = if is_measuring() { asked.unwrap_or(256) } else { 2 };
@@ -148,7 +148,7 @@ fn first(criterion: &mut Criterion, image: &KnownImage) {
     group.finish();
 }
 
-/// Short, as there are many; the command line may say otherwise.
+/// Short runs, as there are many; the command line may say otherwise.
 fn config() -> Criterion {
     let criterion = Criterion::default().warm_up_time(Duration::from_millis(500));
     criterion.measurement_time(Duration::from_secs(2))

@@ -17,7 +17,7 @@ pub const THREADS: [NonZeroUsize; 3] =
 pub struct Image {
     /// The bytes.
     pub data: Vec<u8>,
-    /// sha256, type 1, blocks of 4096 bytes, a salt of 32 bytes.
+    /// How its tree looks: sha256, type 1, blocks of 4096 bytes, a salt of 32 bytes.
     pub params: Params,
     /// The tree at the start of the hash device, without superblock.
     pub area: HashArea,
@@ -66,17 +66,17 @@ impl Image {
 /// The UUID of every superblock here.
 pub const UUID: Uuid = Uuid::from_u128(0x6ba7_b810_9dad_41d1_80b4_00c0_4fd4_30c8);
 
-/// What is compared unless something else is said: type 1, blocks of 4096 bytes, a salt of 32 bytes, the
-/// length that veritysetup makes.
+/// The scheme of all comparisons that name no other: type 1, blocks of 4096 bytes, a salt of 32
+/// bytes, which is the length that veritysetup makes.
 pub fn scheme(algorithm: &str) -> Scheme {
     let salt = Prng::new(2).bytes(32);
     Scheme { algorithm: algorithm.to_owned(), salt, ..Scheme::default() }
 }
 
-/// The same as parameters, with sha256, of an image of that many bytes.
+/// [`scheme`] with sha256 as parameters of an image of that many bytes.
 ///
 /// # Panics
-/// If they are no whole blocks.
+/// If the bytes are not whole blocks.
 pub fn params(data_size: u64) -> Params {
     let salt = Salt::new(&scheme("sha256").salt).expect("a short salt");
     Params::builder().salt(salt).data_size(data_size).build().expect("whole blocks")

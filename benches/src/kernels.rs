@@ -6,7 +6,7 @@ use verity::internals::{BlockHasher, Platform, to_len};
 use verity::{Algorithm, BlockSize, HashType, Params, Salt};
 use verity_testdata::reference::{self, Scheme};
 
-/// The name of our kernels; which one, its platform says.
+/// The name of our kernels; the platform beside it says which one.
 pub const VERITY: &str = "verity";
 /// One block after the other by the crate `sha2`.
 pub const SHA2: &str = "sha2";
@@ -17,7 +17,7 @@ pub const TAPE: &str = "tape-sha256";
 
 /// One way to hash blocks.
 pub struct Contender {
-    /// Whose it is.
+    /// The name of the project or crate.
     pub name: &'static str,
     /// The kernel, where there is a choice.
     pub platform: Option<&'static str>,
@@ -33,16 +33,17 @@ impl Contender {
         (self.hash_many)(blocks, out);
     }
 
-    /// As in `verity avx512`.
+    /// Name and kernel, as in `verity avx512`.
     pub fn label(&self) -> String {
         [self.name].into_iter().chain(self.platform).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// Everyone who can hash the data blocks of a tree like this: our kernels first, the fastest in front.
+/// Every contender that can hash the data blocks of such a tree: our kernels first, the fastest in
+/// front.
 ///
 /// # Panics
-/// If the scheme is none that `verity` knows, or not of sha256 or sha512.
+/// If `verity` does not know the scheme, or it is not of sha256 or sha512.
 pub fn contenders(scheme: &Scheme) -> Vec<Contender> {
     let mut contenders: Vec<_> = Platform::available().map(|it| ours(scheme, it)).collect();
     contenders.push(sha2(scheme));
@@ -51,7 +52,7 @@ pub fn contenders(scheme: &Scheme) -> Vec<Contender> {
     contenders
 }
 
-/// The digests by the slow twin.
+/// The digests that the slow twin gives.
 pub fn expected(scheme: &Scheme, blocks: &[u8]) -> Vec<u8> {
     blocks
         .chunks_exact(block_size(scheme))
@@ -111,10 +112,10 @@ fn ring(scheme: &Scheme) -> Contender {
     Contender { name: RING, platform: None, hash_many }
 }
 
-/// It knows sha256 alone, and nothing that follows a block.
+/// The crate `tape-sha256`, which knows sha256 alone, and no salt behind a block.
 #[cfg(feature = "tape")]
 fn tape(scheme: &Scheme) -> Option<Contender> {
-    /// So many that its lanes are full, so few that the list of them stays in the level-1 cache.
+    /// Enough blocks to fill its lanes, few enough that their list stays in the level-1 cache.
     const BATCH: usize = 128;
     let (before, after) = around(scheme);
     let size = block_size(scheme);
@@ -154,7 +155,7 @@ fn around(scheme: &Scheme) -> (Vec<u8>, Vec<u8>) {
     }
 }
 
-/// Of a tree over one block; the blocks to hash may be any number.
+/// Parameters of a tree over one block, which hash any number of blocks.
 fn params(scheme: &Scheme) -> Params {
     let block_size = |bytes| BlockSize::new(bytes).expect("a block size");
     Params::builder()

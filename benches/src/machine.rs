@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The machine, as far as figures depend on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// What it is and not whose: `amd-epyc-zen4-2cpu`.
+    /// A name for this kind of machine: `amd-epyc-zen4-2cpu`.
     pub name: String,
     /// The CPU's name for itself, and its design: several designs call themselves alike.
     pub cpu: String,
@@ -16,7 +16,7 @@ pub struct Machine {
     pub cpus: usize,
     /// The kernel.
     pub kernel: String,
-    /// Those flags of the CPU that kernels for hashing ask for.
+    /// The flags of the CPU that kernels for hashing ask for.
     pub flags: Vec<String>,
     /// The setting of transparent huge pages; they decide how fast plain memory is.
     pub huge_pages: String,
@@ -43,7 +43,7 @@ const FLAGS: &[&str] = &[
 ];
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine as it is now.
     pub fn detect() -> Machine {
         let cpu = Cpu::parse(&output("lscpu", &[]));
         Machine {
@@ -71,9 +71,9 @@ pub fn available_memory() -> Option<u64> {
 /// How much of a process lies in memory, pages of mapped files included, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// At this moment.
+    /// Its size now.
     pub now: u64,
-    /// At the most, so far.
+    /// The largest size so far.
     pub most: u64,
 }
 
@@ -83,7 +83,7 @@ pub fn resident() -> Option<Resident> {
     Some(Resident { now: size(&status, "VmRSS")?, most: size(&status, "VmHWM")? })
 }
 
-/// A line as in `VmRSS:     1234 kB`, in bytes.
+/// The bytes that a line such as `VmRSS:     1234 kB` names.
 fn size(text: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     let (_, value) = lines.find(|(key, _)| *key == name)?;
@@ -91,7 +91,7 @@ fn size(text: &str, name: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// The time, as in `2026-11-23 16:27 UTC`.
+/// The time now, as in `2026-11-23 16:27 UTC`.
 pub fn now() -> String {
     output("date", &["-u", "+%F %R UTC"])
 }
@@ -141,13 +141,14 @@ impl Cpu {
         }
     }
 
-    /// As in `AMD EPYC (Zen 4)`.
+    /// Name and design, as in `AMD EPYC (Zen 4)`.
     fn description(&self) -> String {
         let design = self.design().map(|design| format!(" ({design})"));
         self.model_name.clone() + &design.unwrap_or_default()
     }
 
-    /// The design's name where virtual machines hide it; else the numbers, if there are any.
+    /// The design's name where it is known, which virtual machines hide; otherwise the numbers, if
+    /// there are any.
     fn design(&self) -> Option<String> {
         let (family, model) = (self.family?, self.model?);
         let name = if self.vendor == "AuthenticAMD" { zen(family, model) } else { None };
@@ -164,8 +165,8 @@ impl Cpu {
     }
 }
 
-/// AMD's designs since the first with wide vectors and SHA-NI at once, by the numbers that Linux tells them
-/// apart by (`arch/x86/kernel/cpu/amd.c`).
+/// AMD's designs since the first with wide vectors and SHA-NI at once, by the numbers that Linux
+/// tells them apart by (`arch/x86/kernel/cpu/amd.c`).
 fn zen(family: u32, model: u32) -> Option<&'static str> {
     match (family, model) {
         (0x19, 0x00..=0x0f | 0x20..=0x5f) => Some("Zen 3"),
@@ -197,8 +198,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
 mod tests {
     use super::*;
 
-    const EPYC: &str = "Vendor ID:    AuthenticAMD\nModel name:   AMD EPYC\nCPU family:   25\nModel:   17\n\
-                        Flags:        fpu avx2 sha_ni aes\n";
+    const EPYC: &str = "Vendor ID:    AuthenticAMD\nModel name:   AMD EPYC\n\
+                        CPU family:   25\nModel:   17\nFlags:        fpu avx2 sha_ni aes\n";
 
     #[test]
     fn cpus_that_call_themselves_alike_have_different_names() {

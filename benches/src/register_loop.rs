@@ -1,8 +1,9 @@
-//! How fast this machine hashes when nothing but the CPU counts: on one CPU, on two, and on all of them.
+//! How fast this machine hashes when nothing but the CPU counts: on one CPU, on two, and on all of
+//! them.
 //!
-//! The CPUs of a virtual machine are at times two threads of one core; then two of them are far from being
-//! twice one, and no program can do anything about it. Figures for two threads mean something only where
-//! they were not.
+//! The CPUs of a virtual machine are at times two threads of one core; then two of them are far
+//! from being twice one, and no program can do anything about it. Figures for two threads mean
+//! something only where they were not.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ pub struct Sample {
 /// Samples around the runs whose figures they are to judge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegisterLoop {
-    /// The kernel: the fastest there is.
+    /// The kernel, which is the fastest one here.
     pub kernel: String,
     /// Taken before the first run.
     pub before: Sample,
@@ -37,7 +38,7 @@ pub struct RegisterLoop {
     pub after: Sample,
 }
 
-/// From how many times one thread on, two threads had a core each.
+/// Two threads that are at least so many times one had a core each.
 pub const TWO_CORES: f64 = 1.8;
 const SLICE: Duration = Duration::from_millis(100);
 const SLICES: usize = 5;
@@ -56,7 +57,7 @@ impl Sample {
         Sample { one: median(&speeds[0]), two: median(&speeds[1]), all: median(&speeds[2]) }
     }
 
-    /// How many times as fast as one thread two are.
+    /// How many times as fast as one thread two threads are.
     pub fn two_to_one(&self) -> f64 {
         self.two / self.one
     }
@@ -74,7 +75,7 @@ impl RegisterLoop {
     }
 }
 
-/// All threads begin together.
+/// The speed of several threads that begin together.
 fn speed_of(threads: usize) -> f64 {
     let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
@@ -89,8 +90,8 @@ fn speed_of(threads: usize) -> f64 {
     })
 }
 
-/// Enough blocks to fill two groups of the widest lanes, so short that they and the digests stay in the
-/// level-1 cache; without salt, so that no line is loaded twice.
+/// Enough blocks to fill two groups of the widest lanes, so short that they and the digests stay in
+/// the level-1 cache; without salt, so that no line is loaded twice.
 const BLOCKS: usize = 32;
 const BLOCK_SIZE: usize = 512;
 

@@ -1,4 +1,4 @@
-//! What becomes of the times of some rounds: a median, a spread, and how many times as fast.
+//! From the times of some rounds to a median, a spread, and ratios.
 
 /// The middle of some values and how far they lie apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of the values; of none there is none.
+    /// Sums up the values, if there are any.
     pub fn of(values: &[f64]) -> Option<Summary> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -22,8 +22,8 @@ impl Summary {
     }
 }
 
-/// How many times as fast as `reference` something is that takes `seconds` for the same work: the ratio of
-/// the medians, and the spread of the ratios of each round, which is one of both.
+/// How many times as fast as `reference` something is that takes `seconds` for the same work: the
+/// ratio of the medians, and the spread of the ratios within each round.
 pub fn times_as_fast(reference: &[f64], seconds: &[f64]) -> Option<Summary> {
     let rounds: Vec<_> = reference.iter().zip(seconds).map(|(a, b)| a / b).collect();
     let median = Summary::of(reference)?.median / Summary::of(seconds)?.median;

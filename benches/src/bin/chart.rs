@@ -4,8 +4,9 @@
 //! chart [RECORD.json] [--out DIR]
 //! ```
 //!
-//! Without a record it takes the newest. `docs/charts` gets `commands.svg`, `kernels.svg`, `reads.svg`, `fec.svg` and `fec-kernels.svg`
-//! of what it has, and, once there are records of two machines, `machines.svg` of the newest of each.
+//! Without a record it takes the newest. `docs/charts` gets `commands.svg`, `kernels.svg`,
+//! `reads.svg`, `fec.svg` and `fec-kernels.svg` of what it has, and, once there are records of two
+//! machines, `machines.svg` of the newest of each.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,9 +2,9 @@
 
 use super::{GF256, READING, REED_SOLOMON, reading};
 
-/// One way to make parity, or to recover what is lost, or to read what that would be done with.
+/// One way to make parity, to recover what is lost, or to do nothing but read the input.
 pub struct Contender<I> {
-    /// Whose it is.
+    /// The name of the project or crate.
     pub name: &'static str,
     /// The kernel, where there is a choice.
     pub platform: Option<&'static str>,
@@ -16,21 +16,21 @@ pub struct Contender<I> {
 type Run<I> = Box<dyn Fn(&I, &mut [u8])>;
 
 impl<I: AsRef<[u8]> + 'static> Contender<I> {
-    /// From the input to the output, which has the length that the input asks for.
+    /// Makes the output, which has the length that the input asks for.
     pub fn run(&self, input: &I, out: &mut [u8]) {
         (self.run)(input, out);
     }
 
-    /// Looks whether that is in the output that must be.
+    /// Compares the output with what it must be.
     ///
     /// # Errors
-    /// If not.
+    /// If it differs.
     pub fn check(&self, input: &I, out: &[u8]) -> Result<(), String> {
         let is_right = (self.is_right)(input, out);
         if is_right { Ok(()) } else { Err(format!("{}: wrong bytes", self.label())) }
     }
 
-    /// As in `verity gfni`.
+    /// Name and kernel, as in `verity gfni`.
     pub fn label(&self) -> String {
         [self.name].into_iter().chain(self.platform).collect::<Vec<_>>().join(" ")
     }
@@ -52,7 +52,7 @@ impl<I: AsRef<[u8]> + 'static> Contender<I> {
         Contender { platform: Some(platform), ..self }
     }
 
-    /// Every byte of the input once, and nothing else; leaves the sum at the beginning of the output.
+    /// Reads every byte of the input once, and leaves their sum at the beginning of the output.
     pub(super) fn reading() -> Contender<I> {
         let run = |input: &I, out: &mut [u8]| {
             out[..8].copy_from_slice(&reading::sum(input.as_ref()).to_le_bytes());

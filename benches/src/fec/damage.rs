@@ -13,14 +13,14 @@ use crate::reads::BLOCK_SIZE;
 /// Whole blocks, scattered over data and tree, at most as many of a round as there are roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Which, as parity counts them: those of the data, then those of the tree. No order.
+    /// Their numbers as parity counts them, the data first, then the tree; in no order.
     pub blocks: Vec<u64>,
     seed: u64,
 }
 
 impl Damage {
-    /// So many blocks by a seed, at least one of them of the tree if it has any; fewer where the rounds can spare no
-    /// more.
+    /// Chooses that many blocks by a seed, at least one of them of the tree if it has any; fewer
+    /// where the rounds can spare no more.
     pub fn scattered(params: &Params, area: &FecArea, blocks: usize, seed: u64) -> Damage {
         let mut order: Vec<u64> = (0..area.blocks()).collect();
         let mut prng = Prng::new(seed);
@@ -41,10 +41,11 @@ impl Damage {
         Damage { blocks: order, seed }
     }
 
-    /// Writes random bytes over the blocks, and syncs, so that no write-back runs beside a measurement.
+    /// Writes random bytes over the blocks, and syncs, so that no write-back runs beside a
+    /// measurement.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// If the blocks cannot be written.
     pub fn inflict(
         &self,
         params: &Params,
@@ -85,7 +86,7 @@ mod tests {
         (params, hash_area, fec_area)
     }
 
-    /// Scarce and as many as there can be.
+    /// Few blocks, and as many as can be spared.
     #[test]
     fn no_round_loses_more_blocks_than_there_are_roots() {
         for (data_blocks, roots, seed) in [(1, 2), (200, 2), (1000, 2), (1000, 24), (70_000, 2)]

@@ -1,4 +1,5 @@
-//! Ways to recover lost blocks in memory: every kernel of ours, and the crates that they are measured against.
+//! Ways to recover lost blocks in memory: every kernel of ours, and the crates that they are
+//! measured against.
 
 use std::ops::Range;
 
@@ -12,7 +13,8 @@ use super::encoders::{twenty_four_roots, two_roots};
 use super::message::{Loss, SIDE_BY_SIDE};
 use super::{CODEWORD, Contender, GF256, REED_SOLOMON, ROOTS, Word};
 
-/// Everyone who can recover blocks of such an area: our kernels first, the fastest in front.
+/// Every contender that can recover blocks of such an area: our kernels first, the fastest in
+/// front.
 ///
 /// # Panics
 /// If the area has another number of roots than [`ROOTS`] names.
@@ -32,7 +34,7 @@ fn ours(area: FecArea, platform: FecPlatform) -> Contender<Loss> {
     Contender::new(VERITY, run, is_recovered).on(platform.name())
 }
 
-/// In the way of repair, which knows what is lost and hashes nothing here.
+/// Recovers unit by unit as repair does, which knows what is lost; nothing is hashed here.
 fn by_units(decoder: &Decoder, loss: &Loss, mut out: &mut [u8]) {
     let (rounds, unit) = (decoder.area().rounds(), decoder.unit_rounds());
     let (mut rows, mut sums, mut residue) = (Vec::new(), Vec::new(), Vec::new());
@@ -82,7 +84,7 @@ fn add_unit(
     }
 }
 
-/// The crate `reed-solomon`.
+/// Recovers by the crate `reed-solomon`.
 fn reed_solomon(area: FecArea) -> Contender<Loss> {
     let decoder = reed_solomon::Decoder::new(to_len(area.roots().into()));
     by_codewords(REED_SOLOMON, area, move |word, lost| {
@@ -94,7 +96,7 @@ fn reed_solomon(area: FecArea) -> Contender<Loss> {
     })
 }
 
-/// The crate `gf256`.
+/// Recovers by the crate `gf256`.
 fn gf256(area: FecArea) -> Contender<Loss> {
     let correct = match area.roots() {
         2 => |word: &mut Word, lost: &[usize]| two_roots::correct_erasures(word, lost).is_ok(),

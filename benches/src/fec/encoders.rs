@@ -1,4 +1,5 @@
-//! Ways to make parity of blocks in memory: every kernel of ours, and the crates that they are measured against.
+//! Ways to make parity of blocks in memory: every kernel of ours, and the crates that they are
+//! measured against.
 
 use std::ops::Range;
 
@@ -11,7 +12,8 @@ use crate::kernels::VERITY;
 use super::message::{Message, SIDE_BY_SIDE};
 use super::{CODEWORD, Contender, GF256, REED_SOLOMON, ROOTS, Word};
 
-/// Everyone who can make the parity of such an area: our kernels first, the fastest in front.
+/// Every contender that can make the parity of such an area: our kernels first, the fastest in
+/// front.
 ///
 /// # Panics
 /// If the area has another number of roots than [`ROOTS`] names.
@@ -31,7 +33,7 @@ fn ours(area: FecArea, platform: FecPlatform) -> Contender<Message> {
     Contender::new(VERITY, run, is_parity).on(platform.name())
 }
 
-/// In the way of the builder, whose source is memory and which hashes nothing.
+/// Encodes unit by unit as the builder does, from memory; nothing is hashed here.
 fn by_units(encoder: &Encoder, message: &Message, mut parity: &mut [u8]) {
     let (rounds, unit) = (encoder.area().rounds(), encoder.unit_rounds());
     let (mut rows, mut sums) = (Vec::new(), Vec::new());
@@ -64,7 +66,7 @@ fn add_unit(
     }
 }
 
-/// The crate `reed-solomon`.
+/// Encodes by the crate `reed-solomon`.
 pub(super) fn reed_solomon(area: FecArea) -> Contender<Message> {
     let encoder = reed_solomon::Encoder::new(to_len(area.roots().into()));
     let rows = to_len(area.rows());
@@ -80,7 +82,7 @@ pub(super) mod two_roots {}
 #[rs(block = 255, data = 231)]
 pub(super) mod twenty_four_roots {}
 
-/// The crate `gf256`, which makes a module of its own for each number of roots.
+/// Encodes by the crate `gf256`, which makes a module of its own for each number of roots.
 fn gf256(area: FecArea) -> Contender<Message> {
     let encode = match area.roots() {
         2 => |word: &mut Word| two_roots::encode(word),
@@ -139,7 +141,8 @@ mod tests {
         }
     }
 
-    /// So codewords and parity lie as the builder has them, who is held against veritysetup elsewhere.
+    /// Codewords and parity lie as the builder lays them down; other tests hold the builder against
+    /// veritysetup.
     #[test]
     fn the_parity_is_that_of_an_image() {
         for roots in ROOTS {

@@ -10,8 +10,8 @@ use crate::reads::BLOCK_SIZE;
 
 use super::Word;
 
-/// How many codewords side by side are taken apart at once, so that each line of memory is read once and what is written
-/// stays in the level-1 cache.
+/// How many codewords side by side are taken apart at once, so that each line of memory is read
+/// once and what is written stays in the level-1 cache.
 pub(super) const SIDE_BY_SIDE: usize = 64;
 
 /// Blocks as if data and tree lay side by side, with their parity.
@@ -19,14 +19,14 @@ pub(super) const SIDE_BY_SIDE: usize = 64;
 pub struct Message {
     /// The blocks.
     pub bytes: Vec<u8>,
-    /// How they are covered.
+    /// How parity covers them.
     pub area: FecArea,
     /// The parity by the crate `reed-solomon`, which takes its time.
     pub parity: Vec<u8>,
 }
 
 impl Message {
-    /// These blocks, with no parity yet: zeros in its place.
+    /// Takes blocks, with zeros in the place of their parity.
     pub(super) fn without_parity(bytes: Vec<u8>, area: FecArea) -> Message {
         let range = area.range();
         Message { bytes, area, parity: vec![0; to_len(range.end - range.start)] }
@@ -80,7 +80,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Spoils blocks of a message by a seed.
+    /// Spoils blocks of a message, chosen by a seed.
     pub fn new(mut message: Message, seed: u64) -> Loss {
         let mut prng = Prng::new(seed);
         let mut blocks = Vec::new();
@@ -114,7 +114,7 @@ impl AsRef<[u8]> for Loss {
     }
 }
 
-/// As many as there are roots, if there are so many.
+/// Chooses as many rows as there are roots, or all.
 fn lost_rows(message: &Message, round: u64, prng: &mut Prng) -> Vec<usize> {
     let mut rows: Vec<_> = (0..to_len(message.rows(round))).collect();
     let wanted = to_len(message.area.roots().into()).min(rows.len());

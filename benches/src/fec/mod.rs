@@ -1,8 +1,9 @@
-//! Forward error correction: who makes parity of what lies in memory and recovers lost blocks, and damage that
-//! parity can repair.
+//! Forward error correction: contenders that make parity of blocks in memory and recover lost ones,
+//! and damage that parity can repair.
 //!
-//! `message` is what is encoded, with the parity that everyone must get, and what is lost of it; `encoders` and `decoders` are
-//! those who do it, `reading` what nobody can be faster than; `damage` spoils blocks of an image.
+//! `message` is what is encoded, with the parity that every contender must make, and what is lost
+//! of it; `sample` makes messages out of a seed. `encoders` and `decoders` are the contenders,
+//! `reading` is the bound of their speed. `damage` spoils blocks of an image.
 
 mod contender;
 mod damage;

@@ -1,6 +1,6 @@
 //! How fast memory can be read at all: all words of it are added up.
 
-/// So many streams at once are faster than one: the CPU fetches ahead for each.
+/// How many streams are read at once, which is faster than one: the CPU fetches ahead for each.
 const STREAMS: usize = 4;
 /// The words of a cache line.
 const WORDS: usize = 8;
@@ -26,7 +26,7 @@ fn sum_avx2(bytes: &[u8]) -> u64 {
     unsafe { sum(bytes) }
 }
 
-/// Vector code by the compiler.
+/// The sum, in code that the compiler turns into vector code.
 #[inline(always)]
 fn sum_by_lines(bytes: &[u8]) -> u64 {
     let (lines, rest) = bytes.as_chunks::<LINE>();

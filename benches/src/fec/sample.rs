@@ -1,4 +1,4 @@
-//! Messages out of a seed, with the parity that everyone must make of them.
+//! Messages out of a seed, with the parity that every contender must make of them.
 
 use verity::internals::to_len;
 use verity::{FecArea, HashArea};
@@ -13,7 +13,7 @@ use super::encoders;
 /// Random blocks of 4096 bytes, out of a seed.
 ///
 /// # Panics
-/// If there are none, or memory does not suffice.
+/// If there is no block, or memory does not suffice.
 pub fn random_message(blocks: u64, roots: u32, seed: u64) -> Message {
     let bytes = Prng::new(seed).bytes(to_len(blocks) * BLOCK_SIZE);
     encoded(bytes, area(blocks, roots))
@@ -28,7 +28,8 @@ pub(super) fn encoded(bytes: Vec<u8>, area: FecArea) -> Message {
     message
 }
 
-/// A data block, and all others as what follows a tree: to parity one block is like another.
+/// Covers one data block, and all others as if they followed a tree: to parity all blocks are
+/// alike.
 fn area(blocks: u64, roots: u32) -> FecArea {
     let params = fixture::params(BLOCK_SIZE as u64);
     let hash_area = HashArea::new(&params, 0, false).expect("the start of a device");

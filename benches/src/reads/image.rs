@@ -18,15 +18,15 @@ use super::{BLOCK_SIZE, DIGEST_SIZE};
 /// What is read and hashed in one piece while image and tree are made.
 const PIECE: usize = 1 << 20;
 
-/// Random bytes, a block at a time from the seed and the block's number; sha256, type 1, blocks of 4096 bytes, a salt
-/// of 32 bytes.
+/// Random bytes, a block at a time from the seed and the block's number; sha256, type 1, blocks of
+/// 4096 bytes, a salt of 32 bytes.
 #[derive(Debug)]
 pub struct KnownImage {
-    /// It begins with the image.
+    /// The file, which begins with the image.
     pub file: File,
-    /// Of the image.
+    /// The parameters of the image.
     pub params: Params,
-    /// At the start of the hash device, without superblock.
+    /// The place of the tree: the start of the hash device, without superblock.
     pub area: HashArea,
     /// The tree.
     pub tree: Vec<u8>,
@@ -39,7 +39,7 @@ impl KnownImage {
     /// Writes the bytes of an image.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// If the bytes cannot be written.
     pub fn write(file: &mut File, bytes: u64, seed: u64) -> io::Result<()> {
         for_each_piece(bytes, seed, |piece| file.write_all(piece))
     }
@@ -60,8 +60,8 @@ impl KnownImage {
         Ok(is_equal && file.read(&mut [0])? == 0)
     }
 
-    /// The first `bytes` bytes of a file that was written with this seed, with their tree, whose level 0 ring
-    /// makes as well, and the slow twin what is above.
+    /// Takes the first `bytes` bytes of a file that was written with this seed, and makes their
+    /// tree. Level 0 is compared with what ring makes, the levels above with the slow twin.
     ///
     /// # Errors
     /// If it cannot be read, or the two trees differ.
@@ -95,7 +95,7 @@ impl KnownImage {
         self.params.data_size()
     }
 
-    /// To read it by.
+    /// The parameters that a reader takes.
     ///
     /// # Errors
     /// Never, as the root hash is a digest of sha256.
@@ -104,7 +104,7 @@ impl KnownImage {
             .map_err(|error| error.to_string())
     }
 
-    /// What the image is there, made anew.
+    /// The bytes of the image from `offset` on, made anew.
     pub fn bytes_at(&self, offset: u64, len: usize) -> Vec<u8> {
         let (number, inside) = (offset / BLOCK_SIZE as u64, offset % BLOCK_SIZE as u64);
         let inside = to_len(inside);
@@ -116,13 +116,14 @@ impl KnownImage {
         bytes
     }
 
-    /// The digests of the blocks from `offset` bytes on, at least one, back to back as they lie in level 0.
+    /// The digests of the blocks from `offset` bytes on, at least one, back to back as they lie in
+    /// level 0.
     pub(super) fn digests(&self, offset: u64, len: usize) -> &[u8] {
         let first = to_len(offset / BLOCK_SIZE as u64);
         &self.level_0()[first * DIGEST_SIZE..][..len.div_ceil(BLOCK_SIZE) * DIGEST_SIZE]
     }
 
-    /// Has taken in the salt.
+    /// A context that has taken in the salt.
     pub(super) fn salted(&self) -> Context {
         let mut salted = Context::new(&SHA256);
         salted.update(self.params.salt().as_bytes());

@@ -1,4 +1,5 @@
-//! Ways to read an image at any place: ours, whose bytes are proved, and what they are measured against.
+//! Ways to read an image at any place: ours, whose bytes are proved, and what they are measured
+//! against.
 //!
 //! `image` is the image with its tree, `walk` says in which order it is read and takes the time.
 
@@ -24,18 +25,18 @@ pub const DIGEST_SIZE: usize = 32;
 
 /// Our reader, the image a slice in memory.
 pub const VERITY_SLICE: &str = "verity of a slice";
-/// Our reader, which checks no block that it has checked before, as it has all of them.
+/// Our reader, which has checked all blocks before and checks no block twice.
 pub const VERITY_ONCE: &str = "verity, at most once";
 /// Reads whose blocks are hashed by the crate `ring`, one after the other.
 pub const PREAD_RING: &str = "pread + ring";
-/// Reads that nothing is done about.
+/// Reads whose bytes nobody checks.
 pub const PREAD: &str = "pread";
-/// No reads: what lies in memory is hashed by our kernels.
+/// No reads: our kernels hash what lies in memory.
 pub const HASHING: &str = "hashing alone";
 
 /// One way to read.
 pub struct Contender<'a> {
-    /// Whose it is.
+    /// The name of the contender.
     pub name: &'static str,
     leaves: Leaves,
     read: Read<'a>,
@@ -57,12 +58,12 @@ impl<'a> Contender<'a> {
     /// Our reader of the file, its cache holding the whole tree.
     ///
     /// # Errors
-    /// If the reader does not like the image.
+    /// If the reader refuses the image.
     pub fn verity(image: &'a KnownImage) -> Result<Contender<'a>, String> {
         Ok(Self::ours(VERITY, preloaded(image, &image.file)?))
     }
 
-    /// The same with the image in memory.
+    /// Our reader of the image in memory, its cache holding the whole tree.
     ///
     /// # Errors
     /// As [`Contender::verity`].
@@ -70,7 +71,8 @@ impl<'a> Contender<'a> {
         Ok(Self::ours(VERITY_SLICE, preloaded(image, memory)?))
     }
 
-    /// As [`Contender::verity`], each block checked at its first read only; that is over when this returns.
+    /// Our reader as in [`Contender::verity`], which checks each block at its first read only. All
+    /// first reads are done when this returns.
     ///
     /// # Errors
     /// As [`Contender::verity`], and if a block is not what it must be.
@@ -92,8 +94,8 @@ impl<'a> Contender<'a> {
         Contender { name, leaves: Leaves::Bytes, read: Box::new(read) }
     }
 
-    /// What a program would do that has the digests of all blocks in memory, as good as it can be made: whole blocks
-    /// are read to where they are wanted, the state behind the salt is kept.
+    /// What a program would do that has the digests of all blocks in memory, as well as it can be
+    /// done: whole blocks are read to where they are wanted, the state behind the salt is kept.
     ///
     /// Reads are of whole blocks, or lie within one.
     pub fn pread_ring(image: &'a KnownImage) -> Contender<'a> {
@@ -121,7 +123,8 @@ impl<'a> Contender<'a> {
         Contender { name: PREAD, leaves: Leaves::Bytes, read: Box::new(read) }
     }
 
-    /// Hashes what lies in memory, as much at once as a read asks for, by the kernels that our reader takes.
+    /// Hashes what lies in memory, as much at once as a read asks for, by the kernels that our
+    /// reader takes.
     pub fn hashing(image: &'a KnownImage, memory: &'a [u8]) -> Contender<'a> {
         let hasher = BlockHasher::new(&image.params);
         let read = move |buf: &mut [u8], offset: u64| {
@@ -138,7 +141,7 @@ impl<'a> Contender<'a> {
     /// Fills `buf` from `offset` bytes on.
     ///
     /// # Errors
-    /// If it cannot, or a block is not what it must be.
+    /// If the read fails, or a block is not what it must be.
     pub fn read(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         (self.read)(buf, offset)
     }
@@ -146,7 +149,7 @@ impl<'a> Contender<'a> {
     /// Reads the first hundred places of a walk and compares every byte.
     ///
     /// # Errors
-    /// If one is another than it must be.
+    /// If a byte is not what it must be.
     pub fn check(&self, image: &KnownImage, walk: &Walk) -> Result<(), String> {
         let mut buf = vec![0xff; walk.read_len()];
         for &offset in walk.offsets().iter().take(100) {

@@ -16,7 +16,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Uniform over the image, at multiples of the length.
+    /// Goes to places that are uniform over the image, at multiples of the length.
     pub fn random(seed: u64, image: &KnownImage, len: usize, count: usize) -> Walk {
         let mut prng = Prng::new(seed);
         let bytes = len as u64;
@@ -24,13 +24,13 @@ impl Walk {
         Walk { offsets: (0..count).map(|_| prng.below(places) * bytes).collect(), len }
     }
 
-    /// From start to end, whole reads only.
+    /// Goes from start to end, in whole reads only.
     pub fn sequential(bytes: Range<u64>, len: usize) -> Walk {
         let count = (bytes.end - bytes.start) / len as u64;
         Walk { offsets: (0..count).map(|number| bytes.start + number * len as u64).collect(), len }
     }
 
-    /// Where it reads.
+    /// The offsets of the reads.
     pub fn offsets(&self) -> &[u64] {
         &self.offsets
     }
@@ -66,8 +66,8 @@ fn add(sum: u64, bytes: &[u8]) -> u64 {
     sum.rotate_left(1) ^ bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
-/// Goes all walks at once, each on a thread of its own. The time is from the first one's start to the last one's
-/// end; the beginning of every read is checked when it has stopped.
+/// Goes all walks at once, each on a thread of its own. The time is from the first one's start to
+/// the last one's end; the beginning of every read is checked when it has stopped.
 ///
 /// # Errors
 /// If a read fails or gives other bytes.

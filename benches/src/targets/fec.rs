@@ -7,22 +7,22 @@ use crate::{statistics, words};
 
 use super::outcome::{Asked, Outcome, Unit};
 
-/// A bound, and a better one.
+/// What is asked for, and the stretch beyond it.
 type Bounds = [f64; 2];
 
-/// Format with parity, how many times as fast as veritysetup on two threads.
+/// How many times as fast as veritysetup format with parity is on two threads.
 const FORMAT_2: Bounds = [30.0, 50.0];
 const FORMAT_24: Bounds = [45.0, 80.0];
-/// The speed of the encoder with 2 roots, in that of reading.
+/// The speed of the encoder with 2 roots, as a share of the speed of reading.
 const ENCODER_TO_READING: Bounds = [0.25, 0.35];
-/// The time of format with parity of 2 roots, in that without.
+/// The time of format with parity of 2 roots, to the time without parity.
 const WITH_TO_WITHOUT: Bounds = [1.9, 1.6];
-/// The time of repair, in that of verifying the image before it was damaged.
+/// The time of repair, to the time of verifying the image before it was damaged.
 const REPAIR_TO_VERIFY: Bounds = [3.0, 2.0];
 /// The threads of our commands.
 const THREADS: [usize; 2] = [1, 2];
 
-/// Those for which the record has figures.
+/// The targets for which the record has figures.
 pub fn outcomes(record: &Record) -> Vec<Outcome> {
     let format = [
         beside_veritysetup(record, Task::FormatFec2, FORMAT_2),
@@ -43,7 +43,7 @@ fn beside_veritysetup(record: &Record, task: Task, bounds: Bounds) -> Option<Out
     speed(what, ours, theirs, bounds)
 }
 
-/// By the fastest kernel.
+/// The fastest kernel beside reading alone.
 fn encoder(record: &Record) -> Option<Outcome> {
     let task = Task::EncodeFec2;
     let ours = Row::fastest(record.rows_of(task).filter(|row| row.is_ours()))?;
@@ -62,7 +62,7 @@ fn speed(what: String, ours: &Row, theirs: &Row, [least, stretch]: Bounds) -> Op
     })
 }
 
-/// Ours, to another task of ours on as many threads.
+/// The time of our command to its time at another task, on as many threads.
 fn time(
     record: &Record,
     task: Task,
@@ -94,13 +94,20 @@ mod tests {
         assert_eq!(
             told(&Record::load(&crate::sample_record()).unwrap()),
             [
-                "format with parity, 2 roots, 2 threads, speed to veritysetup: 53.33 (40.00-53.33), at least 30.00, stretch 50.00: stretch",
-                "format with parity, 24 roots, 2 threads, speed to veritysetup: 40.00 (40.00-40.00), at least 45.00, stretch 80.00: missed",
-                "parity of blocks in memory, 2 roots, verity gfni, speed to reading memory: 0.25 (0.20-0.25), at least 0.25, stretch 0.35: reached",
-                "format with parity, 2 roots, 1 thread, time to verity without parity: 2.00 (2.00-2.00), at most 1.90, stretch 1.60: missed",
-                "format with parity, 2 roots, 2 threads, time to verity without parity: 1.50 (1.50-2.00), at most 1.90, stretch 1.60: stretch",
-                "repair of 0.1 % of all blocks, 2 roots, 1 thread, time to verity verify, intact: 2.50 (2.50-2.50), at most 3.00, stretch 2.00: reached",
-                "repair of 0.1 % of all blocks, 2 roots, 2 threads, time to verity verify, intact: 4.00 (4.00-4.00), at most 3.00, stretch 2.00: missed",
+                "format with parity, 2 roots, 2 threads, speed to veritysetup: 53.33 \
+                 (40.00-53.33), at least 30.00, stretch 50.00: stretch",
+                "format with parity, 24 roots, 2 threads, speed to veritysetup: 40.00 \
+                 (40.00-40.00), at least 45.00, stretch 80.00: missed",
+                "parity of blocks in memory, 2 roots, verity gfni, speed to reading memory: 0.25 \
+                 (0.20-0.25), at least 0.25, stretch 0.35: reached",
+                "format with parity, 2 roots, 1 thread, time to verity without parity: 2.00 \
+                 (2.00-2.00), at most 1.90, stretch 1.60: missed",
+                "format with parity, 2 roots, 2 threads, time to verity without parity: 1.50 \
+                 (1.50-2.00), at most 1.90, stretch 1.60: stretch",
+                "repair of 0.1 % of all blocks, 2 roots, 1 thread, time to verity verify, intact: \
+                 2.50 (2.50-2.50), at most 3.00, stretch 2.00: reached",
+                "repair of 0.1 % of all blocks, 2 roots, 2 threads, time to verity verify, intact: \
+                 4.00 (4.00-4.00), at most 3.00, stretch 2.00: missed",
             ]
         );
     }

@@ -1,27 +1,27 @@
-//! What the project set out to reach, given for Zen 5, beside what a record shows.
+//! What commands and kernels that hash are to reach, given for Zen 5.
 
 use crate::kernels::{RING, SHA2, TAPE};
 use crate::record::{RING_BUILDER, Record, Row, Task, VERITYSETUP};
 use crate::statistics::{self, Summary};
 
-/// How many times as fast as a peer one of our rows is to be.
+/// A row of ours that is to be some times as fast as a peer.
 pub struct Target {
     task: Task,
     ours: Ours,
     peer: &'static str,
-    /// What it should be.
+    /// How many times as fast it should be.
     pub least: f64,
-    /// What it might be.
+    /// How many times as fast it might be.
     pub stretch: f64,
 }
 
 /// Which of our rows.
 enum Ours {
-    /// The one of a kernel.
+    /// The row of a kernel.
     Platform(&'static str),
-    /// The fastest.
+    /// The fastest row.
     Best,
-    /// The one with that many threads.
+    /// The row with that many threads.
     Threads(usize),
 }
 
@@ -29,15 +29,15 @@ enum Ours {
 pub struct Comparison<'a> {
     /// The target.
     pub target: &'a Target,
-    /// Who reached it or not.
+    /// Our row.
     pub ours: &'a Row,
-    /// Against whom.
+    /// The peer's row.
     pub peer: &'a Row,
-    /// How many times as fast it is.
+    /// How many times as fast ours is.
     pub ratio: Summary,
 }
 
-/// All of them.
+/// Every target.
 pub const TARGETS: &[Target] = {
     use Ours::{Best, Platform, Threads};
     use Task::{Format, Sha256L2, Sha256Memory, Sha512L2, Verify};
@@ -83,7 +83,7 @@ impl Target {
 }
 
 impl Comparison<'_> {
-    /// In one word or two.
+    /// Whether the target was reached, in a word.
     pub fn verdict(&self) -> &'static str {
         match self.ratio.median {
             ratio if ratio >= self.target.stretch => "stretch",

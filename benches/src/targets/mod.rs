@@ -1,7 +1,7 @@
 //! What the project set out to reach, beside what a record shows.
 //!
-//! `hashing` has the targets of commands and kernels that hash, `reads` those of verified reads, `fec` those of parity;
-//! `outcome` is a figure beside what it is to be.
+//! `hashing` has the targets of commands and kernels that hash, `reads` those of verified reads,
+//! `fec` those of parity; `outcome` is a figure beside what it is to be.
 
 pub mod fec;
 pub mod hashing;

@@ -7,28 +7,28 @@ use crate::words;
 
 /// A target whose sides were measured.
 pub struct Outcome {
-    /// In words.
+    /// The target in words.
     pub what: String,
-    /// The figure.
+    /// The figure that was measured.
     pub measured: Summary,
-    /// What it is to be.
+    /// What the figure is to be.
     pub asked: Asked,
-    /// What it might be, if there is such a bound.
+    /// A better bound, if there is one.
     pub stretch: Option<f64>,
-    /// What all are given in.
+    /// The unit of the figure and the bounds.
     pub unit: Unit,
-    /// On how many threads.
+    /// On how many threads it was measured.
     pub threads: usize,
 }
 
 /// What a figure is to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Asked {
-    /// Its median that much or less.
+    /// A median of that much or less.
     AtMost(f64),
-    /// Its median that much or more.
+    /// A median of that much or more.
     AtLeast(f64),
-    /// In every single case.
+    /// That much in every single case.
     Always(f64),
 }
 
@@ -44,7 +44,7 @@ pub enum Unit {
 }
 
 impl Outcome {
-    /// In a word.
+    /// Whether the target was reached, in a word.
     pub fn verdict(&self) -> &'static str {
         let stretched = self.stretch.map(|stretch| match self.asked {
             Asked::AtMost(_) => Asked::AtMost(stretch),

@@ -8,16 +8,16 @@ use crate::words;
 
 use super::outcome::{Asked, Outcome, Unit};
 
-/// The time of random reads, in those of ring's.
+/// The time of random reads, to the time of those that ring hashes.
 const RANDOM_TO_RING: f64 = 1.10;
-/// The speed of sequential reads, in that of hashing alone.
+/// The speed of sequential reads, as a share of the speed of hashing alone.
 const SEQUENTIAL_TO_HASHING: f64 = 0.85;
-/// Two threads, in one.
+/// The speed of two threads to that of one.
 const TWO_TO_ONE: f64 = 1.8;
-/// What a reader may take beside its cache.
+/// How many bytes of memory a reader may take beside its cache.
 const BESIDE_CACHE: u64 = 16 << 20;
 
-/// Those for which the record has figures.
+/// The targets for which the record has figures.
 pub fn outcomes(record: &Record) -> Vec<Outcome> {
     let speeds = [
         random(record),
@@ -114,14 +114,21 @@ mod tests {
         assert_eq!(
             told(&sample()),
             [
-                "reads of 4 KiB at random, time to pread + ring: 1.05 (1.00-1.05), at most 1.10: reached",
-                "reads of 128 KiB in order, verity, speed to hashing alone: 0.75 (0.75-0.75), at least 0.85: missed",
-                "reads of 128 KiB in order, verity of a slice, speed to hashing alone: 0.80 (0.80-0.80), at least 0.85: missed",
-                "reads of 4 KiB at random, 2 threads to 1: 2.00 (1.60-2.00), at least 1.80: reached",
-                "reads of 128 KiB in order, 2 threads to 1: 1.60 (1.60-1.60), at least 1.80: missed",
-                "first read of a reader, bytes to those of the path: 16384 bytes, 16384 bytes: reached",
+                "reads of 4 KiB at random, time to pread + ring: 1.05 (1.00-1.05), at most 1.10: \
+                 reached",
+                "reads of 128 KiB in order, verity, speed to hashing alone: 0.75 (0.75-0.75), at \
+                 least 0.85: missed",
+                "reads of 128 KiB in order, verity of a slice, speed to hashing alone: 0.80 \
+                 (0.80-0.80), at least 0.85: missed",
+                "reads of 4 KiB at random, 2 threads to 1: 2.00 (1.60-2.00), at least 1.80: \
+                 reached",
+                "reads of 128 KiB in order, 2 threads to 1: 1.60 (1.60-1.60), at least 1.80: \
+                 missed",
+                "first read of a reader, bytes to those of the path: 16384 bytes, 16384 bytes: \
+                 reached",
                 "memory, 2 threads, bound of the cache 4.0 MiB: 9.0 MiB, at most 20.0 MiB: reached",
-                "memory, 2 threads, bound of the cache 34.0 MiB: 51.0 MiB, at most 50.0 MiB: missed",
+                "memory, 2 threads, bound of the cache 34.0 MiB: 51.0 MiB, at most 50.0 MiB: \
+                 missed",
             ]
         );
     }
