@@ -1,10 +1,8 @@
 //! `verity build` and `verity check`: a set that is whole, or refused.
 
-mod common;
-
 use std::fs;
 
-use common::{CHECK, Dir, SIGNED_BUILD, UUID, assert_no_leftovers};
+use crate::common::{self, CHECK, Dir, SIGNED_BUILD, UUID, assert_no_leftovers};
 use verity_testdata::oracle::VeritySetup;
 use verity_testdata::{files, oracle, pattern};
 

@@ -1,11 +1,9 @@
 //! The command line as a whole: help, versions, exit codes, JSON failures, and where results go.
 
-mod common;
-
 use std::fs::File;
 use std::process::Stdio;
 
-use common::{CHECK, Dir, Run, SIGNED_BUILD};
+use crate::common::{self, CHECK, Dir, Run, SIGNED_BUILD};
 use verity::internals::Platform;
 
 #[test]

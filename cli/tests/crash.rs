@@ -1,17 +1,11 @@
 //! Killed and concurrent runs: a set of files is the old one, the new one, or refused; never a mixture.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod command;
-#[path = "images/set.rs"]
-mod set;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use command::{ended, memory_tempdir, run, verity, word};
-use set::Set;
+use crate::command::{self, ended, memory_tempdir, run, verity, word};
+use crate::images::set::{self, Set};
 use tempfile::TempDir;
 use verity_testdata::pattern::Prng;
 use verity_testdata::{files, oracle};

@@ -3,11 +3,7 @@
 //! `VERITY_DIFFERENTIAL_CASES` says how many cases, `VERITY_TEST_SEED` which ones. What veritysetup's
 //! cryptography lacks is compared with trees that Python's hashlib made (`differential/tree.py`).
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-#[path = "differential/case.rs"]
 mod case;
-mod command;
 
 use std::any::Any;
 use std::io::Write;
@@ -17,8 +13,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::command::{Block, memory_tempdir, run, verity};
 use case::{Case, Place};
-use command::{Block, memory_tempdir, run, verity};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use verity::internals::Platform;

@@ -1,8 +1,6 @@
 //! `verity dump`: what a superblock states, and files that have none.
 
-mod common;
-
-use common::{Dir, UUID};
+use crate::common::{Dir, UUID};
 
 #[test]
 fn prints_what_the_superblock_states() {

@@ -2,12 +2,7 @@
 //!
 //! `VERITY_DIFFERENTIAL_CASES` says how many cases, `VERITY_TEST_SEED` which ones.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-#[path = "fec/case.rs"]
-mod case;
-mod command;
-mod common;
+pub(crate) mod case;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +10,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::command::{Ended, memory_tempdir, run, verity};
+use crate::common::layout::Layout;
+use crate::common::{Dir, assert_no_leftovers, root_hash};
 use case::Case;
-use command::{Ended, memory_tempdir, run, verity};
-use common::layout::Layout;
-use common::{Dir, assert_no_leftovers, root_hash};
 use tempfile::TempDir;
 use verity::internals::FecPlatform;
 use verity_testdata::loop_device::LoopDevice;

@@ -1,8 +1,6 @@
 //! `verity format`: what it writes, what it prints, what it refuses before it writes.
 
-mod common;
-
-use common::{Dir, UUID, assert_no_leftovers, root_hash};
+use crate::common::{self, Dir, UUID, assert_no_leftovers, root_hash};
 use sha2::{Digest, Sha256};
 use verity_testdata::files;
 use verity_testdata::oracle::VeritySetup;

@@ -1,14 +1,10 @@
 //! Images on a web server: read and verified as those that lie here.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs::File;
 use std::io::Read;
 use std::process::Stdio;
 
-use common::{Dir, assert_no_leftovers};
+use crate::common::{Dir, assert_no_leftovers};
 use verity_testdata::files;
 use verity_testdata::nginx::Nginx;
 

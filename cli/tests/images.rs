@@ -2,19 +2,14 @@
 //!
 //! The images are made by `testdata/images/make.sh`. What needs block devices is in `images/devices.rs`.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod command;
-#[path = "images/devices.rs"]
 mod devices;
-#[path = "images/set.rs"]
-mod set;
+pub(crate) mod set;
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::process::Command;
 
-use command::{Block, run, word};
+use crate::command::{self, Block, run, word};
 use set::{SUFFIXES, Set, certificate};
 use verity_testdata::oracle::{self, VeritySetup};
 use verity_testdata::reference::{self, Scheme};

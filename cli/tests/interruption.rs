@@ -1,9 +1,5 @@
 //! Signals, kills, failing storage and runs at the same time: old or new, never torn.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -13,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FallocateFlags;
 
-use common::{CHECK, Dir, Run, SIGNED_BUILD, assert_no_leftovers, root_hash};
+use crate::common::{CHECK, Dir, Run, SIGNED_BUILD, assert_no_leftovers, root_hash};
 use verity_testdata::{files, oracle, pattern};
 
 /// So large that hashing takes a while, by the slowest algorithm and on one of however many processors. Holes would

@@ -5,41 +5,21 @@
 //! `VERITY_KERNEL_DIR` keeps the disks and the console. `target/judge.txt` tells how many cases there were of each kind
 //! (`test.sh` shows it), and has a line for each.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-#[path = "kernel/by_hand.rs"]
 mod by_hand;
-mod command;
-mod common;
-#[path = "kernel/corrupt.rs"]
 mod corrupt;
-#[path = "kernel/image.rs"]
 mod image;
-#[path = "kernel/intact.rs"]
 mod intact;
-#[path = "kernel/keys.rs"]
 mod keys;
-#[path = "kernel/lint.rs"]
 mod lint;
-#[path = "kernel/log.rs"]
 mod log;
-#[path = "kernel/made.rs"]
 mod made;
-#[path = "kernel/messages.rs"]
 mod messages;
-#[path = "kernel/mutation.rs"]
 mod mutation;
-#[path = "kernel/options.rs"]
 mod options;
-#[path = "kernel/parity.rs"]
 mod parity;
-#[path = "kernel/rootfs.rs"]
 mod rootfs;
-#[path = "kernel/signed.rs"]
 mod signed;
-#[path = "kernel/trial.rs"]
 mod trial;
-#[path = "kernel/unpacked.rs"]
 mod unpacked;
 
 use std::collections::BTreeSet;

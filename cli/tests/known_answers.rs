@@ -1,13 +1,9 @@
 //! The known answers once more through the command: every vector of `testdata/veritysetup.json` and the root
 //! hashes that cryptsetup's own tests publish, as text and as JSON.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod command;
-
 use std::path::Path;
 
-use command::{Ended, run, verity, word};
+use crate::command::{Ended, run, verity, word};
 use verity_testdata::oracle::{self, Header};
 use verity_testdata::reference::{self, Scheme};
 use verity_testdata::vectors::{self, HashVector};

@@ -1,11 +1,9 @@
 //! Data and hash area on one file or device: what may lie where, and what is refused unwritten.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use common::{CHECK, Dir, SIGNED_BUILD, root_hash};
+use crate::common::{CHECK, Dir, SIGNED_BUILD, root_hash};
 use verity_testdata::loop_device::LoopDevice;
 use verity_testdata::pattern;
 

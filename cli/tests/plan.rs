@@ -1,8 +1,6 @@
 //! `verity plan`: sizes that `format` then makes true.
 
-mod common;
-
-use common::Dir;
+use crate::common::Dir;
 use verity_testdata::files;
 use verity_testdata::oracle::{self, VeritySetup};
 

@@ -1,9 +1,5 @@
 //! `verity read`: the right bytes or the right error, to a pipe, to a file, from files and from a server.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -11,7 +7,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Dir, assert_no_leftovers, wrong};
+use crate::common::{Dir, assert_no_leftovers, wrong};
 use verity_testdata::pattern::{Prng, sha256_stream};
 use verity_testdata::{files, oracle};
 

@@ -1,12 +1,10 @@
 //! What the documents say a user can type does what they say.
 
-mod common;
-
 use std::path::Path;
 
 use verity_testdata::{files, oracle, pattern};
 
-use self::common::{Dir, Run};
+use crate::common::{self, Dir, Run};
 
 /// The first block of shell commands behind a heading of a document.
 fn commands(document: &str, heading: &str) -> String {

@@ -2,26 +2,15 @@
 //!
 //! `VERITY_DIFFERENTIAL_CASES` says how many random cases, `VERITY_TEST_SEED` which ones.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-#[path = "fec/case.rs"]
-mod case;
-mod common;
-#[path = "repair/copies.rs"]
 mod copies;
-#[path = "repair/differential.rs"]
 mod differential;
-#[path = "repair/hostile.rs"]
 mod hostile;
-#[path = "repair/image.rs"]
 mod image;
-#[path = "repair/in_place.rs"]
 mod in_place;
-#[path = "repair/manifest.rs"]
 mod manifest;
-#[path = "repair/reading.rs"]
 mod reading;
 
+use crate::common;
 use image::{FEC, Image};
 use serde_json::json;
 use verity_testdata::pattern;

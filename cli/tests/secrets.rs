@@ -1,9 +1,5 @@
 //! That no secret gets out of the process that holds it. K02 and K09.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -13,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Dir, PASSPHRASE, ROOT, Run};
+use crate::common::{Dir, PASSPHRASE, ROOT, Run};
 use verity_testdata::oracle;
 
 const CERTIFICATE: &str = "--certificate rsa2048.cert --output sig";

@@ -1,22 +1,13 @@
 //! `verity serve` with real clients, hostile ones, and signals.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-#[path = "serve/corruption.rs"]
 mod corruption;
-#[path = "serve/endings.rs"]
 mod endings;
-#[path = "serve/hostile.rs"]
 mod hostile;
-#[path = "serve/programs.rs"]
 mod programs;
-#[path = "serve/server.rs"]
 mod server;
-#[path = "serve/sockets.rs"]
 mod sockets;
 
-use common::Dir;
+use crate::common::{self, Dir};
 use server::Server;
 
 #[test]

@@ -1,12 +1,8 @@
 //! `verity sign`: signatures that openssl accepts, and keys that are refused.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs;
 
-use common::{Dir, ROOT, wrong};
+use crate::common::{self, Dir, ROOT, wrong};
 use verity_testdata::oracle;
 
 const KEY: &str = "--key rsa2048.key --certificate rsa2048.cert";

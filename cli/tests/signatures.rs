@@ -1,12 +1,8 @@
 //! Signatures that `check` and `verify` refuse, and that nothing else stands in for them. The P group's rows on files.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs;
 
-use common::{CHECK, Dir, assert_no_leftovers};
+use crate::common::{self, CHECK, Dir, assert_no_leftovers};
 use verity_testdata::{oracle, pattern};
 
 const SIGNATURES: [&str; 2] = ["image.manifest.json.p7s", "image.roothash.p7s"];

@@ -1,15 +1,11 @@
 //! Who signs, and with what: encrypted keys, other programs, two steps; and that no secret gets out.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{CHECK, Dir, PASSPHRASE, ROOT, Run, SIGNED_BUILD};
+use crate::common::{self, CHECK, Dir, PASSPHRASE, ROOT, Run, SIGNED_BUILD};
 use verity_testdata::{oracle, pattern};
 
 const CERTIFICATE: &str = "--certificate rsa2048.cert --output sig";

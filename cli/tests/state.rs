@@ -1,12 +1,8 @@
 //! `check --state`: no way back to an older image. And `check --ca`, `lint-signature`.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::process::Command;
 
-use common::{CHECK, Dir, SIGNED_BUILD, assert_no_leftovers};
+use crate::common::{CHECK, Dir, SIGNED_BUILD, assert_no_leftovers};
 use verity_testdata::pattern;
 
 /// A signed set of the image `name` in this version, in place of the one before.

@@ -1,12 +1,8 @@
 //! Partitions as systemd finds them: ours and those of `systemd-repart`, over the same data and by the same key.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs;
 
-use common::{CHECK, Dir, SIGNED_BUILD};
+use crate::common::{self, CHECK, Dir, SIGNED_BUILD};
 use serde_json::Value;
 use verity_testdata::{oracle, pattern};
 

@@ -1,8 +1,6 @@
 //! `verity table`: the lines that activate an image.
 
-mod common;
-
-use common::{Dir, SIGNED_BUILD, root_hash, wrong};
+use crate::common::{Dir, SIGNED_BUILD, root_hash, wrong};
 
 const DEVICES: &str = "--data-dev /dev/vda1 --hash-dev /dev/vda2";
 

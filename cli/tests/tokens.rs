@@ -1,12 +1,7 @@
 //! Keys on tokens, by PKCS#11: SoftHSM stands for the hardware.
 
-#![cfg(feature = "pkcs11")]
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
-use common::token::{PIN, Token};
-use common::{CHECK, Dir, ROOT, Run};
+use crate::common::token::{PIN, Token};
+use crate::common::{self, CHECK, Dir, ROOT, Run};
 use verity_testdata::{oracle, pattern};
 
 const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];

@@ -1,10 +1,8 @@
 //! `verity verify`: what is accepted, what is refused, and what each verdict says about the geometry.
 
-mod common;
-
 use std::fs;
 
-use common::{Dir, UUID, wrong};
+use crate::common::{self, Dir, UUID, wrong};
 use verity_testdata::files;
 use verity_testdata::reference::{self, Scheme};
 

@@ -1,7 +1,5 @@
 //! The `verity` binary under test, run as a user runs it: words in, exit code and text out.
 
-#![allow(dead_code, reason = "each test program uses its part")]
-
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;

@@ -1,9 +1,7 @@
 //! Runs the real binary in a directory of its own.
 
-#![allow(dead_code, reason = "every test file compiles this module and uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
 pub(crate) mod layout;
+#[cfg(feature = "pkcs11")]
 pub(crate) mod token;
 
 use std::ffi::OsStr;

@@ -1,7 +1,5 @@
 //! A set of files as `verity build` makes it, and the command lines that make and check it.
 
-#![allow(dead_code, reason = "each test program uses its part")]
-
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

@@ -2,9 +2,9 @@
 
 use verity_testdata::der::{Node, tlv};
 
-use crate::keys::Keys;
-use crate::lint::Variant;
-use crate::mutation::OIDS;
+use super::keys::Keys;
+use super::lint::Variant;
+use super::mutation::OIDS;
 
 /// Where things are in a `SignedData`, and in a `SignerInfo`.
 const VERSION: usize = 0;

@@ -4,9 +4,9 @@ use verity::{Algorithm, BlockRef, Params, Salt};
 use verity_testdata::kernel::{E2BIG, EINVAL, ENOENT, Expectation};
 use verity_testdata::pattern::Prng;
 
-use crate::image::{Image, Shape, invert};
-use crate::intact;
-use crate::trial::Trial;
+use super::image::{Image, Shape, invert};
+use super::intact;
+use super::trial::Trial;
 
 /// That many trials of each kind of corruption, and the ones that are there once.
 pub(crate) fn trials(count: usize, prng: &mut Prng) -> Vec<Trial> {

@@ -4,9 +4,9 @@ use verity::{Algorithm, BlockSize, HashType, Params, Salt};
 use verity_testdata::kernel::Expectation;
 use verity_testdata::pattern::Prng;
 
+use super::image::{Image, Shape};
+use super::trial::Trial;
 use crate::common::layout::Layout;
-use crate::image::{Image, Shape};
-use crate::trial::Trial;
 
 const DATA_BLOCK_SIZES: [u32; 6] = [512, 512, 1024, 2048, 4096, 4096];
 const HASH_BLOCK_SIZES: [u32; 7] = [512, 1024, 2048, 4096, 4096, 8192, 65536];

@@ -4,8 +4,8 @@ use verity_sign::Certificate;
 use verity_sign::lint::EnrolledCertificate;
 use verity_testdata::{files, oracle};
 
+use super::signed::KNOWN;
 use crate::common::{Dir, Run};
-use crate::signed::KNOWN;
 
 /// Names, what `openssl genpkey` makes, and options for the certificate. All are put into `db`; the kernel does not load
 /// all of them.

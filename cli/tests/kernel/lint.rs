@@ -11,11 +11,11 @@ use verity_testdata::kernel::{
 };
 use verity_testdata::pattern::Prng;
 
-use crate::image::{Image, Shape};
-use crate::keys::Keys;
-use crate::log::{self, Log};
-use crate::trial::Trial;
-use crate::{by_hand, made, messages, mutation};
+use super::image::{Image, Shape};
+use super::keys::Keys;
+use super::log::{self, Log};
+use super::trial::Trial;
+use super::{by_hand, made, messages, mutation};
 
 const DESCRIPTION: &str = "verity:variant";
 /// The command is asked for one in so many.

@@ -3,9 +3,9 @@
 use verity_testdata::der::Node;
 use verity_testdata::pattern::Prng;
 
-use crate::keys::{Keys, certificate_file};
-use crate::lint::Variant;
-use crate::signed::KNOWN;
+use super::keys::{Keys, certificate_file};
+use super::lint::Variant;
+use super::signed::KNOWN;
 
 /// What openssl is told, beside key and certificate.
 const OPTIONS: [&str; 8] = [

@@ -3,9 +3,9 @@
 
 use verity_testdata::der::{Node, tlv};
 
-use crate::by_hand::{CERTIFICATES, Message, SIGNED_ATTRIBUTES};
-use crate::keys::Keys;
-use crate::lint::Variant;
+use super::by_hand::{CERTIFICATES, Message, SIGNED_ATTRIBUTES};
+use super::keys::Keys;
+use super::lint::Variant;
 
 const AUTHORITY_KEY: [u8; 3] = [0x55, 0x1d, 0x23];
 const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];

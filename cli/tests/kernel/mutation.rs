@@ -3,8 +3,8 @@
 use verity_testdata::der::Node;
 use verity_testdata::pattern::Prng;
 
-use crate::keys::Keys;
-use crate::lint::Variant;
+use super::keys::Keys;
+use super::lint::Variant;
 use Mutation::*;
 
 /// What is done to a signature.

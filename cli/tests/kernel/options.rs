@@ -5,8 +5,8 @@ use verity::{BlockRef, BlockSize, Params};
 use verity_testdata::kernel::{Case, Expectation};
 use verity_testdata::pattern::Prng;
 
-use crate::image::{Image, Shape, invert};
-use crate::trial::Trial;
+use super::image::{Image, Shape, invert};
+use super::trial::Trial;
 
 const SIZE: u32 = 1024;
 const BLOCKS: u64 = 200;

@@ -11,9 +11,9 @@ use verity_testdata::kernel::Expectation;
 use verity_testdata::oracle::VeritySetup;
 use verity_testdata::pattern::Prng;
 
+use super::image::{Image, Shape};
+use super::trial::Trial;
 use crate::common::layout::Layout;
-use crate::image::{Image, Shape};
-use crate::trial::Trial;
 use Damage::*;
 
 /// Every number of roots is there. What takes the kernel long is not there for each of them.

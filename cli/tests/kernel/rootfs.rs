@@ -11,10 +11,10 @@ use verity::{BlockRef, Params, Salt};
 use verity_testdata::kernel::{Case, Kernel, Key, KeyState, Node, Owner, Tree, Verdict};
 use verity_testdata::{files, image};
 
+use super::image::{Image, Shape, invert};
+use super::keys::certificate;
+use super::unpacked;
 use crate::common::Dir;
-use crate::image::{Image, Shape, invert};
-use crate::keys::certificate;
-use crate::unpacked;
 
 const BLOCK: usize = 4096;
 const DESCRIPTION: &str = "verity:rootfs";
@@ -50,7 +50,7 @@ struct Trial {
 fn the_kernel_mounts_root_filesystems() {
     let Some(kernel) = Kernel::find() else { return };
     let Some(mut trials) = trials() else { return };
-    if let Some(part) = crate::wanted() {
+    if let Some(part) = super::wanted() {
         trials.retain(|trial| trial.case.name.contains(&part));
     }
     if trials.is_empty() {

@@ -7,10 +7,10 @@ use verity_testdata::kernel::{
 };
 use verity_testdata::pattern::Prng;
 
+use super::image::{Image, Shape, invert};
+use super::log::Log;
+use super::trial::Trial;
 use crate::common::Dir;
-use crate::image::{Image, Shape, invert};
-use crate::log::Log;
-use crate::trial::Trial;
 
 /// The test keys whose certificates are enrolled, and the digests that they sign. `other` is not enrolled.
 pub(crate) const KNOWN: [(&str, &[&str]); 5] = [

@@ -6,8 +6,8 @@ use std::fmt;
 use verity::Algorithm;
 use verity_testdata::kernel::{Case, ENOENT, Expectation, Judgement, Kernel, Verdict};
 
-use crate::image::Image;
-use crate::log::Log;
+use super::image::Image;
+use super::log::Log;
 
 /// A case, its classes, and what it should come to where the kernel has the hash algorithm.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use serde_json::json;
 use verity_testdata::files;
 use verity_testdata::oracle;
 
+use super::image::{FEC, Image, overwrite};
 use crate::common::{Dir, Run, assert_no_leftovers};
-use crate::image::{FEC, Image, overwrite};
 
 const INPUTS: [&str; 3] = ["data", "hash", "fec"];
 

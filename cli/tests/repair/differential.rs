@@ -10,7 +10,7 @@ use verity_testdata::oracle::{self, Header, VeritySetup};
 use verity_testdata::pattern::Prng;
 use verity_testdata::{cases, files};
 
-use crate::case::Case;
+use crate::fec::case::Case;
 
 #[test]
 fn f08_what_is_called_whole_is_what_it_was() {

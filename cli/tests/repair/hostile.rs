@@ -2,7 +2,7 @@
 
 use verity_testdata::oracle::VeritySetup;
 
-use crate::image::Image;
+use super::image::Image;
 
 /// The parity of two roots over covered blocks of 4096 bytes.
 fn parity(covered: &[u8]) -> Vec<u8> {

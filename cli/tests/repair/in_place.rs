@@ -6,8 +6,8 @@ use serde_json::json;
 use verity_testdata::loop_device::LoopDevice;
 use verity_testdata::oracle;
 
+use super::image::{FEC, Image, overwrite};
 use crate::common::{Dir, Run};
-use crate::image::{FEC, Image, overwrite};
 
 const IN_PLACE: &str = "repair --in-place --threads 1";
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::image::overwrite;
 use crate::common::Dir;
-use crate::image::overwrite;
 
 const BUILD: &str =
     "build image.raw --key rsa2048.key --certificate rsa2048.cert --seed test --fec-roots 4";

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use verity_testdata::nbd::Client;
 
-use crate::image::Image;
+use super::image::Image;
 
 fn damaged() -> Image {
     let image = Image::new();

@@ -5,8 +5,8 @@ use std::thread;
 
 use verity_testdata::nbd::{self, Piece};
 
+use super::server::Server;
 use crate::common::Dir;
-use crate::server::Server;
 
 const EIO: u32 = 5;
 

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 
 use verity_testdata::nbd;
 
+use super::server::Server;
 use crate::common::Dir;
-use crate::server::Server;
 
 fn started(dir: &Dir) -> Server {
     let root = dir.format("");

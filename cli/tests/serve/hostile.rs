@@ -5,8 +5,8 @@ use std::os::unix::net::UnixStream;
 
 use verity_testdata::nbd::{self, Client};
 
+use super::server::{LONG, Server};
 use crate::common::Dir;
-use crate::server::{LONG, Server};
 
 fn server(dir: &Dir, options: &str) -> Server {
     let root = dir.format("");

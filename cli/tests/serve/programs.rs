@@ -6,8 +6,8 @@ use std::process::Command;
 
 use verity_testdata::{image, oracle};
 
+use super::server::Server;
 use crate::common::{Dir, same_file};
-use crate::server::Server;
 
 /// Runs a program that must succeed, in the directory; none where it is missing.
 fn program(dir: &Dir, name: &str, arguments: &[&str]) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use super::server::Server;
 use crate::common::Dir;
-use crate::server::Server;
 
 #[test]
 fn c16_only_its_owner_may_connect_unless_told_otherwise() {

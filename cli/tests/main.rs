@@ -1,0 +1,36 @@
+//! The command under test, run as a user runs it. One program, so that it is built and linked once:
+//! what is tested runs in processes of its own anyway.
+
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+mod build;
+mod cli;
+mod command;
+mod common;
+mod crash;
+mod differential;
+mod dump;
+mod fec;
+mod format;
+#[cfg(feature = "http")]
+mod http;
+mod images;
+mod interruption;
+mod kernel;
+mod known_answers;
+mod overlap;
+mod plan;
+mod read;
+mod readme;
+mod repair;
+mod secrets;
+mod serve;
+mod sign;
+mod signatures;
+mod signing;
+mod state;
+mod systemd;
+mod table;
+#[cfg(feature = "pkcs11")]
+mod tokens;
+mod verify;
