@@ -1,15 +1,11 @@
 //! Trust in authorities: chains by openssl, good ones and every kind of bad one. The P group's rows
 //! on chains.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::common::{OpenSsl, TEXT, changed, decode, root_hash};
 use cms::cert::CertificateChoices;
 use cms::signed_data::CertificateSet;
-use common::{OpenSsl, TEXT, changed, decode, root_hash};
 use der::Decode;
 use verity_sign::{
     Authorities, Certificate, Class, Error, Image, Manifest, PrivateKey, Signatory,

@@ -1,13 +1,9 @@
 //! Chains of certificates that no authority would make. The P group's rows on chains, beside those
 //! that openssl makes (`authority.rs`).
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-#[path = "common/issue.rs"]
 mod issue;
 
-use common::{changed, changed_signer, decode, root_hash};
+use crate::common::{self, changed, changed_signer, decode, root_hash};
 use issue::{
     AUTHORITY_KEY_IDENTIFIER, BASIC_CONSTRAINTS, Draft, EXTENDED_KEY_USAGE, KEY_USAGE,
     NAME_CONSTRAINTS, SUBJECT_ALTERNATIVE_NAME, SUBJECT_KEY_IDENTIFIER, embedding, parsed, signed,

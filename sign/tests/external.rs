@@ -1,14 +1,10 @@
 //! Another program as the signer: openssl as one that works, and programs that do not.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{NAMES, OpenSsl, certificate, key, path, root_hash};
+use crate::common::{NAMES, OpenSsl, certificate, key, path, root_hash};
 use verity_sign::{
     Class, Error, ExternalSigner, ExternalSignerError, PublicKey, Signatory, SignatureBuilder,
     SignatureDigest, Signer, SignerError, SigningError, ToBeSigned, verify_root_hash,

@@ -1,12 +1,8 @@
 //! Keys and certificates: every encoding that is accepted, and what is refused. The K group.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs;
 
-use common::{NAMES, OpenSsl, certificate, certificate_file, der_of, key, key_file, path};
+use crate::common::{NAMES, OpenSsl, certificate, certificate_file, der_of, key, key_file, path};
 use verity_sign::{
     Certificate, CertificateError, Class, Error, InputError, KeyError, KeyType, PrivateKey,
     Signatory, SignatureBuilder, Signer, verify_detached,

@@ -1,18 +1,14 @@
 //! The lint against what a real kernel did (Linux 6.12): each row is a signature that was put
 //! before it, and its answer. openssl makes the messages that this crate does not make.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use cms::signed_data::SignerInfos;
-use common::{
-    NAMES, OpenSsl, TEXT, certificate, certificate_file, changed, der_of, embedding, good,
+use crate::common::{
+    self, NAMES, OpenSsl, TEXT, certificate, certificate_file, changed, der_of, embedding, good,
     key_file, path, root_hash,
 };
+use cms::signed_data::SignerInfos;
 use num_bigint::BigUint;
 use proptest::prelude::*;
 use verity_sign::SignatureBuilder;

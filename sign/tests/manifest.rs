@@ -1,11 +1,7 @@
 //! The manifest: its one form, what contradicts itself, and that nothing counts before the
 //! signature was checked. The P group's manifest rows.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
-use common::{NAMES, OpenSsl, certificate, path, signatory};
+use crate::common::{NAMES, OpenSsl, certificate, path, signatory};
 use proptest::prelude::*;
 use verity::{Algorithm, BlockSize, FecArea, HashArea, HashType, Origin, Params, RootHash, Salt};
 use verity_sign::{

@@ -1,11 +1,9 @@
 //! openssl as the second opinion, in both directions. P34 as far as openssl goes: every test here.
 //! What a real kernel says is in `cli/tests/kernel`.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
-use common::{NAMES, OpenSsl, TEXT, certificate, key, path, root_hash, signatory, signatory_with};
+use crate::common::{
+    self, NAMES, OpenSsl, TEXT, certificate, key, path, root_hash, signatory, signatory_with,
+};
 use verity_sign::lint::{Accepted, EnrolledCertificate, Lint, Status};
 use verity_sign::{
     Authorities, Certificate, CertificateError, Error, Signatory, SignatureBuilder,

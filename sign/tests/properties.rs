@@ -1,14 +1,12 @@
 //! Every single-bit flip, every truncation, and noise: nothing but the signature itself verifies,
 //! and nothing panics.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
 use std::path::Path;
 use std::sync::LazyLock;
 
-use common::{NAMES, TEXT, certificate, embedding_signatory, root_hash, signatory_with};
+use crate::common::{
+    self, NAMES, TEXT, certificate, embedding_signatory, root_hash, signatory_with,
+};
 use proptest::prelude::*;
 use verity_sign::{
     Certificate, Class, Manifest, PrivateKey, SignatureBuilder, verify_detached, verify_root_hash,

@@ -1,17 +1,13 @@
 //! Hostile signatures, made without openssl. Names are those of the attack catalogue's P group.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
+use crate::common::{
+    NAMES, TEXT, assert_refused, certificate, changed, changed_signer, decode, embedding, good,
+    key, refused, root_hash, signatory, signatory_with, signer_of,
+};
 use cms::cert::CertificateChoices;
 use cms::content_info::CmsVersion;
 use cms::revocation::RevocationInfoChoices;
 use cms::signed_data::{CertificateSet, SignerIdentifier, SignerInfo, SignerInfos};
-use common::{
-    NAMES, TEXT, assert_refused, certificate, changed, changed_signer, decode, embedding, good,
-    key, refused, root_hash, signatory, signatory_with, signer_of,
-};
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5911, rfc5912};
 use der::asn1::{Null, OctetString, SetOfVec};

@@ -1,10 +1,6 @@
 //! systemd's signature partition: what is written is read, and nothing else is.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
-use common::{NAMES, certificate, embedding_signatory, root_hash};
+use crate::common::{self, NAMES, certificate, embedding_signatory, root_hash};
 use verity::RootHash;
 use verity_sign::{
     AcceptedImages, Class, Error, MAX_SIGNATURE_PARTITION_BYTES, SignaturePartition,

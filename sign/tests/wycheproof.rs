@@ -2,12 +2,8 @@
 //!
 //! P18: RSA PKCS#1 v1.5. P19: ECDSA. What the vectors call acceptable is refused.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
-mod common;
-
+use crate::common::{self, changed, der_of, signatory};
 use cms::signed_data::{SignerInfo, SignerInfos};
-use common::{changed, der_of, signatory};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912;
 use der::asn1::{Null, OctetString, SetOfVec};

@@ -1,8 +1,6 @@
 //! Certificates that say whatever a test wants, made without openssl. Only their signature is
 //! always right.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use cms::cert::CertificateChoices;
 use cms::signed_data::CertificateSet;
 use der::Decode;

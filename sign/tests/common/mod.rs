@@ -1,6 +1,6 @@
 //! Keys, messages and openssl for the tests of this crate.
 
-#![allow(dead_code, unused_imports, unused_macros, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test program uses its part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

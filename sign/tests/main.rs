@@ -1,0 +1,18 @@
+//! Signatures, keys and manifests through the public interface. One program, so that it is built and linked
+//! once; what needs a process of its own is a program of its own beside it (`Cargo.toml`).
+
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+mod authority;
+mod chains;
+mod common;
+mod encoding;
+mod external;
+mod keys;
+mod lint;
+mod manifest;
+mod openssl;
+mod properties;
+mod signature;
+mod signature_partition;
+mod wycheproof;
