@@ -1,12 +1,6 @@
 //! Known answers: trees, hash files and root hashes that veritysetup made, and those it publishes.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "tests run on 64-bit hosts, and a panic is their report"
-)]
-
-mod common;
+#![expect(clippy::cast_possible_truncation, reason = "tests run on 64-bit hosts")]
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
@@ -20,7 +14,7 @@ use verity::{
 use verity_testdata::reference::digest;
 use verity_testdata::vectors;
 
-use self::common::params;
+use crate::common::params;
 
 /// A hash file in memory: superblock or not, and the tree. Every platform makes the same.
 fn format(params: &Params, data: &[u8], superblock: Option<Uuid>) -> (RootHash, Vec<u8>, HashArea) {

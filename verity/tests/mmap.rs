@@ -1,7 +1,5 @@
 //! Feature `mmap`: a mapped file is a source of the builder, and of nothing else.
 
-#![cfg(feature = "mmap")]
-
 use std::fs::File;
 use std::marker::PhantomData;
 use std::sync::Mutex;

@@ -1,7 +1,6 @@
 //! Feature `mmap`: blocks that end where memory ends. A kernel that reads a byte behind them, or a line ahead,
-//! dies of it.
+//! dies of it, and this program with it.
 
-#![cfg(feature = "mmap")]
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod common;

@@ -1,13 +1,6 @@
 //! Parity beside what veritysetup wrote, and beside the definition of the code.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "tests run on 64-bit hosts, and a panic is their report"
-)]
-
-#[path = "common/parity.rs"]
-mod definition;
+#![expect(clippy::cast_possible_truncation, reason = "tests run on 64-bit hosts")]
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
@@ -20,7 +13,7 @@ use verity_testdata::pattern::sha256_stream;
 use verity_testdata::reference::digest;
 use verity_testdata::vectors;
 
-use definition::slow_parity;
+use crate::definition::slow_parity;
 
 struct Made {
     root_hash: RootHash,

@@ -1,7 +1,5 @@
 //! Device-mapper tables: known lines of other projects, what is refused, and random round trips.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the report of a test, also in its helpers")]
-
 use proptest::prelude::*;
 use verity::table::{
     DeviceName, DmModCreate, FecOptions, KeyDescription, OnCorruption, OnError, Table, TableError,

@@ -1,12 +1,6 @@
 //! Property tests against the slow twin: geometry for any size, trees for any shape.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "tests run on 64-bit hosts, and a panic is their report"
-)]
-
-mod common;
+#![expect(clippy::cast_possible_truncation, reason = "tests run on 64-bit hosts")]
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
@@ -20,7 +14,7 @@ use verity::{
 };
 use verity_testdata::reference::{self, BadBlock, Scheme};
 
-use self::common::params;
+use crate::common::params;
 
 /// Failures become named tests, not files.
 fn config(cases: u32) -> ProptestConfig {

@@ -7,8 +7,8 @@ use verity::io::WriteAt;
 use verity::{BlockRef, Builder, Error, HashArea, HashAreaError};
 use verity_testdata::reference::Scheme;
 
-use crate::storage::{BadSector, BadTarget, Counting, Fault, Faulty, FaultyTarget};
-use crate::support::{Image, params, small, threads, usize_of};
+use super::storage::{BadSector, BadTarget, Counting, Fault, Faulty, FaultyTarget};
+use super::support::{Image, params, small, threads, usize_of};
 
 /// Some 340 KiB of data in many reads and writes.
 fn image() -> Image {

@@ -11,8 +11,8 @@ use verity::{BlockRef, Builder, Error, Verifier};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
 
-use crate::storage::Meter;
-use crate::support::{Image, report, small, threads};
+use super::storage::Meter;
+use super::support::{Image, report, small, threads};
 
 #[test]
 fn x02_any_number_of_threads_makes_the_same_bytes_and_the_same_report() {

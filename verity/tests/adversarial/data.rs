@@ -7,8 +7,8 @@ use verity::{BlockRef, Corruption, Error, Verifier};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
 
-use crate::storage::{BadSector, Counting, TwoFaced};
-use crate::support::{Image, listed, only, report, small, threads, usize_of};
+use super::storage::{BadSector, Counting, TwoFaced};
+use super::support::{Image, listed, only, report, small, threads, usize_of};
 
 #[test]
 fn d01_every_flipped_bit_of_small_images_names_its_block() {

@@ -3,8 +3,8 @@
 use verity::{BlockRef, Error, Verifier};
 use verity_testdata::reference::Scheme;
 
-use crate::storage::{Fault, Faulty};
-use crate::support::{Image, small, threads};
+use super::storage::{Fault, Faulty};
+use super::support::{Image, small, threads};
 
 const ALL: [Fault; 8] = [
     Fault::Error,

@@ -12,8 +12,8 @@ use verity_testdata::files;
 use verity_testdata::pattern::sha256_stream;
 use verity_testdata::reference::{self, Scheme};
 
-use crate::storage::Synthetic;
-use crate::support::{Image, only, params, report, root, small, threads, usize_of};
+use super::storage::Synthetic;
+use super::support::{Image, only, params, report, root, small, threads, usize_of};
 
 #[test]
 fn g01_data_beyond_64_bits_is_refused() {

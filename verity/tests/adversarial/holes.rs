@@ -14,8 +14,8 @@ use verity::{BlockRef, Builder, Error, Verified, Verifier};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
 
-use crate::storage::Sparse;
-use crate::support::{Image, listed, report, small, threads, usize_of};
+use super::storage::Sparse;
+use super::support::{Image, listed, report, small, threads, usize_of};
 
 /// Data with zeros at those places, and its tree.
 fn image(scheme: &Scheme, len: u64, holes: &[Range<u64>]) -> Image {

@@ -5,8 +5,6 @@
 //! of the verifier. `support` makes them; `storage` is what misbehaves under them.
 
 mod build;
-#[path = "../common/mod.rs"]
-mod common;
 mod concurrency;
 mod data;
 mod faults;
@@ -19,5 +17,3 @@ mod superblock;
 mod support;
 mod tree;
 mod trust;
-#[path = "../common/zeros.rs"]
-mod zeros;

@@ -6,7 +6,7 @@ use verity::{BlockRef, Verifier};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
 
-use crate::support::{Image, listed, report, small, threads};
+use super::support::{Image, listed, report, small, threads};
 
 /// Damages random blocks of random levels and returns them.
 fn plant(image: &mut Image, prng: &mut Prng) -> BTreeSet<BlockRef> {

@@ -7,7 +7,7 @@ use verity::{
 use verity_testdata::pattern::painted;
 use verity_testdata::reference::{self, Scheme, digest};
 
-use crate::support::{Image, UUID, all_pins, small};
+use super::support::{Image, UUID, all_pins, small};
 
 /// A superblock that is right.
 fn good() -> [u8; 512] {

@@ -4,7 +4,7 @@ use verity::{Algorithm, BlockRef, Corruption, Error, HashType, Params, TrustedPa
 use verity_testdata::pattern::painted;
 use verity_testdata::reference::Scheme;
 
-use crate::support::{Image, listed, only, report, root, small, usize_of};
+use super::support::{Image, listed, only, report, root, small, usize_of};
 
 #[test]
 fn t04_spare_bytes_must_be_zero_although_every_digest_above_is_right() {

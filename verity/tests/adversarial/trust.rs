@@ -8,7 +8,7 @@ use verity::{
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
 
-use crate::support::{Image, UUID, all_pins, params, small, usize_of};
+use super::support::{Image, UUID, all_pins, params, small, usize_of};
 
 /// The attack: the hash blocks of `level` become the data, the tree above stays, and the superblock says so.
 pub(crate) fn confused(image: &Image, level: u8) -> Image {

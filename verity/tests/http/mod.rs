@@ -1,7 +1,5 @@
 //! A file on an HTTP server as a source: real servers, broken ones and hostile ones.
 
-#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
-
 mod hostile;
 mod nginx;
 mod server;

@@ -3,7 +3,7 @@
 use verity::nbd::{Export, ExportError};
 use verity_testdata::nbd::{self, ACK, OptionReply, REPLY_ERROR, USUAL_FLAGS};
 
-use crate::support::{Image, export, serve_bytes};
+use super::support::{Image, export, serve_bytes};
 
 const READ_ONLY: u16 = 0b1_0000_0011;
 const READ_ONLY_STRUCTURED: u16 = READ_ONLY | 1 << 7;

@@ -7,7 +7,7 @@ use verity::nbd::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST, SessionError, nego
 use verity_testdata::nbd::{self, USUAL_FLAGS};
 use verity_testdata::pattern::Prng;
 
-use crate::support::{Image, export, serve_bytes};
+use super::support::{Image, export, serve_bytes};
 
 fn result(input: &[u8]) -> Result<(), SessionError> {
     serve_bytes(&export(Image::new(4)), input).result

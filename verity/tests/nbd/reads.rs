@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use verity::nbd::{BUFFER_SIZE, SessionError};
 use verity_testdata::nbd::{self, DF, Piece};
 
-use crate::support::{BLOCK, EINVAL, EIO, Image, export, serve_bytes, with_client};
+use super::support::{BLOCK, EINVAL, EIO, Image, export, serve_bytes, with_client};
 
 const EPERM: u32 = 1;
 const EOVERFLOW: u32 = 75;

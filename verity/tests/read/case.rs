@@ -12,8 +12,8 @@ use verity_testdata::pattern::Prng;
 use verity_testdata::reading::{self, Readable};
 use verity_testdata::reference::{self, ALGORITHMS, BadBlock, Geometry, Scheme};
 
+use super::disk::{Disk, Flaky};
 use crate::common::params;
-use crate::disk::{Disk, Flaky};
 
 /// The most bytes of data; hashing them is what takes the time.
 const MOST_DATA: u64 = 512 * 1024;

@@ -13,8 +13,8 @@ use verity_testdata::pattern::Prng;
 use verity_testdata::reading::{Finding, Readable};
 use verity_testdata::reference::BadBlock;
 
-use crate::case::{Case, Kind, named, size};
-use crate::disk::Disk;
+use super::case::{Case, Kind, named, size};
+use super::disk::Disk;
 
 const READS: u64 = 1_000_000;
 

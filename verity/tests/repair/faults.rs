@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use verity::{BlockRef, Corruption, Error, Progress, RepairSink};
 use verity_testdata::pattern::Prng;
 
-use crate::case::{Checked, Damage, Damages, Image, Shape};
+use super::case::{Checked, Damage, Damages, Image, Shape};
 
 fn image(seed: u64) -> (Prng, Image) {
     let mut prng = Prng::new(seed);

@@ -10,7 +10,7 @@ use verity::{
 };
 use verity_testdata::pattern::Prng;
 
-use crate::case::{Checked, Damage, Damages, Disks, Image, Shape, size, some_of};
+use super::case::{Checked, Damage, Damages, Disks, Image, Shape, size, some_of};
 use crate::definition::slow_parity;
 
 fn image(seed: u64, data_blocks: u64, roots: u32) -> (Prng, Image) {
@@ -216,7 +216,7 @@ fn f07_damaged_hash_blocks_and_data_of_their_rounds_cost_a_bounded_number_of_rea
         let sink = Checked::new(&image);
         let repaired = disks.repair(&image.repairer(), &sink).unwrap();
         assert_eq!(repaired.beyond.is_none(), !everything);
-        let blocks = |disk: &crate::case::Disk| disk.read.load(read) / 512;
+        let blocks = |disk: &super::case::Disk| disk.read.load(read) / 512;
         // One search, and for each pass, of which a level can make one more needed, two looks at each round.
         let passes = levels + 2;
         let data = blocks(&disks.data);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use verity::BlockRef;
 
-use crate::case::{Damage, Damages, Image, size};
+use super::case::{Damage, Damages, Image, size};
 
 /// How a repair must end.
 #[derive(Debug, Default, PartialEq, Eq)]

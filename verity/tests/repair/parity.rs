@@ -6,7 +6,7 @@ use verity::internals::FecPlatform;
 use verity::{BlockRef, Error};
 use verity_testdata::pattern::Prng;
 
-use crate::case::{Damage, Damages, Image, Shape};
+use super::case::{Damage, Damages, Image, Shape};
 
 #[test]
 fn rounds_whose_parity_differs_are_listed() {
@@ -20,7 +20,7 @@ fn rounds_whose_parity_differs_are_listed() {
                 let mut disks = image.disks();
                 let repairer = image.repairer().fec_platform(platform);
                 let repairer = repairer.threads(NonZeroUsize::new(threads).unwrap());
-                let verify = |disks: &crate::case::Disks| {
+                let verify = |disks: &super::case::Disks| {
                     repairer.verify_parity(&disks.data, &disks.hash, &disks.fec).unwrap()
                 };
                 assert!(verify(&disks).is_intact());

@@ -8,8 +8,8 @@ use verity::{Algorithm, HashType, Repaired};
 use verity_testdata::cases::{cases, seed};
 use verity_testdata::pattern::Prng;
 
-use crate::case::{Checked, Damage, Damages, Image, Shape, some_of};
-use crate::model::{Outcome, outcome};
+use super::case::{Checked, Damage, Damages, Image, Shape, some_of};
+use super::model::{Outcome, outcome};
 
 /// How a case is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

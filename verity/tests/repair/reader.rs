@@ -7,7 +7,7 @@ use verity::internals::FecPlatform;
 use verity::{BlockRef, FecRepair, Repair, VerifiedReader};
 use verity_testdata::pattern::Prng;
 
-use crate::case::{Damage, Damages, Disk, Disks, Image, Shape, size, some_of};
+use super::case::{Damage, Damages, Disk, Disks, Image, Shape, size, some_of};
 
 type Shared = (Arc<Disk>, Arc<Disk>, Arc<Disk>);
 

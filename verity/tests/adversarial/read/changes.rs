@@ -8,8 +8,8 @@ use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
 
 use super::{UNTOUCHED, assert_right, corrupt, over, read_block, unreadable};
-use crate::storage::TwoFaced;
-use crate::support::{Image, small, usize_of};
+use crate::adversarial::storage::TwoFaced;
+use crate::adversarial::support::{Image, small, usize_of};
 
 fn shared(bytes: &[u8]) -> Mutex<Vec<u8>> {
     Mutex::new(bytes.to_vec())

@@ -7,8 +7,8 @@ use verity::{BlockRef, Error, ReadError, VerifiedReader};
 use verity_testdata::reference::Scheme;
 
 use super::{UNTOUCHED, assert_right, corrupt, over, read_block, unreadable};
-use crate::storage::{Fault, Faulty};
-use crate::support::{Image, small, usize_of};
+use crate::adversarial::storage::{Fault, Faulty};
+use crate::adversarial::support::{Image, small, usize_of};
 
 const ALL: [Fault; 8] = [
     Fault::Error,

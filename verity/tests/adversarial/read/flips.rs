@@ -4,7 +4,7 @@ use verity::{BlockRef, Salt, TrustedParams, VerifiedReader};
 use verity_testdata::reference::Scheme;
 
 use super::{assert_right, corrupt, read_block, reader};
-use crate::support::{Image, small, usize_of};
+use crate::adversarial::support::{Image, small, usize_of};
 
 /// Both types, digests that fill their slots and that do not, with salt and without.
 fn schemes() -> Vec<Scheme> {
@@ -86,20 +86,20 @@ fn t14_every_flipped_bit_of_salt_and_root_hash() {
             let mut salt = scheme.salt.clone();
             salt[bit / 8] ^= 1 << (bit % 8);
             let scheme = Scheme { salt, ..scheme.clone() };
-            let params = crate::support::params(&scheme, data_blocks);
+            let params = crate::adversarial::support::params(&scheme, data_blocks);
             check(TrustedParams::pinned(params, image.root_hash, image.area).unwrap());
         }
         for bit in 0..256 {
             let mut root_hash = image.root_hash.digest().as_bytes().to_vec();
             root_hash[bit / 8] ^= 1 << (bit % 8);
-            let root_hash = crate::support::root(&root_hash);
+            let root_hash = crate::adversarial::support::root(&root_hash);
             check(TrustedParams::pinned(image.params.clone(), root_hash, image.area).unwrap());
         }
         // A salt that is longer or shorter is another one too.
         for salt in [&scheme.salt[..255], &[][..]] {
             assert!(Salt::new(salt).is_ok());
             let scheme = Scheme { salt: salt.to_vec(), ..scheme.clone() };
-            let params = crate::support::params(&scheme, data_blocks);
+            let params = crate::adversarial::support::params(&scheme, data_blocks);
             check(TrustedParams::pinned(params, image.root_hash, image.area).unwrap());
         }
     }

@@ -11,7 +11,7 @@ mod trust;
 use verity::io::ReadAt;
 use verity::{BlockRef, Error, ReadError, VerifiedReader};
 
-use crate::support::{Image, usize_of};
+use crate::adversarial::support::{Image, usize_of};
 
 /// What is in a buffer before a read.
 const UNTOUCHED: u8 = 0xaa;

@@ -9,7 +9,7 @@ use verity::{BlockRef, Error, HashArea, ReadError, TrustedParams, VerifiedReader
 use verity_testdata::reference::{self, Scheme};
 
 use super::{UNTOUCHED, assert_right, corrupt, over, read_block, reader};
-use crate::support::{Image, params, root, small};
+use crate::adversarial::support::{Image, params, root, small};
 
 /// Remembers what was read.
 struct Recorded<'a, S>(&'a S, Mutex<Vec<(u64, usize)>>);

@@ -8,8 +8,8 @@ use verity::{BlockRef, Corruption, Error, Repair};
 use verity_testdata::reference::Scheme;
 
 use super::{assert_right, corrupt, over, read_block, reader};
-use crate::storage::{BadSector, Fault, Faulty};
-use crate::support::{Image, small};
+use crate::adversarial::storage::{BadSector, Fault, Faulty};
+use crate::adversarial::support::{Image, small};
 
 /// The blocks of another image; changed in one bit if it is told to lie.
 struct Mirror {

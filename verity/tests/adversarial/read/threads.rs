@@ -10,7 +10,7 @@ use verity::{BlockRef, Repair};
 use verity_testdata::pattern::Prng;
 
 use super::{assert_right, over, read_block, reader};
-use crate::support::{Image, small};
+use crate::adversarial::support::{Image, small};
 
 #[test]
 fn x03_sixteen_threads_find_the_same_right_and_wrong_blocks() {

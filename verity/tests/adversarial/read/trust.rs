@@ -4,8 +4,8 @@ use verity::{BlockRef, Error, Origin, Superblock, TrustedParams, Uuid, VerifiedR
 use verity_testdata::reference::Scheme;
 
 use super::{corrupt, read_block, reader};
-use crate::support::{Image, params, small};
-use crate::trust::confused;
+use crate::adversarial::support::{Image, params, small};
+use crate::adversarial::trust::confused;
 
 /// From the superblock the hash blocks are data, every byte proved; the origin says what that is worth.
 #[test]
