@@ -2,6 +2,7 @@
 # Runs every test of the workspace.
 #
 #   ./test.sh [--differential N]      N: random cases of each comparison with veritysetup
+#   ./test.sh --full                  what is random for hours, and fuzzing (testdata/long-runs.sh)
 #
 # As root on Debian it first installs the tools that results are compared with
 # (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh) and the
@@ -15,11 +16,21 @@ PATH=$PATH:/usr/sbin:/sbin
 umask 022
 
 readonly LIST=testdata/debian-packages.txt
+# What is run, a function.
+RUNS=every_test
 
 main() {
     read_options "$@"
     mkdir -p target
     rm -f target/judge.txt
+    prepare
+    local status=0
+    "$RUNS" || status=$?
+    exit "$status"
+}
+
+# Brings what results are compared with, or says what is missing.
+prepare() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         install_packages
     fi
@@ -34,14 +45,22 @@ main() {
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
         testdata/kernel/make.sh target/kernel || echo "test.sh: no kernel that judges images" >&2
     fi
+}
+
+every_test() {
     local status=0
-    # What ignores a signal since it was started (nohup) would go on to ignore it in what is tested.
-    env --default-signal cargo test --locked --workspace --features verity/mmap,verity/http --no-fail-fast | tee target/test.log ||
-        status=$?
+    cargo_test | tee target/test.log || status=$?
     testdata/arm/test.sh | tee -a target/test.log || status=$?
     judged
-    summary
-    exit "$status"
+    echo
+    counted target/test.log
+    return "$status"
+}
+
+cargo_test() {
+    # What ignores a signal since it was started (nohup) would go on to ignore it in what is tested.
+    env --default-signal \
+        cargo test --locked --workspace --features verity/mmap,verity/http --no-fail-fast
 }
 
 # What the kernel was asked: a test that passes prints nothing. The report's lines for each case stay in the file.
@@ -50,9 +69,9 @@ judged() {
 }
 
 # The results of all test programs in one line; the last program alone may have had nothing to do.
-summary() {
+counted() {
     awk '/^test result: / { passed += $4; failed += $6; ignored += $8 }
-         END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored }' target/test.log
+         END { printf "%d passed, %d failed, %d skipped\n", passed, failed, ignored }' "$1"
 }
 
 read_options() {
@@ -63,13 +82,18 @@ read_options() {
             export VERITY_DIFFERENTIAL_CASES=$2
             shift 2
             ;;
+        --full)
+            . testdata/long-runs.sh
+            RUNS=full_run
+            shift
+            ;;
         *) usage ;;
         esac
     done
 }
 
 usage() {
-    echo "usage: ./test.sh [--differential N]" >&2
+    echo "usage: ./test.sh [--differential N | --full]" >&2
     exit 2
 }
 

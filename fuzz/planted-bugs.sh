@@ -4,6 +4,7 @@
 # does not.
 #
 #   fuzz/planted-bugs.sh [SECONDS [TARGET]]      for each bug; 60 unless said
+#   fuzz/planted-bugs.sh 0                       only asks whether each bug can be planted
 #
 # Fails if a bug is not found, or can no longer be planted. Same needs as run.sh.
 set -euo pipefail
@@ -87,6 +88,7 @@ hunt() {
         miss "$target" "cannot be planted in $file" "$what"
         return 1
     fi
+    [ "$SECONDS_EACH" -gt 0 ] || return 0
     if ! build_targets "$COPY" "$target" >"$log" 2>&1; then
         cat "$log" >&2
         miss "$target" "does not build" "$what"

@@ -1,0 +1,130 @@
+# The long runs; for test.sh, which sources it.
+#
+# They take hours, so nobody waits for them before a change is merged. If all of them pass, they end with a
+# record in docs/FULL-RUN.md. VERITY_FULL_PERCENT=1 tries them with a hundredth of all counts and seconds:
+# that record stays in target/full.
+
+readonly PERCENT=${VERITY_FULL_PERCENT:-100} FULL=target/full
+
+# All of them, each with its name. New ones belong here.
+long_runs() {
+    local cases properties arm seeds seconds
+    cases=$(share 10000) properties=$(share 5000) arm=$(share 1000) seeds=$(share 10) seconds=$(share 300)
+    VERITY_DIFFERENTIAL_CASES=$cases PROPTEST_CASES=$properties \
+        long_run "every test; $cases cases of each comparison, $properties of each property" cargo_test
+    long_run "library and kernel by other seeds; $seeds of them" other_seeds "$seeds"
+    PROPTEST_CASES=$arm \
+        long_run "ARM kernels; $arm cases of each property" testdata/arm/test.sh
+    if command -v c++ >/dev/null; then
+        long_run "fuzzing; $seconds s each target" fuzz/run.sh all "$seconds"
+        # Too little time finds nothing: a trial only asks whether the bugs can be planted.
+        long_run "planted bugs that fuzzing must find" fuzz/planted-bugs.sh $((PERCENT / 100 * 60))
+    else
+        skipped "fuzzing, and planted bugs" "no C++ compiler"
+    fi
+    if cargo +nightly --version >/dev/null 2>&1; then
+        long_run "hashing and parity under AddressSanitizer" fuzz/kernels.sh
+    else
+        skipped "hashing and parity under AddressSanitizer" "no nightly toolchain"
+    fi
+}
+
+# The tests whose cases come from VERITY_TEST_SEED and from no count.
+other_seeds() {
+    local number status=0
+    for ((number = 0; number < $1; number++)); do
+        env -u VERITY_TEST_SEED cargo test --locked -p verity --test suite \
+            adversarial:: read:: repair:: || status=$?
+        env -u VERITY_TEST_SEED cargo test --locked -p verity-cli --test suite kernel:: || status=$?
+    done
+    return "$status"
+}
+
+# This part of a count; at least one.
+share() {
+    local count=$(($1 * PERCENT / 100))
+    echo $((count > 0 ? count : 1))
+}
+
+full_run() {
+    rm -rf "$FULL"
+    mkdir -p "$FULL"
+    touch "$FULL/failed"
+    long_runs
+    if [ -s "$FULL/failed" ]; then
+        echo "test.sh: no record, for what failed:" >&2
+        cat "$FULL/failed" >&2
+        return 1
+    fi
+    local to=docs/FULL-RUN.md
+    [ "$PERCENT" -ge 100 ] || to=$FULL/record.md
+    record >"$to.new"
+    mv "$to.new" "$to"
+    echo "test.sh: the record is $to" >&2
+}
+
+# long_run NAME COMMAND...: runs it, and writes down how that went. Where one fails the others follow.
+long_run() {
+    local name=$1 start=$SECONDS log
+    log=${name%%;*}
+    log=$FULL/${log// /-}.log
+    shift
+    echo "== $name" >&2
+    if "$@" 2>&1 | tee "$log"; then
+        row "$name" "$(outcome "$log")" "$((SECONDS - start))"
+    else
+        echo "$name: $log" >>"$FULL/failed"
+    fi
+}
+
+skipped() {
+    echo "== $1: skipped, $2" >&2
+    row "$1" "skipped: $2" 0
+}
+
+row() {
+    printf '| %s | %s | %d:%02d |\n' "$1" "$2" $(($3 / 60)) $(($3 % 60)) >>"$FULL/rows"
+}
+
+# What a log says in the end: of tests, of fuzzing, of anything else.
+outcome() {
+    if grep -q '^test result: ' "$1"; then
+        counted "$1"
+    elif grep -q '^stat::number_of_executed_units' "$1"; then
+        awk '/^stat::number_of_executed_units/ { inputs += $2 } END { print inputs, "inputs" }' "$1"
+    else
+        tail -1 "$1"
+    fi
+}
+
+record() {
+    cat <<END
+# The long runs
+
+\`./test.sh --full\` wrote this when all of them had passed.
+
+- date: $(date -u +%F)
+- commit: $(git rev-parse HEAD)$(git diff --quiet HEAD || echo ", with changes")
+- machine: $(machine)
+- compiler: $(rustc --version)
+- compared with: $(oracles)
+
+| run | outcome | min:s |
+|---|---|---|
+$(cat "$FULL/rows")
+END
+}
+
+oracles() {
+    if [ "${VERITY_REQUIRE_ORACLES:-}" = 1 ]; then
+        echo "every other program that tests know, and a Linux kernel"
+    else
+        echo "those other programs that the machine has; missing:" $(missing_packages)
+    fi
+}
+
+machine() {
+    local words
+    words=$(awk -F '\t*: ' '/^$/ { exit } /^(model name|cpu family|model)\t/ { print $1, $2 }' /proc/cpuinfo)
+    echo "$(uname -m), ${words//$'\n'/, }, $(nproc) processors, Linux $(uname -r | cut -d- -f1)"
+}
