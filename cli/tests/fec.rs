@@ -231,7 +231,7 @@ fn f04_options_that_make_no_parity_are_refused() {
 }
 
 #[test]
-fn f03_parity_never_overwrites_data_superblock_or_tree() {
+fn g04_parity_never_overwrites_data_superblock_or_tree() {
     let (dir, bytes) = shared();
     // veritysetup writes over the last blocks of the tree here.
     for offset in [0, 4096, DATA - 4096] {

@@ -34,7 +34,7 @@ fn ok(dir: &Dir, line: &str) -> Vec<u8> {
 }
 
 #[test]
-fn any_range_by_any_number_of_threads_is_the_plain_bytes() {
+fn d05_any_range_by_any_number_of_threads_is_the_plain_bytes() {
     let (dir, root) = formatted();
     let data = dir.read("data");
     assert!(ok(&dir, &format!("read data hash {root}")) == data);

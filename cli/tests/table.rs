@@ -137,7 +137,7 @@ fn parity_of_a_manifest_stands_in_the_table() {
 
 /// Only a signature says where the parity is; with one, nobody changes it.
 #[test]
-fn i02_parity_of_a_signed_manifest_is_authenticated() {
+fn p01_parity_of_a_signed_manifest_is_authenticated() {
     let (dir, _) = set_with_parity("--fec-roots 2");
     let line = format!("table --manifest image.manifest.json --certificate rsa2048.cert {DEVICES}");
     let run = dir.run(&line);

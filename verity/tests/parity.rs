@@ -68,7 +68,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn parity_is_that_of_the_definition(
+    fn f12_parity_is_that_of_the_definition(
         data_blocks in prop_oneof![1_u64..20, 200_u64..300, 480_u64..780],
         roots in 2_u32..=24,
         block_size in prop::sample::select(vec![512, 1024]),

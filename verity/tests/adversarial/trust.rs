@@ -98,7 +98,7 @@ fn t03_another_number_of_data_blocks_is_refused_even_if_the_superblock_states_it
 }
 
 #[test]
-fn pins_that_differ_in_one_parameter_refuse_the_image() {
+fn g15_pins_that_differ_in_one_parameter_refuse_the_image() {
     let image = Image::new(&Scheme { salt: vec![1, 2, 3], ..small() }, 40);
     let superblock = Superblock::parse(&image.hash).unwrap();
     let right = all_pins(&image.params);

@@ -73,7 +73,7 @@ struct Model<'a> {
 }
 
 #[test]
-fn a_million_reads_are_as_the_slow_model_says() {
+fn d05_d12_a_million_reads_are_as_the_slow_model_says() {
     let seed = verity_testdata::cases::seed();
     println!("seed {seed:#x}");
     let (next, reads) = (AtomicU64::new(0), AtomicU64::new(0));

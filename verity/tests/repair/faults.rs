@@ -47,7 +47,7 @@ fn unreadable_parity_costs_its_rounds_only() {
 
 /// Data, tree and parity change from read to read. Whatever comes of it, no wrong byte does.
 #[test]
-fn c01_storage_that_lies_gets_no_wrong_byte_through() {
+fn d06_storage_that_lies_gets_no_wrong_byte_through() {
     let (mut prng, image) = image(3);
     let mut damages = Damages::new();
     for round in 0..image.fec_area.rounds() {

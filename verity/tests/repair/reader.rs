@@ -166,7 +166,7 @@ fn blocks_that_do_not_exist_have_no_other_bytes() {
 
 /// Many threads read what lies over damage, while the storage changes its mind.
 #[test]
-fn m08_storage_that_lies_gets_no_wrong_byte_to_any_reader() {
+fn d06_x03_storage_that_lies_gets_no_wrong_byte_to_any_reader() {
     let mut prng = Prng::new(5);
     let image = Image::new(&mut prng, Shape::small(600, 4));
     let mut damages = Damages::new();

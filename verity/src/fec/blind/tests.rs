@@ -243,7 +243,7 @@ fn nothing_wrong_needs_no_correction() {
 
 /// The largest blocks: what every codeword by itself would come to is not held.
 #[test]
-fn g12_answers_are_bounded() {
+fn r03_answers_are_bounded() {
     let mut prng = Prng::new(8);
     let row_len = MOST / 100;
     let good = Image::new(2, 253, 300, &mut prng);

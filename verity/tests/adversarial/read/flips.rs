@@ -118,9 +118,9 @@ fn bits_outside_of_the_tree_change_nothing() {
     }
 }
 
-/// T14 with the digests above made right again: what is in a spare byte is nothing that was built.
+/// The digests above are made right again: what is in a spare byte is nothing that was built.
 #[test]
-fn g14_every_spare_byte_fails_the_blocks_under_it() {
+fn t04_every_spare_byte_fails_the_blocks_under_it() {
     for scheme in schemes() {
         let good = Image::new(&scheme, 131);
         let geometry = good.params.geometry();

@@ -36,7 +36,7 @@ impl<S: ReadAt> ReadAt for Recorded<'_, S> {
 }
 
 #[test]
-fn r_a_first_read_of_4_gib_reads_the_blocks_of_its_path() {
+fn a_first_read_of_4_gib_reads_the_blocks_of_its_path() {
     let (trusted, data, hash) = crate::zeros::four_gib();
     let params = trusted.params().clone();
     let levels = params.geometry().levels().to_vec();
