@@ -1,4 +1,5 @@
-//! Signatures that `check` and `verify` refuse, and that nothing else stands in for them. The P group's rows on files.
+//! Signatures that `check` and `verify` refuse, and that nothing else stands in for them: attacks of
+//! `docs/ATTACKS.md` on files.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Trust in authorities: chains by openssl, good ones and every kind of bad one. The P group's rows
-//! on chains.
+//! Trust in authorities: chains by openssl, good ones and every kind of bad one.
+//! The codes in names are those of `docs/ATTACKS.md`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

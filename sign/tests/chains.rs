@@ -1,5 +1,5 @@
-//! Chains of certificates that no authority would make. The P group's rows on chains, beside those
-//! that openssl makes (`authority.rs`).
+//! Chains of certificates that no authority would make. Chains that openssl makes are in
+//! `authority.rs`.
 
 mod issue;
 

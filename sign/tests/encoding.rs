@@ -1,5 +1,5 @@
-//! Hostile encodings of good signatures: what stands around a message and how it is written. Names
-//! are those of the attack catalogue's P group.
+//! Hostile encodings of good signatures: what stands around a message and how it is written. The
+//! codes in names are those of `docs/ATTACKS.md`.
 
 use crate::common::{TEXT, assert_refused, decode, embedding, encode, good, refused, signer_of};
 use der::Encode;

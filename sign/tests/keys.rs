@@ -1,4 +1,5 @@
-//! Keys and certificates: every encoding that is accepted, and what is refused. The K group.
+//! Keys and certificates: every encoding that is accepted, and what is refused.
+//! The codes in names are those of `docs/ATTACKS.md`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Hostile signatures, made without openssl. Names are those of the attack catalogue's P group.
+//! Hostile signatures, made without openssl. The codes in names are those of `docs/ATTACKS.md`.
 
 use crate::common::{
     NAMES, TEXT, assert_refused, certificate, changed, changed_signer, decode, embedding, good,

@@ -1,5 +1,5 @@
-//! Group R: memory does not grow with the image. Each test measures itself in a process of its own, by the
-//! peak that the kernel counts (`VmHWM`).
+//! Attacks `r` of `docs/ATTACKS.md`: memory does not grow with the image. Each test measures itself
+//! in a process of its own, by the peak that the kernel counts (`VmHWM`).
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! Group X: threads, cancellation, and panics of the caller's own code.
+//! Attacks `x` of `docs/ATTACKS.md`: threads, cancellation, and panics of the caller's own code.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

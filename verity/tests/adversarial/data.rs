@@ -1,4 +1,5 @@
-//! Group D: data that is wrong in every place, too short, too long, or different at the next look.
+//! Attacks `d` of `docs/ATTACKS.md`: data that is wrong in every place, too short, too long, or
+//! different at the next look.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;

@@ -1,4 +1,4 @@
-//! Group I: each read of a verification goes wrong once, in each way.
+//! Attacks `i` of `docs/ATTACKS.md`: each read of a verification goes wrong once, in each way.
 
 use verity::{BlockRef, Error, Verifier};
 use verity_testdata::reference::Scheme;

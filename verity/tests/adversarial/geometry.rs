@@ -1,4 +1,4 @@
-//! Group G: sizes at every boundary, and sizes that nothing can have.
+//! Attacks `g` of `docs/ATTACKS.md`: sizes at every boundary, and sizes that nothing can have.
 
 use std::fs::File;
 use std::sync::Mutex;

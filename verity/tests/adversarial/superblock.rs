@@ -1,4 +1,4 @@
-//! Group S: superblocks that are wrong in every place.
+//! Attacks `s` of `docs/ATTACKS.md`: superblocks that are wrong in every place.
 
 use verity::{
     Algorithm, Error, HashArea, HashAreaError, ParamsError, Superblock, SuperblockError,

@@ -1,4 +1,4 @@
-//! Group T: hash trees that are wrong in every place.
+//! Attacks `t` of `docs/ATTACKS.md`: hash trees that are wrong in every place.
 
 use verity::{Algorithm, BlockRef, Corruption, Error, HashType, Params, TrustedParams, Verifier};
 use verity_testdata::pattern::painted;
