@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use verity_testdata::workspace;
+
 const PAGE: &str = "docs/ATTACKS.md";
 
 #[test]
 fn the_list_of_attacks_and_the_names_of_tests_agree() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.ancestors().find(|root| root.join(PAGE).is_file()).expect("the page");
-    let page = fs::read_to_string(root.join(PAGE)).expect("the page");
-    let found = differences(&page, &coded_tests(root));
+    let page = fs::read_to_string(workspace().join(PAGE)).expect("the page");
+    let found = differences(&page, &coded_tests(&workspace()));
     assert!(found.is_empty(), "{PAGE}:\n{}", found.join("\n"));
 }
 
