@@ -7,20 +7,20 @@ use crate::common::{self, CHECK, Dir, Run, SIGNED_BUILD};
 use verity::internals::Platform;
 
 #[test]
-fn help_and_version_exit_with_0() {
+fn help_and_version_have_short_names() {
     let dir = Dir::new();
     for command in [
         "", "format", "verify", "dump", "plan", "table", "build", "check", "sign", "read",
         "repair", "serve",
     ] {
-        let help = dir.ok(&format!("{command} --help"));
-        assert!(help.contains("Exit codes:") && help.contains("128+n"), "{command}: {help}");
-        assert_eq!(dir.run(&format!("{command} -?")).code, 0);
-        assert!(dir.ok(&format!("{command} -V")).contains(env!("CARGO_PKG_VERSION")));
-        assert!(!help.contains("-h, --help"), "-h is the hash");
+        let usage = |option| {
+            let help = dir.ok(&format!("{command} {option}"));
+            help.lines().find(|line| line.starts_with("Usage: ")).unwrap().to_owned()
+        };
+        assert_eq!(usage("-?"), usage("--help"));
+        let version = |option| dir.ok(&format!("{command} {option}"));
+        assert_eq!(version("-V"), version("--version"));
     }
-    assert!(dir.ok("format --help").contains("-h, --hash <ALG>"));
-    assert!(dir.ok("format --help").contains("-s, --salt <HEX|->"));
 }
 
 #[test]
@@ -137,7 +137,6 @@ fn a_platform_that_is_not_here_is_a_usage_error_that_names_those_that_are() {
         }
         assert!(!dir.exists("hash"));
     }
-    assert!(!dir.ok("format --help").contains("--platform"), "a switch for tests");
 }
 
 #[test]

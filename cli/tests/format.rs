@@ -34,19 +34,6 @@ fn prints_the_lines_of_veritysetup() {
 }
 
 #[test]
-fn prints_one_json_object() {
-    let dir = Dir::with_data(300);
-    let stdout = dir.ok(&format!("format data hash -s {SALT} --uuid {UUID} --json"));
-    let expected = format!(
-        "{{\"schema\":1,\"uuid\":\"{UUID}\",\"hash_type\":1,\"data_blocks\":300,\"data_block_size\":4096,\
-         \"hash_blocks\":4,\"hash_block_size\":4096,\"algorithm\":\"sha256\",\"salt\":\"{SALT}\",\
-         \"root_hash\":\"{ROOT}\",\"superblock\":true,\"hash_area_offset\":0,\"hash_start\":1,\"levels\":2,\
-         \"data_bytes\":1228800,\"hash_device_bytes\":20480,\"uncovered_bytes\":0,\"fec\":null}}\n"
-    );
-    assert_eq!(stdout, expected);
-}
-
-#[test]
 fn text_and_file_equal_those_of_veritysetup() {
     let Some(veritysetup) = VeritySetup::find() else { return };
     let dir = Dir::with_data(300);

@@ -23,6 +23,7 @@ mod plan;
 mod read;
 mod readme;
 mod repair;
+mod screens;
 mod secrets;
 mod serve;
 mod sign;

@@ -4,55 +4,6 @@ use crate::common::Dir;
 use verity_testdata::files;
 use verity_testdata::oracle::{self, VeritySetup};
 
-#[test]
-fn prints_every_size_of_an_image() {
-    let expected = "\
-Hash type:       \t1
-Hash algorithm:  \tsha256
-Data blocks:     \t117760
-Data block size: \t4096
-Data size:       \t482344960 [bytes]
-Hash blocks:     \t929
-Hash block size: \t4096
-Hash levels:     \t3
-Hash area offset:\t0 [bytes]
-Hash area size:  \t3809280 [bytes]
-Hash start:      \t1
-Hash device size:\t3809280 [bytes]
-";
-    assert_eq!(Dir::new().ok("plan --image 460M"), expected);
-}
-
-#[test]
-fn prints_one_json_object() {
-    let expected = "{\"schema\":1,\"algorithm\":\"sha512\",\"hash_type\":1,\"data_block_size\":4096,\
-        \"hash_block_size\":4096,\"salt\":null,\"uuid\":null,\"superblock\":false,\"data_blocks\":117760,\
-        \"data_bytes\":482344960,\"levels\":3,\"hash_blocks\":1870,\"hash_area_offset\":0,\"hash_start\":0,\
-        \"hash_area_bytes\":7659520,\"hash_device_bytes\":7659520,\"unused_bytes\":null,\"fec\":null}\n";
-    assert_eq!(Dir::new().ok("plan --image 460M --hash sha512 --no-superblock --json"), expected);
-}
-
-#[test]
-fn prints_every_size_of_parity() {
-    let text = Dir::new().ok("plan --image 460M --fec-roots 2");
-    let expected = "\
-Hash device size:\t7659520 [bytes]
-FEC RS roots:    \t2
-FEC blocks:      \t940
-FEC covers:      \t118689 [blocks]
-FEC offset:      \t3809280 [bytes]
-FEC size:        \t3850240 [bytes]
-";
-    assert!(text.ends_with(expected), "{text}");
-    let json = Dir::new().run("plan --image 460M --fec-roots 2 --json").json();
-    let fec = serde_json::json!({
-        "offset_bytes": 3_809_280, "fec_start": 930, "fec_roots": 2, "fec_blocks": 118_689,
-        "rounds": 470, "parity_blocks": 940, "parity_bytes": 3_850_240,
-    });
-    assert_eq!((&json["fec"], &json["hash_device_bytes"]), (&fec, &7_659_520.into()));
-    assert_eq!(json["hash_area_bytes"], 3_809_280);
-}
-
 /// Hash area and parity in one file, and in two, are as long as veritysetup makes them.
 #[test]
 fn planned_parity_has_the_size_that_veritysetup_gives_it() {

@@ -16,9 +16,7 @@ fn with_key() -> Dir {
 #[test]
 fn a_root_hash_signature_is_that_of_openssl() {
     let dir = with_key();
-    let stdout = dir.ok(&format!("sign {ROOT} {KEY} --output sig"));
-    let size = dir.read("sig").len();
-    assert_eq!(stdout, format!("signed: root hash {ROOT} with sha256 into sig ({size} bytes)\n"));
+    dir.ok(&format!("sign {ROOT} {KEY} --output sig"));
     dir.write("root", format!("{}\n", ROOT.to_uppercase()).as_bytes());
     dir.ok(&format!("sign --root-hash-file root {KEY} --output again"));
     assert_eq!(

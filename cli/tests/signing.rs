@@ -339,10 +339,10 @@ fn two_steps_make_the_signature_of_one() {
 
 /// What is prepared: the digest of just the bytes that are signed, which are the kernel's or the manifest's.
 #[test]
-fn what_is_to_be_signed_is_told() {
+fn what_is_to_be_signed_is_written() {
     let dir = Dir::with_signed_set(3);
     dir.key("p384");
-    let stdout = dir.ok(&format!(
+    dir.ok(&format!(
         "prepare-signature {} --certificate rsa2048.cert --output digest --content-output content",
         ROOT.to_uppercase()
     ));
@@ -352,11 +352,6 @@ fn what_is_to_be_signed_is_told() {
         ROOT,
     )));
     assert_eq!(hex::encode(dir.read("digest")), sha256);
-    assert!(stdout.starts_with(&format!("to be signed: root hash {ROOT} by the rsa2048 key of ")));
-    assert!(
-        stdout
-            .contains(&format!("\nsha256: {sha256} into digest\ncontent: 64 bytes into content\n"))
-    );
     dir.ok("prepare-signature --manifest image.manifest.json --certificate p384.cert \
             --output digest --content-output content");
     assert_eq!(dir.read("content"), dir.read("image.manifest.json"));

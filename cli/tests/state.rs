@@ -208,18 +208,11 @@ fn lint_signature_tells_what_the_kernel_does() {
     let text = dir.ok(&format!("{lint} --certificate rsa2048.cert"));
     assert!(text.contains("accepted by the kernel: yes\nsince: Linux 5.4\n"), "{text}");
     assert!(text.contains("ok   trust: "), "{text}");
-    let text = dir.ok("lint-signature image.roothash.p7s");
-    assert!(text.contains("yes, if what is named above is so"), "{text}");
     let json = dir.run(&format!("{lint} --json")).json();
     assert_eq!((&json["accepted"], &json["schema"]), (&"unknown".into(), &1.into()));
 
-    let run = dir.run(&format!("{lint} --certificate other.cert"));
-    assert_eq!(run.code, 5);
-    assert!(run.stdout.contains("accepted by the kernel: no, ENOKEY\n"), "{run:?}");
     let run = dir.run(&format!("{lint} --certificate other.cert --json"));
     assert_eq!((run.code, run.json()["error"].clone()), (5, "ENOKEY".into()));
-    assert_eq!(run.json()["accepted"], "no");
-    assert_eq!(run.json()["keyrings"][2]["name"], ".platform");
 
     dir.write("pem", b"-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n");
     let run = dir.run("lint-signature pem --json");

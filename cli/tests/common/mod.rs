@@ -1,5 +1,6 @@
 //! Runs the real binary in a directory of its own.
 
+pub(crate) mod golden;
 pub(crate) mod layout;
 #[cfg(feature = "pkcs11")]
 pub(crate) mod token;

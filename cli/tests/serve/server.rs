@@ -43,6 +43,11 @@ impl Server {
 
     #[track_caller]
     fn spawn(dir: &Dir, command: &mut Command) -> Server {
+        Server::try_spawn(dir, command).unwrap_or_else(|run| panic!("it does not serve: {run:?}"))
+    }
+
+    /// Starts a command and waits until it serves, or until it has ended without.
+    pub(crate) fn try_spawn(dir: &Dir, command: &mut Command) -> Result<Server, Run> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let (mut ready, mut uri) = (String::new(), None);
@@ -50,12 +55,12 @@ impl Server {
             let mut line = String::new();
             if stdout.read_line(&mut line).unwrap() == 0 {
                 let run = Run::of(child.wait_with_output().unwrap());
-                panic!("it does not serve: {ready} {run:?}");
+                return Err(Run { stdout: ready, ..run });
             }
             uri = uri_in(&line);
             ready.push_str(&line);
         }
-        Server { child, stdout, ready, uri: uri.unwrap(), socket: dir.path("s") }
+        Ok(Server { child, stdout, ready, uri: uri.unwrap(), socket: dir.path("s") })
     }
 
     pub(crate) fn connect(&self) -> UnixStream {
