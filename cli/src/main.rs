@@ -1,26 +1,21 @@
 //! The `verity` command: reads its arguments, runs one command, prints the outcome.
 
-mod args;
 mod command;
-mod device;
 mod error;
 mod exit;
-mod fec;
+mod front;
+mod image;
 mod log;
-mod output;
+mod making;
 mod parameters;
-mod partitions;
-mod pieces;
 mod places;
 mod progress;
 mod quoted;
-mod secret;
+mod report;
 mod server;
-mod sidecars;
 mod signals;
 mod signing;
 mod sizes;
-mod state;
 mod storage;
 mod trust;
 
@@ -28,23 +23,24 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Cli;
 use crate::command::{Context, Outcome};
 use crate::error::{Class, CommandError};
-use crate::output::Stream;
+use crate::front::verity::Cli;
+use crate::report::Stream;
 use crate::signals::Signals;
 
 fn main() -> ExitCode {
-    let arguments = args::command_first(std::env::args_os().collect());
+    let arguments = front::verity::command_first(std::env::args_os().collect());
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let stream = if args::prints_data(&arguments) { Stream::Stderr } else { Stream::Stdout };
+    let stream =
+        if front::verity::prints_data(&arguments) { Stream::Stderr } else { Stream::Stdout };
     match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let json = cli.json;
             report(run(cli), stream, json)
         }
         Err(error) if error.use_stderr() => {
-            report(Err(args::usage_error(&error)), stream, wants_json)
+            report(Err(front::verity::usage_error(&error)), stream, wants_json)
         }
         Err(help) => {
             // A reader that has seen enough of the help may close the pipe.
@@ -63,7 +59,7 @@ fn run(cli: Cli) -> Result<Outcome, CommandError> {
 
 fn report(result: Result<Outcome, CommandError>, stream: Stream, json: bool) -> ExitCode {
     match result.and_then(|outcome| {
-        output::success(&outcome, stream, json)?;
+        report::success(&outcome, stream, json)?;
         Ok(outcome)
     }) {
         // What was asked for, and done; the answer is no.
@@ -71,7 +67,7 @@ fn report(result: Result<Outcome, CommandError>, stream: Stream, json: bool) -> 
         Ok(_) => ExitCode::from(exit::OK),
         Err(error) => {
             // The failure decides the exit code, whether it could be printed or not.
-            let _ = output::failure(&error, stream, json);
+            let _ = report::failure(&error, stream, json);
             exit::code(error.class())
         }
     }

@@ -14,13 +14,13 @@ use verity::{FecArea, RootHash};
 use verity_sign::{Image, Manifest, Signatory, SignaturePartition, Signer};
 
 use super::format::{Job, Parity, Tree, write_bytes};
-use super::header::Header;
 use super::{Context, Outcome};
 use crate::error::{Class, CommandError};
+use crate::making::sidecars::SideCars;
 use crate::parameters::{Identity, Parameters};
-use crate::partitions::{Partition, partitions};
 use crate::quoted::Quoted;
-use crate::sidecars::SideCars;
+use crate::report::header::Header;
+use crate::report::partitions::{Partition, partitions};
 use crate::signing::Signing;
 use crate::trust;
 

@@ -13,15 +13,15 @@ use verity_sign::{
     root_hash_content,
 };
 
-use super::header::Fec;
-use super::image::Image;
 use super::verify::{self, Effort, Verification};
 use super::{Context, Outcome};
-use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
-use crate::fec::FecSource;
-use crate::sidecars::SideCars;
-use crate::state::{State, StateFacts};
+use crate::image::Device;
+use crate::image::Image;
+use crate::image::parity::FecSource;
+use crate::making::sidecars::SideCars;
+use crate::report::header::Fec;
+use crate::trust::state::{State, StateFacts};
 use crate::trust::{self, TrustSource, Trusted};
 
 /// What to check.

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use verity::HashArea;
 
-use super::header::Header;
 use super::{Context, Outcome, read_superblock};
-use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
+use crate::image::Device;
+use crate::report::header::Header;
 
 /// What to dump.
 #[derive(Debug)]

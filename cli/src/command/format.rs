@@ -17,12 +17,12 @@ use verity::{Builder, HashArea, Params, RootHash, Superblock, Uuid};
 
 use self::overlay::Overlay;
 pub(crate) use self::parity::{FecOptions, Parity};
-use super::header::Header;
 use super::{Context, Outcome, class_of, from_library, threads_or_all, verify};
 use crate::error::{Class, CommandError, OrFail};
 use crate::parameters::{Identity, Parameters};
 use crate::progress::Meter;
 use crate::quoted::Quoted;
+use crate::report::header::Header;
 use crate::storage::{self, Relation};
 use crate::trust;
 

@@ -8,13 +8,10 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod dump;
 pub(crate) mod format;
-pub(crate) mod header;
-pub(crate) mod image;
 pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod prepare_signature;
 pub(crate) mod read;
-mod recovery;
 pub(crate) mod repair;
 pub(crate) mod serve;
 pub(crate) mod sign;
@@ -28,8 +25,8 @@ use std::thread;
 use verity::internals::{FecPlatform, Platform};
 use verity::{Algorithm, Superblock};
 
-use crate::device::{self, Device};
 use crate::error::{Class, CommandError};
+use crate::image::{Device, device};
 use crate::signals::Signals;
 
 /// What every command is given beside its options.
@@ -46,14 +43,14 @@ pub(crate) struct Context {
 
 impl Context {
     /// Whose kernels hash by this algorithm; `--verbose` says so.
-    fn platform(&self, algorithm: Algorithm) -> Platform {
+    pub(crate) fn platform(&self, algorithm: Algorithm) -> Platform {
         let platform = self.platform.unwrap_or_else(|| Platform::detect(algorithm));
         tracing::debug!("platform: {platform}");
         platform
     }
 
     /// Whose kernels make parity.
-    fn fec_platform(&self) -> FecPlatform {
+    pub(crate) fn fec_platform(&self) -> FecPlatform {
         self.fec_platform.unwrap_or_else(FecPlatform::detect)
     }
 }
@@ -63,8 +60,8 @@ impl Context {
 pub(crate) enum Outcome {
     Built(build::Built),
     Checked(check::Checked),
-    Dumped(header::Header),
-    Formatted(header::Header),
+    Dumped(crate::report::header::Header),
+    Formatted(crate::report::header::Header),
     Linted(lint::Linted),
     Planned(plan::Sizes),
     Prepared(prepare_signature::Prepared),
@@ -77,12 +74,12 @@ pub(crate) enum Outcome {
 }
 
 /// The number of threads that was asked for, or one for each processor.
-fn threads_or_all(threads: Option<NonZeroUsize>) -> NonZeroUsize {
+pub(crate) fn threads_or_all(threads: Option<NonZeroUsize>) -> NonZeroUsize {
     threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The class of a library error that is not about corruption.
-fn class_of(error: &verity::Error) -> Class {
+pub(crate) fn class_of(error: &verity::Error) -> Class {
     match error {
         verity::Error::Fec(_)
         | verity::Error::HashArea(_)
@@ -118,7 +115,12 @@ fn culprit<'a, T: ?Sized>(error: &verity::Error, data: &'a T, hash: &'a T) -> Op
 }
 
 /// A library error with its class and the file it is about.
-fn from_library(error: verity::Error, data: &Path, hash: &Path, context: &Context) -> CommandError {
+pub(crate) fn from_library(
+    error: verity::Error,
+    data: &Path,
+    hash: &Path,
+    context: &Context,
+) -> CommandError {
     if matches!(error, verity::Error::Cancelled) {
         return context.signals.error();
     }
@@ -131,7 +133,7 @@ fn from_library(error: verity::Error, data: &Path, hash: &Path, context: &Contex
 }
 
 /// Reads the superblock at `offset` bytes of a hash device.
-fn read_superblock(
+pub(crate) fn read_superblock(
     hash: &Device,
     offset: u64,
     context: &Context,

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use verity::{FecArea, HashArea, Params, Plan};
 
-use super::header::Fec;
 use super::{Context, Outcome, class_of};
 use crate::error::{Class, CommandError};
 use crate::parameters::Parameters;
+use crate::report::header::Fec;
 
 /// What to plan for.
 #[derive(Debug)]

@@ -11,14 +11,14 @@ use serde::Serialize;
 use verity::Error;
 use verity::publish::Output;
 
-use super::image::{Image, ImageReader, ImageSource, Reading};
 use super::{Context, Outcome, threads_or_all};
-use crate::device::Device;
 use crate::error::{Class, CommandError};
-use crate::output;
-use crate::pieces::{Failure, Pieces};
+use crate::image::Device;
+use crate::image::pieces::{Failure, Pieces};
+use crate::image::{Image, ImageReader, ImageSource, Reading};
 use crate::progress::Meter;
 use crate::quoted::Quoted;
+use crate::report;
 
 /// What to read, and where to.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ fn copy<'a>(
                 failure,
             };
             let stdout =
-                output::stdout().map_err(|error| incomplete((0, Failure::Write(error))))?;
+                report::stdout().map_err(|error| incomplete((0, Failure::Write(error))))?;
             pieces.stream(stdout).map_err(incomplete)
         }
     }
@@ -172,7 +172,7 @@ fn facts(options: &Options, range: &Range<u64>, image: &Image, reader: &ImageRea
     let trusted = image.trusted();
     let counters = reader.counters();
     let fetched: Vec<_> = image.devices().filter_map(Device::fetched).collect();
-    let sum = |part: fn(&crate::device::Fetched) -> u64| {
+    let sum = |part: fn(&crate::image::device::Fetched) -> u64| {
         (!fetched.is_empty()).then(|| fetched.iter().map(part).sum())
     };
     Copied {

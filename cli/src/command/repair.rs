@@ -18,14 +18,14 @@ use verity::io::{ReadAt, WriteAt};
 use verity::publish::{Output, OutputSet};
 use verity::{BlockRef, RepairSink};
 
-use super::image::{Image, ImageSource};
-use super::recovery::{Recovered, Recovering, verdict};
 use super::{Context, Outcome};
-use crate::device::Device;
 use crate::error::{Class, CommandError, Findings, OrFail, Recovery};
-use crate::output::RangeFacts;
+use crate::image::Device;
+use crate::image::recovery::{Recovered, Recovering, verdict};
+use crate::image::{Image, ImageSource};
 use crate::places::Places;
 use crate::quoted::Quoted;
+use crate::report::RangeFacts;
 use crate::storage::Relation;
 
 /// What to repair, and where to.

@@ -7,10 +7,10 @@ use serde::Serialize;
 use verity::Counters;
 use verity::nbd::{Export, ExportError};
 
-use super::image::{Image, ImageSource, Reading};
 use super::{Context, Outcome};
 use crate::error::{Class, CommandError};
-use crate::output;
+use crate::image::{Image, ImageSource, Reading};
+use crate::report;
 use crate::server::{self, Address, Endpoint, Limits, Totals, Watched};
 
 /// What to serve, and to whom.
@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         root_hash: trusted.root_hash().to_string(),
         signer: image.signer().map(str::to_owned),
     };
-    output::ready(&ready, context.json)?;
+    report::ready(&ready, context.json)?;
     let totals = server::serve(&endpoint, &export, options.limits, &context.signals)?;
     Ok(Outcome::Served(served(totals, export.source().reader().counters())))
 }

@@ -13,8 +13,8 @@ use verity::{FecArea, HashArea, Params, RootHash};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use super::{Context, Outcome, read_superblock};
-use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
+use crate::image::Device;
 use crate::quoted::Quoted;
 use crate::trust::{self, RootSource, TrustSource};
 

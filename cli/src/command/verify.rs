@@ -10,10 +10,10 @@ use serde::Serialize;
 use verity::io::ReadAt;
 use verity::{Error, Params, Verifier};
 
-use super::image::{Image, ImageSource};
-use super::recovery::{Recovered, Recovering, is_about_blocks, verdict};
 use super::{Context, Outcome, threads_or_all};
 use crate::error::{Class, CommandError, Findings, OrFail};
+use crate::image::recovery::{Recovered, Recovering, is_about_blocks, verdict};
+use crate::image::{Image, ImageSource};
 use crate::progress::Meter;
 use crate::quoted::Quoted;
 use crate::storage::Relation;

@@ -7,8 +7,8 @@ use verity::Progress;
 use verity::io::{ReadAt, WriteAt, copy_file};
 use verity::publish::Output;
 
-use crate::device::Device;
 use crate::error::{Class, CommandError};
+use crate::image::Device;
 use crate::progress::Meter;
 use crate::quoted::Quoted;
 use crate::signals::Signals;
@@ -39,7 +39,8 @@ pub(super) fn fill(
         Ok(()) => Ok(()),
         Err(_) if signals.raised() => Err(signals.error()),
         Err(error) => {
-            let class = if crate::device::is_change(&error) { Class::Changed } else { Class::Io };
+            let class =
+                if crate::image::device::is_change(&error) { Class::Changed } else { Class::Io };
             let note = format!("cannot copy it to {}", Quoted(output.path()));
             Err(CommandError::new(class, error).at(device.path()).noting(note))
         }

@@ -13,10 +13,10 @@ use verity::publish::{Change, InPlace, PublishError};
 use verity::{BlockRef, RepairSink};
 
 use super::Job;
-use crate::command::image::Image;
-use crate::command::recovery::Recovered;
-use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
+use crate::image::Device;
+use crate::image::Image;
+use crate::image::recovery::Recovered;
 use crate::places::Places;
 
 /// Repairs where the blocks lie, and syncs.

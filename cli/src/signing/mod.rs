@@ -1,5 +1,7 @@
 //! Who signs what, and how the signature looks: from options to a signatory.
 
+pub(crate) mod secret;
+
 use std::ffi::OsString;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
@@ -13,10 +15,10 @@ use verity_sign::{
 };
 use zeroize::Zeroizing;
 
+use self::secret::Source;
 use crate::command::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::quoted::Quoted;
-use crate::secret::{self, Source};
 use crate::trust::{self, RootSource};
 
 /// What is signed.

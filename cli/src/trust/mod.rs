@@ -2,6 +2,8 @@
 //!
 //! Everything here fails closed: a file that is missing, empty, unreadable or malformed is an error.
 
+pub(crate) mod state;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

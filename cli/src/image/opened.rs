@@ -13,10 +13,10 @@ use verity::{
 };
 use verity_sign::VerifiedManifest;
 
-use super::{Context, class_of, from_library, read_superblock};
-use crate::device::Device;
+use crate::command::{Context, class_of, from_library, read_superblock};
 use crate::error::{Class, CommandError, Findings, OrFail};
-use crate::fec::{FecDevice, FecSource};
+use crate::image::Device;
+use crate::image::parity::{FecDevice, FecSource};
 use crate::parameters::Parameters;
 use crate::places::Places;
 use crate::trust::{self, RootSource, TrustSource};

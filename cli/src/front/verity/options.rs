@@ -5,9 +5,9 @@ use super::{
     LintSignatureArgs, ParameterArgs, PlanArgs, ReadArgs, ReadingArgs, RepairArgs, ServeArgs,
     TableArgs, TrustArgs, VerifyArgs,
 };
-use crate::command::image::{ImageSource, Reading};
 use crate::command::{build, check, dump, format, lint, plan, read, repair, serve, table, verify};
-use crate::fec::FecSource;
+use crate::image::parity::FecSource;
+use crate::image::{ImageSource, Reading};
 use crate::parameters::Parameters;
 use crate::server::{Address, Limits};
 use crate::trust::{RootSource, TrustSource};

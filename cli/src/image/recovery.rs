@@ -5,15 +5,15 @@ use std::num::NonZeroUsize;
 use verity::io::ReadAt;
 use verity::{Error, ParityReport, RepairSink, Repaired, Repairer};
 
-use super::image::Image;
-use super::{Context, threads_or_all};
-use crate::device;
+use super::Image;
+use crate::command::{Context, threads_or_all};
 use crate::error::{Class, CommandError, Findings, Recovery};
-use crate::fec::FecDevice;
+use crate::image::device;
+use crate::image::parity::FecDevice;
 use crate::progress::Meter;
 
 /// An image with parity, and how to go about it.
-pub(super) struct Recovering<'a> {
+pub(crate) struct Recovering<'a> {
     image: &'a Image,
     fec: &'a FecDevice,
     threads: Option<NonZeroUsize>,
@@ -22,7 +22,7 @@ pub(super) struct Recovering<'a> {
 
 impl<'a> Recovering<'a> {
     /// None for an image without parity.
-    pub(super) fn new(
+    pub(crate) fn new(
         image: &'a Image,
         threads: Option<NonZeroUsize>,
         context: &'a Context,
@@ -32,7 +32,7 @@ impl<'a> Recovering<'a> {
 
     /// Looks for every corrupt block and gives what is recovered to `sink`. Data and hash blocks are read from what is
     /// given, which may be another place than the image's own.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         data: &dyn ReadAt,
         hash: &dyn ReadAt,
@@ -45,13 +45,13 @@ impl<'a> Recovering<'a> {
     }
 
     /// Asks what could be recovered. Nothing is written.
-    pub(super) fn ask(&self) -> Result<Repaired, CommandError> {
+    pub(crate) fn ask(&self) -> Result<Repaired, CommandError> {
         self.run(self.image.data(), self.image.hash(), &())
             .map_err(|error| self.image.error(error, self.context))
     }
 
     /// Compares the parity of an image that was verified.
-    pub(super) fn verify_parity(&self) -> Result<ParityReport, CommandError> {
+    pub(crate) fn verify_parity(&self) -> Result<ParityReport, CommandError> {
         let covered = self.fec.area().blocks();
         let meter = self.meter(covered.saturating_mul(self.fec.area().block_size().into()));
         let (data, hash) = (self.image.data(), self.image.hash());
@@ -77,7 +77,7 @@ impl<'a> Recovering<'a> {
 
 /// Where recovered blocks went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Recovered {
+pub(crate) enum Recovered {
     /// Nowhere: it was only asked.
     Nowhere,
     /// Into a copy, which is worth nothing unless all of it is right.
@@ -88,7 +88,7 @@ pub(super) enum Recovered {
 
 /// Whether a failed verification is about blocks that parity could give. A server that does not answer is none of
 /// those: it would not answer for the other blocks either.
-pub(super) fn is_about_blocks(error: &Error, image: &Image) -> bool {
+pub(crate) fn is_about_blocks(error: &Error, image: &Image) -> bool {
     match error {
         Error::Corrupt(_) => true,
         Error::Read { block, source } => {
@@ -100,7 +100,7 @@ pub(super) fn is_about_blocks(error: &Error, image: &Image) -> bool {
 }
 
 /// The failure that tells of corrupt blocks which were recovered, or could be: none, if there were not any.
-pub(super) fn verdict(
+pub(crate) fn verdict(
     image: &Image,
     repaired: &Repaired,
     target: Recovered,

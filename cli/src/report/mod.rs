@@ -3,6 +3,9 @@
 //! Both forms tell the same facts. Every write is checked: a result that could not be written is a failure. Where
 //! standard output is for data, results go to standard error too.
 
+pub(crate) mod header;
+pub(crate) mod partitions;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -15,7 +18,6 @@ use verity::{BlockRange, BlockRef, CorruptRange, Corruption, ParityReport};
 use crate::command::Outcome;
 use crate::command::build::Built;
 use crate::command::check::Checked;
-use crate::command::header::Header;
 use crate::command::lint::Linted;
 use crate::command::plan::Sizes;
 use crate::command::prepare_signature::Prepared;
@@ -25,9 +27,10 @@ use crate::command::serve::{Ready, Served};
 use crate::command::sign::Signed;
 use crate::command::verify::Verification;
 use crate::error::{Class, CommandError, Findings, Recovery};
-use crate::partitions::{Partition, Type};
 use crate::places::Places;
 use crate::quoted::{Plain, Quoted};
+use crate::report::header::Header;
+use crate::report::partitions::{Partition, Type};
 
 /// The version of the JSON objects.
 const SCHEMA: u32 = 1;

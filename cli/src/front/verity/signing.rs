@@ -10,7 +10,7 @@ use verity_sign::SignatureDigest;
 use super::values::seconds;
 use super::{AttachSignatureArgs, PrepareSignatureArgs, SignArgs};
 use crate::command::{attach_signature, prepare_signature, sign};
-use crate::secret::Source;
+use crate::signing::secret::Source;
 use crate::signing::{Content, Key, Shape, Signing};
 use crate::trust::RootSource;
 

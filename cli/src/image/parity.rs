@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use verity::{FecArea, HashArea, Params};
 
-use crate::device::Device;
 use crate::error::{Class, CommandError, OrFail};
+use crate::image::Device;
 use crate::storage::Relation;
 
 /// The roots, unless another number is given.

@@ -14,7 +14,7 @@ use std::thread;
 use verity::io::WriteAt;
 use verity::{Error, Progress};
 
-use crate::command::image::ImageReader;
+use crate::image::ImageReader;
 
 /// What a thread takes at a time, in bytes. Half of it costs some percent more, twice of it is no faster.
 const PIECE: u64 = 512 << 10;

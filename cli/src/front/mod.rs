@@ -1,0 +1,3 @@
+//! The front ends: each reads a command line in its own spelling and calls the commands.
+
+pub(crate) mod verity;

@@ -1,0 +1,3 @@
+//! An image in the making.
+
+pub(crate) mod sidecars;
