@@ -1,12 +1,16 @@
 //! The `verity` command: reads its arguments, runs one command, prints the outcome.
 
 mod command;
+mod context;
 mod error;
 mod exit;
 mod front;
 mod image;
+mod inputs;
+mod library_error;
 mod log;
 mod making;
+mod outputs;
 mod parameters;
 mod places;
 mod progress;
@@ -23,10 +27,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::command::{Context, Outcome};
+use crate::context::Context;
 use crate::error::{Class, CommandError};
 use crate::front::verity::Cli;
-use crate::report::Stream;
+use crate::report::{Outcome, Stream};
 use crate::signals::Signals;
 
 fn main() -> ExitCode {

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Outcome, sign};
 use crate::error::{Class, CommandError, OrFail};
-use crate::signing::{Content, Shape};
-use crate::trust;
+use crate::inputs;
+use crate::report::Outcome;
+use crate::signing::{Content, Outputs, Shape, publish};
 
 /// RSA-4096 makes 512 bytes.
 const MAX_RAW_SIGNATURE_BYTES: u64 = 1024;
@@ -16,19 +16,19 @@ pub(crate) struct Options {
     pub(crate) content: Content,
     pub(crate) raw_signature: PathBuf,
     pub(crate) shape: Shape,
-    pub(crate) outputs: sign::Outputs,
+    pub(crate) outputs: Outputs,
 }
 
 /// Checks the raw signature and writes the whole one.
 pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
     let content = options.content.read()?;
     let builder = options.shape.builder()?;
-    let raw = trust::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES, Class::Usage)?;
+    let raw = inputs::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES, Class::Usage)?;
     let signature = builder
         .attach(&builder.prepare(&content.bytes), &raw)
         .or_fail(Class::Trust, &options.raw_signature)?;
     let files = options.shape.files().chain([options.raw_signature.as_path()]);
-    let inputs = files.chain(options.content.file()).map(trust::open);
+    let inputs = files.chain(options.content.file()).map(inputs::open);
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-    sign::publish(&options.outputs, &inputs, &content, &builder, &signature)
+    publish(&options.outputs, &inputs, &content, &builder, &signature).map(Outcome::Signed)
 }

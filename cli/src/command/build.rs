@@ -13,16 +13,18 @@ use verity::publish::{Input, Output, OutputSet, Removal};
 use verity::{FecArea, RootHash};
 use verity_sign::{Image, Manifest, Signatory, SignaturePartition, Signer};
 
-use super::format::{Job, Parity, Tree, write_bytes};
-use super::{Context, Outcome};
+use crate::context::Context;
 use crate::error::{Class, CommandError};
-use crate::making::sidecars::SideCars;
+use crate::inputs;
+use crate::making::SideCars;
+use crate::making::{Job, Parity, Tree};
+use crate::outputs::write_bytes;
 use crate::parameters::{Identity, Parameters};
 use crate::quoted::Quoted;
+use crate::report::Outcome;
 use crate::report::header::Header;
 use crate::report::partitions::{Partition, partitions};
 use crate::signing::Signing;
-use crate::trust;
 
 /// What to build from what.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     options.parameters.check_uuid_has_a_place()?;
     let opened = options.signing.as_ref().map(|signing| signing.open(context)).transpose()?;
     let signer = options.signing.as_ref().zip(opened.as_ref());
-    let image = trust::open(&options.image)?;
+    let image = inputs::open(&options.image)?;
     let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
     let tree = Tree::new(&options.parameters, identity, &image)?;
     let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
@@ -73,7 +75,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
         None => None,
     };
     let description = describe(options, &cars, &image)?;
-    let mut inputs = vec![trust::open(&options.image)?];
+    let mut inputs = vec![inputs::open(&options.image)?];
     if let Some(signing) = &options.signing {
         inputs.extend(signing.inputs()?);
     }

@@ -13,16 +13,18 @@ use verity_sign::{
     root_hash_content,
 };
 
-use super::verify::{self, Effort, Verification};
-use super::{Context, Outcome};
+use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::Device;
 use crate::image::Image;
 use crate::image::parity::FecSource;
-use crate::making::sidecars::SideCars;
+use crate::image::verification::{Effort, Verification, blocks};
+use crate::inputs;
+use crate::making::SideCars;
+use crate::report::Outcome;
 use crate::report::header::Fec;
-use crate::trust::state::{State, StateFacts};
 use crate::trust::{self, TrustSource, Trusted};
+use crate::trust::{State, StateFacts};
 
 /// What to check.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     let effort = Effort { parity: true, threads: options.threads, ..Effort::default() };
     let image =
         Image::of_manifest(&verified, data, hash, &FecSource::default())?.with_its_superblock()?;
-    let verification = verify::blocks(&image, effort, context)?;
+    let verification = blocks(&image, effort, context)?;
     let state = state.map(|state| state.accept(&verified)).transpose()?;
     let image = verified.manifest().image();
     Ok(Outcome::Checked(Checked {
@@ -127,7 +129,7 @@ fn root_hash(
     let root_hash = verified.manifest().root_hash();
     let path = &cars.root_hash;
     // These very bytes are what a script puts into a table, and what the kernel holds against the signature.
-    if trust::read_small(path, MAX_ROOT_HASH_FILE, Class::Trust)?
+    if inputs::read_small(path, MAX_ROOT_HASH_FILE, Class::Trust)?
         != root_hash_content(&root_hash).as_bytes()
     {
         let words =
@@ -150,7 +152,7 @@ fn signature_partition(
     if path.try_exists().is_ok_and(|exists| !exists) {
         return Ok(None);
     }
-    let bytes = trust::read_small(path, MAX_SIGNATURE_PARTITION_BYTES, Class::Trust)?;
+    let bytes = inputs::read_small(path, MAX_SIGNATURE_PARTITION_BYTES, Class::Trust)?;
     let signed_by = SignaturePartition::parse(&bytes)
         .and_then(|partition| partition.verify(root_hash, trusted.trust()))
         .or_fail(Class::Trust, path)?;

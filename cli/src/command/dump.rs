@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use verity::HashArea;
 
-use super::{Context, Outcome, read_superblock};
+use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::Device;
+use crate::image::device::read_superblock;
+use crate::report::Outcome;
 use crate::report::header::Header;
 
 /// What to dump.

@@ -8,9 +8,11 @@ use serde::Serialize;
 use verity_sign::MAX_SIGNATURE_BYTES;
 use verity_sign::lint::{Accepted, EnrolledCertificate, KEYRINGS, Lint, Point};
 
-use super::{Context, Outcome};
+use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
+use crate::inputs;
 use crate::quoted::Quoted;
+use crate::report::Outcome;
 use crate::trust;
 
 /// What to look at.
@@ -72,11 +74,11 @@ pub(crate) fn run(options: &Options, _context: &Context) -> Result<Outcome, Comm
         .certificates
         .iter()
         .map(|path| {
-            EnrolledCertificate::read(trust::open(path)?.file()).or_fail(Class::Trust, path)
+            EnrolledCertificate::read(inputs::open(path)?.file()).or_fail(Class::Trust, path)
         })
         .collect::<Result<Vec<_>, _>>()?;
     // One byte more than the kernel takes, so that the lint can say so.
-    let signature = trust::read_start(&options.signature, MAX_SIGNATURE_BYTES + 1)?;
+    let signature = inputs::read_start(&options.signature, MAX_SIGNATURE_BYTES + 1)?;
     let mut lint = Lint::new().now(options.at.unwrap_or_else(trust::now));
     if let Some(root_hash) = &options.root_hash {
         lint = lint.root_hash(root_hash);

@@ -3,9 +3,11 @@
 use serde::Serialize;
 use verity::{FecArea, HashArea, Params, Plan};
 
-use super::{Context, Outcome, class_of};
+use crate::context::Context;
 use crate::error::{Class, CommandError};
+use crate::library_error::class_of;
 use crate::parameters::Parameters;
+use crate::report::Outcome;
 use crate::report::header::Fec;
 
 /// What to plan for.

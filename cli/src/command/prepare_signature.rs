@@ -6,11 +6,12 @@ use serde::Serialize;
 use verity::publish::OutputSet;
 use verity_sign::SignatureDigest;
 
-use super::{Outcome, sign};
 use crate::error::CommandError;
+use crate::inputs;
+use crate::outputs::written;
 use crate::quoted::Quoted;
+use crate::report::Outcome;
 use crate::signing::{self, Content};
-use crate::trust;
 
 /// What to prepare.
 #[derive(Debug)]
@@ -44,14 +45,14 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
     let builder = signing::builder(&options.certificate, options.digest)?;
     let to_be_signed = builder.prepare(&content.bytes);
     let digest = to_be_signed.digest();
-    let mut inputs = vec![trust::open(&options.certificate)?];
-    inputs.extend(options.content.file().map(trust::open).transpose()?);
+    let mut inputs = vec![inputs::open(&options.certificate)?];
+    inputs.extend(options.content.file().map(inputs::open).transpose()?);
     if options.content_output.as_ref() == Some(&options.output) {
         return Err(CommandError::usage("is named as two outputs").at(&options.output));
     }
-    let mut set = OutputSet::new().output(sign::written(&options.output, &digest, &inputs)?);
+    let mut set = OutputSet::new().output(written(&options.output, &digest, &inputs)?);
     if let Some(path) = &options.content_output {
-        set = set.output(sign::written(path, to_be_signed.content(), &inputs)?);
+        set = set.output(written(path, to_be_signed.content(), &inputs)?);
     }
     set.commit()?;
     let named = |path: &PathBuf| Quoted(path).to_string();

@@ -11,14 +11,15 @@ use serde::Serialize;
 use verity::Error;
 use verity::publish::Output;
 
-use super::{Context, Outcome, threads_or_all};
+use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError};
 use crate::image::Device;
 use crate::image::pieces::{Failure, Pieces};
 use crate::image::{Image, ImageReader, ImageSource, Reading};
+use crate::outputs;
 use crate::progress::Meter;
 use crate::quoted::Quoted;
-use crate::report;
+use crate::report::Outcome;
 
 /// What to read, and where to.
 #[derive(Debug)]
@@ -146,7 +147,7 @@ fn copy<'a>(
                 failure,
             };
             let stdout =
-                report::stdout().map_err(|error| incomplete((0, Failure::Write(error))))?;
+                outputs::stdout().map_err(|error| incomplete((0, Failure::Write(error))))?;
             pieces.stream(stdout).map_err(incomplete)
         }
     }

@@ -18,13 +18,14 @@ use verity::io::{ReadAt, WriteAt};
 use verity::publish::{Output, OutputSet};
 use verity::{BlockRef, RepairSink};
 
-use super::{Context, Outcome};
+use crate::context::Context;
 use crate::error::{Class, CommandError, Findings, OrFail, Recovery};
 use crate::image::Device;
 use crate::image::recovery::{Recovered, Recovering, verdict};
 use crate::image::{Image, ImageSource};
 use crate::places::Places;
 use crate::quoted::Quoted;
+use crate::report::Outcome;
 use crate::report::RangeFacts;
 use crate::storage::Relation;
 

@@ -7,10 +7,11 @@ use serde::Serialize;
 use verity::Counters;
 use verity::nbd::{Export, ExportError};
 
-use super::{Context, Outcome};
+use crate::context::Context;
 use crate::error::{Class, CommandError};
 use crate::image::{Image, ImageSource, Reading};
 use crate::report;
+use crate::report::Outcome;
 use crate::server::{self, Address, Endpoint, Limits, Totals, Watched};
 
 /// What to serve, and to whom.

@@ -12,10 +12,13 @@ use verity::table::{
 use verity::{FecArea, HashArea, Params, RootHash};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
-use super::{Context, Outcome, read_superblock};
+use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::Device;
+use crate::image::device::read_superblock;
+use crate::inputs;
 use crate::quoted::Quoted;
+use crate::report::Outcome;
 use crate::trust::{self, RootSource, TrustSource};
 
 /// What to print a table of, and how.
@@ -193,7 +196,7 @@ impl Stated {
     }
 
     fn unsigned_manifest(path: &Path, fec: &FecChoice) -> Result<Stated, CommandError> {
-        let bytes = trust::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
+        let bytes = inputs::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
         let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
         let geometry = "not authenticated (manifest without --certificate)";
         warn_of(geometry, path);

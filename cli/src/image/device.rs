@@ -4,14 +4,17 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use verity::Superblock;
 #[cfg(feature = "http")]
 use verity::io::http::{HttpError, HttpSource};
 use verity::io::{Extent, ReadAt};
 use verity::publish::Input;
 
+use crate::context::Context;
 #[cfg(feature = "http")]
 use crate::error::Class;
 use crate::error::CommandError;
+use crate::library_error::from_library;
 use crate::storage::{self, Relation};
 
 /// An opened data or hash device.
@@ -136,14 +139,14 @@ fn is_url(path: &Path) -> bool {
     begins("http://") || begins("https://")
 }
 
-/// Whether a failed read means that the file on the server is another one now.
-pub(crate) fn is_change(error: &io::Error) -> bool {
-    #[cfg(feature = "http")]
-    if let Some(cause) = error.get_ref() {
-        return matches!(cause.downcast_ref(), Some(HttpError::Changed { .. }));
-    }
-    let _ = error;
-    false
+/// Reads the superblock at `offset` bytes of a hash device.
+pub(crate) fn read_superblock(
+    hash: &Device,
+    offset: u64,
+    context: &Context,
+) -> Result<Superblock, CommandError> {
+    Superblock::read(hash, offset)
+        .map_err(|error| from_library(error, hash.path(), hash.path(), &context.signals))
 }
 
 impl ReadAt for Device {

@@ -5,6 +5,7 @@ mod opened;
 pub(crate) mod parity;
 pub(crate) mod pieces;
 pub(crate) mod recovery;
+pub(crate) mod verification;
 
 pub(crate) use self::device::Device;
 pub(crate) use self::opened::{Image, ImageReader, ImageSource, Reading};

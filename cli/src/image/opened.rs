@@ -13,10 +13,12 @@ use verity::{
 };
 use verity_sign::VerifiedManifest;
 
-use crate::command::{Context, class_of, from_library, read_superblock};
+use super::device::read_superblock;
+use crate::context::Context;
 use crate::error::{Class, CommandError, Findings, OrFail};
 use crate::image::Device;
 use crate::image::parity::{FecDevice, FecSource};
+use crate::library_error::{class_of, from_library};
 use crate::parameters::Parameters;
 use crate::places::Places;
 use crate::trust::{self, RootSource, TrustSource};
@@ -248,7 +250,7 @@ impl Image {
             (error @ (Error::ReadParity { .. } | Error::Fec(_)), Some(fec)) => {
                 CommandError::new(class_of(&error), error).at(fec.device().path())
             }
-            (error, _) => from_library(error, self.data.path(), self.hash.path(), context),
+            (error, _) => from_library(error, self.data.path(), self.hash.path(), &context.signals),
         }
     }
 

@@ -6,10 +6,10 @@ use verity::io::ReadAt;
 use verity::{Error, ParityReport, RepairSink, Repaired, Repairer};
 
 use super::Image;
-use crate::command::{Context, threads_or_all};
+use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError, Findings, Recovery};
-use crate::image::device;
 use crate::image::parity::FecDevice;
+use crate::library_error::is_change;
 use crate::progress::Meter;
 
 /// An image with parity, and how to go about it.
@@ -93,7 +93,7 @@ pub(crate) fn is_about_blocks(error: &Error, image: &Image) -> bool {
         Error::Corrupt(_) => true,
         Error::Read { block, source } => {
             let device = if block.level().is_none() { image.data() } else { image.hash() };
-            device.input().is_some() && !device::is_change(source)
+            device.input().is_some() && !is_change(source)
         }
         _ => false,
     }

@@ -7,15 +7,12 @@ pub(crate) mod header;
 pub(crate) mod partitions;
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::ops::Range;
-use std::os::fd::AsFd;
 
 use serde::Serialize;
 use verity::{BlockRange, BlockRef, CorruptRange, Corruption, ParityReport};
 
-use crate::command::Outcome;
 use crate::command::build::Built;
 use crate::command::check::Checked;
 use crate::command::lint::Linted;
@@ -24,13 +21,33 @@ use crate::command::prepare_signature::Prepared;
 use crate::command::read::Copied;
 use crate::command::repair::Repaired;
 use crate::command::serve::{Ready, Served};
-use crate::command::sign::Signed;
-use crate::command::verify::Verification;
+use crate::command::table::Line;
 use crate::error::{Class, CommandError, Findings, Recovery};
+use crate::image::verification::Verification;
+use crate::outputs;
 use crate::places::Places;
 use crate::quoted::{Plain, Quoted};
 use crate::report::header::Header;
 use crate::report::partitions::{Partition, Type};
+use crate::signing::Signed;
+
+/// What a command has done or found out.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Built(Built),
+    Checked(Checked),
+    Dumped(Header),
+    Formatted(Header),
+    Linted(Linted),
+    Planned(Sizes),
+    Prepared(Prepared),
+    Read(Copied),
+    Repaired(Repaired),
+    Served(Served),
+    Signed(Signed),
+    Table(Line),
+    Verified(Verification),
+}
 
 /// The version of the JSON objects.
 const SCHEMA: u32 = 1;
@@ -122,15 +139,10 @@ impl Stream {
             return Ok(());
         }
         match self {
-            Stream::Stdout => stdout()?.write_all(text.as_bytes()),
+            Stream::Stdout => outputs::stdout()?.write_all(text.as_bytes()),
             Stream::Stderr => io::stderr().write_all(text.as_bytes()),
         }
     }
-}
-
-/// Standard output past the buffer of `io::stdout`, which hides some errors.
-pub(crate) fn stdout() -> io::Result<File> {
-    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 fn words(error: &CommandError) -> String {

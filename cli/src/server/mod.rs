@@ -2,32 +2,29 @@
 //!
 //! What they are told is the library's business (`verity::nbd`); sockets, threads and time are this module's.
 
+mod clients;
 mod connection;
 mod endpoint;
 mod faults;
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::Shutdown;
 use verity::io::ReadAt;
 use verity::nbd::{Export, SessionError, Traffic, negotiate};
 
+use self::clients::Clients;
+pub(crate) use self::clients::Totals;
 use self::connection::Connection;
 pub(crate) use self::endpoint::{Address, Endpoint};
 pub(crate) use self::faults::Watched;
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
-
-/// How long clients have to read what they were promised, once a signal has come.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// How long to let clients go before the next one is accepted, where the system has no room for more.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -39,18 +36,6 @@ pub(crate) struct Limits {
     pub(crate) clients: usize,
     /// How long a handshake may take, and how long a client may take nothing of what it is sent.
     pub(crate) patience: Duration,
-}
-
-/// What was served.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Totals {
-    /// Clients that were let in.
-    pub(crate) clients: u64,
-    /// Clients that found no room.
-    pub(crate) refused_clients: u64,
-    pub(crate) requests: u64,
-    pub(crate) failed_requests: u64,
-    pub(crate) bytes_sent: u64,
 }
 
 /// Serves clients until a signal comes.
@@ -145,74 +130,5 @@ fn wait(these: &[rustix::fd::BorrowedFd<'_>], timeout: Option<&Timespec>) -> io:
     match poll(&mut polled, timeout) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Who is being served.
-#[derive(Debug, Default)]
-struct Clients {
-    state: Mutex<State>,
-    left: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    open: HashMap<u64, Arc<OwnedFd>>,
-    totals: Totals,
-}
-
-impl Clients {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self, socket: OwnedFd, limit: usize) -> Option<Place<'_>> {
-        let mut state = self.lock();
-        if state.open.len() >= limit {
-            state.totals.refused_clients += 1;
-            return None;
-        }
-        state.totals.clients += 1;
-        let (id, socket) = (state.totals.clients, Arc::new(socket));
-        state.open.insert(id, Arc::clone(&socket));
-        Some(Place { clients: self, id, socket })
-    }
-
-    fn count(&self, traffic: Traffic) {
-        let totals = &mut self.lock().totals;
-        totals.requests += traffic.requests;
-        totals.failed_requests += traffic.failed;
-        totals.bytes_sent += traffic.bytes;
-    }
-
-    /// Lets clients have the replies to what they have sent, for a while; then hangs up.
-    fn end(&self) {
-        let state = self.shut(Shutdown::Read);
-        let waited = self.left.wait_timeout_while(state, GRACE, |state| !state.open.is_empty());
-        drop(waited);
-        drop(self.shut(Shutdown::Both));
-    }
-
-    fn shut(&self, how: Shutdown) -> MutexGuard<'_, State> {
-        let state = self.lock();
-        for socket in state.open.values() {
-            // It may be shut already, by the other side.
-            let _ = rustix::net::shutdown(socket, how);
-        }
-        state
-    }
-}
-
-/// The place of one client, which is free again when this is dropped.
-struct Place<'a> {
-    clients: &'a Clients,
-    id: u64,
-    socket: Arc<OwnedFd>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.clients.lock().open.remove(&self.id);
-        self.clients.left.notify_all();
     }
 }

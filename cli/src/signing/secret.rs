@@ -19,9 +19,12 @@ use rustix::process::{
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use super::key_file::warn_of_readers;
+use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
+use crate::inputs;
+use crate::quoted::Quoted;
 use crate::signals::Signals;
-use crate::trust;
 
 /// The longest passphrase or PIN, in bytes.
 const MAX_SECRET_BYTES: usize = 1024;
@@ -59,8 +62,8 @@ impl Source {
         };
         match self {
             Source::File(path) => {
-                let input = trust::open(path)?;
-                trust::warn_of_readers(input.file(), path, &format!("the {what}"))?;
+                let input = inputs::open(path)?;
+                warn_of_readers(input.file(), path, &format!("the {what}"))?;
                 forbid_dumps()?;
                 read_all(input.file(), path)
             }
@@ -180,7 +183,7 @@ fn finish(mut bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Zeroizing<Vec<u8>
 /// Asks for a secret on the terminal, without showing it.
 ///
 /// `None` if standard input is no terminal.
-pub(crate) fn ask(
+fn ask(
     what: &str,
     of: &str,
     signals: &Signals,
@@ -198,6 +201,15 @@ pub(crate) fn ask(
     // The line end that was typed has not been shown either.
     writeln!(io::stderr()).map_err(failed)?;
     finish(line?, what).map(Some)
+}
+
+/// Asks for a secret of something that has a name.
+pub(super) fn asked(
+    what: &str,
+    of: &Path,
+    context: &Context,
+) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
+    ask(what, &Quoted(of).to_string(), &context.signals).map_err(|error| error.at(of))
 }
 
 /// Reads what was typed up to the line end; a signal ends it.

@@ -10,10 +10,10 @@ use serde::Serialize;
 use verity::publish::Output;
 use verity_sign::{AcceptedImages, MAX_STATE_BYTES, Manifest, VerifiedManifest};
 
-use crate::command::format::write_bytes;
 use crate::error::{Class, CommandError, OrFail};
+use crate::inputs;
+use crate::outputs::write_bytes;
 use crate::quoted::Quoted;
-use crate::trust;
 
 /// A state file that nobody else can change meanwhile.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl State {
         let accepted = match first_use {
             true => AcceptedImages::new(),
             false => {
-                let bytes = trust::read_small(path, MAX_STATE_BYTES, Class::Trust)?;
+                let bytes = inputs::read_small(path, MAX_STATE_BYTES, Class::Trust)?;
                 AcceptedImages::parse(&bytes).or_fail(Class::Trust, path)?
             }
         };

@@ -40,7 +40,7 @@ pub(super) fn fill(
         Err(_) if signals.raised() => Err(signals.error()),
         Err(error) => {
             let class =
-                if crate::image::device::is_change(&error) { Class::Changed } else { Class::Io };
+                if crate::library_error::is_change(&error) { Class::Changed } else { Class::Io };
             let note = format!("cannot copy it to {}", Quoted(output.path()));
             Err(CommandError::new(class, error).at(device.path()).noting(note))
         }

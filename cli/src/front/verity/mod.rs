@@ -24,10 +24,12 @@ use self::signing::{ContentArgs, ShapeArgs, SignatureOutputArgs, SigningArgs};
 use self::values::{clients, fec_platform, hash_type, mode, platform, seconds, threads, uuid};
 pub(crate) use self::words::{command_first, prints_data, usage_error};
 use crate::command::{
-    Context, Outcome, attach_signature, build, check, dump, format, lint, plan, prepare_signature,
-    read, repair, serve, sign, table, verify,
+    attach_signature, build, check, dump, format, lint, plan, prepare_signature, read, repair,
+    serve, sign, table, verify,
 };
+use crate::context::Context;
 use crate::error::CommandError;
+use crate::report::Outcome;
 use crate::{exit, sizes};
 
 /// Build, sign, verify and describe dm-verity images.

@@ -7,7 +7,9 @@ use super::{
 };
 use crate::command::{build, check, dump, format, lint, plan, read, repair, serve, table, verify};
 use crate::image::parity::FecSource;
+use crate::image::verification::Effort;
 use crate::image::{ImageSource, Reading};
+use crate::making::FecOptions;
 use crate::parameters::Parameters;
 use crate::server::{Address, Limits};
 use crate::trust::{RootSource, TrustSource};
@@ -66,9 +68,9 @@ impl From<ReadingArgs> for Reading {
 }
 
 impl FecArgs {
-    fn options(self) -> Option<format::FecOptions> {
+    fn options(self) -> Option<FecOptions> {
         let FecArgs { fec_device, fec_offset: offset, fec_roots: roots } = self;
-        fec_device.map(|device| format::FecOptions { device, offset, roots })
+        fec_device.map(|device| FecOptions { device, offset, roots })
     }
 }
 
@@ -90,7 +92,7 @@ impl From<VerifyArgs> for verify::Options {
     fn from(args: VerifyArgs) -> Self {
         verify::Options {
             image: args.image.into(),
-            effort: verify::Effort {
+            effort: Effort {
                 all: args.all,
                 parity: args.all,
                 ignore_zero_blocks: args.ignore_zero_blocks,

@@ -10,8 +10,7 @@ use verity_sign::SignatureDigest;
 use super::values::seconds;
 use super::{AttachSignatureArgs, PrepareSignatureArgs, SignArgs};
 use crate::command::{attach_signature, prepare_signature, sign};
-use crate::signing::secret::Source;
-use crate::signing::{Content, Key, Shape, Signing};
+use crate::signing::{Content, Key, Outputs, Shape, Signing, Source};
 use crate::trust::RootSource;
 
 /// What is signed: one of the three
@@ -139,9 +138,9 @@ impl SignatureOutputArgs {
     }
 }
 
-impl From<SignatureOutputArgs> for sign::Outputs {
+impl From<SignatureOutputArgs> for Outputs {
     fn from(args: SignatureOutputArgs) -> Self {
-        sign::Outputs { signature: args.output, partition: args.signature_partition }
+        Outputs { signature: args.output, partition: args.signature_partition }
     }
 }
 

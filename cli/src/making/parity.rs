@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use verity::io::{ReadAt, WriteAt};
+use verity::FecArea;
+use verity::io::WriteAt;
 use verity::publish::{InPlace, Input, Output, OutputSet};
-use verity::{FecArea, HashArea};
 
-use super::{MODE, Target, Tree, copy, nameless_beside, relate, same_place};
+use super::target::{Target, nameless_beside, relate};
+use super::tree::Tree;
 use crate::error::{Class, CommandError, OrFail};
+use crate::outputs::{MODE, copy};
 use crate::quoted::Quoted;
 use crate::storage::Relation;
 
@@ -43,7 +45,7 @@ enum Place {
 
 impl Parity {
     /// Opens the FEC device and refuses what cannot be there; nothing is written yet.
-    pub(super) fn open(
+    pub(crate) fn open(
         options: &FecOptions,
         data: &Input,
         hash: &Target,
@@ -79,12 +81,12 @@ impl Parity {
     }
 
     /// Whether it lies on the hash device.
-    pub(super) fn is_with_hash(&self) -> bool {
+    pub(crate) fn is_with_hash(&self) -> bool {
         matches!(self.place, Place::WithHash)
     }
 
     /// Whether it lies on the data device, when the hash area does or does not.
-    pub(super) fn is_with_data(&self, data: &Input, hash: Relation) -> Result<bool, CommandError> {
+    pub(crate) fn is_with_data(&self, data: &Input, hash: Relation) -> Result<bool, CommandError> {
         Ok(match &self.place {
             Place::WithHash => hash == Relation::Same,
             Place::File(_) => false,
@@ -173,53 +175,6 @@ impl Place {
                 let words = "lies on the same storage as the data, at another offset";
                 Err(CommandError::message(Class::Metadata, words).at(path))
             }
-        }
-    }
-}
-
-impl Target {
-    /// Whether the FEC device is the hash device too.
-    fn is_also(&self, fec: &Path) -> Result<bool, CommandError> {
-        if same_place(self.path(), fec) {
-            return Ok(true);
-        }
-        let Ok(metadata) = fs::metadata(fec) else { return Ok(false) };
-        if !metadata.is_file() && !metadata.file_type().is_block_device() {
-            return Ok(false);
-        }
-        let relation = match self {
-            Target::InPlace(device) => relate(&Input::open(fec)?, device.file(), fec)?,
-            Target::File(output) if output.replaces() => {
-                relate(&Input::open(fec)?, Input::open(output.path())?.file(), fec)?
-            }
-            Target::File(_) => Relation::Distinct,
-        };
-        let words = match (self, relation) {
-            (_, Relation::Distinct) => return Ok(false),
-            (Target::InPlace(_), Relation::Same) => return Ok(true),
-            (Target::File(_), Relation::Same) => "is the hash device under another name",
-            (_, Relation::Shifted) => {
-                "lies on the same storage as the hash device, at another offset"
-            }
-        };
-        Err(CommandError::message(Class::Metadata, words).at(fec))
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Target::File(output) => output.path(),
-            Target::InPlace(device) => device.path(),
-        }
-    }
-
-    /// How large the hash device will be.
-    fn size_with(&self, area: &HashArea) -> Result<u64, CommandError> {
-        match self {
-            Target::File(output) => {
-                let size = ReadAt::len(output.file()).or_fail(Class::Io, output.path())?;
-                Ok(size.max(area.file_size()))
-            }
-            Target::InPlace(device) => Ok(device.size().max(area.file_size())),
         }
     }
 }

@@ -1,0 +1,134 @@
+//! Where a hash area goes: into a file of its own, or onto a device.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use verity::HashArea;
+use verity::io::ReadAt;
+use verity::publish::{InPlace, Input, Output};
+
+use super::tree::Tree;
+use crate::error::{Class, CommandError, OrFail};
+use crate::outputs::{MODE, same_place};
+use crate::storage::{self, Relation};
+
+/// Where the hash area goes.
+pub(crate) enum Target {
+    /// A file of its own, replaced as a whole.
+    File(Output),
+    /// A block device, or the file that holds the data too.
+    InPlace(InPlace),
+}
+
+impl Target {
+    pub(crate) fn open(path: &Path, data: &Input, tree: &Tree) -> Result<Target, CommandError> {
+        let target = match fs::metadata(path) {
+            Ok(metadata) if metadata.file_type().is_block_device() => Self::in_place(path)?,
+            Ok(metadata) if metadata.is_file() => Self::existing(path, data)?,
+            Ok(_) => Target::File(Output::update(path)?),
+            Err(_) => Target::File(Output::create_with_mode(path, MODE)?),
+        };
+        target.check_place(data, tree)?;
+        Ok(target)
+    }
+
+    fn in_place(path: &Path) -> Result<Target, CommandError> {
+        Ok(Target::InPlace(InPlace::open(path)?))
+    }
+
+    fn existing(path: &Path, data: &Input) -> Result<Target, CommandError> {
+        let hash = Input::open(path)?;
+        match relate(data, hash.file(), path)? {
+            Relation::Distinct => Ok(Target::File(Output::update(path)?)),
+            _ => Self::in_place(path),
+        }
+    }
+
+    /// How the bytes of the data and of the hash device relate.
+    pub(crate) fn relation(&self, data: &Input) -> Result<Relation, CommandError> {
+        match self {
+            Target::File(_) => Ok(Relation::Distinct),
+            Target::InPlace(device) => relate(data, device.file(), device.path()),
+        }
+    }
+
+    /// Refuses a hash area in the data, or one that a device has no room for.
+    fn check_place(&self, data: &Input, tree: &Tree) -> Result<(), CommandError> {
+        let Target::InPlace(device) = self else { return Ok(()) };
+        let path = device.path();
+        match self.relation(data)? {
+            Relation::Distinct => {}
+            Relation::Same => {
+                tree.area.check_behind_data(&tree.params).or_fail(Class::Metadata, path)?
+            }
+            Relation::Shifted => {
+                let words = "lies on the same storage as the data, at another offset";
+                return Err(CommandError::message(Class::Metadata, words).at(path));
+            }
+        }
+        let (needed, size) = (tree.area.file_size(), device.size());
+        if device.is_block_device() && needed > size {
+            let words = format!("the hash area needs {needed} bytes, the device has {size}");
+            return Err(CommandError::message(Class::Metadata, words).at(path));
+        }
+        Ok(())
+    }
+
+    /// Whether the FEC device is the hash device too.
+    pub(super) fn is_also(&self, fec: &Path) -> Result<bool, CommandError> {
+        if same_place(self.path(), fec) {
+            return Ok(true);
+        }
+        let Ok(metadata) = fs::metadata(fec) else { return Ok(false) };
+        if !metadata.is_file() && !metadata.file_type().is_block_device() {
+            return Ok(false);
+        }
+        let relation = match self {
+            Target::InPlace(device) => relate(&Input::open(fec)?, device.file(), fec)?,
+            Target::File(output) if output.replaces() => {
+                relate(&Input::open(fec)?, Input::open(output.path())?.file(), fec)?
+            }
+            Target::File(_) => Relation::Distinct,
+        };
+        let words = match (self, relation) {
+            (_, Relation::Distinct) => return Ok(false),
+            (Target::InPlace(_), Relation::Same) => return Ok(true),
+            (Target::File(_), Relation::Same) => "is the hash device under another name",
+            (_, Relation::Shifted) => {
+                "lies on the same storage as the hash device, at another offset"
+            }
+        };
+        Err(CommandError::message(Class::Metadata, words).at(fec))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Target::File(output) => output.path(),
+            Target::InPlace(device) => device.path(),
+        }
+    }
+
+    /// How large the hash device will be.
+    pub(super) fn size_with(&self, area: &HashArea) -> Result<u64, CommandError> {
+        match self {
+            Target::File(output) => {
+                let size = ReadAt::len(output.file()).or_fail(Class::Io, output.path())?;
+                Ok(size.max(area.file_size()))
+            }
+            Target::InPlace(device) => Ok(device.size().max(area.file_size())),
+        }
+    }
+}
+
+/// A file without a name near the data, for what must wait.
+pub(super) fn nameless_beside(data: &Input) -> Result<File, CommandError> {
+    let directory = data.path().parent().filter(|parent| !parent.as_os_str().is_empty());
+    tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
+        .or_else(|_| tempfile::tempfile())
+        .or_fail(Class::Io, data.path())
+}
+
+pub(super) fn relate(data: &Input, hash: &File, path: &Path) -> Result<Relation, CommandError> {
+    storage::relation(data.file(), hash).or_fail(Class::Io, path)
+}

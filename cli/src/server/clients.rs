@@ -1,0 +1,93 @@
+//! Who is being served, and what was served.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::net::Shutdown;
+use verity::nbd::Traffic;
+
+/// How long clients have to read what they were promised, once a signal has come.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What was served.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    /// Clients that were let in.
+    pub(crate) clients: u64,
+    /// Clients that found no room.
+    pub(crate) refused_clients: u64,
+    pub(crate) requests: u64,
+    pub(crate) failed_requests: u64,
+    pub(crate) bytes_sent: u64,
+}
+
+/// Who is being served.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    state: Mutex<State>,
+    left: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    open: HashMap<u64, Arc<OwnedFd>>,
+    pub(super) totals: Totals,
+}
+
+impl Clients {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn enter(&self, socket: OwnedFd, limit: usize) -> Option<Place<'_>> {
+        let mut state = self.lock();
+        if state.open.len() >= limit {
+            state.totals.refused_clients += 1;
+            return None;
+        }
+        state.totals.clients += 1;
+        let (id, socket) = (state.totals.clients, Arc::new(socket));
+        state.open.insert(id, Arc::clone(&socket));
+        Some(Place { clients: self, id, socket })
+    }
+
+    pub(super) fn count(&self, traffic: Traffic) {
+        let totals = &mut self.lock().totals;
+        totals.requests += traffic.requests;
+        totals.failed_requests += traffic.failed;
+        totals.bytes_sent += traffic.bytes;
+    }
+
+    /// Lets clients have the replies to what they have sent, for a while; then hangs up.
+    pub(super) fn end(&self) {
+        let state = self.shut(Shutdown::Read);
+        let waited = self.left.wait_timeout_while(state, GRACE, |state| !state.open.is_empty());
+        drop(waited);
+        drop(self.shut(Shutdown::Both));
+    }
+
+    fn shut(&self, how: Shutdown) -> MutexGuard<'_, State> {
+        let state = self.lock();
+        for socket in state.open.values() {
+            // It may be shut already, by the other side.
+            let _ = rustix::net::shutdown(socket, how);
+        }
+        state
+    }
+}
+
+/// The place of one client, which is free again when this is dropped.
+pub(super) struct Place<'a> {
+    pub(super) clients: &'a Clients,
+    pub(super) id: u64,
+    pub(super) socket: Arc<OwnedFd>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.clients.lock().open.remove(&self.id);
+        self.clients.left.notify_all();
+    }
+}

@@ -1,0 +1,48 @@
+//! How signatures look.
+
+use std::path::{Path, PathBuf};
+
+use verity_sign::{SignatureBuilder, SignatureDigest};
+
+use crate::error::{Class, CommandError, OrFail};
+use crate::trust;
+
+/// How signatures look.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) certificate: PathBuf,
+    pub(crate) digest: Option<SignatureDigest>,
+    pub(crate) embed_certificate: bool,
+    pub(crate) chain: Vec<PathBuf>,
+    pub(crate) subject_key_identifier: bool,
+}
+
+impl Shape {
+    pub(crate) fn builder(&self) -> Result<SignatureBuilder, CommandError> {
+        let builder = builder(&self.certificate, self.digest)?;
+        builder
+            .with_embedded_certificate(self.embed_certificate)
+            .with_chain(
+                self.chain.iter().map(|path| trust::certificate(path)).collect::<Result<_, _>>()?,
+            )
+            .and_then(|builder| builder.with_subject_key_identifier(self.subject_key_identifier))
+            .or_fail(Class::Trust, &self.certificate)
+    }
+
+    /// The files that were read.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.certificate].into_iter().chain(&self.chain).map(PathBuf::as_path)
+    }
+}
+
+/// Signatures by the key of this certificate, with its digest or this one.
+pub(crate) fn builder(
+    certificate: &Path,
+    digest: Option<SignatureDigest>,
+) -> Result<SignatureBuilder, CommandError> {
+    let builder = SignatureBuilder::new(trust::certificate(certificate)?);
+    Ok(match digest {
+        Some(digest) => builder.with_digest(digest),
+        None => builder,
+    })
+}

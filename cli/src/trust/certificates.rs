@@ -1,0 +1,125 @@
+//! Certificates of signers and of authorities: who is trusted to have signed, and when.
+
+use std::path::{Path, PathBuf};
+
+use verity_sign::{Authorities, Certificate, SignedBy, Trust, Validity};
+
+use super::clock::now;
+use crate::error::{Class, CommandError, OrFail};
+use crate::inputs::open;
+use crate::quoted::Quoted;
+
+/// Whom to trust, as the caller names them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrustSource {
+    /// Certificates of signers.
+    pub(crate) certificates: Vec<PathBuf>,
+    /// Certificates of authorities, which signers' certificates must lead to.
+    pub(crate) authorities: Vec<PathBuf>,
+    /// The time of the check, in seconds since 1970; now unless given.
+    pub(crate) at: Option<u64>,
+}
+
+/// Whom to trust, and when.
+#[derive(Debug)]
+pub(crate) struct Trusted {
+    whom: Whom,
+    at: u64,
+}
+
+#[derive(Debug)]
+enum Whom {
+    Pinned(Vec<Certificate>),
+    Authorities(Authorities),
+}
+
+impl TrustSource {
+    /// Whether nobody was named.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.certificates.is_empty() && self.authorities.is_empty()
+    }
+
+    /// Reads the certificates, and warns of pinned ones outside their validity.
+    ///
+    /// An expired certificate is still trusted if it is pinned, as it is by the kernel: that was on purpose.
+    pub(crate) fn read(&self) -> Result<Trusted, CommandError> {
+        let at = self.at.unwrap_or_else(now);
+        let whom = match (self.certificates.as_slice(), self.authorities.as_slice()) {
+            ([], []) => {
+                let words = "nobody is trusted to sign: --certificate CERT or --ca CERT is needed";
+                return Err(CommandError::usage(words));
+            }
+            (pinned, []) => {
+                let pinned: Result<_, _> =
+                    pinned.iter().map(|path| certificate_at(path, at)).collect();
+                Whom::Pinned(pinned?)
+            }
+            ([], authorities) => Whom::Authorities(read_authorities(authorities, at)?),
+            _ => return Err(CommandError::usage("either --certificate or --ca")),
+        };
+        Ok(Trusted { whom, at })
+    }
+
+    /// Refuses to be told of trust that nothing rests on.
+    pub(crate) fn check_unused(&self) -> Result<(), CommandError> {
+        match self.is_empty() && self.at.is_none() {
+            true => Ok(()),
+            false => {
+                Err(CommandError::usage("--certificate, --ca and --at go with --manifest only"))
+            }
+        }
+    }
+}
+
+impl Trusted {
+    /// The time of the check, in seconds since 1970.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// For the library.
+    pub(crate) fn trust(&self) -> Trust<'_> {
+        match &self.whom {
+            Whom::Pinned(pinned) => pinned.into(),
+            Whom::Authorities(authorities) => authorities.into(),
+        }
+    }
+}
+
+fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandError> {
+    let read = |path: &PathBuf| {
+        let authority = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
+        // Each for itself first, so that the message names the file.
+        Authorities::new(vec![authority.clone()], at).or_fail(Class::Trust, path)?;
+        Ok(authority)
+    };
+    let authorities = paths.iter().map(read).collect::<Result<Vec<_>, CommandError>>()?;
+    Authorities::new(authorities, at).map_err(|error| CommandError::new(Class::Trust, error))
+}
+
+/// Reads the certificate of a signer.
+pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
+    certificate_at(path, now())
+}
+
+fn certificate_at(path: &Path, at: u64) -> Result<Certificate, CommandError> {
+    let certificate = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
+    match certificate.validity_at(at) {
+        Validity::Valid => {}
+        validity => {
+            tracing::warn!("{}: the certificate is {validity}", Quoted(path));
+        }
+    }
+    Ok(certificate)
+}
+
+/// One line about who signed.
+pub(crate) fn signer_words(signed_by: &SignedBy) -> String {
+    let certificate = signed_by.certificate();
+    let words =
+        format!("{} (certificate sha256 {})", certificate.subject(), certificate.fingerprint());
+    match signed_by.authority() {
+        Some(authority) => format!("{words} under {}", authority.subject()),
+        None => words,
+    }
+}

@@ -1,0 +1,42 @@
+//! A manifest and its signature, which lies beside it.
+
+use std::path::{Path, PathBuf};
+
+use verity_sign::{MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedManifest};
+
+use super::certificates::Trusted;
+use crate::error::{Class, CommandError, OrFail};
+use crate::inputs::read_small;
+
+/// Reads a manifest and checks its signature, which lies beside it, and its end of validity.
+pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifest, CommandError> {
+    let bytes = read_small(path, MAX_MANIFEST_BYTES, Class::Trust)?;
+    let signature_path = signature_path(path);
+    let signature = signature(&signature_path)?;
+    let verified = Manifest::verify(&bytes, &signature, trusted.trust()).map_err(|error| {
+        let culprit = match error {
+            verity_sign::Error::Signature(_) => &*signature_path,
+            _ => path,
+        };
+        CommandError::new(Class::Trust, error).at(culprit)
+    })?;
+    verified.check_not_after(trusted.at()).or_fail(Class::Trust, path)?;
+    Ok(verified)
+}
+
+/// Reads a signature. One that is not there, or longer than any, is one that does not verify.
+pub(crate) fn signature(path: &Path) -> Result<Vec<u8>, CommandError> {
+    read_small(path, MAX_SIGNATURE_BYTES, Class::Trust).map_err(|error| {
+        match path.try_exists().is_ok_and(|exists| !exists) {
+            true => CommandError::message(Class::Trust, "there is no signature").at(path),
+            false => error,
+        }
+    })
+}
+
+/// Where the signature of a manifest lies.
+fn signature_path(manifest: &Path) -> PathBuf {
+    let mut path = manifest.as_os_str().to_owned();
+    path.push(".p7s");
+    path.into()
+}
