@@ -1,4 +1,5 @@
-//! Opening and reading files that are named on the command line, and the class of what can go wrong.
+//! Opening and reading files that are named on the command line, and the class of what can go
+//! wrong.
 //!
 //! Everything here fails closed: a file that is missing, unreadable or too long is an error.
 
@@ -14,7 +15,8 @@ pub(crate) fn open(path: &Path) -> Result<Input, CommandError> {
     Ok(Input::open(path)?)
 }
 
-/// Reads a whole file of at most `limit` bytes. A longer one is a failure of this class: no more of it is read.
+/// Reads a whole file of at most `limit` bytes. A longer one is a failure of this class: no more of
+/// it is read.
 pub(crate) fn read_small(path: &Path, limit: u64, class: Class) -> Result<Vec<u8>, CommandError> {
     let bytes = read_start(path, limit + 1)?;
     if u64::try_from(bytes.len()).is_ok_and(|size| size <= limit) {

@@ -11,7 +11,8 @@ use verity::publish::{Input, Output};
 
 use crate::error::{Class, CommandError, OrFail};
 
-/// Only the owner may read new hash files, FEC files and root hash files, as veritysetup makes them.
+/// Only the owner may read new hash files, FEC files and root hash files, as veritysetup makes
+/// them.
 pub(crate) const MODE: u32 = 0o600;
 
 /// An output with these bytes, not yet published, that is none of the inputs.

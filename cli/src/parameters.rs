@@ -1,7 +1,7 @@
 //! PARAMETERS: what a caller says about a hash tree, each part given or not.
 //!
-//! The same group serves commands that make a tree (missing ones have defaults) and commands that check one
-//! (given ones are pins).
+//! The same group serves commands that make a tree (missing ones have defaults) and commands that
+//! check one (given ones are pins).
 
 use verity::{
     Algorithm, BlockSize, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins, Salt, Uuid,
@@ -47,7 +47,8 @@ impl Parameters {
         builder
     }
 
-    /// The parameters of a tree over data of `data_size` bytes, or over the data blocks that were given.
+    /// The parameters of a tree over data of `data_size` bytes, or over the data blocks that were
+    /// given.
     pub(crate) fn params(&self, data_size: u64) -> Result<Params, CommandError> {
         let params = match self.data_blocks {
             Some(blocks) => self.builder().data_blocks(blocks).build(),

@@ -1,4 +1,5 @@
-//! A progress bar on standard error, on a terminal only; and the place where signals stop long work.
+//! A progress bar on standard error, on a terminal only; and the place where signals stop long
+//! work.
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;

@@ -4,9 +4,11 @@ use std::fmt::{self, Display, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Shows a path as it is, with backslashes, characters that steer a terminal and bytes outside UTF-8 escaped.
+/// Shows a path as it is, with backslashes, characters that steer a terminal and bytes outside
+/// UTF-8 escaped.
 ///
-/// A name with a line break must not look like another line of the result, and two names never look the same.
+/// A name with a line break must not look like another line of the result, and two names never look
+/// the same.
 pub(crate) struct Quoted<'a>(pub(crate) &'a Path);
 
 impl Display for Quoted<'_> {

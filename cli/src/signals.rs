@@ -1,7 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP: the first asks the command to stop, the second ends the process.
 //!
-//! A command that is asked to stop removes what it has not finished. Signals that the parent process had
-//! ignored (`nohup`) stay ignored.
+//! A command that is asked to stop removes what it has not finished. Signals that the parent
+//! process had ignored (`nohup`) stay ignored.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,7 @@
 //! Sizes and counts as users write them.
 //!
-//! Byte sizes take K, M, G or T (powers of 1024); counts do not. Both are plain decimal: a sign, an exponent,
-//! a hex prefix, a blank or nothing at all is refused rather than guessed at.
+//! Byte sizes take K, M, G or T (powers of 1024); counts do not. Both are plain decimal: a sign, an
+//! exponent, a hex prefix, a blank or nothing at all is refused rather than guessed at.
 
 use verity::{BlockSize, ParamsError};
 

@@ -1,6 +1,8 @@
-//! Whether two paths lead to the same bytes: by one inode, one device, or a loop device over a file.
+//! Whether two paths lead to the same bytes: by one inode, one device, or a loop device over a
+//! file.
 //!
-//! Only what `format` needs to refuse a hash area inside its own data. Device-mapper stacks are not resolved.
+//! Only what `format` needs to refuse a hash area inside its own data. Device-mapper stacks are not
+//! resolved.
 
 use std::fs::{self, File, Metadata};
 use std::io;

@@ -1,4 +1,5 @@
-//! `verity attach-signature`: the signature that a key on another machine has made, in its envelope.
+//! `verity attach-signature`: the signature that a key on another machine has made, in its
+//! envelope.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,10 @@
-//! `verity build`: everything a verified boot of an image needs, made in one pass and published as a set.
+//! `verity build`: everything a verified boot of an image needs, made in one pass and published as
+//! a set.
 //!
-//! Parity goes behind the tree, into the same file: whatever carries the hash area carries it too, and it covers
-//! data and tree and nothing foreign. The manifest's signature appears last; until then `check` refuses the set. What
-//! an earlier set had and this one has not, such as signatures, is taken away.
+//! Parity goes behind the tree, into the same file: whatever carries the hash area carries it too,
+//! and it covers data and tree and nothing foreign. The manifest's signature appears last; until
+//! then `check` refuses the set. What an earlier set had and this one has not, such as signatures,
+//! is taken away.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -212,8 +214,8 @@ struct Made {
 }
 
 impl Outputs {
-    /// Creates every file before the work begins, so that none is found impossible after it. None may be one
-    /// of the inputs.
+    /// Creates every file before the work begins, so that none is found impossible after it. None
+    /// may be one of the inputs.
     fn create(cars: &SideCars, inputs: &[Input], made: Made) -> Result<Outputs, CommandError> {
         let create = |path: &PathBuf| -> Result<Output, CommandError> {
             let output = Output::create(path)?;

@@ -1,6 +1,8 @@
-//! `verity check`: everything that `build` has made, against trusted certificates, and what was accepted before.
+//! `verity check`: everything that `build` has made, against trusted certificates, and what was
+//! accepted before.
 //!
-//! Every part must be there and agree with the others; nothing is skipped, and nothing weaker stands in.
+//! Every part must be there and agree with the others; nothing is skipped, and nothing weaker
+//! stands in.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -91,7 +93,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     }))
 }
 
-/// The hash file ends with the tree, or with the parity if there is any: no byte is there that nothing is about.
+/// The hash file ends with the tree, or with the parity if there is any: no byte is there that
+/// nothing is about.
 fn hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandError> {
     let area = manifest.hash_area();
     let stated = match manifest.fec_area() {
@@ -128,7 +131,8 @@ fn root_hash(
 ) -> Result<String, CommandError> {
     let root_hash = verified.manifest().root_hash();
     let path = &cars.root_hash;
-    // These very bytes are what a script puts into a table, and what the kernel holds against the signature.
+    // These very bytes are what a script puts into a table, and what the kernel holds against the
+    // signature.
     if inputs::read_small(path, MAX_ROOT_HASH_FILE, Class::Trust)?
         != root_hash_content(&root_hash).as_bytes()
     {

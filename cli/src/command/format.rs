@@ -1,6 +1,7 @@
 //! `verity format`: makes a hash tree and writes it, whole or not at all where that is possible.
 //!
-//! Everything that can be wrong with parameters and outputs is found before the first data byte is hashed.
+//! Everything that can be wrong with parameters and outputs is found before the first data byte is
+//! hashed.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

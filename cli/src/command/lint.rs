@@ -1,4 +1,5 @@
-//! `verity lint-signature`: whether a Linux kernel would take a root hash signature, and if not why.
+//! `verity lint-signature`: whether a Linux kernel would take a root hash signature, and if not
+//! why.
 //!
 //! The answer is a prediction. Nothing else in the command asks for it.
 

@@ -1,6 +1,7 @@
 //! `verity read`: verified bytes to standard output or to a file.
 //!
-//! A pipe has got exactly the bytes before the first one that is not verified; a file appears whole or not at all.
+//! A pipe has got exactly the bytes before the first one that is not verified; a file appears whole
+//! or not at all.
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;

@@ -1,8 +1,8 @@
 //! `verity repair`: makes a corrupt image right again by its parity, where it lies or in a copy.
 //!
-//! What may be written is decided by the root hash alone: a recovered block is written only once it hashes right, and
-//! nothing else is written. So it does not matter where in place a run ends, the next one goes on. A copy appears
-//! only if all of it is right.
+//! What may be written is decided by the root hash alone: a recovered block is written only once it
+//! hashes right, and nothing else is written. So it does not matter where in place a run ends, the
+//! next one goes on. A copy appears only if all of it is right.
 
 mod copy;
 mod in_place;
@@ -121,8 +121,8 @@ impl Job<'_> {
         Err(failure)
     }
 
-    /// Copies the data, and the hash device if that is asked for, and repairs the copies, which nobody else sees
-    /// before all of them is right.
+    /// Copies the data, and the hash device if that is asked for, and repairs the copies, which
+    /// nobody else sees before all of them is right.
     fn copy(&self, data: &Path, hash: Option<&Path>) -> Result<verity::Repaired, CommandError> {
         let (image, places) = (self.image, self.image.places());
         let with_data = image.data().relation(image.hash());
@@ -164,7 +164,8 @@ impl Job<'_> {
         Ok(repaired)
     }
 
-    /// Begins a copy, which must be none of the inputs, and is nobody else's to read than the original is.
+    /// Begins a copy, which must be none of the inputs, and is nobody else's to read than the
+    /// original is.
     fn copy_of(&self, device: &Device, path: &Path) -> Result<Output, CommandError> {
         let metadata = device.input().and_then(|input| input.file().metadata().ok());
         let mode =
@@ -176,7 +177,8 @@ impl Job<'_> {
         Ok(output)
     }
 
-    /// Copies a device. Where it cannot be read, zeros stand for blocks that are then found corrupt.
+    /// Copies a device. Where it cannot be read, zeros stand for blocks that are then found
+    /// corrupt.
     fn fill(
         &self,
         output: &Output,

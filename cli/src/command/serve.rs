@@ -1,7 +1,7 @@
 //! `verity serve`: verified bytes as a read-only block device, over NBD.
 //!
-//! A corrupt block is an input/output error for whoever reads it, and a warning; all others are served. A
-//! signal is how it is meant to end.
+//! A corrupt block is an input/output error for whoever reads it, and a warning; all others are
+//! served. A signal is how it is meant to end.
 
 use serde::Serialize;
 use verity::Counters;

@@ -1,7 +1,7 @@
 //! `verity table`: the text that makes the kernel activate an image.
 //!
-//! The one place where an unsigned manifest is accepted, with a warning: what the table says is reviewed or
-//! authenticated by whatever carries it.
+//! The one place where an unsigned manifest is accepted, with a warning: what the table says is
+//! reviewed or authenticated by whatever carries it.
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,8 @@ pub(crate) enum Origin {
 pub(crate) struct FecChoice {
     /// Leave out what the manifest states.
     pub(crate) none: bool,
-    /// The device that holds it, if it is not the hash device; without a manifest there is none otherwise.
+    /// The device that holds it, if it is not the hash device; without a manifest there is none
+    /// otherwise.
     pub(crate) device: Option<String>,
     /// Where it begins there, in bytes.
     pub(crate) offset: Option<u64>,
@@ -257,7 +258,8 @@ impl FecChoice {
             .map_err(unusable)
     }
 
-    /// The parity that was described; what it covers follows, as with veritysetup, from the size of the hash device.
+    /// The parity that was described; what it covers follows, as with veritysetup, from the size of
+    /// the hash device.
     fn beside(
         &self,
         params: &Params,

@@ -1,7 +1,7 @@
 //! `verity verify`: data and hash area against a root hash or a signed manifest.
 //!
-//! Everything is opened read-only. Where the parameters come from decides how much a success means; that is
-//! the `geometry` of the result.
+//! Everything is opened read-only. Where the parameters come from decides how much a success means;
+//! that is the `geometry` of the result.
 
 use crate::context::Context;
 use crate::error::CommandError;

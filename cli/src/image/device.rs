@@ -1,4 +1,5 @@
-//! What an image is read from: a file, a block device, or with feature `http` a file on an HTTP server.
+//! What an image is read from: a file, a block device, or with feature `http` a file on an HTTP
+//! server.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;

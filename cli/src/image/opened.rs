@@ -1,7 +1,7 @@
 //! From what the caller trusts to an opened image: the one way for every command that reads one.
 //!
-//! A root hash, a manifest, pins and a superblock become [`TrustedParams`] here, with every check that they allow;
-//! where they come from decides how much a success means.
+//! A root hash, a manifest, pins and a superblock become [`TrustedParams`] here, with every check
+//! that they allow; where they come from decides how much a success means.
 
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,8 @@ impl Image {
         Image::open_for_repair(source, context)?.with_its_superblock()
     }
 
-    /// Does the same, also where the superblock is not what the manifest states: [`Image::superblock_fault`] says so.
+    /// Does the same, also where the superblock is not what the manifest states:
+    /// [`Image::superblock_fault`] says so.
     pub(crate) fn open_for_repair(
         source: &ImageSource,
         context: &Context,
@@ -129,7 +130,8 @@ impl Image {
         Image::of_manifest(&verified, data, hash, &source.fec)
     }
 
-    /// The image that a manifest is about, if its size and where its parity lies are what the manifest states.
+    /// The image that a manifest is about, if its size and where its parity lies are what the
+    /// manifest states.
     pub(crate) fn of_manifest(
         verified: &VerifiedManifest,
         data: Arc<Device>,

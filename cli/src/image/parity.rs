@@ -1,7 +1,9 @@
-//! The parity of an image, for the commands that use it: on which device, where there, and what it covers.
+//! The parity of an image, for the commands that use it: on which device, where there, and what it
+//! covers.
 //!
-//! Nothing on a device says how many roots there are or where the covered blocks end: a manifest does, or it follows
-//! from what the caller states and from the sizes, by the rule of [`FecArea::covering`], as in `format`.
+//! Nothing on a device says how many roots there are or where the covered blocks end: a manifest
+//! does, or it follows from what the caller states and from the sizes, by the rule of
+//! [`FecArea::covering`], as in `format`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,8 +34,9 @@ pub(crate) struct FecDevice {
 }
 
 impl FecSource {
-    /// Opens the FEC device, if there is parity, read-only. A manifest that states where parity lies is believed, and
-    /// what is given beside it must agree; unless given, the FEC device is the hash device then.
+    /// Opens the FEC device, if there is parity, read-only. A manifest that states where parity
+    /// lies is believed, and what is given beside it must agree; unless given, the FEC device is
+    /// the hash device then.
     pub(crate) fn open(
         &self,
         stated: Option<FecArea>,

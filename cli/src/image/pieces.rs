@@ -1,7 +1,8 @@
-//! A range of bytes, read in pieces by several threads and delivered in order, or each at its place.
+//! A range of bytes, read in pieces by several threads and delivered in order, or each at its
+//! place.
 //!
-//! A thread reads a piece into its own buffer and delivers it itself, so that there are as many buffers as threads,
-//! and whoever waits for its turn to write holds nobody else up.
+//! A thread reads a piece into its own buffer and delivers it itself, so that there are as many
+//! buffers as threads, and whoever waits for its turn to write holds nobody else up.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,7 +17,8 @@ use verity::{Error, Progress};
 
 use crate::image::ImageReader;
 
-/// What a thread takes at a time, in bytes. Half of it costs some percent more, twice of it is no faster.
+/// What a thread takes at a time, in bytes. Half of it costs some percent more, twice of it is no
+/// faster.
 const PIECE: u64 = 512 << 10;
 
 /// Why not all bytes were delivered.
@@ -40,8 +42,8 @@ pub(crate) struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// Writes them in order. Whatever the number of threads, exactly the bytes before the first one that fails
-    /// are written: how many those are is the first part of an error.
+    /// Writes them in order. Whatever the number of threads, exactly the bytes before the first one
+    /// that fails are written: how many those are is the first part of an error.
     pub(crate) fn stream(&self, writer: impl Write + Send) -> Result<(), (u64, Failure)> {
         let line = Line::new(self.range.start, writer);
         self.run(|piece, bytes, failure| line.write(piece.start, bytes, failure));
@@ -71,8 +73,8 @@ impl Pieces<'_> {
         lowest.map_or(Ok(()), |(_, failure)| Err(failure))
     }
 
-    /// Reads every piece and hands it to `deliver`: where it begins, its verified bytes, and what ended them early.
-    /// After a `false` no further piece is begun.
+    /// Reads every piece and hands it to `deliver`: where it begins, its verified bytes, and what
+    /// ended them early. After a `false` no further piece is begun.
     fn run(&self, deliver: impl Fn(Range<u64>, &[u8], Option<Failure>) -> bool + Sync) {
         let next = AtomicU64::new(self.range.start);
         let worker = || {
@@ -95,7 +97,8 @@ impl Pieces<'_> {
         });
     }
 
-    /// The next piece in order. All but the first begin at a multiple of the size, and so with a block.
+    /// The next piece in order. All but the first begin at a multiple of the size, and so with a
+    /// block.
     fn take(&self, next: &AtomicU64) -> Option<Range<u64>> {
         let size = self.piece_size();
         let end = |start: u64| (start - start % size).saturating_add(size).min(self.range.end);
@@ -144,7 +147,8 @@ impl<W: Write> Line<W> {
         Line { turn: Mutex::new(Turn { offset, failure: None, writer }), moved: Condvar::new() }
     }
 
-    /// Writes bytes once everything before `start` is written; says whether the next ones are wanted.
+    /// Writes bytes once everything before `start` is written; says whether the next ones are
+    /// wanted.
     fn write(&self, start: u64, bytes: &[u8], failure: Option<Failure>) -> bool {
         let waiting = |turn: &mut Turn<W>| turn.failure.is_none() && turn.offset != start;
         let mut turn = self

@@ -30,8 +30,8 @@ impl<'a> Recovering<'a> {
         image.fec().map(|fec| Recovering { image, fec, threads, context })
     }
 
-    /// Looks for every corrupt block and gives what is recovered to `sink`. Data and hash blocks are read from what is
-    /// given, which may be another place than the image's own.
+    /// Looks for every corrupt block and gives what is recovered to `sink`. Data and hash blocks
+    /// are read from what is given, which may be another place than the image's own.
     pub(crate) fn run(
         &self,
         data: &dyn ReadAt,
@@ -86,8 +86,8 @@ pub(crate) enum Recovered {
     InPlace,
 }
 
-/// Whether a failed verification is about blocks that parity could give. A server that does not answer is none of
-/// those: it would not answer for the other blocks either.
+/// Whether a failed verification is about blocks that parity could give. A server that does not
+/// answer is none of those: it would not answer for the other blocks either.
 pub(crate) fn is_about_blocks(error: &Error, image: &Image) -> bool {
     match error {
         Error::Corrupt(_) => true,
@@ -99,7 +99,8 @@ pub(crate) fn is_about_blocks(error: &Error, image: &Image) -> bool {
     }
 }
 
-/// The failure that tells of corrupt blocks which were recovered, or could be: none, if there were not any.
+/// The failure that tells of corrupt blocks which were recovered, or could be: none, if there were
+/// not any.
 pub(crate) fn verdict(
     image: &Image,
     repaired: &Repaired,

@@ -176,8 +176,8 @@ fn uncovered(image: &Image) -> Result<u64, CommandError> {
     Ok(uncovered)
 }
 
-/// How many of `data_size` bytes no hash covers; those of hash area and parity, if they are `own` bytes of the same
-/// device, do not count.
+/// How many of `data_size` bytes no hash covers; those of hash area and parity, if they are `own`
+/// bytes of the same device, do not count.
 pub(crate) fn uncovered_bytes(params: &Params, data_size: u64, own: &[Range<u64>]) -> u64 {
     let behind = |range: &Range<u64>| {
         range.end.min(data_size).saturating_sub(range.start.max(params.data_size()))

@@ -56,8 +56,8 @@ impl Job<'_> {
             .map_err(|error| unless_changed(error, data))
     }
 
-    /// Builds into a temporary file and writes the superblock there; `output` is ready to be published. Parity goes
-    /// there or elsewhere.
+    /// Builds into a temporary file and writes the superblock there; `output` is ready to be
+    /// published. Parity goes there or elsewhere.
     pub(crate) fn build_output(
         &self,
         output: &Output,
@@ -93,8 +93,8 @@ impl Job<'_> {
         Ok((rewriting, root_hash))
     }
 
-    /// Hashes a file that is to hold its own hash area: into a nameless file first, since our own writes would
-    /// hide whether somebody else changed the data meanwhile.
+    /// Hashes a file that is to hold its own hash area: into a nameless file first, since our own
+    /// writes would hide whether somebody else changed the data meanwhile.
     pub(super) fn build_in_own_data(
         &self,
         device: InPlace,

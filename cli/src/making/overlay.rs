@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use verity::io::{ReadAt, WriteAt};
 
-/// What is written goes to a file of its own, and is read from there; only the `kept` bytes are read from the
-/// file below. Zeros follow where that file ends.
+/// What is written goes to a file of its own, and is read from there; only the `kept` bytes are
+/// read from the file below. Zeros follow where that file ends.
 pub(super) struct Overlay<'a> {
     pub(super) made: &'a File,
     pub(super) below: &'a File,

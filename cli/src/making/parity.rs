@@ -1,4 +1,5 @@
-//! Where `format` and `build` put parity: which device, what it covers there, and what it must not touch.
+//! Where `format` and `build` put parity: which device, what it covers there, and what it must not
+//! touch.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
@@ -38,8 +39,8 @@ enum Place {
     File(Output),
     /// A block device.
     InPlace(InPlace),
-    /// The file that also holds the data. As our own writes would hide whether somebody else changed the data
-    /// meanwhile, parity waits in a nameless file.
+    /// The file that also holds the data. As our own writes would hide whether somebody else
+    /// changed the data meanwhile, parity waits in a nameless file.
     OwnData { device: InPlace, nameless: File },
 }
 
@@ -138,8 +139,8 @@ impl Parity {
         Ok(())
     }
 
-    /// A hash device is covered to its end, as veritysetup has it: whoever changes it behind the tree later makes the
-    /// parity wrong.
+    /// A hash device is covered to its end, as veritysetup has it: whoever changes it behind the
+    /// tree later makes the parity wrong.
     fn say_what_is_covered(&self, tree: &Tree) {
         let foreign = self.area.blocks() - tree.params.data_blocks() - tree.area.hash_blocks();
         if foreign > 0 && !self.is_with_hash() {

@@ -18,8 +18,8 @@ pub(crate) struct SideCars {
     pub(crate) manifest_signature: PathBuf,
     /// What systemd's signature partition holds.
     pub(crate) signature_partition: PathBuf,
-    /// The root hash and its signature under the names for the other kind of file system. The other files have
-    /// one name for both kinds, so an image has only one set.
+    /// The root hash and its signature under the names for the other kind of file system. The other
+    /// files have one name for both kinds, so an image has only one set.
     pub(crate) other_kind: [PathBuf; 2],
 }
 

@@ -1,4 +1,5 @@
-//! Making a hash area where it goes, with parity and the root hash file, so that they appear together.
+//! Making a hash area where it goes, with parity and the root hash file, so that they appear
+//! together.
 
 use verity::RootHash;
 use verity::publish::{Output, OutputSet};
@@ -10,8 +11,8 @@ use crate::error::CommandError;
 use crate::outputs::write_bytes;
 use crate::storage::Relation;
 
-/// Writes the hash area, parity, and the root hash file, which appear together. Without the hash area parity is
-/// worth nothing, so that comes first.
+/// Writes the hash area, parity, and the root hash file, which appear together. Without the hash
+/// area parity is worth nothing, so that comes first.
 pub(crate) fn write(
     target: Target,
     job: &Job<'_>,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use verity::{FecArea, HashArea, Params, RootHash, Uuid};
 
-/// What a superblock states, and what follows from it. The order of the fields is the order of the keys.
+/// What a superblock states, and what follows from it. The order of the fields is the order of the
+/// keys.
 #[derive(Debug, Serialize)]
 pub(crate) struct Header {
     /// The device or file with the hash area.

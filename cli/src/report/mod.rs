@@ -1,7 +1,7 @@
 //! Results on standard output and failures on standard error: as text, or as one JSON object.
 //!
-//! Both forms tell the same facts. Every write is checked: a result that could not be written is a failure. Where
-//! standard output is for data, results go to standard error too.
+//! Both forms tell the same facts. Every write is checked: a result that could not be written is a
+//! failure. Where standard output is for data, results go to standard error too.
 
 pub(crate) mod header;
 pub(crate) mod partitions;
@@ -120,7 +120,8 @@ fn unwritten(error: io::Error) -> CommandError {
     CommandError::new(Class::Io, anyhow::Error::new(error).context("cannot write the result"))
 }
 
-/// Prints why a command has failed: one line on standard error, and before it what was found out, as a result.
+/// Prints why a command has failed: one line on standard error, and before it what was found out,
+/// as a result.
 pub(crate) fn failure(error: &CommandError, stream: Stream, json: bool) -> io::Result<()> {
     let text = match error.findings() {
         _ if json => failure_document(error)?,

@@ -1,4 +1,5 @@
-//! The partitions of an image as systemd finds them: their types, and the UUIDs that follow from the root hash.
+//! The partitions of an image as systemd finds them: their types, and the UUIDs that follow from
+//! the root hash.
 
 use serde::Serialize;
 use verity::RootHash;

@@ -12,7 +12,8 @@ use rustix::net::{RecvFlags, SendFlags};
 /// Less than this is no time at all.
 const TICK: Duration = Duration::from_millis(1);
 
-/// A connection whose handshake has a deadline, and whose every write must get on within the same time.
+/// A connection whose handshake has a deadline, and whose every write must get on within the same
+/// time.
 #[derive(Debug)]
 pub(super) struct Connection<'a> {
     socket: &'a OwnedFd,

@@ -129,7 +129,8 @@ fn bind_unix(path: &Path, mode: u32) -> Result<Endpoint, CommandError> {
     Ok(Endpoint::Unix { listener, file })
 }
 
-/// The mode must be right from the start. It comes from the mask of the process, which makes no other files yet.
+/// The mode must be right from the start. It comes from the mask of the process, which makes no
+/// other files yet.
 fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let mask = rustix::process::umask(Mode::from_raw_mode(!mode & 0o777));
     let listener = UnixListener::bind(path);
@@ -137,7 +138,8 @@ fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
     listener
 }
 
-/// So that of two servers that find the same stale socket, one does not remove the new one of the other.
+/// So that of two servers that find the same stale socket, one does not remove the new one of the
+/// other.
 fn lock_directory(path: &Path) -> Result<File, CommandError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,6 +1,8 @@
-//! Many clients of one export: accepted, counted, bounded in number, and ended when a signal says so.
+//! Many clients of one export: accepted, counted, bounded in number, and ended when a signal says
+//! so.
 //!
-//! What they are told is the library's business (`verity::nbd`); sockets, threads and time are this module's.
+//! What they are told is the library's business (`verity::nbd`); sockets, threads and time are this
+//! module's.
 
 mod clients;
 mod connection;
@@ -26,7 +28,8 @@ pub(crate) use self::faults::Watched;
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
 
-/// How long to let clients go before the next one is accepted, where the system has no room for more.
+/// How long to let clients go before the next one is accepted, where the system has no room for
+/// more.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What clients may take.

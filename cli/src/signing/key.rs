@@ -51,8 +51,8 @@ impl Key {
         }
     }
 
-    /// What messages call it: a file, a program, or what the URI says of token and key and nothing else: somebody
-    /// may have put a PIN into it.
+    /// What messages call it: a file, a program, or what the URI says of token and key and nothing
+    /// else: somebody may have put a PIN into it.
     pub(crate) fn name(&self) -> PathBuf {
         match self {
             Key::Command { program, .. } => program.into(),
@@ -74,7 +74,8 @@ impl Key {
     /// The files that were read, or run.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
-            // A name without a slash is looked for in PATH. What cannot be read may be a program all the same.
+            // A name without a slash is looked for in PATH. What cannot be read may be a program
+            // all the same.
             Key::Command { program, .. } => {
                 let path = PathBuf::from(program);
                 let is_path = path.components().count() > 1 && std::fs::File::open(&path).is_ok();

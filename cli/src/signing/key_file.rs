@@ -36,8 +36,8 @@ pub(crate) fn check_key_mode(file: &File, path: &Path) -> Result<(), CommandErro
     warn_of_readers(file, path, "the private key")
 }
 
-/// Whether anybody may put another file in the place of this one: some directory on the way to it, by its name or by what
-/// that leads to, is writable by all and has no sticky bit.
+/// Whether anybody may put another file in the place of this one: some directory on the way to it,
+/// by its name or by what that leads to, is writable by all and has no sticky bit.
 fn is_replaceable(path: &Path) -> io::Result<bool> {
     for way in [std::path::absolute(path)?, path.canonicalize()?] {
         for directory in way.ancestors().skip(1) {

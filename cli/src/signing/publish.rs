@@ -33,7 +33,8 @@ pub(crate) struct Signed {
     pub(crate) signature_partition: Option<String>,
 }
 
-/// Writes a signature and what is asked for beside it, unless it would replace what it was made from.
+/// Writes a signature and what is asked for beside it, unless it would replace what it was made
+/// from.
 pub(crate) fn publish(
     outputs: &Outputs,
     inputs: &[Input],

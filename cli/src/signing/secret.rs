@@ -1,7 +1,8 @@
-//! Passphrases and PINs: from a file, an open descriptor, the environment or the terminal, never from an argument.
+//! Passphrases and PINs: from a file, an open descriptor, the environment or the terminal, never
+//! from an argument.
 //!
-//! Buffers are wiped. While a secret is held, this process writes no core dump and other processes of the same
-//! user cannot look into its memory.
+//! Buffers are wiped. While a secret is held, this process writes no core dump and other processes
+//! of the same user cannot look into its memory.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -43,8 +44,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// An open file descriptor. Taken before the command opens anything: a number that is not open now would be
-    /// a file of our own later.
+    /// An open file descriptor. Taken before the command opens anything: a number that is not open
+    /// now would be a file of our own later.
     pub(crate) fn descriptor(number: u32) -> Source {
         Source::Descriptor { number, file: descriptor(number) }
     }
@@ -104,8 +105,8 @@ fn descriptor_path(number: u32) -> PathBuf {
     PathBuf::from(format!("/dev/fd/{number}"))
 }
 
-/// The file behind a number. The kernel duplicates the descriptor itself where it can (since Linux 5.6): the path
-/// opens the file anew, which a pipe that another user has made does not allow.
+/// The file behind a number. The kernel duplicates the descriptor itself where it can (since Linux
+/// 5.6): the path opens the file anew, which a pipe that another user has made does not allow.
 fn descriptor(number: u32) -> Result<File, Errno> {
     let foreign = i32::try_from(number).map_err(|_| Errno::BADF)?;
     let path = descriptor_path(number);
@@ -260,8 +261,8 @@ impl Drop for Hidden<'_> {
     }
 }
 
-/// From here on this process leaves no core dump, whoever collects them, and cannot be traced by the user's other
-/// processes.
+/// From here on this process leaves no core dump, whoever collects them, and cannot be traced by
+/// the user's other processes.
 pub(crate) fn forbid_dumps() -> Result<(), CommandError> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none)

@@ -41,7 +41,8 @@ impl TrustSource {
 
     /// Reads the certificates, and warns of pinned ones outside their validity.
     ///
-    /// An expired certificate is still trusted if it is pinned, as it is by the kernel: that was on purpose.
+    /// An expired certificate is still trusted if it is pinned, as it is by the kernel: that was on
+    /// purpose.
     pub(crate) fn read(&self) -> Result<Trusted, CommandError> {
         let at = self.at.unwrap_or_else(now);
         let whom = match (self.certificates.as_slice(), self.authorities.as_slice()) {

@@ -1,6 +1,7 @@
 //! What a verification rests on: root hashes, certificates and manifests, read from files.
 //!
-//! Everything here fails closed: a file that is missing, empty, unreadable or malformed is an error.
+//! Everything here fails closed: a file that is missing, empty, unreadable or malformed is an
+//! error.
 
 mod certificates;
 mod clock;

@@ -1,7 +1,7 @@
 //! The file in which `check` remembers the newest accepted version of each image.
 //!
-//! It is locked while it is open, as every output is, and written as a whole or not at all. One that cannot be
-//! read, or is damaged, is an error: to begin anew would be to forget.
+//! It is locked while it is open, as every output is, and written as a whole or not at all. One
+//! that cannot be read, or is damaged, is an error: to begin anew would be to forget.
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -89,7 +89,8 @@ impl Copy<'_> {
         self.output.file().write_all_at(&buffer, bytes.start)
     }
 
-    /// Takes a failure to read a block that may be recovered. The copy has zeros there, as nothing was written.
+    /// Takes a failure to read a block that may be recovered. The copy has zeros there, as nothing
+    /// was written.
     fn forgive(&self, bytes: &Range<u64>, error: io::Error) -> io::Result<()> {
         let is_covered =
             self.covered.iter().any(|range| range.start <= bytes.start && bytes.end <= range.end);

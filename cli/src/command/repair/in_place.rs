@@ -1,7 +1,7 @@
 //! Repair where the blocks lie.
 //!
-//! Nothing is prepared and nothing is left to be finished: each write replaces one corrupt block by the right one, so
-//! that the image is never worse than it was, wherever the run ends.
+//! Nothing is prepared and nothing is left to be finished: each write replaces one corrupt block by
+//! the right one, so that the image is never worse than it was, wherever the run ends.
 
 use std::fs::File;
 use std::io;
@@ -71,7 +71,8 @@ struct Devices<'a> {
     places: Places,
     data: &'a File,
     hash: &'a File,
-    /// Whether nobody else had written to them before the first block was. Afterwards our own writes hide that.
+    /// Whether nobody else had written to them before the first block was. Afterwards our own
+    /// writes hide that.
     unchanged: OnceLock<Result<(), CommandError>>,
     written: AtomicBool,
 }

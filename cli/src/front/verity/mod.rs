@@ -1,7 +1,7 @@
 //! The command line: what the user typed, read and nothing more.
 //!
-//! Only types and their spelling; no file is touched here. Options are spelled as veritysetup spells them
-//! wherever it has them: `-h` is the hash and `-s` the salt, help is `--help` or `-?`.
+//! Only types and their spelling; no file is touched here. Options are spelled as veritysetup
+//! spells them wherever it has them: `-h` is the hash and `-s` the salt, help is `--help` or `-?`.
 
 mod options;
 mod parity;
@@ -115,7 +115,8 @@ struct ParameterArgs {
     #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
     data_blocks: Option<u64>,
 
-    /// Salt of up to 256 bytes in hex, or - for none [a new tree: 32 random bytes; no superblock to read: none]
+    /// Salt of up to 256 bytes in hex, or - for none [a new tree: 32 random bytes; no superblock to
+    /// read: none]
     #[arg(short, long, value_name = "HEX|-")]
     salt: Option<Salt>,
 
@@ -123,7 +124,8 @@ struct ParameterArgs {
     #[arg(long, value_parser = uuid)]
     uuid: Option<Uuid>,
 
-    /// Where the hash area begins on the hash device; sizes in bytes take K, M, G and T (powers of 1024)
+    /// Where the hash area begins on the hash device; sizes in bytes take K, M, G and T (powers of
+    /// 1024)
     #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
     hash_offset: Option<u64>,
 
@@ -150,13 +152,14 @@ struct ThreadArgs {
 /// Whom to trust
 #[derive(Args, Debug)]
 struct TrustArgs {
-    /// A certificate that may have signed: the very certificate is trusted, and its dates do not decide. May be
-    /// given several times
+    /// A certificate that may have signed: the very certificate is trusted, and its dates do not
+    /// decide. May be given several times
     #[arg(long, value_name = "CERT", conflicts_with = "ca")]
     certificate: Vec<PathBuf>,
 
-    /// A certificate authority: trusted is who has a certificate for code signing from it, within its dates; the
-    /// signature must embed the certificate and those between. May be given several times
+    /// A certificate authority: trusted is who has a certificate for code signing from it, within
+    /// its dates; the signature must embed the certificate and those between. May be given several
+    /// times
     #[arg(long, value_name = "CERT")]
     ca: Vec<PathBuf>,
 
@@ -195,23 +198,24 @@ struct ImageArgs {
 /// How verified bytes are read
 #[derive(Args, Debug)]
 struct ReadingArgs {
-    /// Bound of the cache of verified hash blocks; sizes take K, M, G and T [default: 64M, or with --preload
-    /// what the whole tree takes]
+    /// Bound of the cache of verified hash blocks; sizes take K, M, G and T [default: 64M, or with
+    /// --preload what the whole tree takes]
     #[arg(long, value_name = "SIZE", value_parser = sizes::bytes)]
     cache_size: Option<u64>,
     /// Read and verify the whole hash tree first
     #[arg(long)]
     preload: bool,
-    /// Return zeros for blocks that the tree says are all zeros and do not read them, as the kernel's option of
-    /// this name
+    /// Return zeros for blocks that the tree says are all zeros and do not read them, as the
+    /// kernel's option of this name
     #[arg(long)]
     ignore_zero_blocks: bool,
 }
 
 /// Make a hash tree over DATA and write it to HASH
 ///
-/// Prints what it has made, with the root hash, in the words of veritysetup. HASH may be new, an existing file
-/// (every byte outside the hash area is kept), a block device, or DATA itself with --hash-offset.
+/// Prints what it has made, with the root hash, in the words of veritysetup. HASH may be new, an
+/// existing file (every byte outside the hash area is kept), a block device, or DATA itself with
+/// --hash-offset.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct FormatArgs {
@@ -234,16 +238,17 @@ pub(crate) struct FormatArgs {
 
 /// Check DATA and HASH against a root hash or a signed manifest
 ///
-/// The parameters come from the superblock; nothing authenticates them then, and the result says so. Parameters
-/// that are given are pins: they must be what the superblock states. With --no-superblock they are the
-/// parameters themselves. With --manifest everything comes from the manifest, whose signature (FILE.p7s) must
-/// be by one of the certificates.
+/// The parameters come from the superblock; nothing authenticates them then, and the result says
+/// so. Parameters that are given are pins: they must be what the superblock states. With
+/// --no-superblock they are the parameters themselves. With --manifest everything comes from the
+/// manifest, whose signature (FILE.p7s) must be by one of the certificates.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     image: ImageArgs,
-    /// List every corrupt block, not only the first; with --fec-device, compare the parity of an intact image too
+    /// List every corrupt block, not only the first; with --fec-device, compare the parity of an
+    /// intact image too
     #[arg(long)]
     all: bool,
     /// Do not read blocks that the tree says are all zeros, as the kernel's option of this name
@@ -259,7 +264,8 @@ pub(crate) struct VerifyArgs {
 /// parity gives back are written once they hash right. Nothing else is written. The parity was made by format
 /// --fec-device, or by veritysetup; DATA, HASH, ROOT and the parameters are as for verify.
 ///
-/// In place, a run that was ended can be begun again. A copy appears as a whole, and only if all of it is right.
+/// In place, a run that was ended can be begun again. A copy appears as a whole, and only if all of
+/// it is right.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 #[group(id = "target", required = true, multiple = true, args = ["in_place", "output", "dry_run"])]
@@ -284,12 +290,13 @@ pub(crate) struct RepairArgs {
 
 /// Write verified bytes of DATA to standard output or to a file
 ///
-/// Each block is checked against the root hash before its bytes are written; what vouches for the parameters is as
-/// with verify. DATA and HASH may also be http:// URLs: only what is needed is fetched.
+/// Each block is checked against the root hash before its bytes are written; what vouches for the
+/// parameters is as with verify. DATA and HASH may also be http:// URLs: only what is needed is
+/// fetched.
 ///
-/// Whoever reads from a pipe must look at the exit code: only 0 means that all bytes came. When a block is
-/// corrupt, everything before it has been written and nothing after it. A file (--output) is written whole or
-/// not at all.
+/// Whoever reads from a pipe must look at the exit code: only 0 means that all bytes came. When a
+/// block is corrupt, everything before it has been written and nothing after it. A file (--output)
+/// is written whole or not at all.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct ReadArgs {
@@ -301,7 +308,8 @@ pub(crate) struct ReadArgs {
     /// How many bytes to write; takes K, M, G and T [default: all up to the last data block]
     #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
     length: Option<u64>,
-    /// Write to this file instead of standard output. With - write to standard output even if it is a terminal
+    /// Write to this file instead of standard output. With - write to standard output even if it is
+    /// a terminal
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -329,7 +337,8 @@ pub(crate) struct PlanArgs {
     /// The hash area of an image of this size, in a file of its own, and the parity with it
     #[arg(long, value_name = "SIZE", value_parser = sizes::bytes)]
     image: Option<u64>,
-    /// The largest image that fits a partition of this size together with its hash area, and its parity, behind it
+    /// The largest image that fits a partition of this size together with its hash area, and its
+    /// parity, behind it
     #[arg(
         long,
         value_name = "SIZE",
@@ -345,9 +354,9 @@ pub(crate) struct PlanArgs {
 
 /// Print the device-mapper table that activates an image
 ///
-/// The parameters come from a manifest, or from the superblock of HASH for the root hash ROOT. A manifest
-/// without --certificate is not authenticated: it is accepted here alone, with a warning. Parity that the manifest
-/// states goes into the table.
+/// The parameters come from a manifest, or from the superblock of HASH for the root hash ROOT. A
+/// manifest without --certificate is not authenticated: it is accepted here alone, with a warning.
+/// Parity that the manifest states goes into the table.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct TableArgs {
@@ -379,12 +388,12 @@ pub(crate) struct TableArgs {
     /// The hash device as the table shall name it
     #[arg(long, value_name = "DEVICE")]
     hash_dev: String,
-    /// An optional parameter of the table, such as restart_on_corruption; one with a value is written
-    /// NAME=VALUE, such as root_hash_sig_key_desc=KEY. May be given several times
+    /// An optional parameter of the table, such as restart_on_corruption; one with a value is
+    /// written NAME=VALUE, such as root_hash_sig_key_desc=KEY. May be given several times
     #[arg(long = "option", value_name = "NAME[=VALUE]")]
     options: Vec<String>,
-    /// What to print: the table (dm), the value of dm-mod.create=, or a GRUB command that sets dm_verity_NAME
-    /// to that value
+    /// What to print: the table (dm), the value of dm-mod.create=, or a GRUB command that sets
+    /// dm_verity_NAME to that value
     #[arg(long, value_enum, default_value_t = Emit::Dm)]
     emit: Emit,
     /// Name of the device, for dm-mod-create and grub [default: root]
@@ -403,11 +412,11 @@ enum Emit {
 
 /// Make everything that a verified boot of IMAGE needs, and sign it
 ///
-/// Beside IMAGE, or in --output-dir, named as IMAGE less a trailing .raw: the hash area (.verity), the root hash
-/// (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its signature
-/// (.manifest.json.p7s). Without a key nothing is signed. With --systemd and a key, also what systemd's signature
-/// partition holds (.verity-sig). With --fec-roots parity goes behind the hash tree, into the same file. IMAGE is read
-/// once.
+/// Beside IMAGE, or in --output-dir, named as IMAGE less a trailing .raw: the hash area (.verity),
+/// the root hash (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its
+/// signature (.manifest.json.p7s). Without a key nothing is signed. With --systemd and a key, also
+/// what systemd's signature partition holds (.verity-sig). With --fec-roots parity goes behind the
+/// hash tree, into the same file. IMAGE is read once.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct BuildArgs {
@@ -433,8 +442,9 @@ pub(crate) struct BuildArgs {
     /// The image is a /usr file system: .usrhash instead of .roothash
     #[arg(long)]
     usr: bool,
-    /// Also print the types (for x86-64 and arm64) and UUIDs by which systemd finds the partitions of the image; with a
-    /// key, also make what its signature partition holds, and embed the certificate in signatures
+    /// Also print the types (for x86-64 and arm64) and UUIDs by which systemd finds the partitions
+    /// of the image; with a key, also make what its signature partition holds, and embed the
+    /// certificate in signatures
     #[arg(long, conflicts_with_all = ["no_superblock", "hash_offset"])]
     systemd: bool,
     #[command(flatten)]
@@ -457,8 +467,8 @@ pub(crate) struct CheckArgs {
     image: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
-    /// Refuse an image that is older than the newest one of its name that was accepted with this file, and remember
-    /// this one in it if all is good; the file is made at first use
+    /// Refuse an image that is older than the newest one of its name that was accepted with this
+    /// file, and remember this one in it if all is good; the file is made at first use
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Where the files lie that build has made [default: beside IMAGE]
@@ -473,9 +483,9 @@ pub(crate) struct CheckArgs {
 
 /// Tell whether a Linux kernel would take the root hash signature FILE, and if not why
 ///
-/// A prediction, point by point, with the kernel's own errors. It vouches for nothing: use check or verify for that.
-/// Without --root-hash or --certificate the verdict may depend on what was not told: unknown. Exit code 5 if the kernel
-/// refuses it, else 0.
+/// A prediction, point by point, with the kernel's own errors. It vouches for nothing: use check or
+/// verify for that. Without --root-hash or --certificate the verdict may depend on what was not
+/// told: unknown. Exit code 5 if the kernel refuses it, else 0.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct LintSignatureArgs {
@@ -495,8 +505,8 @@ pub(crate) struct LintSignatureArgs {
 
 /// Sign a root hash, in the form the kernel takes, or a manifest
 ///
-/// The key is in a file, on a token, or behind another program. What the key returns is checked with the
-/// certificate before it is written.
+/// The key is in a file, on a token, or behind another program. What the key returns is checked
+/// with the certificate before it is written.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 #[group(id = "with", required = true, args = ["key", "signer_command"])]
@@ -511,8 +521,9 @@ pub(crate) struct SignArgs {
 
 /// Say what is to be signed, for a key on another machine
 ///
-/// The first of two steps; the second is attach-signature. The digest of the root hash's text, or of the manifest, is
-/// printed, and written as raw bytes: what a token or a key service signs. RSA signs it with PKCS#1 v1.5.
+/// The first of two steps; the second is attach-signature. The digest of the root hash's text, or
+/// of the manifest, is printed, and written as raw bytes: what a token or a key service signs. RSA
+/// signs it with PKCS#1 v1.5.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct PrepareSignatureArgs {
@@ -534,8 +545,8 @@ pub(crate) struct PrepareSignatureArgs {
 
 /// Make a signature of what a key on another machine has signed
 ///
-/// The second of two steps; the first is prepare-signature. What is signed, the certificate and the digest are as
-/// there. The raw signature is checked before anything is written.
+/// The second of two steps; the first is prepare-signature. What is signed, the certificate and the
+/// digest are as there. The raw signature is checked before anything is written.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct AttachSignatureArgs {
@@ -555,12 +566,14 @@ pub(crate) struct AttachSignatureArgs {
 
 /// Serve DATA as a read-only block device over NBD, every byte verified when it is read
 ///
-/// HASH, ROOT and the parameters are as for verify. Prints the address once clients can connect, and serves until a
-/// signal comes (SIGINT, SIGTERM or SIGHUP), with which it ends well: exit code 0. A corrupt block is an input/output
-/// error for who reads it, and a warning here; all other blocks are served.
+/// HASH, ROOT and the parameters are as for verify. Prints the address once clients can connect,
+/// and serves until a signal comes (SIGINT, SIGTERM or SIGHUP), with which it ends well: exit code
+/// 0. A corrupt block is an input/output error for who reads it, and a warning here; all other
+/// blocks are served.
 ///
-/// NBD has no authentication and no encryption: who can connect can read, and what is between server and client can
-/// change what was verified. Use a unix socket, or a TCP address of the own machine or of a trusted network.
+/// NBD has no authentication and no encryption: who can connect can read, and what is between
+/// server and client can change what was verified. Use a unix socket, or a TCP address of the own
+/// machine or of a trusted network.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 #[group(id = "where", required = true, multiple = false, args = ["socket", "listen"])]
@@ -569,7 +582,8 @@ pub(crate) struct ServeArgs {
     image: ImageArgs,
     #[command(flatten)]
     reading: ReadingArgs,
-    /// Listen on a unix socket, which is made, and removed at the end; one that nobody listens on is replaced
+    /// Listen on a unix socket, which is made, and removed at the end; one that nobody listens on
+    /// is replaced
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Who may connect to the socket, as an octal mode

@@ -11,8 +11,8 @@ use crate::sizes;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Forward error correction")]
 pub(super) struct FecArgs {
-    /// Also make parity, by which lost blocks can be recovered, and write it to this file or device; it may be
-    /// HASH or DATA
+    /// Also make parity, by which lost blocks can be recovered, and write it to this file or
+    /// device; it may be HASH or DATA
     #[arg(long, value_name = "FILE")]
     pub(super) fec_device: Option<PathBuf>,
 
@@ -26,7 +26,8 @@ pub(super) struct FecArgs {
     )]
     pub(super) fec_offset: u64,
 
-    /// Parity bytes in a codeword of 255, from 2 to 24: so many lost blocks of each 255 can be recovered
+    /// Parity bytes in a codeword of 255, from 2 to 24: so many lost blocks of each 255 can be
+    /// recovered
     #[arg(
         long,
         value_name = "N",
@@ -41,12 +42,13 @@ pub(super) struct FecArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Forward error correction")]
 pub(super) struct ImageParityArgs {
-    /// The parity of the image is in this file or device, which may be HASH or DATA [with a manifest that states
-    /// parity: HASH]
+    /// The parity of the image is in this file or device, which may be HASH or DATA [with a
+    /// manifest that states parity: HASH]
     #[arg(long, value_name = "FILE")]
     pub(super) fec_device: Option<PathBuf>,
 
-    /// Where the parity begins on its device; takes K, M, G and T [default: 0, or what the manifest states]
+    /// Where the parity begins on its device; takes K, M, G and T [default: 0, or what the manifest
+    /// states]
     #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
     pub(super) fec_offset: Option<u64>,
 
@@ -59,8 +61,8 @@ pub(super) struct ImageParityArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Forward error correction")]
 pub(super) struct ParityArgs {
-    /// Parity right behind the hash area, by which so many lost blocks of each 255 can be recovered: from 2 to 24
-    /// [default: none]
+    /// Parity right behind the hash area, by which so many lost blocks of each 255 can be
+    /// recovered: from 2 to 24 [default: none]
     #[arg(long, value_name = "N", value_parser = fec_roots)]
     pub(super) fec_roots: Option<u32>,
 }
@@ -69,11 +71,12 @@ pub(super) struct ParityArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Forward error correction")]
 pub(super) struct TableFecArgs {
-    /// The device with the parity as the table shall name it [default: the hash device if the manifest states parity,
-    /// else none]
+    /// The device with the parity as the table shall name it [default: the hash device if the
+    /// manifest states parity, else none]
     #[arg(long, value_name = "DEVICE", alias = "fec-device")]
     pub(super) fec_dev: Option<String>,
-    /// Where the parity begins on that device; takes K, M, G and T [default: where the manifest says; without one 0]
+    /// Where the parity begins on that device; takes K, M, G and T [default: where the manifest
+    /// says; without one 0]
     #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, requires = "fec_dev")]
     pub(super) fec_offset: Option<u64>,
     /// Parity bytes in a codeword of 255, from 2 to 24 [default: as in the manifest; without one 2]
@@ -85,8 +88,8 @@ pub(super) struct TableFecArgs {
         conflicts_with = "manifest"
     )]
     pub(super) fec_roots: Option<u32>,
-    /// How many blocks the parity covers [default: as in the manifest; without one, as with veritysetup: the data, and
-    /// the hash device from the tree to its end, or to the parity on it]
+    /// How many blocks the parity covers [default: as in the manifest; without one, as with
+    /// veritysetup: the data, and the hash device from the tree to its end, or to the parity on it]
     #[arg(
         long,
         value_name = "BLOCKS",
@@ -95,7 +98,8 @@ pub(super) struct TableFecArgs {
         conflicts_with = "manifest"
     )]
     pub(super) fec_blocks: Option<u64>,
-    /// Leave out the parity of the manifest, for a kernel without CONFIG_DM_VERITY_FEC, which would refuse the table
+    /// Leave out the parity of the manifest, for a kernel without CONFIG_DM_VERITY_FEC, which would
+    /// refuse the table
     #[arg(long, requires = "manifest", conflicts_with_all = ["fec_dev", "hash"])]
     pub(super) no_fec: bool,
 }

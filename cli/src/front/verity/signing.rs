@@ -32,7 +32,8 @@ pub(super) struct ContentArgs {
 #[command(next_help_heading = "Signing")]
 #[group(id = "signer", multiple = false, args = ["key", "signer_command"])]
 pub(super) struct SigningArgs {
-    /// Private key to sign with: a file, or a key on a token as pkcs11:token=...;object=...?module-path=...
+    /// Private key to sign with: a file, or a key on a token as
+    /// pkcs11:token=...;object=...?module-path=...
     #[arg(long, value_name = "KEY", requires = "certificate")]
     key: Option<OsString>,
     /// Certificate of the key
@@ -74,8 +75,9 @@ pub(super) struct SigningArgs {
         conflicts_with_all = ["passphrase", "signer_command"]
     )]
     pin_file: Option<PathBuf>,
-    /// Sign by this program, started without a shell: the raw digest on its standard input, the raw signature on
-    /// its standard output; VERITY_KEY_ALGORITHM and VERITY_DIGEST_ALGORITHM name key and digest
+    /// Sign by this program, started without a shell: the raw digest on its standard input, the raw
+    /// signature on its standard output; VERITY_KEY_ALGORITHM and VERITY_DIGEST_ALGORITHM name key
+    /// and digest
     #[arg(long, value_name = "PROGRAM", requires = "certificate")]
     signer_command: Option<OsString>,
     /// An argument of that program; may be given several times
@@ -111,8 +113,8 @@ pub(super) struct ShapeArgs {
     /// Put the certificate into the signature
     #[arg(long, requires = "certificate")]
     embed_certificate: bool,
-    /// Also put this certificate into the signature: the issuer of the signing one, or of another of the chain; may
-    /// be given several times
+    /// Also put this certificate into the signature: the issuer of the signing one, or of another
+    /// of the chain; may be given several times
     #[arg(long, value_name = "CERT", requires = "certificate")]
     chain: Vec<PathBuf>,
     /// Name the signer by its certificate's subject key identifier, not by issuer and serial number
@@ -126,7 +128,8 @@ pub(super) struct SignatureOutputArgs {
     /// Where the signature is written
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// Also write what systemd's signature partition holds to this file; the signature embeds the certificate then
+    /// Also write what systemd's signature partition holds to this file; the signature embeds the
+    /// certificate then
     #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
     signature_partition: Option<PathBuf>,
 }

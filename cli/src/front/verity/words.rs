@@ -63,7 +63,8 @@ pub(crate) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// Whether the value of this option is the next argument. An option has one meaning in every command.
+/// Whether the value of this option is the next argument. An option has one meaning in every
+/// command.
 fn takes_next(cli: &clap::Command, option: &OsStr) -> bool {
     let Some(option) = option.to_str() else { return false };
     let of_commands = cli.get_subcommands().flat_map(clap::Command::get_arguments);
