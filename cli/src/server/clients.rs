@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::net::Shutdown;
+use verity::internals::unpoisoned;
 use verity::nbd::Traffic;
 
 /// How long clients have to read what they were promised, once a signal has come.
@@ -26,31 +27,32 @@ pub(crate) struct Totals {
 /// Who is being served.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    state: Mutex<State>,
+    roster: Mutex<Roster>,
     left: Condvar,
 }
 
+/// The clients that are connected, and the counts.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct Roster {
     open: HashMap<u64, Arc<OwnedFd>>,
     pub(super) totals: Totals,
 }
 
 impl Clients {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, Roster> {
+        unpoisoned(self.roster.lock())
     }
 
-    pub(super) fn enter(&self, socket: OwnedFd, limit: usize) -> Option<Place<'_>> {
-        let mut state = self.lock();
-        if state.open.len() >= limit {
-            state.totals.refused_clients += 1;
+    pub(super) fn enter(&self, socket: OwnedFd, limit: usize) -> Option<Seat<'_>> {
+        let mut roster = self.lock();
+        if roster.open.len() >= limit {
+            roster.totals.refused_clients += 1;
             return None;
         }
-        state.totals.clients += 1;
-        let (id, socket) = (state.totals.clients, Arc::new(socket));
-        state.open.insert(id, Arc::clone(&socket));
-        Some(Place { clients: self, id, socket })
+        roster.totals.clients += 1;
+        let (id, socket) = (roster.totals.clients, Arc::new(socket));
+        roster.open.insert(id, Arc::clone(&socket));
+        Some(Seat { clients: self, id, socket })
     }
 
     pub(super) fn count(&self, traffic: Traffic) {
@@ -62,30 +64,30 @@ impl Clients {
 
     /// Lets clients have the replies to what they have sent, for a while; then hangs up.
     pub(super) fn end(&self) {
-        let state = self.shut(Shutdown::Read);
-        let waited = self.left.wait_timeout_while(state, GRACE, |state| !state.open.is_empty());
+        let roster = self.shut(Shutdown::Read);
+        let waited = self.left.wait_timeout_while(roster, GRACE, |roster| !roster.open.is_empty());
         drop(waited);
         drop(self.shut(Shutdown::Both));
     }
 
-    fn shut(&self, how: Shutdown) -> MutexGuard<'_, State> {
-        let state = self.lock();
-        for socket in state.open.values() {
+    fn shut(&self, how: Shutdown) -> MutexGuard<'_, Roster> {
+        let roster = self.lock();
+        for socket in roster.open.values() {
             // It may be shut already, by the other side.
             let _ = rustix::net::shutdown(socket, how);
         }
-        state
+        roster
     }
 }
 
-/// The place of one client, which is free again when this is dropped.
-pub(super) struct Place<'a> {
+/// The seat of one client, which is free again when this is dropped.
+pub(super) struct Seat<'a> {
     pub(super) clients: &'a Clients,
     pub(super) id: u64,
     pub(super) socket: Arc<OwnedFd>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.clients.lock().open.remove(&self.id);
         self.clients.left.notify_all();

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use verity::internals::unpoisoned;
 use verity::io::ReadAt;
 use verity::{BlockRef, Error, ReadError};
 
@@ -43,7 +44,7 @@ impl<R> Watched<R> {
             Error::Read { block, source } => (*block, format!("{error}: {source}")),
             _ => return,
         };
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = unpoisoned(self.named.lock());
         if named.len() > MAX_NAMED || !named.insert(block) {
             return;
         }

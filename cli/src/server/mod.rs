@@ -70,7 +70,7 @@ struct Server<'a, R> {
 }
 
 impl<'scope, R: ReadAt> Server<'scope, R> {
-    /// Accepts clients until a signal comes, of which `alarm` becomes readable.
+    /// Accepts clients until a signal comes, which makes `alarm` readable.
     fn accept_until(
         &self,
         scope: &'scope Scope<'scope, '_>,
@@ -94,16 +94,16 @@ impl<'scope, R: ReadAt> Server<'scope, R> {
 
     /// Serves a client in a thread of its own, or hangs up if there is no room.
     fn admit(&self, scope: &'scope Scope<'scope, '_>, socket: OwnedFd) {
-        let Some(place) = self.clients.enter(socket, self.limits.clients) else { return };
+        let Some(seat) = self.clients.enter(socket, self.limits.clients) else { return };
         let (export, patience) = (self.export, self.limits.patience);
-        let name = format!("client {}", place.id);
+        let name = format!("client {}", seat.id);
         let started = thread::Builder::new().name(name).spawn_scoped(scope, move || {
             let mut traffic = Traffic::default();
-            let result = talk(export, &place.socket, patience, &mut traffic);
+            let result = talk(export, &seat.socket, patience, &mut traffic);
             if let Err(error) = result {
-                tracing::debug!("client {}: {error}", place.id);
+                tracing::debug!("client {}: {error}", seat.id);
             }
-            place.clients.count(traffic);
+            seat.clients.count(traffic);
         });
         if let Err(error) = started {
             tracing::debug!("no thread for a client: {error}");
