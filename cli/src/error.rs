@@ -1,12 +1,10 @@
 //! Why a command failed: a class that callers can act on, the file it is about, and the words.
 //!
-//! Commands make these; only `exit` knows what number a class becomes, only `output` prints them.
+//! Commands make these; only `exit` knows what number a class becomes, only `report` prints them.
 
 use std::path::{Path, PathBuf};
 
-use verity::{BlockRange, Origin, ParityReport, Repaired, Report};
-
-use crate::places::Places;
+use crate::findings::Findings;
 
 /// A failed command.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// Its name in JSON.
+    /// The name in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Class::Busy => "busy",
@@ -56,50 +54,6 @@ impl Class {
             Class::Repairable => "repairable",
             Class::Trust => "trust",
             Class::Usage => "usage",
-        }
-    }
-}
-
-/// What is wrong with an image, and what it was checked with.
-#[derive(Debug)]
-pub(crate) struct Findings {
-    /// The corrupt blocks; where parity was asked, those that it cannot make whole.
-    pub(crate) report: Option<Report>,
-    /// What parity can make whole, or has.
-    pub(crate) recovery: Option<Recovery>,
-    /// Parity that is not that of the image.
-    pub(crate) parity: Option<ParityReport>,
-    pub(crate) origin: Origin,
-    pub(crate) places: Places,
-}
-
-impl Findings {
-    /// Whether there may be more than is listed.
-    pub(crate) fn truncated(&self) -> bool {
-        self.report.as_ref().is_some_and(|report| report.truncated)
-            || self.recovery.as_ref().is_some_and(|recovery| recovery.truncated)
-            || self.parity.as_ref().is_some_and(|parity| parity.truncated)
-    }
-}
-
-/// Blocks that are right again, or could be.
-#[derive(Clone, Debug)]
-pub(crate) struct Recovery {
-    pub(crate) ranges: Vec<BlockRange>,
-    /// All of them, listed or not.
-    pub(crate) blocks: u64,
-    pub(crate) truncated: bool,
-    /// Whether they were written.
-    pub(crate) written: bool,
-}
-
-impl Recovery {
-    pub(crate) fn of(repaired: &Repaired, written: bool) -> Recovery {
-        Recovery {
-            ranges: repaired.repaired.clone(),
-            blocks: repaired.repaired_blocks,
-            truncated: repaired.truncated,
-            written,
         }
     }
 }
@@ -117,18 +71,19 @@ impl CommandError {
         Self::message(Class::Usage, message)
     }
 
-    /// The same, about this file.
+    /// Says which file the error is about.
     pub(crate) fn at(mut self, path: &Path) -> CommandError {
         self.path = Some(path.to_owned());
         self
     }
 
-    /// The same, with something that the user must know beside the reason.
+    /// Adds something that the user must know beside the reason.
     pub(crate) fn noting(mut self, note: String) -> CommandError {
         self.source = self.source.context(note);
         self
     }
 
+    /// Adds what was found out about the image.
     pub(crate) fn with_findings(mut self, findings: Findings) -> CommandError {
         self.findings = Some(Box::new(findings));
         self

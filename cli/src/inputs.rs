@@ -6,6 +6,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use verity::internals::to_u64;
 use verity::publish::{Input, PublishError};
 
 use crate::error::{Class, CommandError, OrFail};
@@ -19,7 +20,7 @@ pub(crate) fn open(path: &Path) -> Result<Input, CommandError> {
 /// it is read.
 pub(crate) fn read_small(path: &Path, limit: u64, class: Class) -> Result<Vec<u8>, CommandError> {
     let bytes = read_start(path, limit + 1)?;
-    if u64::try_from(bytes.len()).is_ok_and(|size| size <= limit) {
+    if to_u64(bytes.len()) <= limit {
         return Ok(bytes);
     }
     let words = format!("the file is longer than {limit} bytes");

@@ -3,20 +3,21 @@
 use std::io;
 use std::path::Path;
 
+use verity::Error;
 #[cfg(feature = "http")]
 use verity::io::http::HttpError;
 
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
 
-/// A library error with its class and the file it is about.
+/// A library error with its class and the file that it is about.
 pub(crate) fn from_library(
-    error: verity::Error,
+    error: Error,
     data: &Path,
     hash: &Path,
     signals: &Signals,
 ) -> CommandError {
-    if matches!(error, verity::Error::Cancelled) {
+    if matches!(error, Error::Cancelled) {
         return signals.error();
     }
     let path = culprit(&error, data, hash);
@@ -27,21 +28,19 @@ pub(crate) fn from_library(
     }
 }
 
-/// The class of a library error that is not about corruption.
-pub(crate) fn class_of(error: &verity::Error) -> Class {
+/// The class of a library error.
+pub(crate) fn class_of(error: &Error) -> Class {
     match error {
-        verity::Error::Fec(_)
-        | verity::Error::HashArea(_)
-        | verity::Error::Params(_)
-        | verity::Error::PartitionTooSmall { .. }
-        | verity::Error::ShortData { .. }
-        | verity::Error::ShortHashArea { .. }
-        | verity::Error::Superblock(_) => Class::Metadata,
-        verity::Error::CacheTooSmall { .. } => Class::Usage,
-        verity::Error::Corrupt(_) => Class::NotVerified,
-        verity::Error::Read { source, .. }
-        | verity::Error::ReadParity { source, .. }
-        | verity::Error::Io(source)
+        Error::Fec(_)
+        | Error::HashArea(_)
+        | Error::Params(_)
+        | Error::PartitionTooSmall { .. }
+        | Error::ShortData { .. }
+        | Error::ShortHashArea { .. }
+        | Error::Superblock(_) => Class::Metadata,
+        Error::CacheTooSmall { .. } => Class::Usage,
+        Error::Corrupt(_) => Class::NotVerified,
+        Error::Read { source, .. } | Error::ReadParity { source, .. } | Error::Io(source)
             if is_change(source) =>
         {
             Class::Changed
@@ -51,8 +50,7 @@ pub(crate) fn class_of(error: &verity::Error) -> Class {
 }
 
 /// Which of the two devices an error is about.
-fn culprit<'a, T: ?Sized>(error: &verity::Error, data: &'a T, hash: &'a T) -> Option<&'a T> {
-    use verity::Error;
+fn culprit<'a>(error: &Error, data: &'a Path, hash: &'a Path) -> Option<&'a Path> {
     match error {
         Error::Read { block, .. } | Error::Write { block, .. } => {
             Some(if block.level().is_none() { data } else { hash })

@@ -6,16 +6,17 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use verity::internals::{to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::{Input, Output};
 
 use crate::error::{Class, CommandError, OrFail};
 
-/// Only the owner may read new hash files, FEC files and root hash files, as veritysetup makes
-/// them.
-pub(crate) const MODE: u32 = 0o600;
+/// The mode of new hash files, FEC files and root hash files: only the owner may read them, as
+/// veritysetup makes them.
+pub(crate) const OWNER_ONLY: u32 = 0o600;
 
-/// An output with these bytes, not yet published, that is none of the inputs.
+/// An output with these bytes, not yet published. It must not be one of the inputs.
 pub(crate) fn written(path: &Path, bytes: &[u8], inputs: &[Input]) -> Result<Output, CommandError> {
     let output = Output::create(path)?;
     inputs.iter().try_for_each(|input| output.check_distinct(input))?;
@@ -28,16 +29,19 @@ pub(crate) fn write_bytes(output: &Output, bytes: &[u8]) -> Result<(), CommandEr
     output.file().write_all(bytes).or_fail(Class::Io, output.path())
 }
 
+/// How many bytes are copied at a time.
+const COPIED_AT_ONCE: usize = 1 << 20;
+
 /// Copies these bytes to the same place in another file.
 pub(crate) fn copy(from: &File, to: &File, range: Range<u64>) -> io::Result<()> {
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; COPIED_AT_ONCE];
     let mut offset = range.start;
     while offset < range.end {
-        let rest = usize::try_from(range.end - offset).unwrap_or(usize::MAX);
-        let chunk = &mut buffer[..rest.min(1 << 20)];
+        let size = (range.end - offset).min(to_u64(COPIED_AT_ONCE));
+        let chunk = &mut buffer[..to_len(size)];
         from.read_exact_at(chunk, offset)?;
         to.write_all_at(chunk, offset)?;
-        offset += 1 << 20;
+        offset += size;
     }
     Ok(())
 }

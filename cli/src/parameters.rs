@@ -1,11 +1,12 @@
-//! PARAMETERS: what a caller says about a hash tree, each part given or not.
+//! What a caller says about a hash tree and about parity, each part given or not.
 //!
-//! The same group serves commands that make a tree (missing ones have defaults) and commands that
-//! check one (given ones are pins).
+//! These groups serve commands that make an image (what is missing has defaults) and commands that
+//! read one (what is given is a pin).
+
+use std::path::PathBuf;
 
 use verity::{
     Algorithm, BlockSize, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins, Salt, Uuid,
-    uuid_from_seed,
 };
 
 use crate::error::{Class, CommandError};
@@ -107,74 +108,15 @@ fn explain(error: ParamsError) -> CommandError {
     CommandError::message(Class::Metadata, format!("{error}{hint}"))
 }
 
-/// The salt and the UUID of a new hash area.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) salt: Salt,
-    pub(crate) uuid: Uuid,
+/// What a caller says about the parity of an image.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ParitySource {
+    /// The device or file with the parity.
+    pub(crate) device: Option<PathBuf>,
+    /// Where the parity begins on it, in bytes.
+    pub(crate) offset: Option<u64>,
+    pub(crate) roots: Option<u32>,
 }
 
-/// How many bytes a salt has that nobody gave.
-const SALT_SIZE: usize = 32;
-
-impl Identity {
-    /// As given; else derived from the seed; else random.
-    pub(crate) fn choose(
-        parameters: &Parameters,
-        seed: Option<&str>,
-    ) -> Result<Identity, CommandError> {
-        if let Some(seed) = seed {
-            if parameters.salt.is_some() || parameters.uuid.is_some() {
-                return Err(CommandError::usage("--seed contradicts --salt and --uuid"));
-            }
-            if seed.is_empty() {
-                // An unset variable of a script: every image would get the same salt.
-                return Err(CommandError::usage("--seed is empty"));
-            }
-            return Ok(Identity { salt: Salt::from_seed(seed), uuid: uuid_from_seed(seed) });
-        }
-        let salt = match &parameters.salt {
-            Some(salt) => salt.clone(),
-            None => new_salt(&random::<SALT_SIZE>()?)?,
-        };
-        let uuid = match parameters.uuid {
-            Some(uuid) => uuid,
-            None => uuid::Builder::from_random_bytes(random()?).into_uuid(),
-        };
-        Ok(Identity { salt, uuid })
-    }
-}
-
-fn new_salt(bytes: &[u8]) -> Result<Salt, CommandError> {
-    Salt::new(bytes).map_err(|error| CommandError::new(Class::Usage, error))
-}
-
-fn random<const N: usize>() -> Result<[u8; N], CommandError> {
-    let mut bytes = [0; N];
-    // Without randomness there is no salt: never a constant one instead.
-    getrandom::fill(&mut bytes)
-        .map_err(|error| CommandError::message(Class::Io, format!("no random bytes: {error}")))?;
-    Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_salts_differ_and_have_32_bytes() {
-        let choose = || Identity::choose(&Parameters::default(), None).unwrap();
-        let (first, second) = (choose(), choose());
-        assert_eq!(first.salt.as_bytes().len(), SALT_SIZE);
-        assert_ne!(first.salt, second.salt);
-        assert_ne!(first.uuid, second.uuid);
-    }
-
-    #[test]
-    fn a_seed_contradicts_a_salt_and_a_uuid() {
-        let salted = Parameters { salt: Some(Salt::empty()), ..Parameters::default() };
-        assert!(Identity::choose(&salted, Some("x")).is_err());
-        let named = Parameters { uuid: Some(Uuid::nil()), ..Parameters::default() };
-        assert!(Identity::choose(&named, Some("x")).is_err());
-    }
-}
+/// The roots of parity unless another number is given, as veritysetup has it.
+pub(crate) const DEFAULT_ROOTS: u32 = 2;

@@ -1,8 +1,9 @@
 //! Where the blocks of an image lie: on which device, and at which byte there.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use verity::{BlockRef, TrustedParams};
+use verity::{BlockRef, Params, TrustedParams};
 
 /// The devices of an image and the blocks on them.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    /// The places of an image on these two devices.
     pub(crate) fn new(trusted: &TrustedParams, data: &Path, hash: &Path) -> Places {
         let params = trusted.params();
         let hash_block_size = u64::from(params.hash_block_size());
@@ -62,4 +64,14 @@ impl Places {
         let top = self.level_offsets.len().checked_sub(1);
         block.level().map(usize::from) == top
     }
+}
+
+/// How many of `data_size` bytes no hash covers. Those of hash area and parity do not count, if
+/// they are `own` bytes of the same device.
+pub(crate) fn uncovered_bytes(params: &Params, data_size: u64, own: &[Range<u64>]) -> u64 {
+    let behind = |range: &Range<u64>| {
+        range.end.min(data_size).saturating_sub(range.start.max(params.data_size()))
+    };
+    let own = own.iter().map(behind).fold(0, u64::saturating_add);
+    data_size.saturating_sub(params.data_size()).saturating_sub(own)
 }

@@ -15,7 +15,7 @@ use verity::io::ReadAt;
 /// How the bytes of two files relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
-    /// None is in both.
+    /// No byte is in both.
     Distinct,
     /// Byte n of one is byte n of the other.
     Same,

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
-use crate::report::Outcome;
-use crate::signing::{Content, Outputs, Shape, publish};
+use crate::signing::{SignatureOutputs, SignatureShape, Signed, SignedContent, publish};
 
 /// RSA-4096 makes 512 bytes.
 const MAX_RAW_SIGNATURE_BYTES: u64 = 1024;
@@ -14,14 +13,14 @@ const MAX_RAW_SIGNATURE_BYTES: u64 = 1024;
 /// What to put together.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) content: Content,
+    pub(crate) content: SignedContent,
     pub(crate) raw_signature: PathBuf,
-    pub(crate) shape: Shape,
-    pub(crate) outputs: Outputs,
+    pub(crate) shape: SignatureShape,
+    pub(crate) outputs: SignatureOutputs,
 }
 
 /// Checks the raw signature and writes the whole one.
-pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
+pub(crate) fn run(options: &Options) -> Result<Signed, CommandError> {
     let content = options.content.read()?;
     let builder = options.shape.builder()?;
     let raw = inputs::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES, Class::Usage)?;
@@ -31,5 +30,5 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, CommandError> {
     let files = options.shape.files().chain([options.raw_signature.as_path()]);
     let inputs = files.chain(options.content.file()).map(inputs::open);
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-    publish(&options.outputs, &inputs, &content, &builder, &signature).map(Outcome::Signed)
+    publish(&options.outputs, &inputs, &content, &builder, &signature)
 }

@@ -8,7 +8,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
 use verity::RootHash;
 use verity_sign::{
     MAX_SIGNATURE_PARTITION_BYTES, Manifest, SignaturePartition, VerifiedManifest,
@@ -17,16 +16,11 @@ use verity_sign::{
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
-use crate::image::Device;
-use crate::image::Image;
-use crate::image::parity::FecSource;
-use crate::image::verification::{Effort, Verification, blocks};
+use crate::image::{self, Device, Effort, OpenedImage, Verification};
 use crate::inputs;
-use crate::making::SideCars;
-use crate::report::Outcome;
-use crate::report::header::Fec;
-use crate::trust::{self, TrustSource, Trusted};
-use crate::trust::{State, StateFacts};
+use crate::making::SidecarSet;
+use crate::parameters::ParitySource;
+use crate::trust::{self, Acceptance, MAX_ROOT_HASH_FILE, StateFile, TrustSource, Trusted};
 
 /// What to check.
 #[derive(Debug)]
@@ -40,62 +34,61 @@ pub(crate) struct Options {
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
-/// What was found good. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
+/// What was found good.
+#[derive(Debug)]
 pub(crate) struct Checked {
-    #[serde(flatten)]
     pub(crate) verification: Verification,
-    pub(crate) image_name: String,
-    pub(crate) image_version: u64,
-    pub(crate) label: String,
-    pub(crate) not_after: Option<u64>,
+    pub(crate) manifest: Manifest,
     pub(crate) root_hash_signer: String,
-    /// Of what systemd's signature partition holds, if the set has that.
+    /// Who signed what systemd's signature partition holds, if the set has that.
     pub(crate) signature_partition_signer: Option<String>,
-    /// The parity in the hash file, compared too.
-    pub(crate) fec: Option<Fec>,
-    pub(crate) state: Option<StateFacts>,
+    pub(crate) state: Option<Acceptance>,
 }
 
 /// Checks the set.
-pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
-    let cars = SideCars::new(&options.image, options.output_dir.as_deref(), options.usr)?;
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, CommandError> {
+    let set = SidecarSet::new(&options.image, options.output_dir.as_deref(), options.usr)?;
     let trusted = options.trust.read()?;
     // Taken first and held to the end: no other run can accept an image meanwhile.
-    let state = options.state.as_deref().map(State::open).transpose()?;
-    let verified = trust::manifest(&cars.manifest, &trusted)
-        .map_err(|error| missing_manifest(error, &cars.manifest))?;
+    let state = options.state.as_deref().map(StateFile::open).transpose()?;
+    let verified = trust::manifest(&set.manifest, &trusted)
+        .map_err(|error| missing_manifest(error, &set.manifest))?;
+    let manifest = verified.manifest();
     if let Some(state) = &state {
-        state.check(verified.manifest())?;
+        state.check(manifest)?;
     }
-    let root_hash_signer = root_hash(&cars, &verified, &trusted)?;
+    let root_hash_signer = check_root_hash(&set, manifest, &trusted)?;
     let signature_partition_signer =
-        signature_partition(&cars.signature_partition, &verified.manifest().root_hash(), &trusted)?;
-    let data = Arc::new(Device::open(&options.image)?);
-    let hash = Arc::new(Device::open(&cars.hash)?);
-    hash_file(verified.manifest(), &hash)?;
+        check_signature_partition(&set.signature_partition, &manifest.root_hash(), &trusted)?;
+    let image = open_image(options, &set, &verified)?;
     let effort = Effort { parity: true, threads: options.threads, ..Effort::default() };
-    let image =
-        Image::of_manifest(&verified, data, hash, &FecSource::default())?.with_its_superblock()?;
-    let verification = blocks(&image, effort, context)?;
+    let verification = image::verify(&image, effort, context)?;
     let state = state.map(|state| state.accept(&verified)).transpose()?;
-    let image = verified.manifest().image();
-    Ok(Outcome::Checked(Checked {
+    Ok(Checked {
         verification,
-        image_name: image.name().to_owned(),
-        image_version: image.version(),
-        label: image.label().to_owned(),
-        not_after: verified.manifest().not_after(),
+        manifest: manifest.clone(),
         root_hash_signer,
         signature_partition_signer,
-        fec: verified.manifest().fec_area().as_ref().map(Fec::from),
         state,
-    }))
+    })
 }
 
-/// The hash file ends with the tree, or with the parity if there is any: no byte is there that
-/// nothing is about.
-fn hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandError> {
+/// Opens image and hash file, which must be what the manifest states.
+fn open_image(
+    options: &Options,
+    set: &SidecarSet,
+    verified: &VerifiedManifest,
+) -> Result<OpenedImage, CommandError> {
+    let data = Arc::new(Device::open(&options.image)?);
+    let hash = Arc::new(Device::open(&set.hash)?);
+    check_hash_file(verified.manifest(), &hash)?;
+    let parity = ParitySource::default();
+    OpenedImage::of_manifest(verified, data, hash, &parity)?.require_superblock()
+}
+
+/// The hash file ends with the tree, or with the parity if there is any: every byte of it belongs
+/// to the superblock, the tree or the parity.
+fn check_hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandError> {
     let area = manifest.hash_area();
     let stated = match manifest.fec_area() {
         Some(fec) => {
@@ -120,17 +113,15 @@ fn missing_manifest(error: CommandError, path: &Path) -> CommandError {
     error
 }
 
-/// The longest root hash file that is read: two hex digits for each of 64 bytes, and a line end.
-const MAX_ROOT_HASH_FILE: u64 = 130;
-
-/// The root hash file and its signature, which is the one the kernel checks.
-fn root_hash(
-    cars: &SideCars,
-    verified: &VerifiedManifest,
+/// Checks the root hash file and its signature, which is the one the kernel checks; returns who
+/// signed.
+fn check_root_hash(
+    set: &SidecarSet,
+    manifest: &Manifest,
     trusted: &Trusted,
 ) -> Result<String, CommandError> {
-    let root_hash = verified.manifest().root_hash();
-    let path = &cars.root_hash;
+    let root_hash = manifest.root_hash();
+    let path = &set.root_hash;
     // These very bytes are what a script puts into a table, and what the kernel holds against the
     // signature.
     if inputs::read_small(path, MAX_ROOT_HASH_FILE, Class::Trust)?
@@ -140,15 +131,16 @@ fn root_hash(
             format!("does not hold the manifest's root hash, {root_hash}, and nothing else");
         return Err(CommandError::message(Class::Trust, words).at(path));
     }
-    let path = &cars.root_hash_signature;
+    let path = &set.root_hash_signature;
     let signature = trust::signature(path)?;
     let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted.trust())
         .or_fail(Class::Trust, path)?;
     Ok(trust::signer_words(&signed_by))
 }
 
-/// What systemd's signature partition holds, unless the set was made without.
-fn signature_partition(
+/// Checks what systemd's signature partition holds, unless the set was made without; returns who
+/// signed.
+fn check_signature_partition(
     path: &Path,
     root_hash: &RootHash,
     trusted: &Trusted,

@@ -10,12 +10,11 @@ use verity::publish::{Input, Output};
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::image::verification::uncovered_bytes;
 use crate::inputs;
-use crate::making::{self, FecOptions, Job, Parity, Target, Tree};
-use crate::outputs::{MODE, same_place};
-use crate::parameters::{Identity, Parameters};
-use crate::report::Outcome;
+use crate::making::{self, Formatted, HashTarget, Identity, ParityPlan, PlannedTree, TreeMaker};
+use crate::outputs::{OWNER_ONLY, same_place};
+use crate::parameters::{Parameters, ParitySource};
+use crate::places::uncovered_bytes;
 use crate::storage::Relation;
 
 /// What to make of what.
@@ -26,42 +25,45 @@ pub(crate) struct Options {
     pub(crate) parameters: Parameters,
     pub(crate) seed: Option<String>,
     pub(crate) root_hash_file: Option<PathBuf>,
-    pub(crate) fec: Option<FecOptions>,
+    /// Where parity goes; without a device no parity is made.
+    pub(crate) parity: ParitySource,
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
 /// Makes the hash area.
-pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, CommandError> {
     options.parameters.check_uuid_has_a_place()?;
     let data = inputs::open(&options.data)?;
     let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
-    let tree = Tree::new(&options.parameters, identity, &data)?;
-    let target = Target::open(&options.hash, &data, &tree)?;
-    let parity = match &options.fec {
-        Some(fec) => Some(Parity::open(fec, &data, &target, &tree)?),
-        None => None,
-    };
+    let tree = PlannedTree::new(&options.parameters, identity, &data)?;
+    let target = HashTarget::open(&options.hash, &data, &tree)?;
+    let parity = ParityPlan::open(&options.parity, &data, &target, &tree)?;
     let root_hash_file = match &options.root_hash_file {
         Some(path) => Some(root_hash_output(path, options, &data)?),
         None => None,
     };
-    let uncovered = uncovered(&tree, &data, target.relation(&data)?, parity.as_ref())?;
-    tree.warn(&data, uncovered);
-    let mut header = tree.header(&options.hash, uncovered);
-    if let Some(parity) = &parity {
-        header = header.with_fec(&parity.area, parity.is_with_hash());
-    }
-    let job = Job { tree: &tree, data: &data, threads: options.threads, context };
-    let root_hash = making::write(target, &job, parity, root_hash_file)?;
-    Ok(Outcome::Formatted(header.with_root_hash(root_hash)))
+    let uncovered_bytes = uncovered(&tree, &data, target.relation(&data)?, parity.as_ref())?;
+    tree.warn(&data, uncovered_bytes);
+    let area = parity.as_ref().map(|parity| parity.area);
+    let is_parity_with_hash = parity.as_ref().is_some_and(ParityPlan::is_with_hash);
+    let maker = TreeMaker { tree: &tree, data: &data, threads: options.threads, context };
+    let root_hash = making::write(target, &maker, parity, root_hash_file)?;
+    Ok(Formatted {
+        hash: options.hash.clone(),
+        tree,
+        root_hash,
+        uncovered_bytes,
+        parity: area,
+        is_parity_with_hash,
+    })
 }
 
-/// How many bytes of the data stay out of the tree and are not what is made here either.
+/// How many bytes of the data neither the tree covers nor this run makes.
 fn uncovered(
-    tree: &Tree,
+    tree: &PlannedTree,
     data: &Input,
     hash: Relation,
-    parity: Option<&Parity>,
+    parity: Option<&ParityPlan>,
 ) -> Result<u64, CommandError> {
     let mut own = Vec::new();
     if hash == Relation::Same {
@@ -75,16 +77,17 @@ fn uncovered(
     Ok(uncovered_bytes(&tree.params, data.size(), &own))
 }
 
-/// Opens the root hash file, which must be neither the data nor the hash device nor the FEC device.
+/// Opens the root hash file, which must be neither the data nor the hash device nor the FEC
+/// device.
 fn root_hash_output(path: &Path, options: &Options, data: &Input) -> Result<Output, CommandError> {
-    let fec = options.fec.as_ref().map(|fec| fec.device.as_path());
-    let others = [(Some(options.hash.as_path()), "hash"), (fec, "FEC")];
+    let parity = options.parity.device.as_deref();
+    let others = [(Some(options.hash.as_path()), "hash"), (parity, "FEC")];
     for (other, name) in others {
         if other.is_some_and(|other| same_place(path, other)) {
             return Err(CommandError::usage(format!("is also the {name} device")).at(path));
         }
     }
-    let output = Output::create_with_mode(path, MODE)?;
+    let output = Output::create_with_mode(path, OWNER_ONLY)?;
     output.check_distinct(data)?;
     for (other, _) in others {
         if let Some(Ok(other)) = other.map(Input::open) {

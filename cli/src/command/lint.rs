@@ -3,17 +3,13 @@
 //!
 //! The answer is a prediction. Nothing else in the command asks for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use verity_sign::MAX_SIGNATURE_BYTES;
-use verity_sign::lint::{Accepted, EnrolledCertificate, KEYRINGS, Lint, Point};
+use verity_sign::lint::{EnrolledCertificate, Lint, Report};
 
-use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
-use crate::quoted::Quoted;
-use crate::report::Outcome;
 use crate::trust;
 
 /// What to look at.
@@ -26,58 +22,25 @@ pub(crate) struct Options {
     pub(crate) at: Option<u64>,
 }
 
-/// What was found. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
+/// What was found.
+#[derive(Debug)]
 pub(crate) struct Linted {
-    pub(crate) signature: String,
-    /// `yes`, `no` or `unknown`.
-    pub(crate) accepted: &'static str,
-    /// The kernel's error and its words in the log.
-    pub(crate) error: Option<&'static str>,
-    pub(crate) kernel_message: Option<String>,
-    pub(crate) since: String,
-    pub(crate) keyrings: Vec<KeyringFacts>,
-    /// What must be so for it to be accepted, and was not told.
-    pub(crate) assumptions: Vec<String>,
-    pub(crate) points: Vec<PointFacts>,
-}
-
-/// A keyring that dm-verity looks into. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
-pub(crate) struct KeyringFacts {
-    pub(crate) name: &'static str,
-    pub(crate) since: &'static str,
-    pub(crate) condition: &'static str,
-}
-
-/// One point. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
-pub(crate) struct PointFacts {
-    pub(crate) name: &'static str,
-    /// `ok`, `warn` or `fail`.
-    pub(crate) verdict: &'static str,
-    pub(crate) kernel_error: Option<&'static str>,
-    pub(crate) kernel_message: Option<String>,
-    pub(crate) explanation: String,
+    pub(crate) signature: PathBuf,
+    pub(crate) report: Report,
 }
 
 impl Linted {
     /// Whether the kernel refuses it for sure.
     pub(crate) fn is_refused(&self) -> bool {
-        self.error.is_some()
+        self.report.error().is_some()
     }
 }
 
 /// Looks.
-pub(crate) fn run(options: &Options, _context: &Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(options: &Options) -> Result<Linted, CommandError> {
     check_root_hash(options.root_hash.as_deref())?;
-    let keyring = options
-        .certificates
-        .iter()
-        .map(|path| {
-            EnrolledCertificate::read(inputs::open(path)?.file()).or_fail(Class::Trust, path)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let keyring = options.certificates.iter().map(|path| enrolled(path));
+    let keyring = keyring.collect::<Result<Vec<_>, _>>()?;
     // One byte more than the kernel takes, so that the lint can say so.
     let signature = inputs::read_start(&options.signature, MAX_SIGNATURE_BYTES + 1)?;
     let mut lint = Lint::new().now(options.at.unwrap_or_else(trust::now));
@@ -87,36 +50,11 @@ pub(crate) fn run(options: &Options, _context: &Context) -> Result<Outcome, Comm
     if !keyring.is_empty() {
         lint = lint.keyring(&keyring);
     }
-    let report = lint.run(&signature);
-    let accepted = report.accepted();
-    let keyrings = KEYRINGS.iter().map(|keyring| KeyringFacts {
-        name: keyring.name,
-        since: keyring.since,
-        condition: keyring.condition,
-    });
-    Ok(Outcome::Linted(Linted {
-        signature: Quoted(&options.signature).to_string(),
-        accepted: accepted.name(),
-        error: report.error().map(|error| error.name()),
-        kernel_message: report.refusal().and_then(Point::kernel_message).map(str::to_owned),
-        since: report.since(),
-        keyrings: keyrings.collect(),
-        assumptions: match accepted {
-            Accepted::No => Vec::new(),
-            _ => report.assumptions().to_vec(),
-        },
-        points: report.points().iter().map(point_facts).collect(),
-    }))
+    Ok(Linted { signature: options.signature.clone(), report: lint.run(&signature) })
 }
 
-fn point_facts(point: &Point) -> PointFacts {
-    PointFacts {
-        name: point.name(),
-        verdict: point.status().name(),
-        kernel_error: point.error().map(|error| error.name()),
-        kernel_message: point.kernel_message().map(str::to_owned),
-        explanation: point.explanation().to_owned(),
-    }
+fn enrolled(path: &Path) -> Result<EnrolledCertificate, CommandError> {
+    EnrolledCertificate::read(inputs::open(path)?.file()).or_fail(Class::Trust, path)
 }
 
 /// The text counts as it is, so it is not read into a root hash; but it must be one.

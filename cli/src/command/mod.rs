@@ -1,8 +1,8 @@
-//! The commands, one file each: options in, an outcome or an error out.
+//! The commands, one file a verb: options in, facts or an error out.
 //!
-//! They touch files and call the libraries. They know nothing of argument syntax, print nothing but
-//! warnings (through `tracing`) and never end the process, so that another front end can call them
-//! as they are.
+//! They touch files and call the libraries. They know nothing of argument syntax, print nothing
+//! but warnings (through `tracing`) and never end the process, so that another front end can call
+//! them as they are. They do not know each other: what two of them share is in a room below.
 
 pub(crate) mod attach_signature;
 pub(crate) mod build;

@@ -8,19 +8,14 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use verity::Error;
 use verity::publish::Output;
+use verity::{Counters, Error, TrustedParams};
 
 use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError};
-use crate::image::Device;
-use crate::image::pieces::{Failure, Pieces};
-use crate::image::{Image, ImageReader, ImageSource, Reading};
+use crate::image::{Fetched, ImageReader, ImageSource, OpenedImage, PieceFailure, Pieces, Reading};
 use crate::outputs;
 use crate::progress::Meter;
-use crate::quoted::Quoted;
-use crate::report::Outcome;
 
 /// What to read, and where to.
 #[derive(Debug)]
@@ -30,68 +25,73 @@ pub(crate) struct Options {
     /// In bytes of the data.
     pub(crate) offset: u64,
     pub(crate) length: Option<u64>,
-    pub(crate) target: Target,
+    pub(crate) destination: Destination,
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
 /// Where the bytes go.
 #[derive(Debug)]
-pub(crate) enum Target {
+pub(crate) enum Destination {
     Stdout { even_a_terminal: bool },
     File(PathBuf),
 }
 
-/// What was read. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
+/// What was read.
+#[derive(Debug)]
 pub(crate) struct Copied {
-    pub(crate) geometry: String,
-    pub(crate) root_hash: String,
-    pub(crate) algorithm: &'static str,
-    pub(crate) offset_bytes: u64,
-    pub(crate) bytes: u64,
-    pub(crate) output: Option<String>,
-    pub(crate) data_blocks_read: u64,
-    pub(crate) hash_blocks_read: u64,
-    pub(crate) cache_hits: u64,
-    /// Blocks that the tree says are zeros and that were not read.
-    pub(crate) zero_blocks: u64,
-    /// How often parity gave a block that was corrupt or unreadable.
-    pub(crate) repairs: u64,
-    /// What servers were asked for, and the bytes they sent.
-    pub(crate) requests: Option<u64>,
-    pub(crate) fetched_bytes: Option<u64>,
+    pub(crate) trusted: TrustedParams,
+    /// In bytes of the data.
+    pub(crate) range: Range<u64>,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) counters: Counters,
+    /// What servers were asked for, and sent.
+    pub(crate) fetched: Option<Fetched>,
     /// Who signed the manifest.
     pub(crate) signer: Option<String>,
 }
 
 /// Reads.
-pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
-    if let Target::Stdout { even_a_terminal: false } = options.target
-        && io::stdout().is_terminal()
-    {
-        return Err(CommandError::usage(
-            "standard output is a terminal: pipe it, give --output FILE, or --output - to write there anyway",
-        ));
-    }
-    let image = Image::open(&options.image, context)?;
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Copied, CommandError> {
+    refuse_a_terminal(&options.destination)?;
+    let image = OpenedImage::open(&options.image, context)?;
     let range = range(options, &image)?;
-    let output = match &options.target {
-        Target::File(path) => Some(new_output(path, &image)?),
-        Target::Stdout { .. } => None,
+    let output = match &options.destination {
+        Destination::File(path) => Some(new_output(path, &image)?),
+        Destination::Stdout { .. } => None,
     };
     let reader = image.unless_changed(image.reader(options.reading, context))?;
     let copied = copy(options, range.clone(), &reader, output.as_ref(), context)
-        .map_err(|failure| failure.explain(&image, context));
+        .map_err(|incomplete| incomplete.explain(&image, context));
     image.unless_changed(copied)?;
+    let path = output.as_ref().map(|output| output.path().to_owned());
     if let Some(output) = output {
         context.signals.check()?;
         output.commit()?;
     }
-    Ok(Outcome::Read(facts(options, &range, &image, &reader)))
+    Ok(Copied {
+        trusted: image.trusted().clone(),
+        range,
+        output: path,
+        counters: reader.counters(),
+        fetched: image.fetched(),
+        signer: image.signer(),
+    })
+}
+
+fn refuse_a_terminal(destination: &Destination) -> Result<(), CommandError> {
+    match destination {
+        Destination::Stdout { even_a_terminal: false } if io::stdout().is_terminal() => {
+            Err(CommandError::usage(
+                "standard output is a terminal: pipe it, give --output FILE, \
+                 or --output - to write there anyway",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The bytes that were asked for, if they are all there.
-fn range(options: &Options, image: &Image) -> Result<Range<u64>, CommandError> {
+fn range(options: &Options, image: &OpenedImage) -> Result<Range<u64>, CommandError> {
     let size = image.trusted().params().data_size();
     let end = match options.length {
         None => Some(size.max(options.offset)),
@@ -109,12 +109,10 @@ fn range(options: &Options, image: &Image) -> Result<Range<u64>, CommandError> {
     }
 }
 
-/// Begins the file, which must be none of the devices.
-fn new_output(path: &Path, image: &Image) -> Result<Output, CommandError> {
+/// Begins the file, which must not be one of the devices.
+fn new_output(path: &Path, image: &OpenedImage) -> Result<Output, CommandError> {
     let output = Output::create(path)?;
-    for input in image.devices().filter_map(Device::input) {
-        output.check_distinct(input)?;
-    }
+    image.check_distinct(&output)?;
     Ok(output)
 }
 
@@ -122,7 +120,7 @@ fn new_output(path: &Path, image: &Image) -> Result<Output, CommandError> {
 struct Incomplete<'a> {
     written: Option<u64>,
     target: &'a Path,
-    failure: Failure,
+    failure: PieceFailure,
 }
 
 fn copy<'a>(
@@ -148,18 +146,18 @@ fn copy<'a>(
                 failure,
             };
             let stdout =
-                outputs::stdout().map_err(|error| incomplete((0, Failure::Write(error))))?;
+                outputs::stdout().map_err(|error| incomplete((0, PieceFailure::Write(error))))?;
             pieces.stream(stdout).map_err(incomplete)
         }
     }
 }
 
 impl Incomplete<'_> {
-    fn explain(self, image: &Image, context: &Context) -> CommandError {
+    fn explain(self, image: &OpenedImage, context: &Context) -> CommandError {
         let error = match self.failure {
-            Failure::Read(error) => image.error(error, context),
-            Failure::Stopped => image.error(Error::Cancelled, context),
-            Failure::Write(error) => {
+            PieceFailure::Read(error) => image.error(error, context),
+            PieceFailure::Stopped => image.error(Error::Cancelled, context),
+            PieceFailure::Write(error) => {
                 return CommandError::new(Class::Io, error).at(self.target);
             }
         };
@@ -167,33 +165,5 @@ impl Incomplete<'_> {
             Some(written) => error.noting(format!("only {written} bytes were written")),
             None => error,
         }
-    }
-}
-
-fn facts(options: &Options, range: &Range<u64>, image: &Image, reader: &ImageReader) -> Copied {
-    let trusted = image.trusted();
-    let counters = reader.counters();
-    let fetched: Vec<_> = image.devices().filter_map(Device::fetched).collect();
-    let sum = |part: fn(&crate::image::device::Fetched) -> u64| {
-        (!fetched.is_empty()).then(|| fetched.iter().map(part).sum())
-    };
-    Copied {
-        geometry: trusted.origin().to_string(),
-        root_hash: trusted.root_hash().to_string(),
-        algorithm: trusted.params().algorithm().name(),
-        offset_bytes: range.start,
-        bytes: range.end - range.start,
-        output: match &options.target {
-            Target::File(path) => Some(Quoted(path).to_string()),
-            Target::Stdout { .. } => None,
-        },
-        data_blocks_read: counters.data_blocks_read,
-        hash_blocks_read: counters.hash_blocks_read,
-        cache_hits: counters.cache_hits,
-        zero_blocks: counters.zero_blocks,
-        repairs: counters.repairs,
-        requests: sum(|fetched| fetched.requests),
-        fetched_bytes: sum(|fetched| fetched.bytes),
-        signer: image.signer().map(str::to_owned),
     }
 }

@@ -3,29 +3,26 @@
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::inputs;
-use crate::report::Outcome;
-use crate::signing::{Content, Outputs, Signing, publish};
+use crate::signing::{SignatureOutputs, Signed, SignedContent, Signing, publish};
 
 /// What to sign with what.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) content: Content,
+    pub(crate) content: SignedContent,
     /// The arguments always have one.
     pub(crate) signing: Option<Signing>,
-    pub(crate) outputs: Outputs,
+    pub(crate) outputs: SignatureOutputs,
 }
 
 /// Signs.
-pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Signed, CommandError> {
     let signing = options.signing.as_ref().ok_or_else(|| {
         CommandError::usage("somebody must sign: --key KEY or --signer-command PROGRAM")
     })?;
     let content = options.content.read()?;
-    let signatory = signing.open(context)?;
+    let key = signing.open(context)?;
     let mut inputs = signing.inputs()?;
     inputs.extend(options.content.file().map(inputs::open).transpose()?);
-    let signature =
-        signatory.sign_detached(&content.bytes).map_err(|error| signing.failed(error, context))?;
-    publish(&options.outputs, &inputs, &content, signatory.builder(), &signature)
-        .map(Outcome::Signed)
+    let signature = key.sign(|signatory| signatory.sign_detached(&content.bytes))?;
+    publish(&options.outputs, &inputs, &content, key.builder(), &signature)
 }

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use verity::table::{
     DeviceName, DmModCreate, FecOptions, Table, TableError, TableOptions, grub_set,
 };
@@ -14,20 +13,19 @@ use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
-use crate::image::Device;
-use crate::image::device::read_superblock;
+use crate::image::{Device, read_superblock};
 use crate::inputs;
+use crate::parameters::DEFAULT_ROOTS;
 use crate::quoted::Quoted;
-use crate::report::Outcome;
-use crate::trust::{self, RootSource, TrustSource};
+use crate::trust::{self, RootHashSource, TrustSource};
 
 /// What to print a table of, and how.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) origin: Origin,
+    pub(crate) source: TableSource,
     pub(crate) data_device: String,
     pub(crate) hash_device: String,
-    pub(crate) fec: FecChoice,
+    pub(crate) fec: TableFec,
     /// `NAME` or `NAME=VALUE`.
     pub(crate) options: Vec<String>,
     pub(crate) emit: Emit,
@@ -36,18 +34,18 @@ pub(crate) struct Options {
 
 /// Where root hash and parameters come from.
 #[derive(Debug)]
-pub(crate) enum Origin {
+pub(crate) enum TableSource {
     Manifest { manifest: PathBuf, trust: TrustSource },
-    Superblock { hash: PathBuf, hash_offset: u64, root: RootSource, trust: TrustSource },
+    Superblock { hash: PathBuf, hash_offset: u64, root: RootHashSource, trust: TrustSource },
 }
 
-/// What was said about parity, which a manifest may state and a superblock cannot.
+/// What the table shall say of parity, which a manifest may state and a superblock cannot.
 #[derive(Debug, Default)]
-pub(crate) struct FecChoice {
+pub(crate) struct TableFec {
     /// Leave out what the manifest states.
     pub(crate) none: bool,
-    /// The device that holds it, if it is not the hash device; without a manifest there is none
-    /// otherwise.
+    /// The device that holds it. With a manifest that is the hash device unless given; without one
+    /// there is no parity unless given.
     pub(crate) device: Option<String>,
     /// Where it begins there, in bytes.
     pub(crate) offset: Option<u64>,
@@ -67,37 +65,29 @@ pub(crate) enum Emit {
     Grub,
 }
 
-/// The text. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
-pub(crate) struct Line {
+/// The text, and what it says.
+#[derive(Debug)]
+pub(crate) struct TableText {
     pub(crate) geometry: String,
-    pub(crate) root_hash: String,
+    pub(crate) root_hash: RootHash,
     pub(crate) text: String,
-    pub(crate) fec: Option<LineFec>,
-}
-
-/// The parity that the text names. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
-pub(crate) struct LineFec {
-    pub(crate) device: String,
-    pub(crate) fec_start: u64,
-    pub(crate) fec_blocks: u64,
-    pub(crate) fec_roots: u32,
+    /// The parity that the text names.
+    pub(crate) parity: Option<FecOptions>,
 }
 
 /// The device's name unless another is given: the root file system is what this is mostly for.
 const DEFAULT_NAME: &str = "root";
 
 /// Makes the text.
-pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, CommandError> {
+pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, CommandError> {
     if options.emit == Emit::Dm && options.name.is_some() {
         return Err(CommandError::usage(
             "--name has no effect with --emit dm: a table has no name",
         ));
     }
     let stated = Stated::read(options, context)?;
-    let table_options = table_options(options, stated.fec_area.as_ref())?;
-    let fec = table_options.fec.as_ref().map(LineFec::from);
+    let table_options = table_options(options, stated.parity.as_ref())?;
+    let parity = table_options.fec.clone();
     let table = Table::new(
         stated.params,
         stated.root_hash,
@@ -107,8 +97,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Outcome, Comma
     );
     let table = table.and_then(|table| table.with_options(table_options)).map_err(unusable)?;
     let text = emit(options, table)?;
-    let root_hash = stated.root_hash.to_string();
-    Ok(Outcome::Table(Line { geometry: stated.geometry, root_hash, text, fec }))
+    Ok(TableText { geometry: stated.geometry, root_hash: stated.root_hash, text, parity })
 }
 
 fn unusable(error: impl Into<TableError>) -> CommandError {
@@ -122,32 +111,22 @@ fn device(name: &str) -> Result<DeviceName, CommandError> {
 /// The options that were given, and the parity.
 fn table_options(
     options: &Options,
-    fec_area: Option<&FecArea>,
+    parity: Option<&FecArea>,
 ) -> Result<TableOptions, CommandError> {
     let words = options.options.iter().flat_map(|option| match option.split_once('=') {
         Some((name, value)) => vec![name, value],
         None => vec![option.as_str()],
     });
     let given = TableOptions::from_words(words).map_err(unusable)?;
-    let Some(fec_area) = fec_area else { return Ok(given) };
+    let Some(area) = parity else { return Ok(given) };
     if given.fec.is_some() {
         return Err(CommandError::usage(
-            "--option use_fec_from_device, where there is parity already: --no-fec leaves that of the manifest out",
+            "--option use_fec_from_device, where there is parity already: \
+             --no-fec leaves that of the manifest out",
         ));
     }
     let name = options.fec.device.as_ref().unwrap_or(&options.hash_device);
-    Ok(TableOptions { fec: Some(FecOptions::new(device(name)?, fec_area)), ..given })
-}
-
-impl From<&FecOptions> for LineFec {
-    fn from(fec: &FecOptions) -> LineFec {
-        LineFec {
-            device: fec.device.to_string(),
-            fec_start: fec.start,
-            fec_blocks: fec.blocks,
-            fec_roots: fec.roots,
-        }
-    }
+    Ok(TableOptions { fec: Some(FecOptions::new(device(name)?, area)), ..given })
 }
 
 fn emit(options: &Options, table: Table) -> Result<String, CommandError> {
@@ -174,29 +153,29 @@ struct Stated {
     root_hash: RootHash,
     area: HashArea,
     geometry: String,
-    fec_area: Option<FecArea>,
+    parity: Option<FecArea>,
 }
 
 impl Stated {
     fn read(options: &Options, context: &Context) -> Result<Stated, CommandError> {
-        match &options.origin {
-            Origin::Manifest { manifest, trust } if trust.is_empty() => {
+        match &options.source {
+            TableSource::Manifest { manifest, trust } if trust.is_empty() => {
                 trust.check_unused()?;
                 Self::unsigned_manifest(manifest, &options.fec)
             }
-            Origin::Manifest { manifest, trust } => {
+            TableSource::Manifest { manifest, trust } => {
                 let verified = trust::manifest(manifest, &trust.read()?)?;
                 let geometry = verity::Origin::Manifest.to_string();
                 Self::of_manifest(verified.manifest(), geometry, &options.fec)
             }
-            Origin::Superblock { hash, hash_offset, root, trust } => {
+            TableSource::Superblock { hash, hash_offset, root, trust } => {
                 trust.check_unused()?;
                 Self::superblock(hash, *hash_offset, root.require()?, options, context)
             }
         }
     }
 
-    fn unsigned_manifest(path: &Path, fec: &FecChoice) -> Result<Stated, CommandError> {
+    fn unsigned_manifest(path: &Path, fec: &TableFec) -> Result<Stated, CommandError> {
         let bytes = inputs::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
         let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
         let geometry = "not authenticated (manifest without --certificate)";
@@ -207,11 +186,11 @@ impl Stated {
     fn of_manifest(
         manifest: &Manifest,
         geometry: String,
-        fec: &FecChoice,
+        fec: &TableFec,
     ) -> Result<Stated, CommandError> {
         let (params, area) = (manifest.params().clone(), manifest.hash_area());
-        let fec_area = fec.of_manifest(manifest)?;
-        Ok(Stated { params, root_hash: manifest.root_hash(), area, geometry, fec_area })
+        let parity = fec.of_manifest(manifest)?;
+        Ok(Stated { params, root_hash: manifest.root_hash(), area, geometry, parity })
     }
 
     fn superblock(
@@ -227,15 +206,12 @@ impl Stated {
         let area = HashArea::new(&params, hash_offset, true).or_fail(Class::Metadata, path)?;
         let geometry = verity::Origin::Superblock.to_string();
         warn_of(&geometry, path);
-        let fec_area = options.fec.beside(&params, &area, &hash, &options.hash_device)?;
-        Ok(Stated { params, root_hash, area, geometry, fec_area })
+        let parity = options.fec.beside(&params, &area, &hash, &options.hash_device)?;
+        Ok(Stated { params, root_hash, area, geometry, parity })
     }
 }
 
-/// As veritysetup has it where nothing states the roots.
-const DEFAULT_ROOTS: u32 = 2;
-
-impl FecChoice {
+impl TableFec {
     /// The parity that a manifest states, on the device and at the place that were named.
     fn of_manifest(&self, manifest: &Manifest) -> Result<Option<FecArea>, CommandError> {
         let fec_area = match manifest.fec_area() {

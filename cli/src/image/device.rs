@@ -33,8 +33,15 @@ pub(crate) struct Fetched {
     pub(crate) bytes: u64,
 }
 
+impl Fetched {
+    /// Both together.
+    pub(super) fn plus(self, other: Fetched) -> Fetched {
+        Fetched { requests: self.requests + other.requests, bytes: self.bytes + other.bytes }
+    }
+}
+
 impl Device {
-    /// Opens it, read-only. A name that begins with `http://` is a URL, never a file.
+    /// Opens a device, read-only. A name that begins with `http://` is a URL, never a file.
     pub(crate) fn open(path: &Path) -> Result<Device, CommandError> {
         if is_url(path) {
             return Device::remote(path);
@@ -71,7 +78,7 @@ impl Device {
         }
     }
 
-    /// Its size when it was opened, in bytes.
+    /// The size when it was opened, in bytes.
     pub(crate) fn size(&self) -> u64 {
         match self {
             Device::Local(input) => input.size(),
@@ -114,7 +121,7 @@ impl Device {
         }
     }
 
-    /// How its bytes and those of another one relate.
+    /// How the bytes of two devices relate.
     pub(crate) fn relation(&self, other: &Device) -> io::Result<Relation> {
         match (self.input(), other.input()) {
             (Some(a), Some(b)) => storage::relation(a.file(), b.file()),

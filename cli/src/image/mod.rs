@@ -1,11 +1,17 @@
-//! An image that is there: opened, vouched for, read, and what its parity makes of it.
+//! An image that is there: opened, vouched for, read, verified, and what its parity makes of it.
 
-pub(crate) mod device;
+mod device;
 mod opened;
-pub(crate) mod parity;
-pub(crate) mod pieces;
-pub(crate) mod recovery;
-pub(crate) mod verification;
+mod parity;
+mod pieces;
+mod recovery;
+mod source;
+mod verification;
+mod vouching;
 
-pub(crate) use self::device::Device;
-pub(crate) use self::opened::{Image, ImageReader, ImageSource, Reading};
+pub(crate) use self::device::{Device, Fetched, read_superblock};
+pub(crate) use self::opened::{ImageReader, OpenedImage};
+pub(crate) use self::pieces::{PieceFailure, Pieces};
+pub(crate) use self::recovery::{Recovering, WrittenTo, failure_after};
+pub(crate) use self::source::{ImageSource, Reading};
+pub(crate) use self::verification::{Effort, Verification, verify};

@@ -3,85 +3,61 @@
 //! A root hash, a manifest, pins and a superblock become [`TrustedParams`] here, with every check
 //! that they allow; where they come from decides how much a success means.
 
-use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use verity::io::ReadAt;
-use verity::{
-    Error, FecRepair, Report, RootHash, Superblock, TrustError, TrustedParams, Uuid, VerifiedReader,
-};
+use verity::publish::Output;
+use verity::{Error, FecRepair, Report, RootHash, TrustedParams, VerifiedReader};
 use verity_sign::VerifiedManifest;
 
-use super::device::read_superblock;
+use super::device::{Device, Fetched, read_superblock};
+use super::parity::ParityDevice;
+use super::source::{ImageSource, Reading};
+use super::vouching::{check_superblock, check_uuid, trusted_parameters, trusted_superblock};
 use crate::context::Context;
-use crate::error::{Class, CommandError, Findings, OrFail};
-use crate::image::Device;
-use crate::image::parity::{FecDevice, FecSource};
+use crate::error::{Class, CommandError, OrFail};
+use crate::findings::Findings;
 use crate::library_error::{class_of, from_library};
-use crate::parameters::Parameters;
+use crate::parameters::ParitySource;
 use crate::places::Places;
-use crate::trust::{self, RootSource, TrustSource};
-
-/// Which image, and what it is held against.
-#[derive(Debug)]
-pub(crate) struct ImageSource {
-    pub(crate) data: PathBuf,
-    pub(crate) hash: PathBuf,
-    pub(crate) root: RootSource,
-    pub(crate) manifest: Option<PathBuf>,
-    pub(crate) trust: TrustSource,
-    pub(crate) parameters: Parameters,
-    pub(crate) fec: FecSource,
-}
-
-/// How a verified reader goes about it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
-    /// The bound of the cache of hash blocks, in bytes.
-    pub(crate) cache_size: Option<u64>,
-    /// Verify the whole tree before the first read.
-    pub(crate) preload: bool,
-    pub(crate) ignore_zero_blocks: bool,
-    /// Trust a data block for good once it was checked.
-    pub(crate) check_at_most_once: bool,
-}
+use crate::trust;
 
 /// A reader that serves any number of threads.
 pub(crate) type ImageReader = VerifiedReader<Arc<Device>, Arc<Device>>;
 
-type ImageRepair = FecRepair<Arc<Device>, Arc<Device>, Arc<Device>>;
-
 /// An opened image, read-only, and what vouches for it.
 #[derive(Debug)]
-pub(crate) struct Image {
+pub(crate) struct OpenedImage {
     trusted: TrustedParams,
     data: Arc<Device>,
     hash: Arc<Device>,
-    fec: Option<FecDevice>,
+    parity: Option<ParityDevice>,
     signer: Option<String>,
     superblock: Result<(), CommandError>,
 }
 
-impl Image {
-    /// Opens its devices; the parameters are checked, no block is.
-    pub(crate) fn open(source: &ImageSource, context: &Context) -> Result<Image, CommandError> {
-        Image::open_for_repair(source, context)?.with_its_superblock()
+impl OpenedImage {
+    /// Opens the devices of an image; the parameters are checked, no block is.
+    pub(crate) fn open(
+        source: &ImageSource,
+        context: &Context,
+    ) -> Result<OpenedImage, CommandError> {
+        OpenedImage::open_for_repair(source, context)?.require_superblock()
     }
 
-    /// Does the same, also where the superblock is not what the manifest states:
-    /// [`Image::superblock_fault`] says so.
+    /// Opens an image also where the superblock is not what the manifest states:
+    /// [`OpenedImage::superblock_fault`] says so.
     pub(crate) fn open_for_repair(
         source: &ImageSource,
         context: &Context,
-    ) -> Result<Image, CommandError> {
+    ) -> Result<OpenedImage, CommandError> {
         source.parameters.check_uuid_has_a_place()?;
         let root_hash = source.root.read()?;
         match &source.manifest {
-            Some(path) => Image::by_manifest(source, path, root_hash, context),
+            Some(path) => OpenedImage::by_manifest(source, path, root_hash, context),
             None => {
                 source.trust.check_unused()?;
-                Image::by_root_hash(source, source.root.needed(root_hash)?, context)
+                OpenedImage::by_root_hash(source, source.root.needed(root_hash)?, context)
             }
         }
     }
@@ -90,16 +66,16 @@ impl Image {
         source: &ImageSource,
         root_hash: RootHash,
         context: &Context,
-    ) -> Result<Image, CommandError> {
-        let (data, hash) = source.devices()?;
+    ) -> Result<OpenedImage, CommandError> {
+        let (data, hash) = open_devices(source)?;
         let trusted = if source.parameters.no_superblock {
             trusted_parameters(&source.parameters, root_hash, &data)?
         } else {
             trusted_superblock(&source.parameters, root_hash, &hash, context)?
         };
         let (params, area) = (trusted.params(), trusted.hash_area());
-        let fec = source.fec.open(None, params, &area, [&data, &hash])?;
-        Ok(Image { trusted, data, hash, fec, signer: None, superblock: Ok(()) })
+        let parity = ParityDevice::open(&source.parity, None, params, &area, [&data, &hash])?;
+        Ok(OpenedImage { trusted, data, hash, parity, signer: None, superblock: Ok(()) })
     }
 
     fn by_manifest(
@@ -107,27 +83,22 @@ impl Image {
         path: &Path,
         root_hash: Option<RootHash>,
         context: &Context,
-    ) -> Result<Image, CommandError> {
+    ) -> Result<OpenedImage, CommandError> {
         let verified = trust::manifest(path, &source.trust.read()?)?;
         let stated = verified.manifest();
         if let Some(given) = root_hash.filter(|given| *given != stated.root_hash()) {
-            return Err(CommandError::message(
-                Class::Trust,
-                format!(
-                    "the manifest's root hash is {}, but {given} was given",
-                    stated.root_hash()
-                ),
-            )
-            .at(path));
+            let stated = stated.root_hash();
+            let words = format!("the manifest's root hash is {stated}, but {given} was given");
+            return Err(CommandError::message(Class::Trust, words).at(path));
         }
         source.parameters.pins().check(stated.params()).or_fail(Class::Metadata, path)?;
-        let (data, hash) = source.devices()?;
+        let (data, hash) = open_devices(source)?;
         if let Some(uuid) = source.parameters.uuid {
             let offset = stated.hash_area().offset();
             let superblock = read_superblock(&hash, offset, context)?;
             check_uuid(Some(uuid), &superblock, hash.path())?;
         }
-        Image::of_manifest(&verified, data, hash, &source.fec)
+        OpenedImage::of_manifest(&verified, data, hash, &source.parity)
     }
 
     /// The image that a manifest is about, if its size and where its parity lies are what the
@@ -136,27 +107,32 @@ impl Image {
         verified: &VerifiedManifest,
         data: Arc<Device>,
         hash: Arc<Device>,
-        fec: &FecSource,
-    ) -> Result<Image, CommandError> {
-        let stated = verified.manifest().image().size_bytes();
-        // A partition may be larger than the image in it.
-        let fits = data.size() == stated || (data.is_block_device() && data.size() > stated);
-        if !fits {
-            let words =
-                format!("the image has {} bytes, its manifest states {stated}", data.size());
-            return Err(CommandError::message(Class::Metadata, words).at(data.path()));
-        }
-        let stated = verified.manifest();
-        let area = stated.hash_area();
-        let fec = fec.open(stated.fec_area(), stated.params(), &area, [&data, &hash])?;
-        Ok(Image {
+        parity: &ParitySource,
+    ) -> Result<OpenedImage, CommandError> {
+        let manifest = verified.manifest();
+        check_size(&data, manifest.image().size_bytes())?;
+        let (params, area) = (manifest.params(), manifest.hash_area());
+        let devices = [&data, &hash];
+        let parity = ParityDevice::open(parity, manifest.fec_area(), params, &area, devices)?;
+        Ok(OpenedImage {
             superblock: check_superblock(verified, &hash),
             trusted: verified.trusted_params().clone(),
             data,
             hash,
-            fec,
+            parity,
             signer: Some(trust::signer_words(verified.signer())),
         })
+    }
+
+    /// The image, unless its superblock is not what the manifest states.
+    pub(crate) fn require_superblock(mut self) -> Result<OpenedImage, CommandError> {
+        std::mem::replace(&mut self.superblock, Ok(()))?;
+        Ok(self)
+    }
+
+    /// Why the superblock is not what the manifest states, if that is so.
+    pub(crate) fn superblock_fault(&self) -> Option<&CommandError> {
+        self.superblock.as_ref().err()
     }
 
     /// What is verified against, and what vouches for it.
@@ -172,32 +148,39 @@ impl Image {
         &self.hash
     }
 
-    /// The device with its parity, if there is one.
-    pub(crate) fn fec(&self) -> Option<&FecDevice> {
-        self.fec.as_ref()
-    }
-
-    /// The devices that it lies on, each once unless it was opened twice.
-    pub(crate) fn devices(&self) -> impl Iterator<Item = &Device> {
-        let fec = self.fec.as_ref().map(FecDevice::device);
-        let fec = fec.filter(|device| !Arc::ptr_eq(device, &self.hash));
-        [&self.data, &self.hash].into_iter().chain(fec).map(|device| &**device)
-    }
-
-    /// The same image, unless its superblock is not what the manifest states.
-    pub(crate) fn with_its_superblock(mut self) -> Result<Image, CommandError> {
-        mem::replace(&mut self.superblock, Ok(()))?;
-        Ok(self)
-    }
-
-    /// Why the superblock is not what the manifest states, if that is so.
-    pub(crate) fn superblock_fault(&self) -> Option<&CommandError> {
-        self.superblock.as_ref().err()
+    /// The device with the parity, if there is any.
+    pub(crate) fn parity(&self) -> Option<&ParityDevice> {
+        self.parity.as_ref()
     }
 
     /// Who signed the manifest, if there is one.
-    pub(crate) fn signer(&self) -> Option<&str> {
-        self.signer.as_deref()
+    pub(crate) fn signer(&self) -> Option<String> {
+        self.signer.clone()
+    }
+
+    /// The devices of the image, each once unless it was opened twice.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &Device> {
+        let parity = self.parity.as_ref().map(ParityDevice::device);
+        let parity = parity.filter(|device| !Arc::ptr_eq(device, &self.hash));
+        [&self.data, &self.hash].into_iter().chain(parity).map(|device| &**device)
+    }
+
+    /// What was asked of servers, if the image lies on any.
+    pub(crate) fn fetched(&self) -> Option<Fetched> {
+        self.devices().filter_map(Device::fetched).reduce(Fetched::plus)
+    }
+
+    /// Refuses an output that would replace one of the devices.
+    pub(crate) fn check_distinct(&self, output: &Output) -> Result<(), CommandError> {
+        for input in self.devices().filter_map(Device::input) {
+            output.check_distinct(input)?;
+        }
+        Ok(())
+    }
+
+    /// Where the blocks of the image lie.
+    pub(crate) fn places(&self) -> Places {
+        Places::new(&self.trusted, self.data.path(), self.hash.path())
     }
 
     /// A reader of the data, every byte proved.
@@ -210,7 +193,7 @@ impl Image {
         let (data, hash) = (Arc::clone(&self.data), Arc::clone(&self.hash));
         let mut reader = VerifiedReader::new(self.trusted.clone(), data, hash)
             .map_err(|error| self.error(error, context))?
-            .platform(context.platform(params.algorithm()))
+            .platform(context.kernels(params.algorithm()).hash)
             .ignore_zero_blocks(reading.ignore_zero_blocks)
             .check_at_most_once(reading.check_at_most_once);
         if let Some(repair) = self.repair(context)? {
@@ -228,10 +211,10 @@ impl Image {
 
     /// Other bytes for corrupt blocks, if there is parity.
     fn repair(&self, context: &Context) -> Result<Option<ImageRepair>, CommandError> {
-        let Some(fec) = &self.fec else { return Ok(None) };
+        let Some(parity) = &self.parity else { return Ok(None) };
         let (data, hash) = (Arc::clone(&self.data), Arc::clone(&self.hash));
-        let parity = Arc::clone(fec.device());
-        FecRepair::new(self.trusted.clone(), *fec.area(), data, hash, parity)
+        let device = Arc::clone(parity.device());
+        FecRepair::new(self.trusted.clone(), *parity.area(), data, hash, device)
             .map(Some)
             .map_err(|error| self.error(error, context))
     }
@@ -247,16 +230,46 @@ impl Image {
 
     /// A library error about this image.
     pub(crate) fn error(&self, error: Error, context: &Context) -> CommandError {
-        match (error, &self.fec) {
-            (Error::Corrupt(report), _) => corrupt(report, self),
-            (error @ (Error::ReadParity { .. } | Error::Fec(_)), Some(fec)) => {
-                CommandError::new(class_of(&error), error).at(fec.device().path())
+        match (error, &self.parity) {
+            (Error::Corrupt(report), _) => self.corrupt(report),
+            (error @ (Error::ReadParity { .. } | Error::Fec(_)), Some(parity)) => {
+                CommandError::new(class_of(&error), error).at(parity.device().path())
             }
             (error, _) => from_library(error, self.data.path(), self.hash.path(), &context.signals),
         }
     }
 
-    /// What is known of it, for findings to be added to.
+    fn corrupt(&self, report: Report) -> CommandError {
+        let words = format!("{report}{}", self.other_cause(&report));
+        self.failure(
+            Class::NotVerified,
+            words,
+            Findings { report: Some(report), ..self.findings() },
+        )
+    }
+
+    /// A failure with its findings, about the device of the first block that they name.
+    pub(crate) fn failure(&self, class: Class, words: String, findings: Findings) -> CommandError {
+        let error = CommandError::message(class, words);
+        let error = match findings.first_block() {
+            Some(block) => error.at(findings.places.path(block)),
+            None => error,
+        };
+        error.with_findings(findings)
+    }
+
+    /// What else the report may come from, for the end of a message.
+    pub(crate) fn other_cause(&self, report: &Report) -> &'static str {
+        let places = self.places();
+        match report.corruptions.first() {
+            Some(range) if places.is_top(range.first) => {
+                " (or the root hash is that of another image)"
+            }
+            _ => "",
+        }
+    }
+
+    /// What is known of the image, for findings to be added to.
     pub(crate) fn findings(&self) -> Findings {
         Findings {
             report: None,
@@ -266,109 +279,21 @@ impl Image {
             places: self.places(),
         }
     }
+}
 
-    /// Where its blocks lie.
-    pub(crate) fn places(&self) -> Places {
-        Places::new(&self.trusted, self.data.path(), self.hash.path())
+type ImageRepair = FecRepair<Arc<Device>, Arc<Device>, Arc<Device>>;
+
+fn open_devices(source: &ImageSource) -> Result<(Arc<Device>, Arc<Device>), CommandError> {
+    Ok((Arc::new(Device::open(&source.data)?), Arc::new(Device::open(&source.hash)?)))
+}
+
+/// Refuses data of another size than the stated one. A partition may be larger than the image in
+/// it.
+fn check_size(data: &Device, stated: u64) -> Result<(), CommandError> {
+    let size = data.size();
+    if size == stated || (data.is_block_device() && size > stated) {
+        return Ok(());
     }
-}
-
-impl ImageSource {
-    fn devices(&self) -> Result<(Arc<Device>, Arc<Device>), CommandError> {
-        Ok((Arc::new(Device::open(&self.data)?), Arc::new(Device::open(&self.hash)?)))
-    }
-}
-
-/// The parameters of the command line, without a superblock.
-fn trusted_parameters(
-    parameters: &Parameters,
-    root_hash: RootHash,
-    data: &Device,
-) -> Result<TrustedParams, CommandError> {
-    let pinned = parameters.pins().params().or_fail(Class::Metadata, data.path())?;
-    let trusted = match pinned {
-        Some(params) => {
-            let area = parameters.hash_area(&params)?;
-            TrustedParams::pinned(params, root_hash, area)
-        }
-        None => {
-            let params = parameters.params(data.size()).map_err(|error| error.at(data.path()))?;
-            let area = parameters.hash_area(&params)?;
-            TrustedParams::from_unauthenticated_assumptions(params, root_hash, area)
-        }
-    };
-    trusted.map_err(untrusted)
-}
-
-/// A root hash of the wrong length is the caller's mistake, everything else the metadata's.
-fn untrusted(error: TrustError) -> CommandError {
-    let class = match error {
-        TrustError::RootHashSize { .. } => Class::Usage,
-        _ => Class::Metadata,
-    };
-    CommandError::new(class, error)
-}
-
-/// The parameters of the superblock, compared to those of the command line.
-fn trusted_superblock(
-    parameters: &Parameters,
-    root_hash: RootHash,
-    hash: &Device,
-    context: &Context,
-) -> Result<TrustedParams, CommandError> {
-    let offset = parameters.hash_area_offset();
-    let superblock = read_superblock(hash, offset, context)?;
-    let pins = parameters.pins();
-    pins.check(superblock.params()).or_fail(Class::Metadata, hash.path())?;
-    check_uuid(parameters.uuid, &superblock, hash.path())?;
-    let trusted = match pins.params().or_fail(Class::Metadata, hash.path())? {
-        Some(params) => {
-            let area = parameters.hash_area(&params)?;
-            TrustedParams::pinned(params, root_hash, area)
-        }
-        None => TrustedParams::from_unauthenticated_superblock(&superblock, offset, root_hash),
-    };
-    trusted.map_err(|error| untrusted(error).at(hash.path()))
-}
-
-fn check_uuid(
-    pinned: Option<Uuid>,
-    superblock: &Superblock,
-    path: &Path,
-) -> Result<(), CommandError> {
-    match pinned {
-        Some(pinned) if pinned != superblock.uuid() => Err(CommandError::message(
-            Class::Metadata,
-            format!("uuid is pinned to {pinned}, but {} is stated", superblock.uuid()),
-        )
-        .at(path)),
-        _ => Ok(()),
-    }
-}
-
-fn check_superblock(verified: &VerifiedManifest, hash: &Device) -> Result<(), CommandError> {
-    let Some(region) = verified.manifest().superblock_region() else { return Ok(()) };
-    if region.end > hash.size() {
-        let words =
-            format!("the hash device has {} bytes, but {} are needed", hash.size(), region.end);
-        return Err(CommandError::message(Class::Metadata, words).at(hash.path()));
-    }
-    // At most one hash block.
-    let size = usize::try_from(region.end - region.start).or_fail(Class::Metadata, hash.path())?;
-    let mut bytes = vec![0; size];
-    hash.read_exact_at(&mut bytes, region.start).or_fail(Class::Io, hash.path())?;
-    verified.check_superblock(&bytes).or_fail(Class::NotVerified, hash.path())
-}
-
-fn corrupt(report: Report, image: &Image) -> CommandError {
-    let places = image.places();
-    let first = report.corruptions.first().map(|range| range.first);
-    let is_top = first.is_some_and(|block| places.is_top(block));
-    let or = if is_top { " (or the root hash is that of another image)" } else { "" };
-    let error = CommandError::message(Class::NotVerified, format!("{report}{or}"));
-    let error = match first {
-        Some(block) => error.at(places.path(block)),
-        None => error,
-    };
-    error.with_findings(Findings { report: Some(report), ..image.findings() })
+    let words = format!("the image has {size} bytes, its manifest states {stated}");
+    Err(CommandError::message(Class::Metadata, words).at(data.path()))
 }

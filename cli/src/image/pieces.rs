@@ -2,20 +2,21 @@
 //! place.
 //!
 //! A thread reads a piece into its own buffer and delivers it itself, so that there are as many
-//! buffers as threads, and whoever waits for its turn to write holds nobody else up.
+//! buffers as threads, and a thread that waits for its turn to write holds no other up.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
+use verity::internals::{to_len, to_u64, unpoisoned};
 use verity::io::WriteAt;
 use verity::{Error, Progress};
 
-use crate::image::ImageReader;
+use super::opened::ImageReader;
 
 /// What a thread takes at a time, in bytes. Half of it costs some percent more, twice of it is no
 /// faster.
@@ -23,7 +24,7 @@ const PIECE: u64 = 512 << 10;
 
 /// Why not all bytes were delivered.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum PieceFailure {
     /// They could not be read, or are not what the root hash says.
     Read(Error),
     /// They could not be written.
@@ -35,47 +36,47 @@ pub(crate) enum Failure {
 /// Delivers bytes of a reader.
 pub(crate) struct Pieces<'a> {
     pub(crate) reader: &'a ImageReader,
-    /// Which bytes, none behind the end.
+    /// Which bytes; the range ends where the data does, or before.
     pub(crate) range: Range<u64>,
     pub(crate) threads: NonZeroUsize,
     pub(crate) progress: &'a dyn Progress,
 }
 
 impl Pieces<'_> {
-    /// Writes them in order. Whatever the number of threads, exactly the bytes before the first one
-    /// that fails are written: how many those are is the first part of an error.
-    pub(crate) fn stream(&self, writer: impl Write + Send) -> Result<(), (u64, Failure)> {
-        let line = Line::new(self.range.start, writer);
-        self.run(|piece, bytes, failure| line.write(piece.start, bytes, failure));
-        let turn = line.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// Writes the pieces in order. Whatever the number of threads, exactly the bytes before the
+    /// first one that fails are written: how many those are is the first part of an error.
+    pub(crate) fn stream(&self, writer: impl Write + Send) -> Result<(), (u64, PieceFailure)> {
+        let queue = Queue::new(self.range.start, writer);
+        self.run(|piece, bytes, failure| queue.write(piece.start, bytes, failure));
+        let turn = unpoisoned(queue.turn.into_inner());
         match turn.failure {
             Some(failure) => Err((turn.offset - self.range.start, failure)),
             None => Ok(()),
         }
     }
 
-    /// Writes them to the start of a file. The failure is the one of the lowest bytes.
-    pub(crate) fn fill(&self, file: &File) -> Result<(), Failure> {
-        let lowest: Mutex<Option<(u64, Failure)>> = Mutex::new(None);
+    /// Writes the pieces to the start of a file. The failure is the one of the lowest bytes.
+    pub(crate) fn fill(&self, file: &File) -> Result<(), PieceFailure> {
+        let lowest: Mutex<Option<(u64, PieceFailure)>> = Mutex::new(None);
         self.run(|piece, bytes, mut failure| {
             if failure.is_none() {
                 let written = file.write_all_at(bytes, piece.start - self.range.start);
-                failure = written.err().map(Failure::Write);
+                failure = written.err().map(PieceFailure::Write);
             }
             let Some(failure) = failure else { return true };
-            let mut lowest = lock(&lowest);
+            let mut lowest = unpoisoned(lowest.lock());
             if lowest.as_ref().is_none_or(|(start, _)| piece.start < *start) {
                 *lowest = Some((piece.start, failure));
             }
             false
         });
-        let lowest = lowest.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let lowest = unpoisoned(lowest.into_inner());
         lowest.map_or(Ok(()), |(_, failure)| Err(failure))
     }
 
-    /// Reads every piece and hands it to `deliver`: where it begins, its verified bytes, and what
+    /// Reads every piece and hands it to `deliver`: where it lies, the verified bytes, and what
     /// ended them early. After a `false` no further piece is begun.
-    fn run(&self, deliver: impl Fn(Range<u64>, &[u8], Option<Failure>) -> bool + Sync) {
+    fn run(&self, deliver: impl Fn(Range<u64>, &[u8], Option<PieceFailure>) -> bool + Sync) {
         let next = AtomicU64::new(self.range.start);
         let worker = || {
             let mut buf = Vec::new();
@@ -87,7 +88,7 @@ impl Pieces<'_> {
             }
         };
         let pieces = (self.range.end - self.range.start).div_ceil(self.piece_size());
-        let workers = usize::try_from(pieces).unwrap_or(usize::MAX).min(self.threads.get());
+        let workers = to_len(pieces.min(to_u64(self.threads.get())));
         thread::scope(|scope| {
             for _ in 1..workers {
                 // Where no more threads can be had, those there are do the work.
@@ -112,24 +113,29 @@ impl Pieces<'_> {
         PIECE.max(u64::from(self.reader.trusted().params().data_block_size()))
     }
 
-    fn read<'b>(&self, buf: &'b mut Vec<u8>, piece: &Range<u64>) -> (&'b [u8], Option<Failure>) {
-        let size = usize::try_from(piece.end - piece.start).unwrap_or(usize::MAX);
+    fn read<'b>(
+        &self,
+        buf: &'b mut Vec<u8>,
+        piece: &Range<u64>,
+    ) -> (&'b [u8], Option<PieceFailure>) {
+        let size = to_len(piece.end - piece.start);
         buf.resize(size, 0);
         let (verified, failure) = match self.reader.read_at(buf, piece.start) {
             Ok(read) if read == size => (size, None),
-            Ok(read) => {
-                (read, Some(Failure::Read(io::Error::from(io::ErrorKind::UnexpectedEof).into())))
-            }
-            Err(error) => (error.verified, Some(Failure::Read(error.error))),
+            Ok(read) => (
+                read,
+                Some(PieceFailure::Read(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
+            ),
+            Err(error) => (error.verified, Some(PieceFailure::Read(error.error))),
         };
-        let bytes = u64::try_from(verified).unwrap_or(0);
+        let bytes = to_u64(verified);
         let stop = self.progress.advance(bytes).is_break();
-        (&buf[..verified], failure.or(stop.then_some(Failure::Stopped)))
+        (&buf[..verified], failure.or(stop.then_some(PieceFailure::Stopped)))
     }
 }
 
 /// Threads that wait to write their pieces in order.
-struct Line<W> {
+struct Queue<W> {
     turn: Mutex<Turn<W>>,
     moved: Condvar,
 }
@@ -138,23 +144,21 @@ struct Line<W> {
 struct Turn<W> {
     /// Up to where everything is written.
     offset: u64,
-    failure: Option<Failure>,
+    failure: Option<PieceFailure>,
     writer: W,
 }
 
-impl<W: Write> Line<W> {
-    fn new(offset: u64, writer: W) -> Line<W> {
-        Line { turn: Mutex::new(Turn { offset, failure: None, writer }), moved: Condvar::new() }
+impl<W: Write> Queue<W> {
+    fn new(offset: u64, writer: W) -> Queue<W> {
+        Queue { turn: Mutex::new(Turn { offset, failure: None, writer }), moved: Condvar::new() }
     }
 
     /// Writes bytes once everything before `start` is written; says whether the next ones are
     /// wanted.
-    fn write(&self, start: u64, bytes: &[u8], failure: Option<Failure>) -> bool {
+    fn write(&self, start: u64, bytes: &[u8], failure: Option<PieceFailure>) -> bool {
         let waiting = |turn: &mut Turn<W>| turn.failure.is_none() && turn.offset != start;
-        let mut turn = self
-            .moved
-            .wait_while(lock(&self.turn), waiting)
-            .unwrap_or_else(PoisonError::into_inner);
+        let turn = unpoisoned(self.turn.lock());
+        let mut turn = unpoisoned(self.moved.wait_while(turn, waiting));
         if turn.failure.is_none() {
             turn.write(bytes, failure);
         }
@@ -164,24 +168,21 @@ impl<W: Write> Line<W> {
 }
 
 impl<W: Write> Turn<W> {
-    fn write(&mut self, mut bytes: &[u8], failure: Option<Failure>) {
+    fn write(&mut self, mut bytes: &[u8], failure: Option<PieceFailure>) {
         while !bytes.is_empty() {
             match self.writer.write(bytes) {
                 Ok(0) => {
-                    return self.failure = Some(Failure::Write(io::ErrorKind::WriteZero.into()));
+                    return self.failure =
+                        Some(PieceFailure::Write(io::ErrorKind::WriteZero.into()));
                 }
                 Ok(size) => {
                     bytes = &bytes[size..];
-                    self.offset += u64::try_from(size).unwrap_or(0);
+                    self.offset += to_u64(size);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.failure = Some(Failure::Write(error)),
+                Err(error) => return self.failure = Some(PieceFailure::Write(error)),
             }
         }
         self.failure = failure;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

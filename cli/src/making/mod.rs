@@ -1,16 +1,22 @@
 //! An image in the making: its hash tree, its parity, and where they go.
 
-mod job;
+mod formatted;
+mod identity;
+mod maker;
 mod overlay;
 mod parity;
+mod set;
 mod sidecars;
 mod target;
 mod tree;
 mod write;
 
-pub(crate) use self::job::Job;
-pub(crate) use self::parity::{FecOptions, Parity};
-pub(crate) use self::sidecars::SideCars;
-pub(crate) use self::target::Target;
-pub(crate) use self::tree::Tree;
+pub(crate) use self::formatted::Formatted;
+pub(crate) use self::identity::Identity;
+pub(crate) use self::maker::TreeMaker;
+pub(crate) use self::parity::ParityPlan;
+pub(crate) use self::set::{SetContent, SetOutputs, SetParts, SetSignatures};
+pub(crate) use self::sidecars::SidecarSet;
+pub(crate) use self::target::HashTarget;
+pub(crate) use self::tree::PlannedTree;
 pub(crate) use self::write::write;

@@ -4,17 +4,18 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
+use verity::internals::{to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
 
 /// What is written goes to a file of its own, and is read from there; only the `kept` bytes are
 /// read from the file below. Zeros follow where that file ends.
-pub(super) struct Overlay<'a> {
+pub(super) struct HashOverlay<'a> {
     pub(super) made: &'a File,
     pub(super) below: &'a File,
     pub(super) kept: Range<u64>,
 }
 
-impl ReadAt for Overlay<'_> {
+impl ReadAt for HashOverlay<'_> {
     fn len(&self) -> io::Result<u64> {
         Ok(ReadAt::len(self.made)?.max(self.kept.end))
     }
@@ -30,12 +31,14 @@ impl ReadAt for Overlay<'_> {
                 read => Ok(read),
             };
         }
-        let before = self.kept.start.checked_sub(offset).filter(|before| *before > 0);
-        self.made.read_at(up_to(buf, before.unwrap_or(u64::MAX)), offset)
+        match self.kept.start.checked_sub(offset) {
+            Some(before) if before > 0 => self.made.read_at(up_to(buf, before), offset),
+            _ => self.made.read_at(buf, offset),
+        }
     }
 }
 
-impl WriteAt for Overlay<'_> {
+impl WriteAt for HashOverlay<'_> {
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         WriteAt::write_at(self.made, buf, offset)
     }
@@ -49,7 +52,8 @@ impl WriteAt for Overlay<'_> {
     }
 }
 
+/// At most so many bytes of a buffer.
 fn up_to(buf: &mut [u8], most: u64) -> &mut [u8] {
-    let len = usize::try_from(most).unwrap_or(usize::MAX).min(buf.len());
-    &mut buf[..len]
+    let length = to_len(most.min(to_u64(buf.len())));
+    &mut buf[..length]
 }

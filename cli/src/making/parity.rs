@@ -1,5 +1,4 @@
-//! Where `format` and `build` put parity: which device, what it covers there, and what it must not
-//! touch.
+//! Parity that is to be made: on which device, what it covers there, and what it must not touch.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
@@ -9,30 +8,23 @@ use verity::FecArea;
 use verity::io::WriteAt;
 use verity::publish::{InPlace, Input, Output, OutputSet};
 
-use super::target::{Target, nameless_beside, relate};
-use super::tree::Tree;
+use super::target::{HashTarget, nameless_beside, relate};
+use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
-use crate::outputs::{MODE, copy};
+use crate::outputs::{OWNER_ONLY, copy};
+use crate::parameters::{DEFAULT_ROOTS, ParitySource};
 use crate::quoted::Quoted;
 use crate::storage::Relation;
 
-/// The parity that is asked for.
-#[derive(Debug)]
-pub(crate) struct FecOptions {
-    pub(crate) device: PathBuf,
-    /// Where the parity begins on it, in bytes.
-    pub(crate) offset: u64,
-    pub(crate) roots: u32,
-}
-
-/// Parity that is to be made, and its place.
-pub(crate) struct Parity {
+/// Parity that is to be made, and where it goes.
+pub(crate) struct ParityPlan {
     pub(crate) area: FecArea,
     path: PathBuf,
-    place: Place,
+    location: Location,
 }
 
-enum Place {
+/// Where parity goes.
+enum Location {
     /// With the hash area, on whatever that lies.
     WithHash,
     /// A file of its own, replaced as a whole.
@@ -44,65 +36,70 @@ enum Place {
     OwnData { device: InPlace, nameless: File },
 }
 
-impl Parity {
-    /// Opens the FEC device and refuses what cannot be there; nothing is written yet.
+impl ParityPlan {
+    /// Opens the device that the parity is to go to, if one is named, and refuses what cannot be
+    /// there; nothing is written yet.
     pub(crate) fn open(
-        options: &FecOptions,
+        source: &ParitySource,
         data: &Input,
-        hash: &Target,
-        tree: &Tree,
-    ) -> Result<Parity, CommandError> {
-        let path = &options.device;
+        hash: &HashTarget,
+        tree: &PlannedTree,
+    ) -> Result<Option<ParityPlan>, CommandError> {
+        let Some(path) = &source.device else { return Ok(None) };
+        let offset = source.offset.unwrap_or(0);
+        let roots = source.roots.unwrap_or(DEFAULT_ROOTS);
         let with_hash = hash.is_also(path)?;
-        let end = if with_hash { options.offset } else { hash.size_with(&tree.area)? };
+        let end = if with_hash { offset } else { hash.size_with(&tree.area)? };
         let end = end.max(tree.area.end());
-        let area = FecArea::covering(&tree.params, &tree.area, options.roots, end, options.offset)
+        let area = FecArea::covering(&tree.params, &tree.area, roots, end, offset)
             .or_fail(Class::Metadata, path)?;
-        let place = if with_hash {
+        let location = if with_hash {
             area.check_behind_hash_area(&tree.params, &tree.area).or_fail(Class::Metadata, path)?;
-            Place::WithHash
+            Location::WithHash
         } else {
-            Place::open(path, data, tree, &area)?
+            Location::open(path, data, tree, &area)?
         };
-        let parity = Parity { area, path: path.clone(), place };
+        let parity = ParityPlan { area, path: path.clone(), location };
         parity.check_room(hash)?;
-        parity.say_what_is_covered(tree);
-        Ok(parity)
+        parity.warn_of_foreign_blocks(tree);
+        Ok(Some(parity))
     }
 
     /// Right behind the hash area of a new hash file: nothing else is covered.
     pub(crate) fn behind_hash_area(
-        tree: &Tree,
+        tree: &PlannedTree,
         roots: u32,
         hash: &Path,
-    ) -> Result<Parity, CommandError> {
+    ) -> Result<ParityPlan, CommandError> {
         let area = FecArea::behind_hash_area(&tree.params, &tree.area, roots)
             .map_err(|error| CommandError::new(Class::Metadata, error))?;
-        Ok(Parity { area, path: hash.to_owned(), place: Place::WithHash })
+        Ok(ParityPlan { area, path: hash.to_owned(), location: Location::WithHash })
     }
 
-    /// Whether it lies on the hash device.
+    /// Whether the parity lies on the hash device.
     pub(crate) fn is_with_hash(&self) -> bool {
-        matches!(self.place, Place::WithHash)
+        matches!(self.location, Location::WithHash)
     }
 
-    /// Whether it lies on the data device, when the hash area does or does not.
+    /// Whether the parity lies on the data device, given how the hash device relates to that.
     pub(crate) fn is_with_data(&self, data: &Input, hash: Relation) -> Result<bool, CommandError> {
-        Ok(match &self.place {
-            Place::WithHash => hash == Relation::Same,
-            Place::File(_) => false,
-            Place::OwnData { .. } => true,
-            Place::InPlace(device) => relate(data, device.file(), device.path())? == Relation::Same,
+        Ok(match &self.location {
+            Location::WithHash => hash == Relation::Same,
+            Location::File(_) => false,
+            Location::OwnData { .. } => true,
+            Location::InPlace(device) => {
+                relate(data, device.file(), device.path())? == Relation::Same
+            }
         })
     }
 
-    /// Where it is written while it is made, unless that is where the hash area is.
+    /// The file that parity is written to while it is made, unless the hash area is in it too.
     pub(super) fn file(&self) -> Option<&File> {
-        match &self.place {
-            Place::WithHash => None,
-            Place::File(output) => Some(output.file()),
-            Place::InPlace(device) => Some(device.file()),
-            Place::OwnData { nameless, .. } => Some(nameless),
+        match &self.location {
+            Location::WithHash => None,
+            Location::File(output) => Some(output.file()),
+            Location::InPlace(device) => Some(device.file()),
+            Location::OwnData { nameless, .. } => Some(nameless),
         }
     }
 
@@ -112,11 +109,11 @@ impl Parity {
 
     /// Puts finished parity in its place, or adds it to what is put in place together.
     pub(super) fn finish(self, set: OutputSet) -> Result<OutputSet, CommandError> {
-        let device = match self.place {
-            Place::WithHash => return Ok(set),
-            Place::File(output) => return Ok(set.output(output)),
-            Place::InPlace(device) => device,
-            Place::OwnData { device, nameless } => {
+        let device = match self.location {
+            Location::WithHash => return Ok(set),
+            Location::File(output) => return Ok(set.output(output)),
+            Location::InPlace(device) => device,
+            Location::OwnData { device, nameless } => {
                 copy(&nameless, device.file(), self.area.range()).or_fail(Class::Io, &self.path)?;
                 device
             }
@@ -126,9 +123,11 @@ impl Parity {
     }
 
     /// Refuses a block device that ends before the parity does.
-    fn check_room(&self, hash: &Target) -> Result<(), CommandError> {
-        let device = match (&self.place, hash) {
-            (Place::InPlace(device), _) | (Place::WithHash, Target::InPlace(device)) => device,
+    fn check_room(&self, hash: &HashTarget) -> Result<(), CommandError> {
+        let device = match (&self.location, hash) {
+            (Location::InPlace(device), _) | (Location::WithHash, HashTarget::InPlace(device)) => {
+                device
+            }
             _ => return Ok(()),
         };
         let (needed, size) = (self.area.range().end, device.size());
@@ -139,38 +138,44 @@ impl Parity {
         Ok(())
     }
 
-    /// A hash device is covered to its end, as veritysetup has it: whoever changes it behind the
-    /// tree later makes the parity wrong.
-    fn say_what_is_covered(&self, tree: &Tree) {
+    /// Warns of bytes behind the tree that are covered too: a hash device is covered to its end,
+    /// as veritysetup has it, and to change these bytes later makes the parity wrong.
+    fn warn_of_foreign_blocks(&self, tree: &PlannedTree) {
         let foreign = self.area.blocks() - tree.params.data_blocks() - tree.area.hash_blocks();
         if foreign > 0 && !self.is_with_hash() {
             tracing::warn!(
-                "{}: the parity also covers {foreign} blocks behind the hash tree: changing them makes it useless",
+                "{}: the parity also covers {foreign} blocks behind the hash tree: \
+                 changing them makes it useless",
                 Quoted(&self.path),
             );
         }
     }
 }
 
-impl Place {
-    fn open(path: &Path, data: &Input, tree: &Tree, area: &FecArea) -> Result<Place, CommandError> {
+impl Location {
+    fn open(
+        path: &Path,
+        data: &Input,
+        tree: &PlannedTree,
+        area: &FecArea,
+    ) -> Result<Location, CommandError> {
         let Ok(metadata) = fs::metadata(path) else {
-            return Ok(Place::File(Output::create_with_mode(path, MODE)?));
+            return Ok(Location::File(Output::create_with_mode(path, OWNER_ONLY)?));
         };
         let is_block_device = metadata.file_type().is_block_device();
         if !is_block_device && !metadata.is_file() {
-            return Ok(Place::File(Output::update(path)?));
+            return Ok(Location::File(Output::update(path)?));
         }
         match relate(data, Input::open(path)?.file(), path)? {
-            Relation::Distinct if is_block_device => Ok(Place::InPlace(InPlace::open(path)?)),
-            Relation::Distinct => Ok(Place::File(Output::update(path)?)),
+            Relation::Distinct if is_block_device => Ok(Location::InPlace(InPlace::open(path)?)),
+            Relation::Distinct => Ok(Location::File(Output::update(path)?)),
             Relation::Same => {
                 area.check_behind_data(&tree.params).or_fail(Class::Metadata, path)?;
                 let device = InPlace::open(path)?;
                 if data.is_block_device() {
-                    return Ok(Place::InPlace(device));
+                    return Ok(Location::InPlace(device));
                 }
-                Ok(Place::OwnData { device, nameless: nameless_beside(data)? })
+                Ok(Location::OwnData { device, nameless: nameless_beside(data)? })
             }
             Relation::Shifted => {
                 let words = "lies on the same storage as the data, at another offset";

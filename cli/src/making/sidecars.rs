@@ -7,7 +7,7 @@ use crate::error::CommandError;
 
 /// Where the parts of a set lie.
 #[derive(Debug)]
-pub(crate) struct SideCars {
+pub(crate) struct SidecarSet {
     /// The image's file name less a trailing `.raw`.
     pub(crate) stem: OsString,
     /// The hash area.
@@ -18,18 +18,18 @@ pub(crate) struct SideCars {
     pub(crate) manifest_signature: PathBuf,
     /// What systemd's signature partition holds.
     pub(crate) signature_partition: PathBuf,
-    /// The root hash and its signature under the names for the other kind of file system. The other
-    /// files have one name for both kinds, so an image has only one set.
+    /// The root hash and its signature under the names for the other kind of file system. The
+    /// other files have one name for both kinds, so an image has only one set.
     pub(crate) other_kind: [PathBuf; 2],
 }
 
-impl SideCars {
+impl SidecarSet {
     /// The set of an image, beside it or in another directory.
     pub(crate) fn new(
         image: &Path,
         directory: Option<&Path>,
         usr: bool,
-    ) -> Result<SideCars, CommandError> {
+    ) -> Result<SidecarSet, CommandError> {
         let raw = image.extension().is_some_and(|extension| extension == "raw");
         let stem = if raw { image.file_stem() } else { image.file_name() };
         let stem = stem.ok_or_else(|| CommandError::usage("has no file name").at(image))?;
@@ -41,7 +41,7 @@ impl SideCars {
         };
         let (root_hash, other) =
             if usr { (".usrhash", ".roothash") } else { (".roothash", ".usrhash") };
-        Ok(SideCars {
+        Ok(SidecarSet {
             hash: beside(".verity"),
             root_hash: beside(root_hash),
             root_hash_signature: beside(&format!("{root_hash}.p7s")),
@@ -60,12 +60,12 @@ mod tests {
 
     #[test]
     fn names_are_those_of_systemd() {
-        let cars = SideCars::new(Path::new("dir/rootfs.raw"), None, false).unwrap();
-        assert_eq!(cars.hash, Path::new("dir/rootfs.verity"));
-        assert_eq!(cars.root_hash_signature, Path::new("dir/rootfs.roothash.p7s"));
-        let cars = SideCars::new(Path::new("usr.erofs"), Some(Path::new("out")), true).unwrap();
-        assert_eq!(cars.root_hash, Path::new("out/usr.erofs.usrhash"));
-        assert_eq!(cars.manifest_signature, Path::new("out/usr.erofs.manifest.json.p7s"));
-        assert!(SideCars::new(Path::new(".."), None, false).is_err());
+        let set = SidecarSet::new(Path::new("dir/rootfs.raw"), None, false).unwrap();
+        assert_eq!(set.hash, Path::new("dir/rootfs.verity"));
+        assert_eq!(set.root_hash_signature, Path::new("dir/rootfs.roothash.p7s"));
+        let set = SidecarSet::new(Path::new("usr.erofs"), Some(Path::new("out")), true).unwrap();
+        assert_eq!(set.root_hash, Path::new("out/usr.erofs.usrhash"));
+        assert_eq!(set.manifest_signature, Path::new("out/usr.erofs.manifest.json.p7s"));
+        assert!(SidecarSet::new(Path::new(".."), None, false).is_err());
     }
 }

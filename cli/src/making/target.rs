@@ -8,39 +8,44 @@ use verity::HashArea;
 use verity::io::ReadAt;
 use verity::publish::{InPlace, Input, Output};
 
-use super::tree::Tree;
+use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
-use crate::outputs::{MODE, same_place};
+use crate::outputs::{OWNER_ONLY, same_place};
 use crate::storage::{self, Relation};
 
 /// Where the hash area goes.
-pub(crate) enum Target {
+pub(crate) enum HashTarget {
     /// A file of its own, replaced as a whole.
     File(Output),
     /// A block device, or the file that holds the data too.
     InPlace(InPlace),
 }
 
-impl Target {
-    pub(crate) fn open(path: &Path, data: &Input, tree: &Tree) -> Result<Target, CommandError> {
+impl HashTarget {
+    /// Opens the hash device and refuses what cannot be there; nothing is written yet.
+    pub(crate) fn open(
+        path: &Path,
+        data: &Input,
+        tree: &PlannedTree,
+    ) -> Result<HashTarget, CommandError> {
         let target = match fs::metadata(path) {
             Ok(metadata) if metadata.file_type().is_block_device() => Self::in_place(path)?,
             Ok(metadata) if metadata.is_file() => Self::existing(path, data)?,
-            Ok(_) => Target::File(Output::update(path)?),
-            Err(_) => Target::File(Output::create_with_mode(path, MODE)?),
+            Ok(_) => HashTarget::File(Output::update(path)?),
+            Err(_) => HashTarget::File(Output::create_with_mode(path, OWNER_ONLY)?),
         };
         target.check_place(data, tree)?;
         Ok(target)
     }
 
-    fn in_place(path: &Path) -> Result<Target, CommandError> {
-        Ok(Target::InPlace(InPlace::open(path)?))
+    fn in_place(path: &Path) -> Result<HashTarget, CommandError> {
+        Ok(HashTarget::InPlace(InPlace::open(path)?))
     }
 
-    fn existing(path: &Path, data: &Input) -> Result<Target, CommandError> {
+    fn existing(path: &Path, data: &Input) -> Result<HashTarget, CommandError> {
         let hash = Input::open(path)?;
         match relate(data, hash.file(), path)? {
-            Relation::Distinct => Ok(Target::File(Output::update(path)?)),
+            Relation::Distinct => Ok(HashTarget::File(Output::update(path)?)),
             _ => Self::in_place(path),
         }
     }
@@ -48,14 +53,14 @@ impl Target {
     /// How the bytes of the data and of the hash device relate.
     pub(crate) fn relation(&self, data: &Input) -> Result<Relation, CommandError> {
         match self {
-            Target::File(_) => Ok(Relation::Distinct),
-            Target::InPlace(device) => relate(data, device.file(), device.path()),
+            HashTarget::File(_) => Ok(Relation::Distinct),
+            HashTarget::InPlace(device) => relate(data, device.file(), device.path()),
         }
     }
 
     /// Refuses a hash area in the data, or one that a device has no room for.
-    fn check_place(&self, data: &Input, tree: &Tree) -> Result<(), CommandError> {
-        let Target::InPlace(device) = self else { return Ok(()) };
+    fn check_place(&self, data: &Input, tree: &PlannedTree) -> Result<(), CommandError> {
+        let HashTarget::InPlace(device) = self else { return Ok(()) };
         let path = device.path();
         match self.relation(data)? {
             Relation::Distinct => {}
@@ -75,48 +80,48 @@ impl Target {
         Ok(())
     }
 
-    /// Whether the FEC device is the hash device too.
-    pub(super) fn is_also(&self, fec: &Path) -> Result<bool, CommandError> {
-        if same_place(self.path(), fec) {
+    /// Whether the hash device holds the parity too.
+    pub(super) fn is_also(&self, parity: &Path) -> Result<bool, CommandError> {
+        if same_place(self.path(), parity) {
             return Ok(true);
         }
-        let Ok(metadata) = fs::metadata(fec) else { return Ok(false) };
+        let Ok(metadata) = fs::metadata(parity) else { return Ok(false) };
         if !metadata.is_file() && !metadata.file_type().is_block_device() {
             return Ok(false);
         }
         let relation = match self {
-            Target::InPlace(device) => relate(&Input::open(fec)?, device.file(), fec)?,
-            Target::File(output) if output.replaces() => {
-                relate(&Input::open(fec)?, Input::open(output.path())?.file(), fec)?
+            HashTarget::InPlace(device) => relate(&Input::open(parity)?, device.file(), parity)?,
+            HashTarget::File(output) if output.replaces() => {
+                relate(&Input::open(parity)?, Input::open(output.path())?.file(), parity)?
             }
-            Target::File(_) => Relation::Distinct,
+            HashTarget::File(_) => Relation::Distinct,
         };
         let words = match (self, relation) {
             (_, Relation::Distinct) => return Ok(false),
-            (Target::InPlace(_), Relation::Same) => return Ok(true),
-            (Target::File(_), Relation::Same) => "is the hash device under another name",
+            (HashTarget::InPlace(_), Relation::Same) => return Ok(true),
+            (HashTarget::File(_), Relation::Same) => "is the hash device under another name",
             (_, Relation::Shifted) => {
                 "lies on the same storage as the hash device, at another offset"
             }
         };
-        Err(CommandError::message(Class::Metadata, words).at(fec))
+        Err(CommandError::message(Class::Metadata, words).at(parity))
     }
 
     fn path(&self) -> &Path {
         match self {
-            Target::File(output) => output.path(),
-            Target::InPlace(device) => device.path(),
+            HashTarget::File(output) => output.path(),
+            HashTarget::InPlace(device) => device.path(),
         }
     }
 
     /// How large the hash device will be.
     pub(super) fn size_with(&self, area: &HashArea) -> Result<u64, CommandError> {
         match self {
-            Target::File(output) => {
+            HashTarget::File(output) => {
                 let size = ReadAt::len(output.file()).or_fail(Class::Io, output.path())?;
                 Ok(size.max(area.file_size()))
             }
-            Target::InPlace(device) => Ok(device.size().max(area.file_size())),
+            HashTarget::InPlace(device) => Ok(device.size().max(area.file_size())),
         }
     }
 }
@@ -129,6 +134,7 @@ pub(super) fn nameless_beside(data: &Input) -> Result<File, CommandError> {
         .or_fail(Class::Io, data.path())
 }
 
+/// How the bytes of the data and of another file relate.
 pub(super) fn relate(data: &Input, hash: &File, path: &Path) -> Result<Relation, CommandError> {
     storage::relation(data.file(), hash).or_fail(Class::Io, path)
 }

@@ -1,63 +1,57 @@
-//! The facts about one hash area, as `format`, `dump` and `build` report them.
+//! One hash area, as `format`, `dump` and `build` report it.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
-use verity::{FecArea, HashArea, Params, RootHash, Uuid};
+use verity::{HashArea, Params};
+
+use super::parity::FecEntry;
+use crate::command::dump::Dumped;
+use crate::making::Formatted;
+use crate::quoted::Quoted;
 
 /// What a superblock states, and what follows from it. The order of the fields is the order of the
 /// keys.
-#[derive(Debug, Serialize)]
-pub(crate) struct Header {
+///
+/// The text has the lines of veritysetup 2.6.1, byte for byte: scripts take them apart.
+#[derive(Serialize)]
+pub(super) struct HeaderDocument {
     /// The device or file with the hash area.
     #[serde(skip)]
-    pub(crate) path: PathBuf,
-    pub(crate) uuid: Option<String>,
-    pub(crate) hash_type: u32,
-    pub(crate) data_blocks: u64,
-    pub(crate) data_block_size: u32,
-    pub(crate) hash_blocks: u64,
-    pub(crate) hash_block_size: u32,
-    pub(crate) algorithm: &'static str,
-    pub(crate) salt: String,
-    pub(crate) root_hash: Option<String>,
-    pub(crate) superblock: bool,
-    pub(crate) hash_area_offset: u64,
-    pub(crate) hash_start: u64,
-    pub(crate) levels: usize,
-    pub(crate) data_bytes: u64,
+    path: String,
+    uuid: Option<String>,
+    hash_type: u32,
+    data_blocks: u64,
+    data_block_size: u32,
+    hash_blocks: u64,
+    hash_block_size: u32,
+    algorithm: &'static str,
+    salt: String,
+    root_hash: Option<String>,
+    superblock: bool,
+    hash_area_offset: u64,
+    hash_start: u64,
+    levels: usize,
+    data_bytes: u64,
     /// From the start of the hash device to the end of the hash area, or of the parity behind it.
-    pub(crate) hash_device_bytes: u64,
+    hash_device_bytes: u64,
     /// Where the hash area ends.
     #[serde(skip)]
-    pub(crate) hash_area_end: u64,
+    hash_area_end: u64,
     /// Bytes of the data that the tree does not cover, if there is data.
-    pub(crate) uncovered_bytes: Option<u64>,
+    uncovered_bytes: Option<u64>,
     /// The parity that was made.
-    pub(crate) fec: Option<Fec>,
-}
-
-/// Where parity is and what it covers. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
-pub(crate) struct Fec {
-    pub(crate) offset_bytes: u64,
-    /// The same in blocks.
-    pub(crate) fec_start: u64,
-    pub(crate) fec_roots: u32,
-    /// How many blocks are covered.
-    pub(crate) fec_blocks: u64,
-    pub(crate) rounds: u64,
-    pub(crate) parity_blocks: u64,
-    pub(crate) parity_bytes: u64,
-    /// Whether it is on the hash device.
+    fec: Option<FecEntry>,
+    /// Whether that lies on the hash device.
     #[serde(skip)]
-    pub(crate) with_hash: bool,
+    fec_with_hash: bool,
 }
 
-impl Header {
-    pub(crate) fn new(path: &Path, params: &Params, area: &HashArea) -> Header {
-        Header {
-            path: path.to_owned(),
+impl HeaderDocument {
+    fn new(path: &Path, params: &Params, area: &HashArea) -> HeaderDocument {
+        HeaderDocument {
+            path: Quoted(path).to_string(),
             uuid: None,
             hash_type: params.hash_type().number(),
             data_blocks: params.data_blocks(),
@@ -76,48 +70,75 @@ impl Header {
             hash_area_end: area.end(),
             uncovered_bytes: None,
             fec: None,
+            fec_with_hash: false,
         }
-    }
-
-    /// The same with the superblock's UUID.
-    pub(crate) fn with_uuid(mut self, uuid: Uuid) -> Header {
-        self.uuid = Some(uuid.to_string());
-        self
-    }
-
-    /// The same with how many bytes of the data the tree leaves out.
-    pub(crate) fn with_uncovered_bytes(mut self, uncovered_bytes: u64) -> Header {
-        self.uncovered_bytes = Some(uncovered_bytes);
-        self
-    }
-
-    /// The same with the parity that goes with it, on the hash device or elsewhere.
-    pub(crate) fn with_fec(mut self, area: &FecArea, with_hash: bool) -> Header {
-        if with_hash {
-            self.hash_device_bytes = area.range().end;
-        }
-        self.fec = Some(Fec { with_hash, ..Fec::from(area) });
-        self
-    }
-
-    /// The same with a root hash, which no superblock holds.
-    pub(crate) fn with_root_hash(mut self, root_hash: RootHash) -> Header {
-        self.root_hash = Some(root_hash.to_string());
-        self
     }
 }
 
-impl From<&FecArea> for Fec {
-    fn from(area: &FecArea) -> Fec {
-        Fec {
-            offset_bytes: area.range().start,
-            fec_start: area.start(),
-            fec_roots: area.roots(),
-            fec_blocks: area.blocks(),
-            rounds: area.rounds(),
-            parity_blocks: area.rounds() * u64::from(area.roots()),
-            parity_bytes: area.size(),
-            with_hash: false,
+impl From<&Dumped> for HeaderDocument {
+    fn from(facts: &Dumped) -> HeaderDocument {
+        let superblock = &facts.superblock;
+        HeaderDocument {
+            uuid: Some(superblock.uuid().to_string()),
+            ..HeaderDocument::new(&facts.hash, superblock.params(), &facts.area)
         }
+    }
+}
+
+impl From<&Formatted> for HeaderDocument {
+    fn from(facts: &Formatted) -> HeaderDocument {
+        let (tree, area) = (&facts.tree, &facts.tree.area);
+        let header = HeaderDocument::new(&facts.hash, &tree.params, area);
+        let fec_end = facts.parity_with_hash().map_or(area.end(), |parity| parity.range().end);
+        HeaderDocument {
+            uuid: area.has_superblock().then(|| tree.uuid.to_string()),
+            root_hash: Some(facts.root_hash.to_string()),
+            hash_device_bytes: fec_end,
+            uncovered_bytes: Some(facts.uncovered_bytes),
+            fec: facts.parity.as_ref().map(FecEntry::from),
+            fec_with_hash: facts.parity_with_hash().is_some(),
+            ..header
+        }
+    }
+}
+
+impl fmt::Display for HeaderDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "VERITY header information for {}", self.path)?;
+        writeln!(f, "UUID:            \t{}", self.uuid.as_deref().unwrap_or_default())?;
+        writeln!(f, "Hash type:       \t{}", self.hash_type)?;
+        writeln!(f, "Data blocks:     \t{}", self.data_blocks)?;
+        writeln!(f, "Data block size: \t{}", self.data_block_size)?;
+        writeln!(f, "Hash blocks:     \t{}", self.hash_blocks)?;
+        writeln!(f, "Hash block size: \t{}", self.hash_block_size)?;
+        writeln!(f, "Hash algorithm:  \t{}", self.algorithm)?;
+        if let Some(fec) = &self.fec {
+            writeln!(f, "FEC RS roots:   \t{}", fec.fec_roots)?;
+            writeln!(f, "FEC blocks:     \t{}", fec.parity_blocks)?;
+        }
+        writeln!(f, "Salt:            \t{}", self.salt)?;
+        if let Some(root_hash) = &self.root_hash {
+            writeln!(f, "Root hash:      \t{root_hash}")?;
+        }
+        self.device_sizes(f)
+    }
+}
+
+impl HeaderDocument {
+    /// The size of each device that begins with the hash area, or with the parity.
+    fn device_sizes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (with_hash, alone) = match &self.fec {
+            Some(fec) if self.fec_with_hash => (fec.parity_bytes, None),
+            fec => (0, fec.as_ref().filter(|fec| fec.offset_bytes == 0)),
+        };
+        if self.hash_area_offset == 0 {
+            // The tree and the parity, without what is between them.
+            let size = self.hash_area_end + with_hash;
+            writeln!(f, "Hash device size: \t{size} [bytes]")?;
+        }
+        if let Some(fec) = alone {
+            writeln!(f, "FEC device size: \t{} [bytes]", fec.parity_bytes)?;
+        }
+        Ok(())
     }
 }

@@ -7,45 +7,63 @@ use verity_sign::{MAX_MANIFEST_BYTES, Manifest, root_hash_content};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs::read_small;
-use crate::trust::RootSource;
+use crate::trust::RootHashSource;
 
 /// What is signed.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub(crate) enum SignedContent {
     Manifest(PathBuf),
     /// In the form that the kernel takes.
-    RootHash(RootSource),
+    RootHash(RootHashSource),
+}
+
+/// Which of the two is signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ContentKind {
+    Manifest,
+    RootHash,
+}
+
+impl ContentKind {
+    /// The stable name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ContentKind::Manifest => "manifest",
+            ContentKind::RootHash => "root-hash",
+        }
+    }
 }
 
 /// What is signed, once it is read.
+#[derive(Debug)]
 pub(crate) struct Signable {
-    /// `root-hash` or `manifest`.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: ContentKind,
     pub(crate) root_hash: RootHash,
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Content {
+impl SignedContent {
+    /// Reads it.
     pub(crate) fn read(&self) -> Result<Signable, CommandError> {
         match self {
-            Content::RootHash(source) => {
+            SignedContent::RootHash(source) => {
                 let root_hash = source.require()?;
                 let bytes = root_hash_content(&root_hash).into_bytes();
-                Ok(Signable { kind: "root-hash", root_hash, bytes })
+                Ok(Signable { kind: ContentKind::RootHash, root_hash, bytes })
             }
-            Content::Manifest(path) => {
+            SignedContent::Manifest(path) => {
                 let bytes = read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
                 let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
-                Ok(Signable { kind: "manifest", root_hash: manifest.root_hash(), bytes })
+                Ok(Signable { kind: ContentKind::Manifest, root_hash: manifest.root_hash(), bytes })
             }
         }
     }
 
-    /// The file that it comes from, if it does.
+    /// The file that it comes from, if it comes from one.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            Content::Manifest(path) => Some(path),
-            Content::RootHash(source) => source.file.as_deref(),
+            SignedContent::Manifest(path) => Some(path),
+            SignedContent::RootHash(source) => source.file.as_deref(),
         }
     }
 }

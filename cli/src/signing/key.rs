@@ -8,7 +8,8 @@ use std::time::Duration;
 use verity_sign::{Error, ExternalSigner, KeyError, PrivateKey, PublicKey, Signer};
 
 use super::key_file::check_key_mode;
-use super::secret::{self, Source, asked};
+use super::secret::{SecretSource, forbid_dumps};
+use super::terminal::ask;
 use super::token::{token_files, token_key};
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
@@ -16,7 +17,7 @@ use crate::inputs;
 
 /// Who signs.
 #[derive(Debug)]
-pub(crate) enum Key {
+pub(crate) enum SigningKey {
     /// Another program.
     Command {
         program: OsString,
@@ -25,29 +26,33 @@ pub(crate) enum Key {
     },
     File {
         path: PathBuf,
-        passphrase: Option<Source>,
-        pin: Option<Source>,
+        passphrase: Option<SecretSource>,
+        pin: Option<SecretSource>,
     },
     /// A PKCS#11 URI, not parsed yet: what is wrong with it must not show what stands in it.
     Token {
         uri: String,
-        passphrase: Option<Source>,
-        pin: Option<Source>,
+        passphrase: Option<SecretSource>,
+        pin: Option<SecretSource>,
     },
 }
 
 /// Of the URI of a key on a token; its case does not matter (RFC 3986).
 const SCHEME: &str = "pkcs11:";
 
-impl Key {
+impl SigningKey {
     /// A file name or a PKCS#11 URI. `./pkcs11:...` is a file.
-    pub(crate) fn named(key: OsString, passphrase: Option<Source>, pin: Option<Source>) -> Key {
+    pub(crate) fn named(
+        key: OsString,
+        passphrase: Option<SecretSource>,
+        pin: Option<SecretSource>,
+    ) -> SigningKey {
         let is_uri = |text: &&str| {
             text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
         };
         match key.to_str().filter(is_uri) {
-            Some(uri) => Key::Token { uri: uri.to_owned(), passphrase, pin },
-            None => Key::File { path: key.into(), passphrase, pin },
+            Some(uri) => SigningKey::Token { uri: uri.to_owned(), passphrase, pin },
+            None => SigningKey::File { path: key.into(), passphrase, pin },
         }
     }
 
@@ -55,9 +60,9 @@ impl Key {
     /// else: somebody may have put a PIN into it.
     pub(crate) fn name(&self) -> PathBuf {
         match self {
-            Key::Command { program, .. } => program.into(),
-            Key::File { path, .. } => path.clone(),
-            Key::Token { uri, .. } => {
+            SigningKey::Command { program, .. } => program.into(),
+            SigningKey::File { path, .. } => path.clone(),
+            SigningKey::Token { uri, .. } => {
                 // Not if a PIN is in it, which may stand anywhere.
                 let rest = uri
                     .get(SCHEME.len()..)
@@ -76,17 +81,17 @@ impl Key {
         match self {
             // A name without a slash is looked for in PATH. What cannot be read may be a program
             // all the same.
-            Key::Command { program, .. } => {
+            SigningKey::Command { program, .. } => {
                 let path = PathBuf::from(program);
                 let is_path = path.components().count() > 1 && std::fs::File::open(&path).is_ok();
                 if is_path { vec![path] } else { Vec::new() }
             }
-            Key::File { path, passphrase, .. } => {
-                let passphrase = passphrase.as_ref().and_then(Source::file);
+            SigningKey::File { path, passphrase, .. } => {
+                let passphrase = passphrase.as_ref().and_then(SecretSource::file);
                 [path.as_path()].into_iter().chain(passphrase).map(Path::to_owned).collect()
             }
-            Key::Token { uri, pin, .. } => {
-                let pin = pin.as_ref().and_then(Source::file).map(Path::to_owned);
+            SigningKey::Token { uri, pin, .. } => {
+                let pin = pin.as_ref().and_then(SecretSource::file).map(Path::to_owned);
                 pin.into_iter().chain(token_files(uri)).collect()
             }
         }
@@ -98,7 +103,7 @@ impl Key {
         context: &Context,
     ) -> Result<Box<dyn Signer>, CommandError> {
         match self {
-            Key::Command { program, args, timeout } => {
+            SigningKey::Command { program, args, timeout } => {
                 let signals = context.signals.clone();
                 let signer = ExternalSigner::new(program, public_key.clone())
                     .args(args)
@@ -106,16 +111,16 @@ impl Key {
                     .stop(move || signals.raised());
                 Ok(Box::new(signer))
             }
-            Key::File { pin: Some(_), .. } => {
+            SigningKey::File { pin: Some(_), .. } => {
                 Err(CommandError::usage("--pin-file is for keys on tokens (--key pkcs11:...)"))
             }
-            Key::File { path, passphrase, pin: None } => {
+            SigningKey::File { path, passphrase, pin: None } => {
                 Ok(Box::new(private_key(path, passphrase.as_ref(), context)?))
             }
-            Key::Token { passphrase: Some(_), .. } => {
+            SigningKey::Token { passphrase: Some(_), .. } => {
                 Err(CommandError::usage("a passphrase is for keys in files, not on tokens"))
             }
-            Key::Token { uri, passphrase: None, pin } => {
+            SigningKey::Token { uri, passphrase: None, pin } => {
                 token_key(uri, &self.name(), pin.as_ref(), public_key, context)
             }
         }
@@ -124,7 +129,7 @@ impl Key {
 
 fn private_key(
     path: &Path,
-    passphrase: Option<&Source>,
+    passphrase: Option<&SecretSource>,
     context: &Context,
 ) -> Result<PrivateKey, CommandError> {
     let input = inputs::open(path)?;
@@ -135,14 +140,14 @@ fn private_key(
         let passphrase = source.read("passphrase", &context.signals)?;
         return of_passphrase(&passphrase).or_fail(Class::Trust, path);
     }
-    secret::forbid_dumps()?;
+    forbid_dumps()?;
     match PrivateKey::read(file) {
         Err(Error::Key(KeyError::Encrypted)) => {}
         other => return other.or_fail(Class::Trust, path),
     }
-    let passphrase = asked("passphrase", path, context)?.ok_or_else(|| {
-        let words = "the private key is encrypted: --passphrase-file, --passphrase-fd or --passphrase-env \
-                     gives the passphrase, or a terminal on standard input";
+    let passphrase = ask("passphrase", path, &context.signals)?.ok_or_else(|| {
+        let words = "the private key is encrypted: --passphrase-file, --passphrase-fd or \
+                     --passphrase-env gives the passphrase, or a terminal on standard input";
         CommandError::message(Class::Trust, words).at(path)
     })?;
     file.rewind().or_fail(Class::Io, path)?;

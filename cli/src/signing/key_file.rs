@@ -18,8 +18,8 @@ pub(crate) fn check_key_mode(file: &File, path: &Path) -> Result<(), CommandErro
     }
     if is_replaceable(path).or_fail(Class::Io, path)? {
         return refused(
-            "anybody may replace the private key, as a directory on the way to it is writable by all: chmod o-w \
-             or +t it, or put the key elsewhere",
+            "anybody may replace the private key, as a directory on the way to it is writable by \
+             all: chmod o-w or +t it, or put the key elsewhere",
         );
     }
     let (owner, own) = (stat.st_uid, rustix::process::geteuid().as_raw());

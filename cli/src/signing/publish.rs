@@ -2,41 +2,38 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use verity::RootHash;
 use verity::publish::{Input, OutputSet};
-use verity_sign::{SignatureBuilder, SignaturePartition};
+use verity_sign::{Fingerprint, SignatureBuilder, SignatureDigest, SignaturePartition};
 
-use super::content::Signable;
+use super::content::{ContentKind, Signable};
 use crate::error::{Class, CommandError, OrFail};
 use crate::outputs::written;
-use crate::quoted::Quoted;
 
-/// Where the signature goes.
-#[derive(Debug)]
-pub(crate) struct Outputs {
+/// Where a signature goes.
+#[derive(Clone, Debug)]
+pub(crate) struct SignatureOutputs {
     pub(crate) signature: PathBuf,
     /// Of a root hash: what systemd's signature partition holds.
     pub(crate) partition: Option<PathBuf>,
 }
 
-/// What was signed. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
+/// What was signed.
+#[derive(Debug)]
 pub(crate) struct Signed {
-    /// `root-hash` or `manifest`.
-    pub(crate) signed: &'static str,
-    pub(crate) root_hash: String,
-    pub(crate) digest: String,
-    pub(crate) certificate_sha256: String,
+    pub(crate) kind: ContentKind,
+    pub(crate) root_hash: RootHash,
+    pub(crate) digest: SignatureDigest,
+    pub(crate) certificate: Fingerprint,
     pub(crate) certificate_embedded: bool,
-    pub(crate) signature: String,
     pub(crate) signature_bytes: usize,
-    pub(crate) signature_partition: Option<String>,
+    pub(crate) outputs: SignatureOutputs,
 }
 
 /// Writes a signature and what is asked for beside it, unless it would replace what it was made
 /// from.
 pub(crate) fn publish(
-    outputs: &Outputs,
+    outputs: &SignatureOutputs,
     inputs: &[Input],
     content: &Signable,
     builder: &SignatureBuilder,
@@ -45,9 +42,9 @@ pub(crate) fn publish(
     if outputs.partition.as_ref() == Some(&outputs.signature) {
         return Err(CommandError::usage("is named as two outputs").at(&outputs.signature));
     }
+    let certificate = builder.certificate();
     let mut set = OutputSet::new().output(written(&outputs.signature, signature, inputs)?);
     if let Some(path) = &outputs.partition {
-        let certificate = builder.certificate();
         let partition =
             SignaturePartition::new(&content.root_hash, signature.to_vec(), certificate)
                 .or_fail(Class::Trust, path)?;
@@ -55,13 +52,12 @@ pub(crate) fn publish(
     }
     set.commit()?;
     Ok(Signed {
-        signed: content.kind,
-        root_hash: content.root_hash.to_string(),
-        digest: builder.digest().to_string(),
-        certificate_sha256: builder.certificate().fingerprint().to_string(),
+        kind: content.kind,
+        root_hash: content.root_hash,
+        digest: builder.digest(),
+        certificate: certificate.fingerprint(),
         certificate_embedded: builder.embeds_certificate(),
-        signature: Quoted(&outputs.signature).to_string(),
         signature_bytes: signature.len(),
-        signature_partition: outputs.partition.as_ref().map(|path| Quoted(path).to_string()),
+        outputs: outputs.clone(),
     })
 }

@@ -1,13 +1,12 @@
-//! Passphrases and PINs: from a file, an open descriptor, the environment or the terminal, never
-//! from an argument.
+//! Passphrases and PINs: from a file, an open descriptor or the environment, never from an
+//! argument.
 //!
 //! Buffers are wiped. While a secret is held, this process writes no core dump and other processes
 //! of the same user cannot look into its memory.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -17,22 +16,19 @@ use rustix::process::{
     DumpableBehavior, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getpid, pidfd_getfd,
     pidfd_open, set_dumpable_behavior, setrlimit,
 };
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::key_file::warn_of_readers;
-use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
-use crate::quoted::Quoted;
 use crate::signals::Signals;
 
 /// The longest passphrase or PIN, in bytes.
-const MAX_SECRET_BYTES: usize = 1024;
+pub(super) const MAX_SECRET_BYTES: usize = 1024;
 
 /// Where a secret comes from.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum SecretSource {
     /// What was behind the number of a file descriptor when the command began.
     Descriptor {
         number: u32,
@@ -43,11 +39,11 @@ pub(crate) enum Source {
     File(PathBuf),
 }
 
-impl Source {
+impl SecretSource {
     /// An open file descriptor. Taken before the command opens anything: a number that is not open
     /// now would be a file of our own later.
-    pub(crate) fn descriptor(number: u32) -> Source {
-        Source::Descriptor { number, file: descriptor(number) }
+    pub(crate) fn descriptor(number: u32) -> SecretSource {
+        SecretSource::Descriptor { number, file: descriptor(number) }
     }
 
     /// Reads the secret, less one line end behind it. A signal ends the waiting for it.
@@ -62,19 +58,19 @@ impl Source {
             finish(bytes.or_fail(Class::Io, path)?, what).map_err(|error| error.at(path))
         };
         match self {
-            Source::File(path) => {
+            SecretSource::File(path) => {
                 let input = inputs::open(path)?;
                 warn_of_readers(input.file(), path, &format!("the {what}"))?;
                 forbid_dumps()?;
                 read_all(input.file(), path)
             }
-            Source::Descriptor { number, file } => {
+            SecretSource::Descriptor { number, file } => {
                 let path = descriptor_path(*number);
                 let file = file.as_ref().map_err(|&error| io::Error::from(error));
                 forbid_dumps()?;
                 read_all(file.or_fail(Class::Io, &path)?, &path)
             }
-            Source::Environment(name) => {
+            SecretSource::Environment(name) => {
                 forbid_dumps()?;
                 // The name is not repeated: somebody may have given the passphrase itself.
                 let value = std::env::var_os(name).ok_or_else(|| {
@@ -94,7 +90,7 @@ impl Source {
     /// The file, if it is one.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            Source::File(path) => Some(path),
+            SecretSource::File(path) => Some(path),
             _ => None,
         }
     }
@@ -161,7 +157,11 @@ fn read_all(mut reader: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-fn finish(mut bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+/// Cuts off one line end, and refuses what cannot be a secret.
+pub(super) fn finish(
+    mut bytes: Zeroizing<Vec<u8>>,
+    what: &str,
+) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -181,89 +181,9 @@ fn finish(mut bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Zeroizing<Vec<u8>
     }
 }
 
-/// Asks for a secret on the terminal, without showing it.
-///
-/// `None` if standard input is no terminal.
-fn ask(
-    what: &str,
-    of: &str,
-    signals: &Signals,
-) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return Ok(None);
-    }
-    forbid_dumps()?;
-    let failed = |error: io::Error| CommandError::new(Class::Io, error);
-    let hidden = Hidden::begin(&stdin).map_err(failed)?;
-    write!(io::stderr(), "verity: {what} of {of}: ").map_err(failed)?;
-    let line = read_line(&stdin, signals);
-    drop(hidden);
-    // The line end that was typed has not been shown either.
-    writeln!(io::stderr()).map_err(failed)?;
-    finish(line?, what).map(Some)
-}
-
-/// Asks for a secret of something that has a name.
-pub(super) fn asked(
-    what: &str,
-    of: &Path,
-    context: &Context,
-) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
-    ask(what, &Quoted(of).to_string(), &context.signals).map_err(|error| error.at(of))
-}
-
-/// Reads what was typed up to the line end; a signal ends it.
-fn read_line(stdin: &io::Stdin, signals: &Signals) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-    let mut line = Zeroizing::new(vec![0; MAX_SECRET_BYTES + 3]);
-    let mut length = 0;
-    while length < line.len() && !line[..length].ends_with(b"\n") {
-        signals.check()?;
-        let tick = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-        match poll(&mut [PollFd::new(stdin, PollFlags::IN)], Some(&tick)) {
-            Ok(0) | Err(Errno::INTR) => continue,
-            Ok(_) => {}
-            Err(error) => return Err(CommandError::new(Class::Io, io::Error::from(error))),
-        }
-        // Not through the standard library's buffer, which nobody wipes.
-        match rustix::io::read(stdin, &mut line[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(CommandError::new(Class::Io, io::Error::from(error))),
-        }
-    }
-    line.truncate(length);
-    Ok(line)
-}
-
-/// A terminal that does not show what is typed, as long as this lives.
-struct Hidden<'a> {
-    terminal: &'a io::Stdin,
-    before: Termios,
-}
-
-impl Hidden<'_> {
-    fn begin(terminal: &io::Stdin) -> io::Result<Hidden<'_>> {
-        let before = tcgetattr(terminal.as_fd())?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
-        // What was typed too early was shown, and goes.
-        tcsetattr(terminal.as_fd(), OptionalActions::Flush, &quiet)?;
-        Ok(Hidden { terminal, before })
-    }
-}
-
-impl Drop for Hidden<'_> {
-    fn drop(&mut self) {
-        // There is nothing to be done about a terminal that is gone.
-        let _ = tcsetattr(self.terminal.as_fd(), OptionalActions::Now, &self.before);
-    }
-}
-
-/// From here on this process leaves no core dump, whoever collects them, and cannot be traced by
-/// the user's other processes.
-pub(crate) fn forbid_dumps() -> Result<(), CommandError> {
+/// Forbids this process to leave a core dump from here on, and the user's other processes to trace
+/// it.
+pub(super) fn forbid_dumps() -> Result<(), CommandError> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none)
         .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use verity_sign::{SignatureBuilder, SignatureDigest};
 
 use crate::error::{Class, CommandError, OrFail};
-use crate::trust;
+use crate::trust::certificate;
 
 /// How signatures look.
 #[derive(Debug)]
-pub(crate) struct Shape {
+pub(crate) struct SignatureShape {
     pub(crate) certificate: PathBuf,
     pub(crate) digest: Option<SignatureDigest>,
     pub(crate) embed_certificate: bool,
@@ -17,14 +17,14 @@ pub(crate) struct Shape {
     pub(crate) subject_key_identifier: bool,
 }
 
-impl Shape {
+impl SignatureShape {
+    /// Signatures of this shape.
     pub(crate) fn builder(&self) -> Result<SignatureBuilder, CommandError> {
         let builder = builder(&self.certificate, self.digest)?;
+        let chain = self.chain.iter().map(|path| certificate(path)).collect::<Result<_, _>>()?;
         builder
             .with_embedded_certificate(self.embed_certificate)
-            .with_chain(
-                self.chain.iter().map(|path| trust::certificate(path)).collect::<Result<_, _>>()?,
-            )
+            .with_chain(chain)
             .and_then(|builder| builder.with_subject_key_identifier(self.subject_key_identifier))
             .or_fail(Class::Trust, &self.certificate)
     }
@@ -35,12 +35,12 @@ impl Shape {
     }
 }
 
-/// Signatures by the key of this certificate, with its digest or this one.
+/// Signatures by the key of this certificate, with the given digest or the usual one.
 pub(crate) fn builder(
-    certificate: &Path,
+    path: &Path,
     digest: Option<SignatureDigest>,
 ) -> Result<SignatureBuilder, CommandError> {
-    let builder = SignatureBuilder::new(trust::certificate(certificate)?);
+    let builder = SignatureBuilder::new(certificate(path)?);
     Ok(match digest {
         Some(digest) => builder.with_digest(digest),
         None => builder,

@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 
 use verity_sign::{PublicKey, Signer};
 
-use super::secret::Source;
+use super::secret::SecretSource;
 #[cfg(feature = "pkcs11")]
-use super::secret::{self, asked};
+use super::secret::forbid_dumps;
+#[cfg(feature = "pkcs11")]
+use super::terminal::ask;
 use crate::context::Context;
 use crate::error::CommandError;
 #[cfg(feature = "pkcs11")]
 use crate::error::{Class, OrFail};
 
-/// The files that a URI names: those of a URI that cannot be read are nobody's.
+/// The files that a URI names; empty for a URI that cannot be read.
 #[cfg(feature = "pkcs11")]
 pub(super) fn token_files(uri: &str) -> Vec<PathBuf> {
     let Ok(uri) = uri.parse::<verity_sign::Pkcs11Uri>() else { return Vec::new() };
@@ -29,7 +31,7 @@ pub(super) fn token_files(_uri: &str) -> Vec<PathBuf> {
 pub(super) fn token_key(
     uri: &str,
     name: &Path,
-    pin: Option<&Source>,
+    pin: Option<&SecretSource>,
     expected: &PublicKey,
     context: &Context,
 ) -> Result<Box<dyn Signer>, CommandError> {
@@ -38,19 +40,19 @@ pub(super) fn token_key(
     if pin.is_some() && uri.pin_source().is_some() {
         return Err(CommandError::usage("either --pin-file or pin-source in the URI").at(name));
     }
-    let source = uri.pin_source().map(|path| Source::File(path.to_owned()));
+    let source = uri.pin_source().map(|path| SecretSource::File(path.to_owned()));
     let pin = match (token.needs_pin(), pin.or(source.as_ref())) {
         (false, _) => None,
         (true, Some(source)) => Some(source.read("PIN", &context.signals)?),
-        (true, None) => Some(asked("PIN", name, context)?.ok_or_else(|| {
+        (true, None) => Some(ask("PIN", name, &context.signals)?.ok_or_else(|| {
             let words =
                 "the token takes a PIN: --pin-file gives it, or a terminal on standard input";
             CommandError::message(Class::Trust, words).at(name)
         })?),
     };
-    secret::forbid_dumps()?;
+    forbid_dumps()?;
     let pin = pin.as_deref().map(|pin| str::from_utf8(pin)).transpose();
-    // Not the error itself: it might say something of the PIN.
+    // The error is left out: it might say something of the PIN.
     let pin =
         pin.map_err(|_| CommandError::message(Class::Trust, "the PIN is not UTF-8").at(name))?;
     Ok(Box::new(token.signer(pin, expected).or_fail(Class::Trust, name)?))
@@ -60,7 +62,7 @@ pub(super) fn token_key(
 pub(super) fn token_key(
     _uri: &str,
     name: &Path,
-    _pin: Option<&Source>,
+    _pin: Option<&SecretSource>,
     _expected: &PublicKey,
     _context: &Context,
 ) -> Result<Box<dyn Signer>, CommandError> {

@@ -9,7 +9,7 @@ use crate::error::{Class, CommandError, OrFail};
 use crate::inputs::open;
 use crate::quoted::Quoted;
 
-/// Whom to trust, as the caller names them.
+/// Which signers to trust, as the caller names them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustSource {
     /// Certificates of signers.
@@ -20,15 +20,15 @@ pub(crate) struct TrustSource {
     pub(crate) at: Option<u64>,
 }
 
-/// Whom to trust, and when.
+/// Which signers to trust, and when.
 #[derive(Debug)]
 pub(crate) struct Trusted {
-    whom: Whom,
+    anchors: TrustAnchors,
     at: u64,
 }
 
 #[derive(Debug)]
-enum Whom {
+enum TrustAnchors {
     Pinned(Vec<Certificate>),
     Authorities(Authorities),
 }
@@ -45,7 +45,7 @@ impl TrustSource {
     /// purpose.
     pub(crate) fn read(&self) -> Result<Trusted, CommandError> {
         let at = self.at.unwrap_or_else(now);
-        let whom = match (self.certificates.as_slice(), self.authorities.as_slice()) {
+        let anchors = match (self.certificates.as_slice(), self.authorities.as_slice()) {
             ([], []) => {
                 let words = "nobody is trusted to sign: --certificate CERT or --ca CERT is needed";
                 return Err(CommandError::usage(words));
@@ -53,15 +53,15 @@ impl TrustSource {
             (pinned, []) => {
                 let pinned: Result<_, _> =
                     pinned.iter().map(|path| certificate_at(path, at)).collect();
-                Whom::Pinned(pinned?)
+                TrustAnchors::Pinned(pinned?)
             }
-            ([], authorities) => Whom::Authorities(read_authorities(authorities, at)?),
+            ([], authorities) => TrustAnchors::Authorities(read_authorities(authorities, at)?),
             _ => return Err(CommandError::usage("either --certificate or --ca")),
         };
-        Ok(Trusted { whom, at })
+        Ok(Trusted { anchors, at })
     }
 
-    /// Refuses to be told of trust that nothing rests on.
+    /// Refuses certificates, authorities and a time where no manifest needs them.
     pub(crate) fn check_unused(&self) -> Result<(), CommandError> {
         match self.is_empty() && self.at.is_none() {
             true => Ok(()),
@@ -78,11 +78,11 @@ impl Trusted {
         self.at
     }
 
-    /// For the library.
+    /// In the form that the library takes.
     pub(crate) fn trust(&self) -> Trust<'_> {
-        match &self.whom {
-            Whom::Pinned(pinned) => pinned.into(),
-            Whom::Authorities(authorities) => authorities.into(),
+        match &self.anchors {
+            TrustAnchors::Pinned(pinned) => pinned.into(),
+            TrustAnchors::Authorities(authorities) => authorities.into(),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Trusted {
 fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandError> {
     let read = |path: &PathBuf| {
         let authority = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
-        // Each for itself first, so that the message names the file.
+        // Each is checked alone first, so that the message names the file.
         Authorities::new(vec![authority.clone()], at).or_fail(Class::Trust, path)?;
         Ok(authority)
     };

@@ -24,7 +24,7 @@ pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifes
     Ok(verified)
 }
 
-/// Reads a signature. One that is not there, or longer than any, is one that does not verify.
+/// Reads a signature. A missing or too long one fails like one that does not verify.
 pub(crate) fn signature(path: &Path) -> Result<Vec<u8>, CommandError> {
     read_small(path, MAX_SIGNATURE_BYTES, Class::Trust).map_err(|error| {
         match path.try_exists().is_ok_and(|exists| !exists) {

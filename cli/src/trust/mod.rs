@@ -12,5 +12,5 @@ mod state;
 pub(crate) use self::certificates::{TrustSource, Trusted, certificate, signer_words};
 pub(crate) use self::clock::now;
 pub(crate) use self::manifest::{manifest, signature};
-pub(crate) use self::root_hash::RootSource;
-pub(crate) use self::state::{State, StateFacts};
+pub(crate) use self::root_hash::{MAX_ROOT_HASH_FILE, RootHashSource};
+pub(crate) use self::state::{Acceptance, StateFile};

@@ -1,4 +1,4 @@
-//! The root hash that an image is held against: in words, in a file, or both.
+//! The root hash that an image is held against: as text, in a file, or both.
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,12 @@ use crate::quoted::Quoted;
 
 /// Where a root hash comes from: the command line, a file, or both saying the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RootSource {
+pub(crate) struct RootHashSource {
     pub(crate) text: Option<String>,
     pub(crate) file: Option<PathBuf>,
 }
 
-impl RootSource {
+impl RootHashSource {
     /// The root hash, if any source was given.
     pub(crate) fn read(&self) -> Result<Option<RootHash>, CommandError> {
         let given = match &self.text {
@@ -33,12 +33,12 @@ impl RootSource {
         }
     }
 
-    /// The root hash; it is an error if none was given.
+    /// The root hash; an error unless one was given.
     pub(crate) fn require(&self) -> Result<RootHash, CommandError> {
         self.needed(self.read()?)
     }
 
-    /// What was read, if anything was.
+    /// What was read; an error unless something was.
     pub(crate) fn needed(&self, read: Option<RootHash>) -> Result<RootHash, CommandError> {
         read.ok_or_else(|| {
             CommandError::usage("a root hash is needed: ROOT or --root-hash-file FILE")
@@ -46,14 +46,16 @@ impl RootSource {
     }
 }
 
+/// The longest root hash file that is read: two hex digits for each of 64 bytes, CR and LF.
+pub(crate) const MAX_ROOT_HASH_FILE: u64 = 130;
+
 fn parse_root_hash(text: &str) -> Result<RootHash, CommandError> {
     text.parse().map_err(|error| CommandError::message(Class::Usage, format!("root hash: {error}")))
 }
 
 /// Reads a file that holds one root hash in hex, with at most one line end after it.
 fn root_hash_file(path: &Path) -> Result<RootHash, CommandError> {
-    // Two hex digits for each of 64 bytes, CR and LF.
-    let bytes = read_small(path, 130, Class::Usage)?;
+    let bytes = read_small(path, MAX_ROOT_HASH_FILE, Class::Usage)?;
     let text = str::from_utf8(&bytes).or_fail(Class::Usage, path)?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);

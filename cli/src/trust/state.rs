@@ -4,36 +4,34 @@
 //! that cannot be read, or is damaged, is an error: to begin anew would be to forget.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use verity::publish::Output;
 use verity_sign::{AcceptedImages, MAX_STATE_BYTES, Manifest, VerifiedManifest};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::outputs::write_bytes;
-use crate::quoted::Quoted;
 
 /// A state file that nobody else can change meanwhile.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct StateFile {
     accepted: AcceptedImages,
     output: Output,
     first_use: bool,
 }
 
-/// What the state file said. The order of the fields is the order of the keys.
-#[derive(Debug, Serialize)]
-pub(crate) struct StateFacts {
-    pub(crate) path: String,
+/// What the state file said of an image that was accepted.
+#[derive(Debug)]
+pub(crate) struct Acceptance {
+    pub(crate) path: PathBuf,
     pub(crate) first_use: bool,
     pub(crate) previous_version: Option<u64>,
 }
 
-impl State {
-    /// Locks and reads the file. One that is not there means that nothing was accepted yet.
-    pub(crate) fn open(path: &Path) -> Result<State, CommandError> {
+impl StateFile {
+    /// Locks and reads the file. If there is no file, nothing was accepted yet.
+    pub(crate) fn open(path: &Path) -> Result<StateFile, CommandError> {
         let output = Output::create(path)?;
         let first_use = match path.symlink_metadata() {
             Ok(_) => false,
@@ -47,7 +45,7 @@ impl State {
                 AcceptedImages::parse(&bytes).or_fail(Class::Trust, path)?
             }
         };
-        Ok(State { accepted, output, first_use })
+        Ok(StateFile { accepted, output, first_use })
     }
 
     /// Refuses an image that may not follow what was accepted before.
@@ -59,14 +57,13 @@ impl State {
     pub(crate) fn accept(
         mut self,
         verified: &VerifiedManifest,
-    ) -> Result<StateFacts, CommandError> {
+    ) -> Result<Acceptance, CommandError> {
         let path = self.output.path().to_owned();
         let previous_version = self.accepted.version(verified.manifest().image().name());
         if self.accepted.accept(verified).or_fail(Class::Trust, &path)? {
             write_bytes(&self.output, &self.accepted.to_bytes())?;
             self.output.commit()?;
         }
-        let path = Quoted(&path).to_string();
-        Ok(StateFacts { path, first_use: self.first_use, previous_version })
+        Ok(Acceptance { path, first_use: self.first_use, previous_version })
     }
 }

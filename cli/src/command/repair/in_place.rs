@@ -10,18 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use verity::io::WriteAt;
 use verity::publish::{Change, InPlace, PublishError};
-use verity::{BlockRef, RepairSink};
+use verity::{BlockRef, RepairSink, Repaired};
 
-use super::Job;
+use super::recovered::Repair;
 use crate::error::{Class, CommandError, OrFail};
-use crate::image::Device;
-use crate::image::Image;
-use crate::image::recovery::Recovered;
+use crate::image::{Device, OpenedImage, WrittenTo};
 use crate::places::Places;
 
 /// Repairs where the blocks lie, and syncs.
-pub(super) fn run(job: &Job<'_>) -> Result<verity::Repaired, CommandError> {
-    let image = job.image;
+pub(super) fn run(repair: &Repair<'_>) -> Result<Repaired, CommandError> {
+    let image = repair.image;
     let data = open(image.data())?;
     let hash = match image.hash().input() {
         Some(input) if data.is(input) => None,
@@ -35,8 +33,8 @@ pub(super) fn run(job: &Job<'_>) -> Result<verity::Repaired, CommandError> {
         unchanged: OnceLock::new(),
         written: AtomicBool::new(false),
     };
-    let repaired = job.recovering.run(image.data(), image.hash(), &sink);
-    let repaired = repaired.map_err(|error| image.error(error, job.context));
+    let repaired = repair.recovering.run(image.data(), image.hash(), &sink);
+    let repaired = repaired.map_err(|error| image.error(error, repair.context));
     let written = sink.written.into_inner();
     if written {
         // Also after a failure: what was written is right.
@@ -48,7 +46,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<verity::Repaired, CommandError> {
         Some(unchanged) => unchanged?,
         None => image.devices().try_for_each(Device::check)?,
     }
-    job.judge(repaired?, Recovered::InPlace)
+    repair.require_whole(repaired?, WrittenTo::InPlace)
 }
 
 /// Opens a device for writing, which must be what is read.
@@ -67,7 +65,7 @@ fn open(device: &Device) -> Result<InPlace, CommandError> {
 
 /// The devices of an image, open for writing.
 struct Devices<'a> {
-    image: &'a Image,
+    image: &'a OpenedImage,
     places: Places,
     data: &'a File,
     hash: &'a File,

@@ -8,16 +8,19 @@ use clap::Args;
 use verity_sign::SignatureDigest;
 
 use super::values::seconds;
-use super::{AttachSignatureArgs, PrepareSignatureArgs, SignArgs};
-use crate::command::{attach_signature, prepare_signature, sign};
-use crate::signing::{Content, Key, Outputs, Shape, Signing, Source};
-use crate::trust::RootSource;
+use crate::signing::{
+    SecretSource, SignatureOutputs, SignatureShape, SignedContent, Signing, SigningKey,
+};
+use crate::trust::RootHashSource;
 
 /// What is signed: one of the three
 #[derive(Args, Debug)]
 pub(super) struct ContentArgs {
     /// The root hash in hex; or one of --root-hash-file and --manifest
-    #[arg(conflicts_with = "manifest", required_unless_present_any = ["root_hash_file", "manifest"])]
+    #[arg(
+        conflicts_with = "manifest",
+        required_unless_present_any = ["root_hash_file", "manifest"]
+    )]
     root: Option<String>,
     /// Take the root hash from this file
     #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
@@ -136,30 +139,33 @@ pub(super) struct SignatureOutputArgs {
 
 impl SignatureOutputArgs {
     /// Whether what is written has to embed the certificate: systemd's own tools do so.
-    fn embed_certificate(&self) -> bool {
+    pub(super) fn embed_certificate(&self) -> bool {
         self.signature_partition.is_some()
     }
 }
 
-impl From<SignatureOutputArgs> for Outputs {
+impl From<SignatureOutputArgs> for SignatureOutputs {
     fn from(args: SignatureOutputArgs) -> Self {
-        Outputs { signature: args.output, partition: args.signature_partition }
+        SignatureOutputs { signature: args.output, partition: args.signature_partition }
     }
 }
 
 impl ContentArgs {
-    fn content(self) -> Content {
+    pub(super) fn content(self) -> SignedContent {
         match self.manifest {
-            Some(manifest) => Content::Manifest(manifest),
-            None => Content::RootHash(RootSource { text: self.root, file: self.root_hash_file }),
+            Some(manifest) => SignedContent::Manifest(manifest),
+            None => SignedContent::RootHash(RootHashSource {
+                text: self.root,
+                file: self.root_hash_file,
+            }),
         }
     }
 }
 
 impl ShapeArgs {
     /// The certificate is embedded if that is asked for, here or by what the signature is for.
-    fn shape(self, certificate: PathBuf, embed_certificate: bool) -> Shape {
-        Shape {
+    pub(super) fn shape(self, certificate: PathBuf, embed_certificate: bool) -> SignatureShape {
+        SignatureShape {
             certificate,
             digest: self.digest,
             embed_certificate: embed_certificate || self.embed_certificate,
@@ -173,53 +179,21 @@ impl SigningArgs {
     /// Nothing, if nobody is to sign.
     pub(super) fn options(self, embed_certificate: bool) -> Option<Signing> {
         let passphrase = match (self.passphrase_file, self.passphrase_fd, self.passphrase_env) {
-            (Some(file), _, _) => Some(Source::File(file)),
-            (_, Some(number), _) => Some(Source::descriptor(number)),
-            (_, _, Some(name)) => Some(Source::Environment(name)),
+            (Some(file), _, _) => Some(SecretSource::File(file)),
+            (_, Some(number), _) => Some(SecretSource::descriptor(number)),
+            (_, _, Some(name)) => Some(SecretSource::Environment(name)),
             (None, None, None) => None,
         };
-        let pin = self.pin_file.map(Source::File);
+        let pin = self.pin_file.map(SecretSource::File);
         let key = match (self.key, self.signer_command) {
-            (Some(key), _) => Key::named(key, passphrase, pin),
-            (None, Some(program)) => {
-                Key::Command { program, args: self.signer_args, timeout: self.signer_timeout }
-            }
+            (Some(key), _) => SigningKey::named(key, passphrase, pin),
+            (None, Some(program)) => SigningKey::Command {
+                program,
+                args: self.signer_args,
+                timeout: self.signer_timeout,
+            },
             (None, None) => return None,
         };
         Some(Signing { key, shape: self.shape.shape(self.certificate?, embed_certificate) })
-    }
-}
-
-impl From<SignArgs> for sign::Options {
-    fn from(args: SignArgs) -> Self {
-        sign::Options {
-            content: args.content.content(),
-            signing: args.signing.options(args.output.embed_certificate()),
-            outputs: args.output.into(),
-        }
-    }
-}
-
-impl From<PrepareSignatureArgs> for prepare_signature::Options {
-    fn from(args: PrepareSignatureArgs) -> Self {
-        prepare_signature::Options {
-            content: args.content.content(),
-            certificate: args.certificate,
-            digest: args.digest,
-            output: args.output,
-            content_output: args.content_output,
-        }
-    }
-}
-
-impl From<AttachSignatureArgs> for attach_signature::Options {
-    fn from(args: AttachSignatureArgs) -> Self {
-        let embed_certificate = args.output.embed_certificate();
-        attach_signature::Options {
-            content: args.content.content(),
-            raw_signature: args.raw_signature,
-            shape: args.shape.shape(args.certificate, embed_certificate),
-            outputs: args.output.into(),
-        }
     }
 }

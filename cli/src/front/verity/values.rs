@@ -4,9 +4,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use verity::internals::{FecPlatform, Platform};
-use verity::{HashType, Uuid};
+use verity::{FecArea, HashType, Uuid};
 
 use crate::sizes;
+
+/// The heading of options about parity in help texts.
+pub(super) const FEC_HEADING: &str = "Forward error correction";
 
 pub(super) fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
     let number = u32::try_from(sizes::count(text)?)?;
@@ -61,4 +64,10 @@ pub(super) fn mode(text: &str) -> Result<u32, anyhow::Error> {
     let octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
     mode.ok_or_else(|| anyhow::anyhow!("not an octal mode such as 660"))
+}
+
+pub(super) fn fec_roots(text: &str) -> Result<u32, anyhow::Error> {
+    let roots = u32::try_from(sizes::count(text)?)?;
+    anyhow::ensure!(FecArea::ROOTS.contains(&roots), "not from 2 to 24");
+    Ok(roots)
 }

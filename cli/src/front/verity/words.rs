@@ -5,11 +5,11 @@ use std::ffi::{OsStr, OsString};
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::Cli;
+use super::cli::Cli;
 use crate::error::CommandError;
 
 /// Whether standard output is for data, so that results and failures have to go elsewhere.
-pub(crate) fn prints_data(arguments: &[OsString]) -> bool {
+pub(super) fn prints_data(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().map(|argument| argument.to_string_lossy());
     let reads = words.nth(1).is_some_and(|command| command == "read");
     let mut output = None;
@@ -24,7 +24,7 @@ pub(crate) fn prints_data(arguments: &[OsString]) -> bool {
 }
 
 /// What clap has to say, as any other failure.
-pub(crate) fn usage_error(error: &clap::Error) -> CommandError {
+pub(super) fn usage_error(error: &clap::Error) -> CommandError {
     let text = error.to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return CommandError::usage(format!("a command is needed\n\n{}", text.trim_end()));
@@ -45,7 +45,7 @@ fn is_about(error: &clap::Error, option: &str) -> bool {
 }
 
 /// Moves the name of the command in front of the options, as options may stand anywhere.
-pub(crate) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
+pub(super) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let cli = Cli::command();
     let mut index = 1;
     while let Some(argument) = arguments.get(index) {

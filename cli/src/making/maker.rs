@@ -5,63 +5,33 @@ use std::path::Path;
 
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::{InPlace, Input, Output, Rewriting};
-use verity::{Builder, HashArea, RootHash};
+use verity::{Builder, Error, HashArea, RootHash};
 
-use super::overlay::Overlay;
-use super::parity::Parity;
+use super::overlay::HashOverlay;
+use super::parity::ParityPlan;
 use super::target::nameless_beside;
-use super::tree::Tree;
+use super::tree::PlannedTree;
 use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::{class_of, from_library};
 use crate::outputs::copy;
 use crate::progress::Meter;
 
-/// A hash tree to be made of some data.
-pub(crate) struct Job<'a> {
-    pub(crate) tree: &'a Tree,
+/// Makes a planned tree of some data.
+pub(crate) struct TreeMaker<'a> {
+    pub(crate) tree: &'a PlannedTree,
     pub(crate) data: &'a Input,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) context: &'a Context,
 }
 
-impl Job<'_> {
-    /// Hashes the data; writes tree and parity, not the superblock.
-    fn build<H: ReadAt + WriteAt>(
-        &self,
-        hash: &H,
-        hash_path: &Path,
-        parity: Option<&Parity>,
-    ) -> Result<RootHash, CommandError> {
-        let Job { tree: Tree { params, area, .. }, data, threads, context } = self;
-        let meter = Meter::new(params.data_size(), &context.signals);
-        let builder = Builder::new(params)
-            .threads(threads_or_all(*threads))
-            .platform(context.platform(params.algorithm()))
-            .fec_platform(context.fec_platform())
-            .progress(&meter);
-        let built = match parity.map(|parity| (&parity.area, parity.file())) {
-            None => builder.build(data.file(), hash, area),
-            Some((fec, None)) => builder.build_with_fec(data.file(), hash, area, hash, fec),
-            Some((fec, Some(file))) => builder.build_with_fec(data.file(), hash, area, file, fec),
-        };
-        let fec_path = parity.map_or(hash_path, Parity::path);
-        built
-            .map_err(|error| match error {
-                verity::Error::ReadParity { .. } | verity::Error::WriteParity { .. } => {
-                    CommandError::new(class_of(&error), error).at(fec_path)
-                }
-                error => from_library(error, data.path(), hash_path, &context.signals),
-            })
-            .map_err(|error| unless_changed(error, data))
-    }
-
+impl TreeMaker<'_> {
     /// Builds into a temporary file and writes the superblock there; `output` is ready to be
     /// published. Parity goes there or elsewhere.
     pub(crate) fn build_output(
         &self,
         output: &Output,
-        parity: Option<&Parity>,
+        parity: Option<&ParityPlan>,
     ) -> Result<RootHash, CommandError> {
         let (file, tree) = (output.file(), self.tree);
         let size = file.metadata().or_fail(Class::Io, output.path())?.len();
@@ -80,7 +50,7 @@ impl Job<'_> {
     pub(super) fn build_in_place(
         &self,
         device: InPlace,
-        parity: Option<&Parity>,
+        parity: Option<&ParityPlan>,
     ) -> Result<(Rewriting, RootHash), CommandError> {
         let path = device.path().to_owned();
         let needed = size_needed(&self.tree.area, parity);
@@ -93,18 +63,18 @@ impl Job<'_> {
         Ok((rewriting, root_hash))
     }
 
-    /// Hashes a file that is to hold its own hash area: into a nameless file first, since our own
+    /// Hashes a file that is to hold the hash area too: into a nameless file first, since our own
     /// writes would hide whether somebody else changed the data meanwhile.
     pub(super) fn build_in_own_data(
         &self,
         device: InPlace,
-        parity: Option<&Parity>,
+        parity: Option<&ParityPlan>,
     ) -> Result<(Rewriting, RootHash), CommandError> {
         let (path, area) = (device.path().to_owned(), &self.tree.area);
         let nameless = nameless_beside(self.data)?;
         let kept =
             area.end()..parity.map_or(0, |parity| parity.area.covered_end(&self.tree.params, area));
-        let overlay = Overlay { made: &nameless, below: device.file(), kept };
+        let overlay = HashOverlay { made: &nameless, below: device.file(), kept };
         let root_hash = self.build(&overlay, &path, parity)?;
         self.data.check()?;
         let rewriting = device.begin(area)?;
@@ -114,18 +84,48 @@ impl Job<'_> {
         }
         Ok((rewriting, root_hash))
     }
+
+    /// Hashes the data; writes tree and parity, not the superblock.
+    fn build<H: ReadAt + WriteAt>(
+        &self,
+        hash: &H,
+        hash_path: &Path,
+        parity: Option<&ParityPlan>,
+    ) -> Result<RootHash, CommandError> {
+        let TreeMaker { tree: PlannedTree { params, area, .. }, data, .. } = self;
+        let meter = Meter::new(params.data_size(), &self.context.signals);
+        let kernels = self.context.kernels(params.algorithm());
+        let builder = Builder::new(params)
+            .threads(threads_or_all(self.threads))
+            .platform(kernels.hash)
+            .fec_platform(kernels.fec)
+            .progress(&meter);
+        let built = match parity.map(|parity| (&parity.area, parity.file())) {
+            None => builder.build(data.file(), hash, area),
+            Some((fec, None)) => builder.build_with_fec(data.file(), hash, area, hash, fec),
+            Some((fec, Some(file))) => builder.build_with_fec(data.file(), hash, area, file, fec),
+        };
+        let parity_path = parity.map_or(hash_path, ParityPlan::path);
+        built.map_err(|error| self.failure(error, hash_path, parity_path))
+    }
+
+    /// A failed build, unless the data changed meanwhile: that explains everything else.
+    fn failure(&self, error: Error, hash_path: &Path, parity_path: &Path) -> CommandError {
+        let failure = match error {
+            Error::ReadParity { .. } | Error::WriteParity { .. } => {
+                CommandError::new(class_of(&error), error).at(parity_path)
+            }
+            error => from_library(error, self.data.path(), hash_path, &self.context.signals),
+        };
+        match (failure.class(), self.data.check()) {
+            (Class::Io | Class::Metadata, Err(changed)) => changed.into(),
+            _ => failure,
+        }
+    }
 }
 
 /// How long a hash file is at least, with the parity if that is on it too.
-fn size_needed(area: &HashArea, parity: Option<&Parity>) -> u64 {
+fn size_needed(area: &HashArea, parity: Option<&ParityPlan>) -> u64 {
     let parity = parity.filter(|parity| parity.is_with_hash());
     area.file_size().max(parity.map_or(0, |parity| parity.area.range().end))
-}
-
-/// The error, unless the data changed meanwhile: that explains everything else.
-fn unless_changed(error: CommandError, data: &Input) -> CommandError {
-    match (error.class(), data.check()) {
-        (Class::Io | Class::Metadata, Err(changed)) => changed.into(),
-        _ => error,
-    }
 }

@@ -4,11 +4,13 @@ use std::io;
 use std::ops::Range;
 
 use verity::Progress;
+use verity::internals::to_len;
 use verity::io::{ReadAt, WriteAt, copy_file};
 use verity::publish::Output;
 
 use crate::error::{Class, CommandError};
 use crate::image::Device;
+use crate::library_error::is_change;
 use crate::progress::Meter;
 use crate::quoted::Quoted;
 use crate::signals::Signals;
@@ -17,7 +19,7 @@ use crate::signals::Signals;
 const PIECE: u64 = 1 << 20;
 
 /// Copies a device to an output. Only blocks that lie in `covered` may be unreadable.
-pub(super) fn fill(
+pub(super) fn copy_device(
     output: &Output,
     device: &Device,
     covered: &[Range<u64>],
@@ -25,7 +27,7 @@ pub(super) fn fill(
     signals: &Signals,
 ) -> Result<(), CommandError> {
     let meter = Meter::new(device.size(), signals);
-    let copy = Copy { output, device, covered, block_size, meter: &meter };
+    let copy = DeviceCopy { output, device, covered, block_size, meter: &meter };
     let copied = match device.input() {
         Some(input) => copy_file(input.file(), output.file(), device.size(), &mut |run, copied| {
             copied.or_else(|_| copy.salvage(run.clone()))?;
@@ -39,15 +41,15 @@ pub(super) fn fill(
         Ok(()) => Ok(()),
         Err(_) if signals.raised() => Err(signals.error()),
         Err(error) => {
-            let class =
-                if crate::library_error::is_change(&error) { Class::Changed } else { Class::Io };
+            let class = if is_change(&error) { Class::Changed } else { Class::Io };
             let note = format!("cannot copy it to {}", Quoted(output.path()));
             Err(CommandError::new(class, error).at(device.path()).noting(note))
         }
     }
 }
 
-struct Copy<'a> {
+/// A device on its way into an output.
+struct DeviceCopy<'a> {
     output: &'a Output,
     device: &'a Device,
     covered: &'a [Range<u64>],
@@ -55,7 +57,7 @@ struct Copy<'a> {
     meter: &'a Meter,
 }
 
-impl Copy<'_> {
+impl DeviceCopy<'_> {
     /// Copies a run block by block, and leaves those out that cannot be read.
     fn salvage(&self, run: Range<u64>) -> io::Result<()> {
         let mut start = run.start;
@@ -83,14 +85,14 @@ impl Copy<'_> {
     }
 
     fn copy(&self, bytes: Range<u64>) -> io::Result<()> {
-        let size = usize::try_from(bytes.end - bytes.start).map_err(io::Error::other)?;
-        let mut buffer = vec![0; size];
+        // One block, or one piece.
+        let mut buffer = vec![0; to_len(bytes.end - bytes.start)];
         self.device.read_exact_at(&mut buffer, bytes.start)?;
         self.output.file().write_all_at(&buffer, bytes.start)
     }
 
-    /// Takes a failure to read a block that may be recovered. The copy has zeros there, as nothing
-    /// was written.
+    /// Forgives a failure to read a block that may be recovered. The copy has zeros there, as
+    /// nothing was written.
     fn forgive(&self, bytes: &Range<u64>, error: io::Error) -> io::Result<()> {
         let is_covered =
             self.covered.iter().any(|range| range.start <= bytes.start && bytes.end <= range.end);

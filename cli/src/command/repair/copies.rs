@@ -1,0 +1,172 @@
+//! Repair in copies of the data, and of the hash device if that is asked for. Nobody else sees the
+//! copies before all of them is right.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use verity::io::{ReadAt, WriteAt};
+use verity::publish::{Output, OutputSet};
+use verity::{BlockRef, Error, RepairSink, Repaired};
+
+use super::device_copy::copy_device;
+use super::recovered::Repair;
+use crate::error::{Class, CommandError, OrFail};
+use crate::findings::{Findings, Recovery};
+use crate::image::{Device, WrittenTo};
+use crate::outputs::OWNER_ONLY;
+use crate::places::Places;
+use crate::storage::Relation;
+
+/// Makes the copies, repairs them, and publishes them.
+pub(super) fn run(
+    repair: &Repair<'_>,
+    data: &Path,
+    hash: Option<&Path>,
+) -> Result<Repaired, CommandError> {
+    let copies = Copies::begin(repair, data, hash)?;
+    copies.fill()?;
+    let repaired = copies.repair()?;
+    copies.check_nothing_is_lost(&repaired)?;
+    repair.context.signals.check()?;
+    copies.publish()?;
+    Ok(repaired)
+}
+
+/// Copies that repaired blocks go into.
+struct Copies<'a> {
+    repair: &'a Repair<'a>,
+    places: Places,
+    data: Output,
+    hash: Option<Output>,
+    /// Whether the data device, and so the copy of it, holds the hash area too.
+    is_hash_with_data: bool,
+    /// Hash blocks that have nowhere to go.
+    lost: AtomicU64,
+}
+
+impl<'a> Copies<'a> {
+    fn begin(
+        repair: &'a Repair<'a>,
+        data: &Path,
+        hash: Option<&Path>,
+    ) -> Result<Copies<'a>, CommandError> {
+        let image = repair.image;
+        let relation = image.data().relation(image.hash());
+        let relation = relation.or_fail(Class::Io, image.hash().path())?;
+        let is_hash_with_data = relation == Relation::Same;
+        if let Some(path) = hash.filter(|_| is_hash_with_data) {
+            let words = "HASH is on DATA, so the copy of DATA holds it too: no --hash-output then";
+            return Err(CommandError::usage(words).at(path));
+        }
+        Ok(Copies {
+            repair,
+            places: image.places(),
+            data: copy_of(image.data(), data, repair)?,
+            hash: hash.map(|path| copy_of(image.hash(), path, repair)).transpose()?,
+            is_hash_with_data,
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Copies the devices. Where they cannot be read, zeros stand for blocks that are then found
+    /// corrupt.
+    fn fill(&self) -> Result<(), CommandError> {
+        let Repair { image, context, .. } = self.repair;
+        let trusted = image.trusted();
+        let block_size = trusted.params().data_block_size().into();
+        let data = 0..trusted.params().data_size();
+        let tree = trusted.hash_area().tree_range();
+        let mut covered = vec![data];
+        if self.is_hash_with_data {
+            covered.push(tree.clone());
+        }
+        copy_device(&self.data, image.data(), &covered, block_size, &context.signals)?;
+        match &self.hash {
+            Some(copy) => copy_device(copy, image.hash(), &[tree], block_size, &context.signals),
+            None => Ok(()),
+        }
+    }
+
+    /// Repairs the copies.
+    fn repair(&self) -> Result<Repaired, CommandError> {
+        let Repair { image, recovering, .. } = self.repair;
+        let hash: &dyn ReadAt = match self.hash_copy() {
+            Some(copy) => copy.file(),
+            None => image.hash(),
+        };
+        let repaired = recovering.run(self.data.file(), hash, self);
+        let repaired = image.unless_changed(repaired.map_err(|error| self.explain(error)))?;
+        self.repair
+            .require_whole(repaired, WrittenTo::Copy)
+            .map_err(|error| error.noting("no copy is made".to_owned()))
+    }
+
+    /// Refuses a copy whose hash blocks stay corrupt.
+    fn check_nothing_is_lost(&self, repaired: &Repaired) -> Result<(), CommandError> {
+        let lost = self.lost.load(Ordering::Relaxed);
+        if lost == 0 {
+            return Ok(());
+        }
+        let words = format!(
+            "{lost} hash blocks are corrupt, without which the copy would not verify: \
+             --hash-output FILE makes a repaired copy of HASH too"
+        );
+        let image = self.repair.image;
+        let recovery = Some(Recovery::of(repaired, false));
+        Err(CommandError::usage(words)
+            .at(image.hash().path())
+            .with_findings(Findings { recovery, ..image.findings() }))
+    }
+
+    fn publish(self) -> Result<(), CommandError> {
+        let set = self.hash.into_iter().fold(OutputSet::new(), OutputSet::output);
+        Ok(set.output(self.data).commit()?)
+    }
+
+    /// The copy that holds the hash area, if one does.
+    fn hash_copy(&self) -> Option<&Output> {
+        self.hash.as_ref().or(self.is_hash_with_data.then_some(&self.data))
+    }
+
+    /// The copy that a block goes into.
+    fn copy_for(&self, block: BlockRef) -> Option<&Output> {
+        if block.level().is_none() { Some(&self.data) } else { self.hash_copy() }
+    }
+
+    /// A library error, about the copy if it is the copy that failed.
+    fn explain(&self, error: Error) -> CommandError {
+        let copy = match &error {
+            Error::Write { block, .. } => self.copy_for(*block),
+            _ => None,
+        };
+        let failure = self.repair.image.error(error, self.repair.context);
+        match copy {
+            Some(output) => failure.at(output.path()),
+            None => failure,
+        }
+    }
+}
+
+impl RepairSink for Copies<'_> {
+    fn put(&self, block: BlockRef, bytes: &[u8]) -> io::Result<()> {
+        match self.copy_for(block) {
+            Some(output) => output.file().write_all_at(bytes, self.places.offset(block)),
+            None => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Begins a copy, which must not be one of the inputs. It gets the original's permission bits.
+fn copy_of(device: &Device, path: &Path, repair: &Repair<'_>) -> Result<Output, CommandError> {
+    let metadata = device.input().and_then(|input| input.file().metadata().ok());
+    let mode = metadata.filter(Metadata::is_file).map(|file| file.permissions().mode());
+    let output = Output::create_with_mode(path, mode.unwrap_or(OWNER_ONLY))?;
+    repair.image.check_distinct(&output)?;
+    Ok(output)
+}

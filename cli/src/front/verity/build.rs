@@ -1,0 +1,81 @@
+//! The command line of `build`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parameters::{ParameterArgs, SeedArgs, ThreadArgs};
+use super::signing::SigningArgs;
+use super::values::{FEC_HEADING, fec_roots};
+use crate::command::build;
+use crate::{exit, sizes};
+
+/// Make everything that a verified boot of IMAGE needs, and sign it
+///
+/// Beside IMAGE, or in --output-dir, named as IMAGE less a trailing .raw: the hash area (.verity),
+/// the root hash (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its
+/// signature (.manifest.json.p7s). Without a key nothing is signed. With --systemd and a key, also
+/// what systemd's signature partition holds (.verity-sig). With --fec-roots parity goes behind the
+/// hash tree, into the same file. IMAGE is read once.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(super) struct BuildArgs {
+    /// The image to protect, only read
+    image: PathBuf,
+    #[command(flatten)]
+    signing: SigningArgs,
+    /// Name of the image in the manifest [default: its file name less a trailing .raw]
+    #[arg(long, value_name = "NAME")]
+    image_name: Option<String>,
+    /// Version of the image in the manifest: a number that orders releases
+    #[arg(long, value_name = "N", default_value = "0", value_parser = sizes::count)]
+    image_version: u64,
+    /// Words about the image in the manifest
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    label: String,
+    /// When the manifest ends to be valid, in seconds since 1970 [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
+    not_after: Option<u64>,
+    /// Where the files are written [default: beside IMAGE]
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// The image is a /usr file system: .usrhash instead of .roothash
+    #[arg(long)]
+    usr: bool,
+    /// Also print the types (for x86-64 and arm64) and UUIDs by which systemd finds the partitions
+    /// of the image; with a key, also make what its signature partition holds, and embed the
+    /// certificate in signatures
+    #[arg(long, conflicts_with_all = ["no_superblock", "hash_offset"])]
+    systemd: bool,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    #[command(flatten)]
+    seed: SeedArgs,
+    #[command(flatten)]
+    threads: ThreadArgs,
+
+    /// Parity right behind the hash area, by which so many lost blocks of each 255 can be
+    /// recovered: from 2 to 24 [default: none]
+    #[arg(long, value_name = "N", value_parser = fec_roots, help_heading = FEC_HEADING)]
+    fec_roots: Option<u32>,
+}
+
+impl From<BuildArgs> for build::Options {
+    fn from(args: BuildArgs) -> Self {
+        build::Options {
+            image: args.image,
+            signing: args.signing.options(args.systemd),
+            image_name: args.image_name,
+            image_version: args.image_version,
+            label: args.label,
+            not_after: args.not_after,
+            output_dir: args.output_dir,
+            usr: args.usr,
+            systemd: args.systemd,
+            parameters: args.parameters.into(),
+            seed: args.seed.seed,
+            parity_roots: args.fec_roots,
+            threads: args.threads.threads,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The command line of `check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::image::TrustArgs;
+use super::parameters::ThreadArgs;
+use crate::command::check;
+use crate::exit;
+
+/// Check everything that build has made: both signatures, the manifest, the whole image
+///
+/// And what systemd's signature partition holds, if that lies there too.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(super) struct CheckArgs {
+    /// The image
+    image: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Refuse an image that is older than the newest one of its name that was accepted with this
+    /// file, and remember this one in it if all is good; the file is made at first use
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Where the files lie that build has made [default: beside IMAGE]
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// The image is a /usr file system: .usrhash instead of .roothash
+    #[arg(long)]
+    usr: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+impl From<CheckArgs> for check::Options {
+    fn from(args: CheckArgs) -> Self {
+        check::Options {
+            image: args.image,
+            trust: args.trust.into(),
+            state: args.state,
+            output_dir: args.output_dir,
+            usr: args.usr,
+            threads: args.threads.threads,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The whole command line: the options of every command, and the commands.
+
+use clap::{ArgAction, Parser, Subcommand};
+use verity::internals::{FecPlatform, Platform};
+
+use super::attach_signature::AttachSignatureArgs;
+use super::build::BuildArgs;
+use super::check::CheckArgs;
+use super::dump::DumpArgs;
+use super::format::FormatArgs;
+use super::lint_signature::LintSignatureArgs;
+use super::plan::PlanArgs;
+use super::prepare_signature::PrepareSignatureArgs;
+use super::read::ReadArgs;
+use super::repair::RepairArgs;
+use super::serve::ServeArgs;
+use super::sign::SignArgs;
+use super::table::TableArgs;
+use super::values::{fec_platform, platform};
+use super::verify::VerifyArgs;
+use crate::command::{
+    attach_signature, build, check, dump, format, lint, plan, prepare_signature, read, repair,
+    serve, sign, table, verify,
+};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit;
+use crate::report::Outcome;
+
+/// Build, sign, verify and describe dm-verity images.
+#[derive(Debug, Parser)]
+#[command(
+    name = "verity",
+    version,
+    propagate_version = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = exit::HELP
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Print one JSON object instead of text, also on failure
+    #[arg(long, global = true, help_heading = "General")]
+    pub(super) json: bool,
+
+    /// Say more on standard error
+    #[arg(short, long, global = true, help_heading = "General")]
+    pub(super) verbose: bool,
+
+    /// Hash by these kernels instead of the fastest ones; for tests
+    #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = platform)]
+    pub(super) platform: Option<Platform>,
+
+    /// Make parity by these kernels instead of the fastest ones; for tests
+    #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = fec_platform)]
+    pub(super) fec_platform: Option<FecPlatform>,
+
+    /// Print help
+    #[arg(short = '?', long, global = true, action = ArgAction::Help, help_heading = "General")]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, global = true, action = ArgAction::Version, help_heading = "General")]
+    version: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Format(FormatArgs),
+    Verify(VerifyArgs),
+    Dump(DumpArgs),
+    Plan(PlanArgs),
+    Read(ReadArgs),
+    Repair(RepairArgs),
+    Table(TableArgs),
+    Build(BuildArgs),
+    Check(CheckArgs),
+    LintSignature(LintSignatureArgs),
+    Sign(SignArgs),
+    PrepareSignature(PrepareSignatureArgs),
+    AttachSignature(AttachSignatureArgs),
+    Serve(ServeArgs),
+}
+
+impl Command {
+    /// Runs the command.
+    pub(super) fn run(self, context: &Context) -> Result<Outcome, CommandError> {
+        match self {
+            Command::Format(args) => format::run(&args.into(), context).map(Outcome::Formatted),
+            Command::Verify(args) => verify::run(&args.into(), context).map(Outcome::Verified),
+            Command::Dump(args) => dump::run(&args.into(), context).map(Outcome::Dumped),
+            Command::Plan(args) => plan::run(&args.into()).map(Outcome::Planned),
+            Command::Read(args) => read::run(&args.into(), context).map(Outcome::Read),
+            Command::Repair(args) => repair::run(&args.into(), context).map(Outcome::Repaired),
+            Command::Table(args) => table::run(&args.into(), context).map(Outcome::Table),
+            Command::Build(args) => build::run(&args.into(), context).map(Outcome::Built),
+            Command::Check(args) => check::run(&args.into(), context).map(Outcome::Checked),
+            Command::LintSignature(args) => lint::run(&args.into()).map(Outcome::Linted),
+            Command::Sign(args) => sign::run(&args.into(), context).map(Outcome::Signed),
+            Command::PrepareSignature(args) => {
+                prepare_signature::run(&args.into()).map(Outcome::Prepared)
+            }
+            Command::AttachSignature(args) => {
+                attach_signature::run(&args.into()).map(Outcome::Signed)
+            }
+            Command::Serve(args) => serve::run(&args.into(), context).map(Outcome::Served),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flag_table_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

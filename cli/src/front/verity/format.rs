@@ -1,0 +1,80 @@
+//! The command line of `format`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parameters::{ParameterArgs, SeedArgs, ThreadArgs};
+use super::values::{FEC_HEADING, fec_roots};
+use crate::command::format;
+use crate::parameters::ParitySource;
+use crate::{exit, sizes};
+
+/// Make a hash tree over DATA and write it to HASH
+///
+/// Prints what it has made, with the root hash, in the words of veritysetup. HASH may be new, an
+/// existing file (every byte outside the hash area is kept), a block device, or DATA itself with
+/// --hash-offset.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(super) struct FormatArgs {
+    /// The data to protect: a file or a block device, only read
+    data: PathBuf,
+    /// Where the hash area is written
+    hash: PathBuf,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    #[command(flatten)]
+    seed: SeedArgs,
+    /// Also write the root hash to this file, in hex
+    #[arg(long, value_name = "FILE")]
+    root_hash_file: Option<PathBuf>,
+    #[command(flatten)]
+    threads: ThreadArgs,
+
+    /// Also make parity, by which lost blocks can be recovered, and write it to this file or
+    /// device; it may be HASH or DATA
+    #[arg(long, value_name = "FILE", help_heading = FEC_HEADING)]
+    fec_device: Option<PathBuf>,
+
+    /// Where the parity begins on its device; takes K, M, G and T
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::bytes,
+        default_value = "0",
+        requires = "fec_device",
+        help_heading = FEC_HEADING
+    )]
+    fec_offset: u64,
+
+    /// Parity bytes in a codeword of 255, from 2 to 24: so many lost blocks of each 255 can be
+    /// recovered
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = fec_roots,
+        default_value = "2",
+        requires = "fec_device",
+        help_heading = FEC_HEADING
+    )]
+    fec_roots: u32,
+}
+
+impl From<FormatArgs> for format::Options {
+    fn from(args: FormatArgs) -> Self {
+        format::Options {
+            data: args.data,
+            hash: args.hash,
+            parameters: args.parameters.into(),
+            seed: args.seed.seed,
+            root_hash_file: args.root_hash_file,
+            parity: ParitySource {
+                device: args.fec_device,
+                offset: Some(args.fec_offset),
+                roots: Some(args.fec_roots),
+            },
+            threads: args.threads.threads,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The command line of `lint-signature`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::command::lint;
+use crate::{exit, sizes};
+
+/// Tell whether a Linux kernel would take the root hash signature FILE, and if not why
+///
+/// A prediction, point by point, with the kernel's own errors. It vouches for nothing: use check or
+/// verify for that. Without --root-hash or --certificate the verdict may depend on what was not
+/// told: unknown. Exit code 5 if the kernel refuses it, else 0.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(super) struct LintSignatureArgs {
+    /// The signature, as it is given to the kernel in a user key
+    #[arg(value_name = "FILE")]
+    signature: PathBuf,
+    /// The root hash in hex, exactly as the device-mapper table writes it
+    #[arg(long, value_name = "HEX")]
+    root_hash: Option<String>,
+    /// A certificate in the kernel's keyring; may be given several times
+    #[arg(long, value_name = "CERT")]
+    certificate: Vec<PathBuf>,
+    /// Tell of certificates that are not valid at this time, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
+    at: Option<u64>,
+}
+
+impl From<LintSignatureArgs> for lint::Options {
+    fn from(args: LintSignatureArgs) -> Self {
+        lint::Options {
+            signature: args.signature,
+            root_hash: args.root_hash,
+            certificates: args.certificate,
+            at: args.at,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Parameters of a hash tree, and the work of making one.
+
+use std::num::NonZeroUsize;
+
+use clap::Args;
+use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
+
+use super::values::{hash_type, threads, uuid};
+use crate::parameters::Parameters;
+use crate::sizes;
+
+/// Parameters of the hash tree and place of the hash area
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Parameters")]
+pub(super) struct ParameterArgs {
+    /// Hash algorithm [a new tree: sha256]
+    #[arg(short = 'h', long = "hash", value_name = "ALG")]
+    algorithm: Option<Algorithm>,
+
+    /// Hash type: 1, or 0 as Chrome OS had it (legacy) [a new tree: 1]
+    #[arg(long, value_name = "0|1", value_parser = hash_type)]
+    format: Option<HashType>,
+
+    /// Size of a data block: a power of two from 512 to 512K [a new tree: 4096]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
+    data_block_size: Option<BlockSize>,
+
+    /// Size of a hash block: a power of two from 512 to 512K [a new tree: 4096]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
+    hash_block_size: Option<BlockSize>,
+
+    /// How many data blocks the tree covers [a new tree: all of them]
+    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
+    data_blocks: Option<u64>,
+
+    /// Salt of up to 256 bytes in hex, or - for none [a new tree: 32 random bytes; no superblock to
+    /// read: none]
+    #[arg(short, long, value_name = "HEX|-")]
+    salt: Option<Salt>,
+
+    /// UUID in the superblock
+    #[arg(long, value_parser = uuid)]
+    uuid: Option<Uuid>,
+
+    /// Where the hash area begins on the hash device; sizes in bytes take K, M, G and T (powers of
+    /// 1024)
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    hash_offset: Option<u64>,
+
+    /// The hash area has no superblock
+    #[arg(long)]
+    no_superblock: bool,
+}
+
+impl From<ParameterArgs> for Parameters {
+    fn from(args: ParameterArgs) -> Parameters {
+        Parameters {
+            algorithm: args.algorithm,
+            hash_type: args.format,
+            data_block_size: args.data_block_size,
+            hash_block_size: args.hash_block_size,
+            data_blocks: args.data_blocks,
+            salt: args.salt,
+            uuid: args.uuid,
+            hash_offset: args.hash_offset,
+            no_superblock: args.no_superblock,
+        }
+    }
+}
+
+/// Options of commands that make a hash tree
+#[derive(Args, Debug)]
+pub(super) struct SeedArgs {
+    /// Derive salt and UUID from this text, so that the same input gives the same output
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["salt", "uuid"])]
+    pub(super) seed: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ThreadArgs {
+    /// Threads to hash with [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(super) threads: Option<NonZeroUsize>,
+}

@@ -1,0 +1,151 @@
+//! The command line of `table`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::image::TrustArgs;
+use super::values::{FEC_HEADING, fec_roots};
+use crate::command::table::{self, Emit, TableFec, TableSource};
+use crate::trust::RootHashSource;
+use crate::{exit, sizes};
+
+/// Print the device-mapper table that activates an image
+///
+/// The parameters come from a manifest, or from the superblock of HASH for the root hash ROOT. A
+/// manifest without --certificate is not authenticated: it is accepted here alone, with a warning.
+/// Parity that the manifest states goes into the table.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(super) struct TableArgs {
+    /// The device or file with the hash area
+    #[arg(required_unless_present = "manifest", conflicts_with = "manifest")]
+    hash: Option<PathBuf>,
+    /// The root hash in hex
+    #[arg(conflicts_with = "manifest")]
+    root: Option<String>,
+    /// Take the root hash from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
+    root_hash_file: Option<PathBuf>,
+    /// Where the superblock lies on HASH
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::bytes,
+        conflicts_with = "manifest"
+    )]
+    hash_offset: Option<u64>,
+    /// Take everything from this manifest; its signature is in FILE.p7s
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// The data device as the table shall name it
+    #[arg(long, value_name = "DEVICE")]
+    data_dev: String,
+    /// The hash device as the table shall name it
+    #[arg(long, value_name = "DEVICE")]
+    hash_dev: String,
+    /// An optional parameter of the table, such as restart_on_corruption; one with a value is
+    /// written NAME=VALUE, such as root_hash_sig_key_desc=KEY. May be given several times
+    #[arg(long = "option", value_name = "NAME[=VALUE]")]
+    options: Vec<String>,
+    /// What to print: the table (dm), the value of dm-mod.create=, or a GRUB command that sets
+    /// dm_verity_NAME to that value
+    #[arg(long, value_enum, default_value_t = EmitArg::Dm)]
+    emit: EmitArg,
+    /// Name of the device, for dm-mod-create and grub [default: root]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// The device with the parity as the table shall name it [default: the hash device if the
+    /// manifest states parity, else none]
+    #[arg(long, value_name = "DEVICE", alias = "fec-device", help_heading = FEC_HEADING)]
+    fec_dev: Option<String>,
+    /// Where the parity begins on that device; takes K, M, G and T [default: where the manifest
+    /// says; without one 0]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::bytes,
+        requires = "fec_dev",
+        help_heading = FEC_HEADING
+    )]
+    fec_offset: Option<u64>,
+    /// Parity bytes in a codeword of 255, from 2 to 24 [default: as in the manifest; without one 2]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = fec_roots,
+        requires = "fec_dev",
+        conflicts_with = "manifest",
+        help_heading = FEC_HEADING
+    )]
+    fec_roots: Option<u32>,
+    /// How many blocks the parity covers [default: as in the manifest; without one, as with
+    /// veritysetup: the data, and the hash device from the tree to its end, or to the parity on it]
+    #[arg(
+        long,
+        value_name = "BLOCKS",
+        value_parser = sizes::count,
+        requires = "fec_dev",
+        conflicts_with = "manifest",
+        help_heading = FEC_HEADING
+    )]
+    fec_blocks: Option<u64>,
+    /// Leave out the parity of the manifest, for a kernel without CONFIG_DM_VERITY_FEC, which would
+    /// refuse the table
+    #[arg(
+        long,
+        requires = "manifest",
+        conflicts_with_all = ["fec_dev", "hash"],
+        help_heading = FEC_HEADING
+    )]
+    no_fec: bool,
+}
+
+impl From<TableArgs> for table::Options {
+    fn from(args: TableArgs) -> Self {
+        let source = match (args.manifest, args.hash) {
+            (Some(manifest), _) => TableSource::Manifest { manifest, trust: args.trust.into() },
+            (None, hash) => TableSource::Superblock {
+                hash: hash.unwrap_or_default(),
+                hash_offset: args.hash_offset.unwrap_or(0),
+                root: RootHashSource { text: args.root, file: args.root_hash_file },
+                trust: args.trust.into(),
+            },
+        };
+        table::Options {
+            source,
+            data_device: args.data_dev,
+            hash_device: args.hash_dev,
+            fec: TableFec {
+                none: args.no_fec,
+                device: args.fec_dev,
+                offset: args.fec_offset,
+                roots: args.fec_roots,
+                blocks: args.fec_blocks,
+            },
+            options: args.options,
+            emit: args.emit.into(),
+            name: args.name,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EmitArg {
+    Dm,
+    DmModCreate,
+    Grub,
+}
+
+impl From<EmitArg> for Emit {
+    fn from(emit: EmitArg) -> Emit {
+        match emit {
+            EmitArg::Dm => Emit::Dm,
+            EmitArg::DmModCreate => Emit::DmModCreate,
+            EmitArg::Grub => Emit::Grub,
+        }
+    }
+}

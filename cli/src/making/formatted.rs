@@ -1,0 +1,28 @@
+//! A hash area that was made.
+
+use std::path::PathBuf;
+
+use verity::{FecArea, RootHash};
+
+use super::tree::PlannedTree;
+
+/// A hash area that was made, and the parity with it.
+#[derive(Debug)]
+pub(crate) struct Formatted {
+    /// The device or file with the hash area.
+    pub(crate) hash: PathBuf,
+    pub(crate) tree: PlannedTree,
+    pub(crate) root_hash: RootHash,
+    /// Bytes of the data that the tree does not cover.
+    pub(crate) uncovered_bytes: u64,
+    pub(crate) parity: Option<FecArea>,
+    /// Whether the parity lies on the hash device.
+    pub(crate) is_parity_with_hash: bool,
+}
+
+impl Formatted {
+    /// The parity, if it lies on the hash device.
+    pub(crate) fn parity_with_hash(&self) -> Option<&FecArea> {
+        self.parity.as_ref().filter(|_| self.is_parity_with_hash)
+    }
+}

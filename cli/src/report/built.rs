@@ -1,0 +1,53 @@
+//! `verity build`: what a set consists of.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::header::HeaderDocument;
+use super::partitions::{PartitionEntry, partitions};
+use crate::command::build::Built;
+use crate::quoted::Quoted;
+
+/// What was built. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+pub(super) struct BuiltDocument {
+    #[serde(flatten)]
+    header: HeaderDocument,
+    image_name: String,
+    image_version: u64,
+    signed: bool,
+    certificate_sha256: Option<String>,
+    /// Those of a disk on which systemd finds them; empty unless asked for.
+    partitions: Vec<PartitionEntry>,
+    files: Vec<String>,
+}
+
+impl From<&Built> for BuiltDocument {
+    fn from(facts: &Built) -> BuiltDocument {
+        let root_hash = &facts.formatted.root_hash;
+        let mount_point = facts.mount_point.into_iter();
+        BuiltDocument {
+            header: HeaderDocument::from(&facts.formatted),
+            image_name: facts.image.name().to_owned(),
+            image_version: facts.image.version(),
+            signed: facts.signed_by.is_some(),
+            certificate_sha256: facts.signed_by.map(|fingerprint| fingerprint.to_string()),
+            partitions: mount_point.flat_map(|point| partitions(point, root_hash)).collect(),
+            files: facts.files.iter().map(|path| Quoted(path).to_string()).collect(),
+        }
+    }
+}
+
+impl fmt::Display for BuiltDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.header.fmt(f)?;
+        for partition in &self.partitions {
+            partition.fmt(f)?;
+        }
+        for file in &self.files {
+            writeln!(f, "Written:         \t{file}")?;
+        }
+        Ok(())
+    }
+}

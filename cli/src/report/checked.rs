@@ -1,0 +1,92 @@
+//! `verity check`: what of a set was found good.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::parity::FecEntry;
+use super::verified::VerifiedDocument;
+use crate::command::check::Checked;
+use crate::quoted::{Plain, Quoted};
+use crate::trust::Acceptance;
+
+/// What was found good. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+pub(super) struct CheckedDocument {
+    #[serde(flatten)]
+    verification: VerifiedDocument,
+    image_name: String,
+    image_version: u64,
+    label: String,
+    not_after: Option<u64>,
+    root_hash_signer: String,
+    /// Who signed what systemd's signature partition holds, if the set has that.
+    signature_partition_signer: Option<String>,
+    /// The parity in the hash file, compared too.
+    fec: Option<FecEntry>,
+    state: Option<StateEntry>,
+}
+
+impl From<&Checked> for CheckedDocument {
+    fn from(facts: &Checked) -> CheckedDocument {
+        let (manifest, image) = (&facts.manifest, facts.manifest.image());
+        CheckedDocument {
+            verification: VerifiedDocument::from(&facts.verification),
+            image_name: image.name().to_owned(),
+            image_version: image.version(),
+            label: image.label().to_owned(),
+            not_after: manifest.not_after(),
+            root_hash_signer: facts.root_hash_signer.clone(),
+            signature_partition_signer: facts.signature_partition_signer.clone(),
+            fec: manifest.fec_area().as_ref().map(FecEntry::from),
+            state: facts.state.as_ref().map(StateEntry::from),
+        }
+    }
+}
+
+impl fmt::Display for CheckedDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "image: {} version {}", Plain(&self.image_name), self.image_version)?;
+        writeln!(f, "root hash: signed by {}", Plain(&self.root_hash_signer))?;
+        if let Some(signer) = &self.signature_partition_signer {
+            writeln!(f, "signature partition: signed by {}", Plain(signer))?;
+        }
+        if let Some(state) = &self.state {
+            writeln!(f, "state: {state}")?;
+        }
+        self.verification.fmt(f)?;
+        if let Some(fec) = &self.fec {
+            writeln!(f, "parity: {fec} of the hash file")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the state file said. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct StateEntry {
+    path: String,
+    first_use: bool,
+    previous_version: Option<u64>,
+}
+
+impl From<&Acceptance> for StateEntry {
+    fn from(facts: &Acceptance) -> StateEntry {
+        StateEntry {
+            path: Quoted(&facts.path).to_string(),
+            first_use: facts.first_use,
+            previous_version: facts.previous_version,
+        }
+    }
+}
+
+impl fmt::Display for StateEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match (self.first_use, self.previous_version) {
+            (true, _) => write!(f, "first use, {path} made"),
+            (false, None) => write!(f, "first image of this name in {path}"),
+            (false, Some(version)) => write!(f, "version {version} was accepted before ({path})"),
+        }
+    }
+}

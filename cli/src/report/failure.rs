@@ -1,0 +1,121 @@
+//! Why a command has failed, and what it found out before.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::lines::provenance;
+use super::ranges::{BlocksEntry, CorruptionEntry, RoundsEntry};
+use crate::error::{Class, CommandError};
+use crate::findings::Findings;
+use crate::quoted::{Plain, Quoted};
+
+/// Why a command has failed. The order of the fields is the order of the keys.
+///
+/// The text is about the findings only: the message has a line of its own on standard error.
+#[derive(Serialize)]
+pub(super) struct FailureDocument {
+    class: &'static str,
+    pub(super) message: String,
+    corruptions: Vec<CorruptionEntry>,
+    truncated: bool,
+    geometry: Option<String>,
+    /// What parity can make right.
+    repairable_blocks: u64,
+    repairable: Vec<BlocksEntry>,
+    /// What it has made right, where it lies.
+    repaired_blocks: u64,
+    repaired: Vec<BlocksEntry>,
+    /// Rounds whose parity does not belong to the image.
+    parity_rounds: u64,
+    parity: Vec<RoundsEntry>,
+    /// What to say of a list that was cut off.
+    #[serde(skip)]
+    more: &'static str,
+}
+
+impl From<&CommandError> for FailureDocument {
+    fn from(error: &CommandError) -> FailureDocument {
+        let failure = FailureDocument {
+            class: error.class().name(),
+            message: message(error),
+            corruptions: Vec::new(),
+            truncated: false,
+            geometry: None,
+            repairable_blocks: 0,
+            repairable: Vec::new(),
+            repaired_blocks: 0,
+            repaired: Vec::new(),
+            parity_rounds: 0,
+            parity: Vec::new(),
+            more: "there may be more corrupt blocks",
+        };
+        match error.findings() {
+            Some(findings) => failure.with_findings(findings),
+            None => failure,
+        }
+    }
+}
+
+impl FailureDocument {
+    fn with_findings(mut self, findings: &Findings) -> FailureDocument {
+        let Findings { report, recovery, parity, origin, places } = findings;
+        let corruptions = report.iter().flat_map(|report| &report.corruptions);
+        self.corruptions = corruptions.map(|range| CorruptionEntry::new(places, range)).collect();
+        self.truncated = findings.truncated();
+        self.geometry = Some(origin.to_string());
+        if let Some(recovery) = recovery {
+            let entries = BlocksEntry::list(places, &recovery.ranges);
+            match recovery.written {
+                true => (self.repaired_blocks, self.repaired) = (recovery.blocks, entries),
+                false => (self.repairable_blocks, self.repairable) = (recovery.blocks, entries),
+            }
+        }
+        if let Some(parity) = parity {
+            self.parity_rounds = parity.rounds;
+            self.parity = parity.ranges.iter().map(RoundsEntry::from).collect();
+        }
+        if recovery.is_some() || parity.is_some() {
+            self.more = "there is more than is listed";
+        }
+        self
+    }
+}
+
+impl fmt::Display for FailureDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(geometry) = &self.geometry else { return Ok(()) };
+        provenance(f, geometry, None)?;
+        for corruption in &self.corruptions {
+            writeln!(f, "{corruption}")?;
+        }
+        for range in &self.repairable {
+            writeln!(f, "repairable: {range}")?;
+        }
+        for range in &self.repaired {
+            writeln!(f, "repaired: {range}")?;
+        }
+        for rounds in &self.parity {
+            writeln!(f, "{rounds}: not that of the image")?;
+        }
+        if self.truncated {
+            writeln!(f, "{}", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+fn message(error: &CommandError) -> String {
+    let words = error.words();
+    let message = match error.class() {
+        // The help that goes with a mistake in the arguments has lines of its own.
+        Class::Usage => {
+            words.split('\n').map(|line| Plain(line).to_string()).collect::<Vec<_>>().join("\n")
+        }
+        _ => Plain(&words).to_string(),
+    };
+    match error.path() {
+        Some(path) => format!("{}: {message}", Quoted(path)),
+        None => message,
+    }
+}

@@ -1,0 +1,96 @@
+//! Passphrases and PINs that are typed on a terminal, which does not show them.
+
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
+use super::secret::{MAX_SECRET_BYTES, finish, forbid_dumps};
+use crate::error::{Class, CommandError};
+use crate::quoted::Quoted;
+use crate::signals::Signals;
+
+/// Asks for the secret of a key on the terminal, without showing it.
+///
+/// Returns `None` if standard input is not a terminal.
+pub(super) fn ask(
+    what: &str,
+    key: &Path,
+    signals: &Signals,
+) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    forbid_dumps().map_err(|error| error.at(key))?;
+    let line = prompt(what, key, &stdin, signals).map_err(|error| error.at(key))?;
+    finish(line, what).map(Some).map_err(|error| error.at(key))
+}
+
+fn prompt(
+    what: &str,
+    key: &Path,
+    stdin: &io::Stdin,
+    signals: &Signals,
+) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let failed = |error: io::Error| CommandError::new(Class::Io, error);
+    let hidden = Hidden::begin(stdin).map_err(failed)?;
+    write!(io::stderr(), "verity: {what} of {}: ", Quoted(key)).map_err(failed)?;
+    let line = read_line(stdin, signals);
+    drop(hidden);
+    // The line end that was typed has not been shown either.
+    writeln!(io::stderr()).map_err(failed)?;
+    line
+}
+
+/// Reads what was typed up to the line end; a signal ends it.
+fn read_line(stdin: &io::Stdin, signals: &Signals) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let mut line = Zeroizing::new(vec![0; MAX_SECRET_BYTES + 3]);
+    let mut length = 0;
+    while length < line.len() && !line[..length].ends_with(b"\n") {
+        signals.check()?;
+        let tick = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        match poll(&mut [PollFd::new(stdin, PollFlags::IN)], Some(&tick)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(CommandError::new(Class::Io, io::Error::from(error))),
+        }
+        // Not through the standard library's buffer, which nobody wipes.
+        match rustix::io::read(stdin, &mut line[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(CommandError::new(Class::Io, io::Error::from(error))),
+        }
+    }
+    line.truncate(length);
+    Ok(line)
+}
+
+/// A terminal that does not show what is typed, as long as this lives.
+struct Hidden<'a> {
+    terminal: &'a io::Stdin,
+    before: Termios,
+}
+
+impl Hidden<'_> {
+    fn begin(terminal: &io::Stdin) -> io::Result<Hidden<'_>> {
+        let before = tcgetattr(terminal.as_fd())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        // What was typed too early was shown, and goes.
+        tcsetattr(terminal.as_fd(), OptionalActions::Flush, &quiet)?;
+        Ok(Hidden { terminal, before })
+    }
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        // There is nothing to be done about a terminal that is gone.
+        let _ = tcsetattr(self.terminal.as_fd(), OptionalActions::Now, &self.before);
+    }
+}
