@@ -2,9 +2,10 @@
 //! to say what cannot wait for the outcome.
 
 use std::num::NonZeroUsize;
+use std::sync::Once;
 use std::thread;
 
-use verity::internals::{FecPlatform, Platform};
+use verity::internals::{FecPlatform, Kernels, Platform};
 use verity::{Algorithm, TrustedParams};
 
 use crate::error::CommandError;
@@ -17,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) platform: Option<Platform>,
     /// Whose kernels make parity; the fastest ones unless given.
     pub(crate) fec_platform: Option<FecPlatform>,
+    /// Whether the kernels were named.
+    pub(crate) named: Once,
     /// Supplied by the front end, which knows how to print.
     pub(crate) announce: Announce,
 }
@@ -27,20 +30,18 @@ pub(crate) type Announce = Box<dyn Fn(&Ready) -> Result<(), CommandError> + Sync
 impl Context {
     /// The kernels of a run that hashes by this algorithm; `--verbose` names them.
     pub(crate) fn kernels(&self, algorithm: Algorithm) -> Kernels {
-        let hash = self.platform.unwrap_or_else(|| Platform::detect(algorithm));
-        let fec = self.fec_platform.unwrap_or_else(FecPlatform::detect);
-        tracing::debug!("platform: {hash}");
-        Kernels { hash, fec }
+        let fastest = Kernels::detect(algorithm);
+        let kernels = Kernels {
+            hash: self.platform.unwrap_or(fastest.hash),
+            fec: self.fec_platform.unwrap_or(fastest.fec),
+        };
+        // A run has one algorithm, so it names its kernels once.
+        self.named.call_once(|| {
+            tracing::debug!("platform: {}", kernels.hash);
+            tracing::debug!("fec platform: {}", kernels.fec);
+        });
+        kernels
     }
-}
-
-/// Whose kernels work.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kernels {
-    /// Those that hash.
-    pub(crate) hash: Platform,
-    /// Those that make parity and recover blocks.
-    pub(crate) fec: FecPlatform,
 }
 
 /// Clients can connect now: said before the outcome, which comes with the end of the server.

@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
-use verity::internals::Platform;
+use verity::internals::{FecPlatform, Kernels, Platform};
 use verity::io::WriteAt;
 use verity::{
     Algorithm, BlockSize, Builder, HashArea, Params, RootHash, Salt, Superblock, TrustedParams,
@@ -35,7 +35,7 @@ fn format_by(
     let hash = Mutex::new(Vec::new());
     hash.set_len(area.end()).unwrap();
     let root_hash = Builder::new(params)
-        .platform(platform)
+        .kernels(Kernels { hash: platform, fec: FecPlatform::Portable })
         .threads(NonZeroUsize::new(2).unwrap())
         .build(data, &hash, &area)
         .unwrap();

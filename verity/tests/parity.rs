@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use verity::internals::FecPlatform;
+use verity::internals::{FecPlatform, Kernels};
 use verity::io::WriteAt;
 use verity::{BlockSize, Builder, Error, FecArea, FecError, HashArea, Params, RootHash, Salt};
 use verity_testdata::pattern::sha256_stream;
@@ -27,7 +27,7 @@ fn build(params: &Params, data: &[u8], roots: u32, platform: FecPlatform, thread
     let fec_area = FecArea::new(params, &hash_area, roots, blocks, 0).unwrap();
     let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let root_hash = Builder::new(params)
-        .fec_platform(platform)
+        .kernels(Kernels { fec: platform, ..Kernels::detect(params.algorithm()) })
         .threads(NonZeroUsize::new(threads).unwrap())
         .build_with_fec(data, &hash, &hash_area, &fec, &fec_area)
         .unwrap();
@@ -93,7 +93,8 @@ proptest! {
         let fec_area = FecArea::new(&params, &hash_area, roots, blocks, offset).unwrap();
         let fec = Mutex::new(Vec::new());
         let fec = if same_device { &hash } else { &fec };
-        let builder = Builder::new(&params).fec_platform(platform);
+        let builder = Builder::new(&params)
+            .kernels(Kernels { fec: platform, ..Kernels::detect(params.algorithm()) });
         let builder = builder.threads(NonZeroUsize::new(threads).unwrap());
         let root_hash = builder.build_with_fec(&data, &hash, &hash_area, fec, &fec_area).unwrap();
 

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use verity::internals::Platform;
+use verity::internals::{FecPlatform, Kernels, Platform};
 use verity::io::WriteAt;
 use verity::{
     Algorithm, BlockRef, BlockSize, Builder, Corruption, Error, HashArea, HashType, Params, Plan,
@@ -197,7 +197,7 @@ proptest! {
             let hash = Mutex::new(Vec::new());
             hash.set_len(area.file_size()).unwrap();
             let root_hash = Builder::new(&params)
-                .platform(platform)
+                .kernels(Kernels { hash: platform, fec: FecPlatform::Portable })
                 .threads(NonZeroUsize::new(threads).unwrap())
                 .build(&data, &hash, &area)
                 .unwrap();
@@ -210,7 +210,7 @@ proptest! {
             prop_assert!(hash == expected);
             let trusted = TrustedParams::pinned(params.clone(), root_hash, area).unwrap();
             let verifier = Verifier::new(trusted)
-                .platform(platform)
+                .kernels(Kernels { hash: platform, fec: FecPlatform::Portable })
                 .threads(NonZeroUsize::new(threads).unwrap());
             let verified = verifier.verify(&data, &hash).unwrap();
             prop_assert_eq!(verified.data_blocks, data_blocks);

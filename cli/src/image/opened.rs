@@ -193,7 +193,7 @@ impl OpenedImage {
         let (data, hash) = (Arc::clone(&self.data), Arc::clone(&self.hash));
         let mut reader = VerifiedReader::new(self.trusted.clone(), data, hash)
             .map_err(|error| self.error(error, context))?
-            .platform(context.kernels(params.algorithm()).hash)
+            .kernels(context.kernels(params.algorithm()))
             .ignore_zero_blocks(reading.ignore_zero_blocks)
             .check_at_most_once(reading.check_at_most_once);
         if let Some(repair) = self.repair(context)? {
@@ -215,7 +215,7 @@ impl OpenedImage {
         let (data, hash) = (Arc::clone(&self.data), Arc::clone(&self.hash));
         let device = Arc::clone(parity.device());
         FecRepair::new(self.trusted.clone(), *parity.area(), data, hash, device)
-            .map(Some)
+            .map(|repair| Some(repair.kernels(context.kernels(self.trusted.params().algorithm()))))
             .map_err(|error| self.error(error, context))
     }
 

@@ -69,11 +69,7 @@ impl<'a> Recovering<'a> {
         let trusted = self.image.trusted();
         let repairer = Repairer::new(trusted.clone(), *self.parity.area())?;
         let kernels = self.context.kernels(trusted.params().algorithm());
-        Ok(repairer
-            .threads(threads_or_all(self.threads))
-            .platform(kernels.hash)
-            .fec_platform(kernels.fec)
-            .progress(meter))
+        Ok(repairer.threads(threads_or_all(self.threads)).kernels(kernels).progress(meter))
     }
 }
 

@@ -75,7 +75,7 @@ fn verify_blocks(
     let meter = Meter::new(size, &context.signals);
     let verifier = Verifier::new(trusted.clone())
         .threads(threads_or_all(effort.threads))
-        .platform(context.kernels(params.algorithm()).hash)
+        .kernels(context.kernels(params.algorithm()))
         .ignore_zero_blocks(effort.ignore_zero_blocks)
         .progress(&meter);
     match effort.all {

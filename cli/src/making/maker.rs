@@ -97,8 +97,7 @@ impl TreeMaker<'_> {
         let kernels = self.context.kernels(params.algorithm());
         let builder = Builder::new(params)
             .threads(threads_or_all(self.threads))
-            .platform(kernels.hash)
-            .fec_platform(kernels.fec)
+            .kernels(kernels)
             .progress(&meter);
         let built = match parity.map(|parity| (&parity.area, parity.file())) {
             None => builder.build(data.file(), hash, area),

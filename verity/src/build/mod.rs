@@ -25,8 +25,6 @@ mod tests;
 
 use std::num::NonZeroUsize;
 
-use crate::fec::FecPlatform;
-use crate::hash::Platform;
 use crate::io::{ReadAt, Source, WriteAt};
 use crate::work::{Kernels, RunReader, Tap, Work};
 use crate::{Error, FecArea, HashArea, Params, Progress, RootHash};
@@ -78,22 +76,6 @@ impl<'a> Builder<'a> {
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.work.kernels = kernels;
-        self
-    }
-
-    /// Hashes by the kernels of that platform instead of the fastest
-    /// ones. The result does not depend on it.
-    #[doc(hidden)]
-    pub fn platform(mut self, platform: Platform) -> Self {
-        self.work.kernels.hash = platform;
-        self
-    }
-
-    /// Makes parity by the kernels of that platform instead of the fastest ones. The result does
-    /// not depend on it.
-    #[doc(hidden)]
-    pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
-        self.work.kernels.fec = platform;
         self
     }
 

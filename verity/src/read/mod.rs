@@ -17,7 +17,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use crate::hash::{BlockHasher, Platform};
 use crate::io::ReadAt;
 use crate::number::{to_len, to_u64};
 use crate::tree::{CACHE_SIZE, Scratch, Tree};
@@ -130,14 +129,6 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.tree.set_hasher(kernels.hasher(self.params()));
-        self
-    }
-
-    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not
-    /// depend on it.
-    #[doc(hidden)]
-    pub fn platform(mut self, platform: Platform) -> Self {
-        self.tree.set_hasher(BlockHasher::with_platform(self.params(), platform));
         self
     }
 
@@ -283,6 +274,7 @@ impl From<ReadError> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Platform;
     use crate::{Algorithm, BlockRef, HashArea, RootHash};
 
     /// A caller that repeats interrupted reads would repeat this one for ever.

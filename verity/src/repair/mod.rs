@@ -29,8 +29,6 @@ mod state;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
 
-use crate::fec::FecPlatform;
-use crate::hash::Platform;
 use crate::io::ReadAt;
 use crate::tree::{CACHE_SIZE, Tree};
 use crate::work::{Kernels, RunReader, Work};
@@ -110,22 +108,6 @@ impl<'a> Repairer<'a> {
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.work.kernels = kernels;
-        self
-    }
-
-    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not
-    /// depend on it.
-    #[doc(hidden)]
-    pub fn platform(mut self, platform: Platform) -> Self {
-        self.work.kernels.hash = platform;
-        self
-    }
-
-    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not
-    /// depend on it.
-    #[doc(hidden)]
-    pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
-        self.work.kernels.fec = platform;
         self
     }
 

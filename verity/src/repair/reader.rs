@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Mutex;
 
-use crate::fec::{Decoder, FecPlatform};
+use crate::fec::Decoder;
 use crate::io::ReadAt;
 use crate::lock::unpoisoned;
 use crate::number::to_len;
@@ -93,14 +93,6 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.tree.set_hasher(kernels.hasher(self.trusted.params()));
         self.decoder = kernels.decoder(*self.decoder.area());
-        self
-    }
-
-    /// Recovers by the kernels of that platform instead of the fastest ones. The result does not
-    /// depend on it.
-    #[doc(hidden)]
-    pub fn fec_platform(mut self, platform: FecPlatform) -> Self {
-        self.decoder = Decoder::new(*self.decoder.area(), platform);
         self
     }
 }
@@ -220,6 +212,7 @@ impl<H: ReadAt> Knowledge for SingleBlock<'_, H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fec::FecPlatform;
     use crate::hash::Platform;
     use crate::{Algorithm, HashArea, Params, RootHash};
 

@@ -13,7 +13,6 @@ mod window;
 
 use std::num::NonZeroUsize;
 
-use crate::hash::Platform;
 use crate::io::ReadAt;
 use crate::work::{Kernels, RunReader, Work};
 use crate::{Error, Progress, TrustedParams};
@@ -70,14 +69,6 @@ impl<'a> Verifier<'a> {
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.work.kernels = kernels;
-        self
-    }
-
-    /// Hashes by the kernels of that platform instead of the fastest ones. The result does not
-    /// depend on it.
-    #[doc(hidden)]
-    pub fn platform(mut self, platform: Platform) -> Self {
-        self.work.kernels.hash = platform;
         self
     }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-use verity::internals::Platform;
+use verity::internals::{FecPlatform, Kernels, Platform};
 use verity::io::ReadAt;
 use verity::{BlockRef, Builder, Error, Verifier};
 use verity_testdata::pattern::Prng;
@@ -49,13 +49,15 @@ fn x02_every_platform_makes_the_same_bytes_and_the_same_report() {
         for platform in Platform::available() {
             for count in 1..=4 {
                 let hash = Mutex::new(Vec::new());
-                let builder =
-                    Builder::new(&image.params).platform(platform).threads(threads(count));
+                let builder = Builder::new(&image.params)
+                    .kernels(Kernels { hash: platform, fec: FecPlatform::Portable })
+                    .threads(threads(count));
                 let built = builder.build(&image.data, &hash, &image.area).unwrap();
                 assert_eq!(built, image.root_hash, "{platform}");
                 assert!(hash.into_inner().unwrap()[512..] == *image.tree(), "{platform}");
-                let verifier =
-                    Verifier::new(image.pinned()).platform(platform).threads(threads(count));
+                let verifier = Verifier::new(image.pinned())
+                    .kernels(Kernels { hash: platform, fec: FecPlatform::Portable })
+                    .threads(threads(count));
                 verifier.verify(&image.data, &image.hash).unwrap();
                 let found = report(verifier.verify_all(&damaged.data, &damaged.hash));
                 assert_eq!(found, expected, "{platform}");

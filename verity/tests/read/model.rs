@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use verity::internals::{FecPlatform, Kernels};
 use verity::io::{Cursor, ReadAt};
 use verity::{BlockRef, Corruption, Digest, Error, ReadError, VerifiedReader};
 use verity_testdata::pattern::Prng;
@@ -149,7 +150,7 @@ fn reader<'a>(case: &Case, data: &'a Disk, hash: &'a Disk) -> Reader<'a> {
         reader = reader.repair(Arc::new(mirror));
     }
     if let Some(platform) = options.platform {
-        reader = reader.platform(platform);
+        reader = reader.kernels(Kernels { hash: platform, fec: FecPlatform::Portable });
     }
     reader
 }

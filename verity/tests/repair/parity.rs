@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use verity::internals::FecPlatform;
+use verity::internals::{FecPlatform, Kernels};
 use verity::{BlockRef, Error};
 use verity_testdata::pattern::Prng;
 
@@ -18,7 +18,10 @@ fn rounds_whose_parity_differs_are_listed() {
         for platform in FecPlatform::available() {
             for threads in [1, 3] {
                 let mut disks = image.disks();
-                let repairer = image.repairer().fec_platform(platform);
+                let repairer = image.repairer().kernels(Kernels {
+                    fec: platform,
+                    ..Kernels::detect(image.params.algorithm())
+                });
                 let repairer = repairer.threads(NonZeroUsize::new(threads).unwrap());
                 let verify = |disks: &super::case::Disks| {
                     repairer.verify_parity(&disks.data, &disks.hash, &disks.fec).unwrap()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use verity::internals::FecPlatform;
+use verity::internals::{FecPlatform, Kernels};
 use verity::{Algorithm, HashType, Repaired};
 use verity_testdata::cases::{cases, seed};
 use verity_testdata::pattern::Prng;
@@ -120,7 +120,10 @@ fn check(prng: &mut Prng, image: &Image, damages: &Damages, name: &str) -> Outco
     for threads in [1, 3] {
         let platform = *prng.pick(&platforms);
         let sink = Checked::new(image);
-        let repairer = image.repairer().fec_platform(platform).limit(usize::MAX);
+        let repairer = image
+            .repairer()
+            .kernels(Kernels { fec: platform, ..Kernels::detect(image.params.algorithm()) })
+            .limit(usize::MAX);
         let repairer = repairer.threads(NonZeroUsize::new(threads).unwrap());
         let repaired = disks.repair(&repairer, &sink).unwrap();
         assert_eq!(said(image, &repaired), expected, "{name}, {threads} threads, {platform}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use verity::internals::FecPlatform;
+use verity::internals::{FecPlatform, Kernels};
 use verity::{BlockRef, FecRepair, Repair, VerifiedReader};
 use verity_testdata::pattern::Prng;
 
@@ -23,7 +23,9 @@ fn reader(
 ) -> VerifiedReader<Arc<Disk>, Arc<Disk>> {
     let (data, hash, fec) = (data.clone(), hash.clone(), fec.clone());
     let repair = FecRepair::new(image.trusted(), image.fec_area, data.clone(), hash.clone(), fec);
-    let repair = repair.unwrap().fec_platform(platform);
+    let repair = repair
+        .unwrap()
+        .kernels(Kernels { fec: platform, ..Kernels::detect(image.params.algorithm()) });
     let reader = VerifiedReader::new(image.trusted(), data, hash).unwrap();
     reader.cache_size(cache_size).repair(Arc::new(repair))
 }

@@ -28,6 +28,7 @@ mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Once;
 
 use clap::Parser;
 
@@ -67,6 +68,7 @@ fn run_command(cli: Cli, printer: Printer) -> Result<Outcome, CommandError> {
         signals,
         platform: cli.platform,
         fec_platform: cli.fec_platform,
+        named: Once::new(),
         announce: Box::new(move |ready| printer.ready(ready)),
     };
     cli.command.run(&context)
