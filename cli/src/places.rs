@@ -3,15 +3,13 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use verity::{BlockRef, Params, TrustedParams};
+use verity::{BlockRef, HashArea, Params, TrustedParams};
 
 /// The devices of an image and the blocks on them.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    data_block_size: u64,
-    hash_block_size: u64,
-    /// Where each level begins on the hash device, in bytes; lowest level first.
-    level_offsets: Vec<u64>,
+    params: Params,
+    area: HashArea,
     data: PathBuf,
     hash: PathBuf,
 }
@@ -19,14 +17,9 @@ pub(crate) struct Places {
 impl Places {
     /// The places of an image on these two devices.
     pub(crate) fn new(trusted: &TrustedParams, data: &Path, hash: &Path) -> Places {
-        let params = trusted.params();
-        let hash_block_size = u64::from(params.hash_block_size());
-        let tree_start = trusted.hash_area().tree_range().start;
-        let levels = params.geometry().levels().iter();
         Places {
-            data_block_size: u64::from(params.data_block_size()),
-            hash_block_size,
-            level_offsets: levels.map(|level| tree_start + level.start * hash_block_size).collect(),
+            params: trusted.params().clone(),
+            area: trusted.hash_area(),
             data: data.to_owned(),
             hash: hash.to_owned(),
         }
@@ -35,11 +28,8 @@ impl Places {
     /// The first byte of a block on its device.
     pub(crate) fn offset(&self, block: BlockRef) -> u64 {
         match block {
-            BlockRef::Data { block } => block * self.data_block_size,
-            BlockRef::Hash { level, block } => {
-                let start = self.level_offsets.get(usize::from(level)).copied().unwrap_or(0);
-                start + block * self.hash_block_size
-            }
+            BlockRef::Data { block } => block * u64::from(self.params.data_block_size()),
+            BlockRef::Hash { level, block } => self.area.offset_of(&self.params, level, block),
         }
     }
 
@@ -54,14 +44,14 @@ impl Places {
     /// The size of a block of that kind, in bytes.
     pub(crate) fn block_size(&self, block: BlockRef) -> u64 {
         match block {
-            BlockRef::Data { .. } => self.data_block_size,
-            BlockRef::Hash { .. } => self.hash_block_size,
+            BlockRef::Data { .. } => self.params.data_block_size().into(),
+            BlockRef::Hash { .. } => self.params.hash_block_size().into(),
         }
     }
 
     /// Whether it is the only block of the highest level, which the root hash alone vouches for.
     pub(crate) fn is_top(&self, block: BlockRef) -> bool {
-        let top = self.level_offsets.len().checked_sub(1);
+        let top = self.params.geometry().levels().len().checked_sub(1);
         block.level().map(usize::from) == top
     }
 }
