@@ -4,7 +4,8 @@ use std::fs::File;
 use std::process::Stdio;
 
 use crate::common::{self, CHECK, Dir, Run, SIGNED_BUILD};
-use verity::internals::Platform;
+use crate::serve::server::Server;
+use verity::internals::{FecPlatform, Platform};
 
 #[test]
 fn help_and_version_have_short_names() {
@@ -124,6 +125,40 @@ fn every_platform_can_be_forced() {
         let run = dir.run(&format!("verify image.raw hash {root} -v {forced}"));
         assert_eq!(run.code, 0, "{run:?}");
         assert!(run.stderr.contains(&format!("verity: platform: {platform}\n")), "{run:?}");
+    }
+}
+
+/// A server and a reader are told their kernels, those for parity too, and recover by them.
+#[test]
+fn every_command_names_the_kernels_that_it_was_given() {
+    const FEC: &str = "--fec-device fec --fec-roots 2";
+    let parity: Vec<_> = FecPlatform::available().collect();
+    for (hash, fec) in Platform::available().zip(parity.into_iter().cycle()) {
+        let dir = Dir::with_data(20);
+        let forced = format!("-v --platform {hash} --fec-platform {fec}");
+        let names = format!("verity: platform: {hash}\nverity: fec platform: {fec}\n");
+        let assert_named = |run: &Run| {
+            assert_eq!(run.code, 0, "{run:?}");
+            assert_eq!(run.stderr.matches(&names).count(), 1, "{run:?}");
+            assert_eq!(run.stderr.matches("platform: ").count(), 2, "{run:?}");
+        };
+        let run = dir.run(&format!("format data hash {FEC} {forced}"));
+        assert_named(&run);
+        let root = common::root_hash(&run.stdout);
+        assert_named(&dir.run(&format!("verify data hash {root} {FEC} --all {forced}")));
+
+        let intact = dir.read("data");
+        dir.patch("data", 3 * 4096, &[!intact[3 * 4096]]);
+        let read = format!("read data hash {root} {FEC} --output copy {forced}");
+        assert_named(&dir.run(&read));
+        assert!(dir.read("copy") == intact, "{hash}, {fec}");
+        let server =
+            Server::start(&dir, &format!("serve data hash {root} {FEC} --socket s {forced}"));
+        let served = server.client(true).read(3 * 4096, 4096).unwrap();
+        assert_eq!(served.unwrap(), intact[3 * 4096..4 * 4096], "{hash}, {fec}");
+        assert_named(&server.stop("TERM"));
+        assert_named(&dir.run(&format!("repair data hash {root} {FEC} --in-place {forced}")));
+        assert!(dir.read("data") == intact, "{hash}, {fec}");
     }
 }
 
