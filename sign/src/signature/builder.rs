@@ -7,8 +7,6 @@
 //! message must pass the strict verifier before it is handed out. (A fault in a signing operation
 //! must not leave the machine as a signature: for RSA it can even betray the key.)
 
-use cms::signed_data::SignerIdentifier;
-
 use super::envelope::Envelope;
 use super::verify::verify_detached;
 use crate::algorithm::{KeyType, SignatureDigest};
@@ -44,7 +42,7 @@ pub struct SignatureBuilder {
     digest: SignatureDigest,
     embed_certificate: bool,
     chain: Vec<Certificate>,
-    signer_id: SignerIdentifier,
+    subject_key_identifier: bool,
 }
 
 impl SignatureBuilder {
@@ -53,10 +51,10 @@ impl SignatureBuilder {
     pub fn new(certificate: Certificate) -> SignatureBuilder {
         SignatureBuilder {
             digest: certificate.key_type().default_digest(),
-            signer_id: certificate.id_by_issuer(),
             certificate,
             embed_certificate: false,
             chain: Vec::new(),
+            subject_key_identifier: false,
         }
     }
 
@@ -105,11 +103,10 @@ impl SignatureBuilder {
         self,
         subject_key_identifier: bool,
     ) -> Result<SignatureBuilder, Error> {
-        let signer_id = match subject_key_identifier {
-            true => self.certificate.id_by_key().ok_or(CertificateError::NoSubjectKeyIdentifier)?,
-            false => self.certificate.id_by_issuer(),
-        };
-        Ok(SignatureBuilder { signer_id, ..self })
+        if subject_key_identifier && self.certificate.id_by_key().is_none() {
+            return Err(CertificateError::NoSubjectKeyIdentifier.into());
+        }
+        Ok(SignatureBuilder { subject_key_identifier, ..self })
     }
 
     /// The signer's certificate.
@@ -139,7 +136,7 @@ impl SignatureBuilder {
 
     /// Whether signatures name the signer by the subject key identifier.
     pub fn names_subject_key_identifier(&self) -> bool {
-        matches!(self.signer_id, SignerIdentifier::SubjectKeyIdentifier(_))
+        self.subject_key_identifier
     }
 
     /// What a signer has to sign. The content is [`root_hash_content`](crate::root_hash_content)
@@ -176,7 +173,9 @@ impl SignatureBuilder {
             true => [&self.certificate].into_iter().chain(&self.chain).collect(),
             false => Vec::new(),
         };
-        let signer_id = self.signer_id.clone();
+        // A certificate without the identifier was refused when it was chosen.
+        let by_key = self.subject_key_identifier.then(|| self.certificate.id_by_key()).flatten();
+        let signer_id = by_key.unwrap_or_else(|| self.certificate.id_by_issuer());
         Envelope { key_type: self.key_type(), digest, signer_id, certificates }
     }
 }
