@@ -9,7 +9,7 @@
 //! What only tests see (`#[cfg(test)]`, `#[test]`) is left out. Names, not types, are followed: a
 //! method that is called makes no arrow, the type that had to be named for it does.
 //!
-//! `VERITY_ARROWS=sign cargo test -p verity-testdata --test arrows sign -- --nocapture` prints the
+//! `VERITY_ARROWS=sign cargo test -p verity-testdata arrows:: -- --nocapture` prints the
 //! arrows of one crate and, if there is no circle, the flattest table that would hold.
 
 mod circles;
