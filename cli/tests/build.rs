@@ -52,7 +52,8 @@ fn openssl_accepts_both_signatures() {
 fn the_image_is_described_in_the_manifest() {
     let dir = Dir::new();
     dir.write("usr.raw", &pattern::sha256_stream(4096));
-    dir.ok("build usr.raw --usr --seed s --image-name os --image-version 18446744073709551615 --label x --not-after 7");
+    dir.ok("build usr.raw --usr --seed s --image-name os --image-version 18446744073709551615 \
+            --label x --not-after 7");
     assert_eq!(dir.names(), ["usr.manifest.json", "usr.raw", "usr.usrhash", "usr.verity"]);
     let manifest: serde_json::Value =
         serde_json::from_slice(&dir.read("usr.manifest.json")).unwrap();
@@ -147,7 +148,8 @@ fn an_unsigned_build_takes_the_old_signatures_away() {
 fn the_root_hash_signature_must_be_by_a_trusted_certificate_too() {
     let dir = Dir::with_signed_set(3);
     dir.key("other");
-    dir.ok("sign --root-hash-file image.roothash --key other.key --certificate other.cert --output image.roothash.p7s");
+    dir.ok("sign --root-hash-file image.roothash --key other.key --certificate other.cert \
+            --output image.roothash.p7s");
     dir.fails(CHECK, 5, "image.roothash.p7s");
     dir.ok(&format!("{CHECK} --certificate other.cert"));
 }
@@ -389,7 +391,7 @@ fn parity_is_stated_in_the_manifest_and_checked_for() {
     assert_eq!(json["fec"], serde_json::Value::Null);
 }
 
-/// Whoever may sign can state nonsense too.
+/// Who may sign can state nonsense too.
 #[test]
 fn g04_a_manifest_with_parity_in_the_tree_does_not_pass() {
     let dir = Dir::with_signed_set(300);
@@ -405,7 +407,8 @@ fn g04_a_manifest_with_parity_in_the_tree_does_not_pass() {
             .replace("\"offset_bytes\":20480", &format!("\"offset_bytes\":{offset}"))
             .replace("\"fec_blocks\":304", &format!("\"fec_blocks\":{blocks}"));
         dir.write("image.manifest.json", other.as_bytes());
-        dir.ok("sign --manifest image.manifest.json --key rsa2048.key --certificate rsa2048.cert --output image.manifest.json.p7s");
+        dir.ok("sign --manifest image.manifest.json --key rsa2048.key --certificate rsa2048.cert \
+                --output image.manifest.json.p7s");
         dir.fails(CHECK, 3, word);
     }
 }

@@ -1,4 +1,5 @@
-//! Killed and concurrent runs: a set of files is the old one, the new one, or refused; never a mixture.
+//! Killed and concurrent runs: a set of files is the old one, the new one, or refused; never a
+//! mixture.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -107,7 +108,8 @@ fn traced(strace: &Path, inject: &str, build: &Command) -> Command {
     command
 }
 
-/// Whether `check` passes, which only a whole set may; everything else is refused, and not by an accident.
+/// Whether `check` passes, which only a whole set may; everything else is refused, and not by an
+/// accident.
 fn passes(set: &Set, whole: &[&Contents], when: &str) -> bool {
     let checked = run(&mut set.check("rsa2048"));
     if checked.code != 0 {
@@ -149,7 +151,8 @@ fn x01_concurrent_builds() {
     assert!(busy > 0, "no run ever met another");
 }
 
-/// E9, X01: the same for `format`: the file is whole, and belongs to a run that said that it had made it.
+/// E9, X01: the same for `format`: the file is whole, and belongs to a run that said that it had
+/// made it.
 #[test]
 fn x01_concurrent_formats() {
     let dir = memory_tempdir();

@@ -1,7 +1,9 @@
-//! The real `verity` against the real `veritysetup` on random geometries: every byte and every word.
+//! The real `verity` against the real `veritysetup` on random geometries: every byte and every
+//! word.
 //!
-//! `VERITY_DIFFERENTIAL_CASES` says how many cases, `VERITY_TEST_SEED` which ones. What veritysetup's
-//! cryptography lacks is compared with trees that Python's hashlib made (`differential/tree.py`).
+//! `VERITY_DIFFERENTIAL_CASES` says how many cases, `VERITY_TEST_SEED` which ones. What
+//! veritysetup's cryptography lacks is compared with trees that Python's hashlib made
+//! (`differential/tree.py`).
 
 mod case;
 
@@ -40,7 +42,7 @@ fn verity_does_what_veritysetup_does() {
     });
 }
 
-/// The same cases on every run and by every platform, however few cases the other test has.
+/// Cases that do not change from run to run, by every platform, however few the other test has.
 #[test]
 fn every_platform_does_what_veritysetup_does() {
     const CASES: u32 = 12;
@@ -94,7 +96,8 @@ fn try_case(
     compared.map_err(|panic| {
         let words = case.format_words().join(" ");
         format!(
-            "VERITY_TEST_SEED={seed}, case {number}, {platform}: {}\n{case:?}\nverity {words} {}\nveritysetup {words}\n",
+            "VERITY_TEST_SEED={seed}, case {number}, {platform}: {}\n{case:?}\nverity {words} {}\n\
+             veritysetup {words}\n",
             panic_words(panic.as_ref()),
             case.own_words().join(" "),
         )
@@ -265,7 +268,7 @@ fn damage(veritysetup: &VeritySetup, case: &Case, sides: &Sides, root_hash: &str
     assert_eq!(refused.json()["corruptions"][0]["offset_bytes"], start, "{}", refused.words());
 }
 
-/// The same but for the last digit.
+/// This hash with another last digit.
 fn other_root_hash(root_hash: &str) -> String {
     let (rest, last) = root_hash.split_at(root_hash.len() - 1);
     format!("{rest}{}", if last == "0" { "1" } else { "0" })

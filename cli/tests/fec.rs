@@ -1,4 +1,5 @@
-//! `verity format --fec-device` against the real `veritysetup` on random geometries, and what is refused.
+//! `verity format --fec-device` against the real `veritysetup` on random geometries, and what is
+//! refused.
 //!
 //! `VERITY_DIFFERENTIAL_CASES` says how many cases, `VERITY_TEST_SEED` which ones.
 
@@ -193,7 +194,8 @@ fn check(veritysetup: &VeritySetup, case: &Case, sides: &Sides, root_hash: &str,
     files::flip_bit(&sides.path("ours").join("data"), byte, 3);
     let refused = sides.theirs_of_ours(veritysetup, &plain);
     assert_ne!(refused.code, 0, "{}", refused.words());
-    // It says that it could repair; where the root hash is that of the data, not even that saves it.
+    // It says that it could repair; where the root hash is that of the data, not even that saves
+    // it.
     let code = if case.hash_blocks() == 0 { 2 } else { 0 };
     let found = sides.theirs_of_ours(veritysetup, &with_fec).expect(code);
     assert!(found.stderr.contains("Found 1 repairable errors"), "{}", found.words());
@@ -241,7 +243,8 @@ fn g04_parity_never_overwrites_data_superblock_or_tree() {
     }
     for offset in [0, DATA - 4096, DATA, DATA + 4096, DATA + 4 * 4096] {
         let line = format!(
-            "format disk disk --data-blocks 300 --hash-offset {DATA} --fec-device disk --fec-offset {offset}"
+            "format disk disk --data-blocks 300 --hash-offset {DATA} --fec-device disk \
+             --fec-offset {offset}"
         );
         dir.fails(&line, 3, "must lie behind the hash area, which ends at 1249280");
     }

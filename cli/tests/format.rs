@@ -181,10 +181,12 @@ fn options_that_contradict_or_do_nothing_are_usage_errors() {
 fn byte_sizes_take_suffixes() {
     let dir = Dir::with_data(4);
     let long = dir.ok(&format!(
-        "format data hash --data-block-size 1024 --hash-block-size 8192 --hash-offset 1048576 -s - --uuid {UUID}"
+        "format data hash --data-block-size 1024 --hash-block-size 8192 --hash-offset 1048576 -s - \
+         --uuid {UUID}"
     ));
     let short = dir.ok(&format!(
-        "format data hash --data-block-size 1K --hash-block-size 8k --hash-offset 1M -s - --uuid {UUID}"
+        "format data hash --data-block-size 1K --hash-block-size 8k --hash-offset 1M -s - \
+         --uuid {UUID}"
     ));
     assert_eq!(long, short);
 }

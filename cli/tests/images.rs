@@ -1,6 +1,8 @@
-//! Real root filesystem images from `build` to `check`, with veritysetup and openssl as second opinions.
+//! Real root filesystem images from `build` to `check`, with veritysetup and openssl as second
+//! opinions.
 //!
-//! The images are made by `testdata/images/make.sh`. What needs block devices is in `images/devices.rs`.
+//! The images are made by `testdata/images/make.sh`. What needs block devices is in
+//! `images/devices.rs`.
 
 mod devices;
 pub(crate) mod set;
@@ -51,7 +53,7 @@ fn build_to_check(kind: &str, name: &str) {
     damage_is_found(kind, name, &root_hash);
 }
 
-/// The same hash file from the same salt and UUID; it verifies; both dump it alike.
+/// Both make one hash file of one salt and UUID; it verifies; both dump it alike.
 fn veritysetup_agrees(set: &Set, facts: &serde_json::Value, dir: &Path) {
     let Some(veritysetup) = VeritySetup::find() else { return };
     let hash = set.file(".verity");

@@ -12,8 +12,8 @@ use rustix::fs::FallocateFlags;
 use crate::common::{CHECK, Dir, Run, SIGNED_BUILD, assert_no_leftovers, root_hash};
 use verity_testdata::{files, oracle, pattern};
 
-/// So large that hashing takes a while, by the slowest algorithm and on one of however many processors. Holes would
-/// not do: they are not read.
+/// So large that hashing takes a while, by the slowest algorithm and on one of however many
+/// processors. Holes would not do: they are not read.
 const LARGE: u64 = 512 << 20;
 const SLOW: [&str; 2] = ["--hash=sha3-512", "--threads=1"];
 
@@ -116,7 +116,7 @@ fn x06_an_image_that_changes_while_it_gets_its_own_hash_area_is_not_vouched_for(
     assert_eq!(dir.names(), ["data"]);
 }
 
-/// The same for parity in the file of the data.
+/// Parity in the file of the data does not hide the writes of others either.
 #[test]
 fn x06_an_image_that_changes_while_it_gets_its_own_parity_is_not_vouched_for() {
     let dir = Dir::new();
@@ -221,7 +221,8 @@ fn x01_builds_of_one_set_are_busy_or_complete() {
     }
 }
 
-/// Runs the command under strace with a fault in the n-th call of a kind; `None` once there is no n-th.
+/// Runs the command under strace with a fault in the n-th call of a kind; `None` once there is no
+/// n-th.
 fn with_fault(dir: &Dir, call: &str, fault: &str, n: u32, line: &str) -> Option<Run> {
     let mut strace = dir.tool("strace");
     strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
@@ -247,7 +248,8 @@ fn e7_c04_failing_syncs_and_renames_are_errors_and_the_old_file_stays() {
             assert_eq!(run.code, 4, "{call} {n}: {run:?}");
             assert!(!run.stdout.contains("Root hash"), "{call} {n}: {run:?}");
             assert_no_leftovers(&dir);
-            // A directory sync comes after the rename: then the new file stands, and the error is told.
+            // A directory sync comes after the rename: then the new file stands, and the error is
+            // told.
             let old = dir.run(&format!("verify data hash {root}")).code == 0;
             let new = dir.ok("dump hash").contains("\t01\n");
             assert!(old != new, "{call} {n}: {run:?}");
@@ -388,7 +390,8 @@ fn c03_a_full_file_system_is_an_error_and_leaves_nothing() {
     }
     let dir = Dir::with_data(3000);
     fs::create_dir(dir.path("small")).unwrap();
-    let script = "mount -t tmpfs -o size=64k none small && echo old > small/hash && \"$0\" format data small/hash; \
+    let script = "mount -t tmpfs -o size=64k none small && echo old > small/hash && \"$0\" format \
+                  data small/hash; \
                   code=$?; ls -A small; cat small/hash; exit $code";
     let mut unshare = dir.tool("unshare");
     unshare.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_verity")]);
@@ -397,7 +400,8 @@ fn c03_a_full_file_system_is_an_error_and_leaves_nothing() {
     assert!(run.stderr.contains("No space left"), "{run:?}");
 }
 
-/// The new hash area and its root hash appear together: neither replaces the old one without the other.
+/// The new hash area and its root hash appear together: neither replaces the old one without the
+/// other.
 #[test]
 fn c03_a_root_hash_file_that_cannot_be_written_leaves_the_old_hash_area() {
     if !verity_testdata::oracle::require_root() {

@@ -1,9 +1,10 @@
 //! What a real Linux kernel makes of our images and tables: it maps them and reads every block.
 //!
-//! One boot of a virtual machine judges all cases, another one mounts root filesystems (`testdata/kernel/README.md`).
-//! `VERITY_TEST_SEED` repeats the random ones, `VERITY_KERNEL_CASE` leaves only the cases with this in their names, and
-//! `VERITY_KERNEL_DIR` keeps the disks and the console. `target/judge.txt` tells how many cases there were of each kind
-//! (`test.sh` shows it), and has a line for each.
+//! One boot of a virtual machine judges all cases, another one mounts root filesystems
+//! (`testdata/kernel/README.md`). `VERITY_TEST_SEED` repeats the random ones, `VERITY_KERNEL_CASE`
+//! leaves only the cases with this in their names, and `VERITY_KERNEL_DIR` keeps the disks and the
+//! console. `target/judge.txt` tells how many cases there were of each kind (`test.sh` shows it),
+//! and has a line for each.
 
 mod by_hand;
 mod corrupt;
@@ -122,7 +123,8 @@ fn wanted() -> Option<String> {
     std::env::var("VERITY_KERNEL_CASE").ok()
 }
 
-/// The one boot that the tests share, with what should be logged of the certificates; none without a kernel.
+/// The one boot that the tests share, with what should be logged of the certificates; none without
+/// a kernel.
 fn boot() -> Option<&'static (Judged, Vec<String>)> {
     static JUDGED: OnceLock<Option<(Judged, Vec<String>)>> = OnceLock::new();
     let judged = JUDGED.get_or_init(|| {
@@ -235,7 +237,8 @@ fn wrong_ones(expected: &Expectation) -> Vec<(&'static str, Expectation)> {
     wrong
 }
 
-/// Which of them the kernel takes into its keyring, and with which error it does not; and another answer is noticed.
+/// Which of them the kernel takes into its keyring, and with which error it does not; and another
+/// answer is noticed.
 #[test]
 fn certificates_are_loaded_as_the_lint_says() {
     let Some((judged, expected)) = boot() else { return };
@@ -252,7 +255,8 @@ fn certificates_are_loaded_as_the_lint_says() {
     }
 }
 
-/// What our options say is what the machine does; and a machine that does not come to its end is a failure.
+/// What our options say is what the machine does; and a machine that does not come to its end is a
+/// failure.
 #[test]
 fn the_machine_can_end_at_a_corrupt_block() {
     let Some(kernel) = Kernel::find() else { return };

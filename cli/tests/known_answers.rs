@@ -1,5 +1,5 @@
-//! The known answers once more through the command: every vector of `testdata/veritysetup.json` and the root
-//! hashes that cryptsetup's own tests publish, as text and as JSON.
+//! The known answers once more through the command: every vector of `testdata/veritysetup.json` and
+//! the root hashes that cryptsetup's own tests publish, as text and as JSON.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! `verity read`: the right bytes or the right error, to a pipe, to a file, from files and from a server.
+//! `verity read`: the right bytes or the right error, to a pipe, to a file, from files and from a
+//! server.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,7 +14,8 @@ use verity_testdata::{files, oracle};
 
 const BLOCKS: usize = 1500;
 const SIZE: u64 = BLOCKS as u64 * 4096;
-const PINS: &str = "--hash sha256 --format 1 --data-block-size 4096 --hash-block-size 4096 --data-blocks 1500 --salt 00";
+const PINS: &str = "--hash sha256 --format 1 --data-block-size 4096 --hash-block-size 4096 \
+                    --data-blocks 1500 --salt 00";
 
 /// An image of several pieces: `data`, `hash`, and the root hash.
 fn formatted() -> (Dir, String) {
@@ -147,7 +149,8 @@ fn a_pipe_gets_what_lies_before_the_corrupt_block_and_nothing_after() {
 #[test]
 fn a_corrupt_hash_block_takes_only_the_data_under_it() {
     let (dir, root) = formatted();
-    // Superblock, level 1, then level 0 from byte 8192; its second block is about the data blocks 128 to 255.
+    // Superblock, level 1, then level 0 from byte 8192; its second block is about the data blocks
+    // 128 to 255.
     files::flip_bit(&dir.path("hash"), 8192 + 4096, 1);
     let (code, bytes, said) = dir.run_bytes(&format!("read data hash {root}"));
     assert!(code == 1 && bytes == dir.read("data")[..128 * 4096], "{said}");

@@ -69,7 +69,8 @@ fn the_grub_line_of_the_format_document_is_bottlerockets() {
     let run = shell(&dir, &script);
     let line = format!(
         "set dm_verity_root=\"root,,,ro,0 2400 verity 1 PARTUUID=$boot_uuid/PARTNROFF=1 \
-         PARTUUID=$boot_uuid/PARTNROFF=2 4096 4096 300 1 sha256 {root} 00ff 2 restart_on_corruption \
+         PARTUUID=$boot_uuid/PARTNROFF=2 4096 4096 300 1 sha256 {root} 00ff 2 \
+         restart_on_corruption \
          ignore_zero_blocks\"\n"
     );
     assert_eq!((run.code, run.stdout), (0, line), "{}", run.stderr);
@@ -160,15 +161,23 @@ fn the_page_for_scripts_names_every_key() {
         "check image.raw --certificate signing.crt --state state".to_owned(),
         "dump image.verity".to_owned(),
         "format image.raw hash --fec-device fec".to_owned(),
-        "verify image.raw image.verity --manifest image.manifest.json --certificate signing.crt".to_owned(),
+        "verify image.raw image.verity --manifest image.manifest.json \
+         --certificate signing.crt"
+            .to_owned(),
         "verify image.raw hash --root-hash-file nowhere".to_owned(),
         "lint-signature image.roothash.p7s".to_owned(),
         "plan --image 1M --fec-roots 2".to_owned(),
         format!("sign {ROOT} {key} --output p7s --signature-partition partition"),
         format!("prepare-signature {ROOT} --certificate signing.crt --output digest"),
-        "table --manifest image.manifest.json --certificate signing.crt --data-dev /dev/a --hash-dev /dev/b".to_owned(),
-        "repair image.raw image.verity --manifest image.manifest.json --certificate signing.crt --dry-run".to_owned(),
-        "read image.raw image.verity --manifest image.manifest.json --certificate signing.crt --output copy".to_owned(),
+        "table --manifest image.manifest.json --certificate signing.crt --data-dev /dev/a \
+         --hash-dev /dev/b"
+            .to_owned(),
+        "repair image.raw image.verity --manifest image.manifest.json --certificate signing.crt \
+         --dry-run"
+            .to_owned(),
+        "read image.raw image.verity --manifest image.manifest.json --certificate signing.crt \
+         --output copy"
+            .to_owned(),
     ] {
         keys_of(&dir.run(&format!("{line} --json")).json(), &mut keys);
     }

@@ -1,4 +1,5 @@
-//! Parity in `verify`, `repair`, `read` and `serve`: what is recovered is right, and what is not is said.
+//! Parity in `verify`, `repair`, `read` and `serve`: what is recovered is right, and what is not is
+//! said.
 //!
 //! `VERITY_DIFFERENTIAL_CASES` says how many random cases, `VERITY_TEST_SEED` which ones.
 

@@ -43,8 +43,9 @@ fn catches(process: u32, signal: u32) -> bool {
     u64::from_str_radix(caught.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
 }
 
-/// K02, K09: while the command holds a key, its arguments show no secret, it writes no core dump, and its
-/// memory is closed to the user's other processes: what belongs to such a process in /proc is root's.
+/// K02, K09: while the command holds a key, its arguments show no secret, it writes no core dump,
+/// and its memory is closed to the user's other processes: what belongs to such a process in /proc
+/// is root's.
 #[test]
 fn k02_k09_a_process_with_a_key_gives_nothing_away() {
     let Some(dir) = Dir::with_encrypted_key() else { return };
@@ -111,8 +112,8 @@ fn k02_no_option_takes_a_secret() {
     }
 }
 
-/// K09: a process that holds a passphrase and is killed by a signal of the kind that dumps leaves no dump, whatever its
-/// limits were when it began.
+/// K09: a process that holds a passphrase and is killed by a signal of the kind that dumps leaves
+/// no dump, whatever its limits were when it began.
 #[test]
 fn k09_no_core_dump() {
     let Some(dir) = Dir::with_encrypted_key() else { return };
@@ -130,7 +131,8 @@ fn k09_no_core_dump() {
     for name in ["-ABRT", "-QUIT", "-ILL"] {
         let mut shell = dir.tool("sh");
         let script = format!(
-            "ulimit -c unlimited; exec \"$VERITY\" sign {ROOT} --key enc.key --passphrase-fd 0 {CERTIFICATE}"
+            "ulimit -c unlimited; exec \"$VERITY\" sign {ROOT} --key enc.key \
+             --passphrase-fd 0 {CERTIFICATE}"
         );
         shell.args(["-c", &script]).env("VERITY", env!("CARGO_BIN_EXE_verity"));
         let mut child = shell.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -168,7 +170,8 @@ fn k03_a_signal_ends_the_waiting_for_a_passphrase() {
     }
 }
 
-/// A command that strace has stopped when it syncs its first output: the key was used, and is still there.
+/// A command that strace has stopped when it syncs its first output: the key was used, and is still
+/// there.
 struct Stopped {
     strace: Child,
     process: u32,
@@ -231,8 +234,8 @@ impl Stopped {
     }
 }
 
-/// K09: once a signature is made, neither the passphrase nor the bytes of the key file are in memory, though the key
-/// is: it is in the library's own form.
+/// K09: once a signature is made, neither the passphrase nor the bytes of the key file are in
+/// memory, though the key is: it is in the library's own form.
 #[test]
 fn k09_memory_after_signing() {
     let Some(dir) = Dir::with_encrypted_key() else { return };

@@ -1,5 +1,5 @@
-//! Signatures that `check` and `verify` refuse, and that nothing else stands in for them: attacks of
-//! `docs/ATTACKS.md` on files.
+//! Signatures that `check` and `verify` refuse, and that nothing else stands in for them: attacks
+//! of `docs/ATTACKS.md` on files.
 
 use std::fs;
 
@@ -14,14 +14,16 @@ fn verify(certificate: &str) -> String {
     )
 }
 
-/// P28: neither no signature nor an empty one is ever good enough, for no command that was told whom to trust.
+/// P28: neither no signature nor an empty one is ever good enough, for no command that was told
+/// whom to trust.
 #[test]
 fn p28_a_missing_signature_is_a_bad_one() {
     for name in SIGNATURES {
         let dir = Dir::with_signed_set(3);
         let good = dir.read(name);
         let of_manifest = name.contains("manifest");
-        let table = "table --manifest image.manifest.json --certificate rsa2048.cert --data-dev a --hash-dev b";
+        let table = "table --manifest image.manifest.json --certificate rsa2048.cert --data-dev a \
+                     --hash-dev b";
         let mut lines = vec![CHECK.to_owned(), format!("{CHECK} --state state")];
         if of_manifest {
             lines.extend([verify("rsa2048.cert"), table.to_owned()]);
@@ -51,8 +53,8 @@ fn p28_a_missing_signature_is_a_bad_one() {
     }
 }
 
-/// P29: a good signature by somebody who is not trusted is a refusal, before a block of the image is read; no other
-/// way is tried, and nothing that is printed could be taken for an answer of yes.
+/// P29: a good signature by somebody who is not trusted is a refusal, before a block of the image
+/// is read; no other way is tried, and nothing that is printed could be taken for an answer of yes.
 #[test]
 fn p29_an_untrusted_key_has_no_way_around() {
     let dir = Dir::with_signed_set(3);
@@ -112,8 +114,8 @@ fn p23_signatures_that_are_too_long() {
     }
 }
 
-/// P26: what `openssl smime -certfile` makes is refused with its cause and the way out, which then works; the lint
-/// says that the kernel takes it.
+/// P26: what `openssl smime -certfile` makes is refused with its cause and the way out, which then
+/// works; the lint says that the kernel takes it.
 #[test]
 fn p26_certificates_that_openssl_has_not_sorted() {
     if oracle::require("openssl").is_none() {
@@ -151,8 +153,9 @@ fn p26_certificates_that_openssl_has_not_sorted() {
     // The signer's certificate comes last, and is the smallest: never the order of DER.
     let smime = || {
         dir.openssl(
-            "smime -sign -binary -noattr -outform DER -in image.roothash -inkey p384.key -signer leaf.crt \
-             -certfile bundle.crt -out image.roothash.p7s"
+            "smime -sign -binary -noattr -outform DER -in image.roothash -inkey p384.key -signer \
+             leaf.crt \
+             -certfile bundle.crt -out image.roothash.p7s",
         );
         dir.run(&format!(
             "lint-signature image.roothash.p7s --root-hash {root} --certificate root.crt --json"

@@ -1,4 +1,5 @@
-//! Who signs, and with what: encrypted keys, other programs, two steps; and that no secret gets out.
+//! Who signs, and with what: encrypted keys, other programs, two steps; and that no secret gets
+//! out.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -337,7 +338,8 @@ fn two_steps_make_the_signature_of_one() {
     }
 }
 
-/// What is prepared: the digest of just the bytes that are signed, which are the kernel's or the manifest's.
+/// What is prepared: the digest of just the bytes that are signed, which are the kernel's or the
+/// manifest's.
 #[test]
 fn what_is_to_be_signed_is_written() {
     let dir = Dir::with_signed_set(3);

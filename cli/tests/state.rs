@@ -40,7 +40,8 @@ fn p31_older_images_are_refused() {
     let second = state(&dir);
     assert!(second.contains(r#""version":8"#));
 
-    // The older one, validly signed; the same version with another root hash; a version nothing can follow.
+    // The older one, validly signed; the same version with another root hash; a version nothing can
+    // follow.
     for (version, content, words) in [
         (7, 3, "version 8 was accepted before"),
         (0, 3, "version 8 was accepted before"),
@@ -143,7 +144,8 @@ fn issued(dir: &Dir) {
     openssl(dir, &format!("genpkey {EC} -out leaf.key"));
     openssl(
         dir,
-        "req -x509 -new -key ca.key -subj /CN=authority -days 30 -out ca.cert -addext keyUsage=keyCertSign",
+        "req -x509 -new -key ca.key -subj /CN=authority -days 30 -out ca.cert \
+         -addext keyUsage=keyCertSign",
     );
     openssl(dir, "req -new -key leaf.key -subj /CN=signer -out leaf.csr");
     dir.write(
@@ -187,7 +189,8 @@ fn an_authority_in_place_of_the_certificate() {
     let root = String::from_utf8(dir.read("image.roothash")).unwrap();
     dir.fails(&format!("verify image.raw image.verity {root} --ca ca.cert"), 2, "--manifest");
     // A signer that is named by its key identifier.
-    let build = "build image.raw --key leaf.key --certificate leaf.cert --seed test --subject-key-identifier";
+    let build = "build image.raw --key leaf.key --certificate leaf.cert --seed test \
+                 --subject-key-identifier";
     dir.ok(&format!("{build} --embed-certificate"));
     dir.ok("check image.raw --ca ca.cert");
     dir.fails("check image.raw --ca ca.cert --at 4102444800", 5, "expired");

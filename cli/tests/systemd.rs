@@ -1,4 +1,5 @@
-//! Partitions as systemd finds them: ours and those of `systemd-repart`, over the same data and by the same key.
+//! Partitions as systemd finds them: ours and those of `systemd-repart`, over the same data and by
+//! the same key.
 
 use std::fs;
 
@@ -51,8 +52,8 @@ impl Disk {
         &self.bytes[field("offset")..field("offset") + field("raw_size")]
     }
 
-    /// The GUID of a partition's type and its own, from the partition table on the disk: sectors of 512 bytes,
-    /// entries of 128 from the third one on (UEFI specification, section 5.3).
+    /// The GUID of a partition's type and its own, from the partition table on the disk: sectors of
+    /// 512 bytes, entries of 128 from the third one on (UEFI specification, section 5.3).
     fn guids(&self, number: usize) -> [String; 2] {
         let entry = &self.bytes[1024 + 128 * number..];
         [0, 16].map(|start| {
@@ -61,7 +62,8 @@ impl Disk {
     }
 }
 
-/// Everything that our `build` says of partitions of this architecture: type, and UUID where one follows.
+/// Everything that our `build` says of partitions of this architecture: type, and UUID where one
+/// follows.
 fn told(json: &Value, mount_point: &str, architecture: &str) -> Vec<(String, Option<String>)> {
     let partitions = json["partitions"].as_array().unwrap();
     ["", "-verity", "-verity-sig"]
@@ -97,7 +99,8 @@ fn partitions_are_those_of_systemd_repart() {
         let size = |name: &str| header[name].as_u64().unwrap();
         let usr = if mount_point == "usr" { "--usr" } else { "" };
         let built = dir.run(&format!(
-            "build image.raw --key rsa2048.key --certificate rsa2048.cert --systemd {usr} --json --salt {} --uuid {} \
+            "build image.raw --key rsa2048.key --certificate rsa2048.cert --systemd {usr} --json \
+             --salt {} --uuid {} \
              --data-block-size {} --hash-block-size {}",
             field("salt"),
             field("uuid"),

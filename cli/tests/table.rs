@@ -10,11 +10,13 @@ fn bottlerockets_line_is_reproduced() {
     let text = dir.ok("format data hash --salt 00ff");
     let root = root_hash(&text);
     let line = format!(
-        "table hash {root} --data-dev PARTUUID=$boot_uuid/PARTNROFF=1 --hash-dev PARTUUID=$boot_uuid/PARTNROFF=2 \
+        "table hash {root} --data-dev PARTUUID=$boot_uuid/PARTNROFF=1 \
+         --hash-dev PARTUUID=$boot_uuid/PARTNROFF=2 \
          --option restart_on_corruption --option ignore_zero_blocks"
     );
     let table = format!(
-        "0 2400 verity 1 PARTUUID=$boot_uuid/PARTNROFF=1 PARTUUID=$boot_uuid/PARTNROFF=2 4096 4096 300 1 sha256 \
+        "0 2400 verity 1 PARTUUID=$boot_uuid/PARTNROFF=1 PARTUUID=$boot_uuid/PARTNROFF=2 4096 4096 \
+         300 1 sha256 \
          {root} 00ff 2 restart_on_corruption ignore_zero_blocks"
     );
     assert_eq!(dir.ok(&line), format!("{table}\n"));
@@ -42,7 +44,8 @@ fn options_with_values_and_other_places_of_the_superblock() {
     assert_eq!(
         stdout,
         format!(
-            "0 32 verity 1 /dev/vda1 /dev/vda2 4096 4096 4 3 sha256 {root} - 2 root_hash_sig_key_desc verity:root\n"
+            "0 32 verity 1 /dev/vda1 /dev/vda2 4096 4096 4 3 sha256 {root} - 2 \
+             root_hash_sig_key_desc verity:root\n"
         )
     );
 }
@@ -52,7 +55,8 @@ fn the_origin_of_the_geometry_is_always_said() {
     let set = Dir::with_signed_set(4);
     let unsigned = set.run(&format!("table --manifest image.manifest.json {DEVICES}"));
     assert_eq!(unsigned.code, 0);
-    let warning = "verity: warning: image.manifest.json: geometry: not authenticated (manifest without --certificate)\n";
+    let warning = "verity: warning: image.manifest.json: geometry: not authenticated (manifest \
+                   without --certificate)\n";
     assert_eq!(unsigned.stderr, warning);
     let signed = set
         .run(&format!("table --manifest image.manifest.json --certificate rsa2048.cert {DEVICES}"));
@@ -164,7 +168,8 @@ fn parity_beside_a_superblock_is_what_veritysetup_computes() {
         dir.ok(&format!("table --manifest image.manifest.json --no-fec {DEVICES}"))
     );
 
-    // On another device the parity covers the hash device to its end, as it was when the parity was made.
+    // On another device the parity covers the hash device to its end, as it was when the parity was
+    // made.
     dir.write("hash", &[7; 10 * 4096 + 1]);
     let made =
         dir.run("format image.raw hash --salt 00ff --fec-device fec --fec-roots 5 --json").json();
@@ -173,7 +178,8 @@ fn parity_beside_a_superblock_is_what_veritysetup_computes() {
     let head = head(root, "00ff", 1);
     let expected = |start: u64, blocks: u64| {
         format!(
-            "{head} 8 use_fec_from_device /dev/vda3 fec_start {start} fec_blocks {blocks} fec_roots 5\n"
+            "{head} 8 use_fec_from_device /dev/vda3 fec_start {start} fec_blocks {blocks} \
+             fec_roots 5\n"
         )
     };
     assert_eq!(made["fec"]["fec_blocks"], 309);
@@ -212,7 +218,8 @@ fn parity_that_cannot_be_is_not_put_into_a_table() {
         ),
         (
             format!(
-                "{superblock} --fec-dev f --option use_fec_from_device=g --option fec_start=0 --option fec_blocks=304 --option fec_roots=2"
+                "{superblock} --fec-dev f --option use_fec_from_device=g --option fec_start=0 \
+                 --option fec_blocks=304 --option fec_roots=2"
             ),
             "parity already",
         ),
@@ -233,7 +240,8 @@ fn parity_that_cannot_be_is_not_put_into_a_table() {
     dir.fails(&format!("{manifest} --no-fec"), 2, "no effect");
     dir.fails(&format!("{manifest} --fec-dev f"), 2, "states no parity");
     // Still there: the four words as they are.
-    let words = "--option use_fec_from_device=f --option fec_start=0 --option fec_blocks=304 --option fec_roots=2";
+    let words = "--option use_fec_from_device=f --option fec_start=0 --option fec_blocks=304 \
+                 --option fec_roots=2";
     assert!(
         dir.ok(&format!("{manifest} {words}"))
             .ends_with("fec_start 0 fec_blocks 304 fec_roots 2\n")
@@ -261,7 +269,8 @@ fn contradictions_and_useless_options_are_usage_errors() {
         ),
         (
             format!(
-                "table hash {root} {DEVICES} --option ignore_corruption --option panic_on_corruption"
+                "table hash {root} {DEVICES} --option ignore_corruption \
+                 --option panic_on_corruption"
             ),
             "corruption",
         ),

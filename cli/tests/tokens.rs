@@ -109,7 +109,8 @@ fn k11_pins_that_are_wrong_missing_or_in_the_uri() {
     assert!(!dir.exists("sig"));
 }
 
-/// A module that counts wrong PINs and loses tokens, in front of SoftHSM (testdata/pkcs11/strict.c).
+/// A module that counts wrong PINs and loses tokens, in front of SoftHSM
+/// (testdata/pkcs11/strict.c).
 struct Strict<'a> {
     dir: &'a Dir,
     token: Token<'a>,

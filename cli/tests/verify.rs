@@ -1,4 +1,5 @@
-//! `verity verify`: what is accepted, what is refused, and what each verdict says about the geometry.
+//! `verity verify`: what is accepted, what is refused, and what each verdict says about the
+//! geometry.
 
 use std::fs;
 
@@ -7,7 +8,8 @@ use verity_testdata::files;
 use verity_testdata::reference::{self, Scheme};
 
 const UNAUTHENTICATED: &str = "geometry: not authenticated (superblock)\n";
-const ALL_PINS: &str = "--hash sha256 --format 1 --data-block-size 4096 --hash-block-size 4096 --data-blocks 300 --salt -";
+const ALL_PINS: &str = "--hash sha256 --format 1 --data-block-size 4096 --hash-block-size 4096 \
+                        --data-blocks 300 --salt -";
 
 /// 300 blocks with an empty salt: `data`, `hash` and the root hash.
 fn formatted() -> (Dir, String) {
@@ -20,7 +22,8 @@ fn formatted() -> (Dir, String) {
 fn success_says_what_was_checked_in_one_line() {
     let (dir, root) = formatted();
     let checked = format!(
-        "verified: 300 data blocks of 4096 bytes and 4 hash blocks of 4096 bytes (sha256) against root hash {root}\n"
+        "verified: 300 data blocks of 4096 bytes and 4 hash blocks of 4096 bytes (sha256) against \
+         root hash {root}\n"
     );
     assert_eq!(dir.ok(&format!("verify data hash {root}")), format!("{UNAUTHENTICATED}{checked}"));
     let upper = root.to_uppercase();
@@ -40,7 +43,8 @@ fn corruption_names_block_place_and_digests() {
     let (good, bad) = (hex::encode(good), hex::encode(bad));
     let line = |block, end| {
         format!(
-            "data block {block} (bytes 20480..{end} of data): expected digest {good}, actual {bad}\n"
+            "data block {block} (bytes 20480..{end} of data): expected digest {good}, actual \
+             {bad}\n"
         )
     };
     let run = dir.fails(&format!("verify data hash {root}"), 1, "verity: data: data block 5");
@@ -185,7 +189,8 @@ fn without_a_superblock_the_options_are_the_parameters() {
     dir.ok(&format!("verify data hash {root} --no-superblock --hash-offset 4096"));
 }
 
-/// The image in which the attacker shows the lowest hash level as the data, under the right root hash.
+/// The image in which the attacker shows the lowest hash level as the data, under the right root
+/// hash.
 fn level_confusion() -> (Dir, String) {
     let (dir, root) = formatted();
     let hash = dir.read("hash");

@@ -1,5 +1,5 @@
-//! `docs/ATTACKS.md` beside the names of the tests: each code that a name begins with is listed with that
-//! test, and each attack of the list has its tests or says that it has none.
+//! `docs/ATTACKS.md` beside the names of the tests: each code that a name begins with is listed
+//! with that test, and each attack of the list has its tests or says that it has none.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! No file of tests is forgotten. Where Cargo does not look for test programs by itself, a file that no
-//! program names would not even be compiled.
+//! No file of tests is forgotten. Where Cargo does not look for test programs by itself, a file
+//! that no program names would not even be compiled.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,8 @@ fn a_forgotten_file_is_found() {
     assert_eq!(forgotten(&files, manifest, "mod module;\n// mod new;\n"), ["new"]);
 }
 
-/// The names in a folder of tests that are neither modules of `main.rs` nor programs of the manifest.
+/// The names in a folder of tests that are neither modules of `main.rs` nor programs of the
+/// manifest.
 fn forgotten<'a>(files: &'a [String], manifest: &str, main: &str) -> Vec<&'a str> {
     let is_module = |name: &str| main.lines().any(|line| line == format!("mod {name};"));
     let is_program = |name: &str| {

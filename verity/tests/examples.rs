@@ -71,7 +71,8 @@ fn read_file_prints_what_is_proved_and_nothing_else() {
     let output = read("500000", "100000");
     assert!(output.status.success(), "{output:?}");
     assert!(output.stdout == data[500_000..600_000]);
-    // `io::copy` reads 8 KiB at a time: two blocks, and one more where such a read begins within a block.
+    // `io::copy` reads 8 KiB at a time: two blocks, and one more where such a read begins within a
+    // block.
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(errors.ends_with(" data blocks and 3 hash blocks read\n"), "{errors}");
 

@@ -1,5 +1,5 @@
-//! The library through its public interface. One program, so that it is built and linked once; what needs a
-//! process of its own is a program of its own beside it (`Cargo.toml`).
+//! The library through its public interface. One program, so that it is built and linked once; what
+//! needs a process of its own is a program of its own beside it (`Cargo.toml`).
 
 #![allow(clippy::unwrap_used, reason = "a panic is the report of a test, also in its helpers")]
 

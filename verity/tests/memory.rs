@@ -190,8 +190,8 @@ fn r01_a_sparse_file_of_64_gib_takes_no_more_than_any_other() {
     });
 }
 
-/// Blocks of 4096 bytes that differ in their first eight: what is before in the buffer stays, since nobody
-/// looks at it, and hashing is all that takes time.
+/// Blocks of 4096 bytes that differ in their first eight: what is before in the buffer stays, since
+/// nobody looks at it, and hashing is all that takes time.
 struct Cheap(u64);
 
 impl ReadAt for Cheap {
@@ -272,7 +272,8 @@ impl Protected {
     }
 }
 
-/// Few and many roots; blocks as usual, and large ones. Tree and parity are larger than the bound together.
+/// Few and many roots; blocks as usual, and large ones. Tree and parity are larger than the bound
+/// together.
 const PROTECTED: [(u32, u32, u64); 4] =
     [(4096, 2, 8 << 30), (4096, 24, 1 << 30), (65536, 2, 8 << 30), (65536, 24, 1 << 30)];
 

@@ -13,7 +13,8 @@ use verity_testdata::reference::{self, Scheme};
 
 #[expect(unsafe_code, reason = "mapping a file is the caller's promise, and this test is one")]
 fn map(file: &File) -> Mmap {
-    // SAFETY: the file is in a directory of this test alone, and nothing writes it while it is mapped.
+    // SAFETY: the file is in a directory of this test alone, and nothing writes it while it is
+    // mapped.
     unsafe { Mmap::map(file) }.expect("a mapping")
 }
 
@@ -53,11 +54,12 @@ fn a_mapped_image_that_is_too_short_is_refused() {
     );
 }
 
-/// Mapped bytes can change, or vanish with a signal, between the check and the use: the verifier takes
-/// [`ReadAt`], and a map is none.
+/// Mapped bytes can change, or vanish with a signal, between the check and the use: the verifier
+/// takes [`ReadAt`], and a map is none.
 #[test]
 fn d07_a_mapped_file_is_a_source_of_the_builder_alone() {
-    /// Asks whether a type is [`ReadAt`]: a constant of its own hides that of the trait, if there is one.
+    /// Asks whether a type is [`ReadAt`]: a constant of its own hides that of the trait, if there
+    /// is one.
     struct Type<T>(PhantomData<T>);
 
     impl<T: ReadAt> Type<T> {

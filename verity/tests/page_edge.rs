@@ -1,5 +1,5 @@
-//! Feature `mmap`: blocks that end where memory ends. A kernel that reads a byte behind them, or a line ahead,
-//! dies of it, and this program with it.
+//! Feature `mmap`: blocks that end where memory ends. A kernel that reads a byte behind them, or a
+//! line ahead, dies of it, and this program with it.
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
@@ -24,8 +24,8 @@ const BEHIND: usize = 64 << 10;
 /// More than one of the widest groups, and every tail.
 const MOST: usize = 40;
 
-/// A file of [`FILE_SIZE`] bytes, mapped with [`BEHIND`] bytes that it does not have: touched, they raise
-/// SIGBUS.
+/// A file of [`FILE_SIZE`] bytes, mapped with [`BEHIND`] bytes that it does not have: touched, they
+/// raise SIGBUS.
 struct Edge(MmapRaw);
 
 impl Edge {
@@ -36,11 +36,13 @@ impl Edge {
 
     #[expect(unsafe_code, reason = "no safe type has mapped memory that must not be touched")]
     fn bytes(&self) -> &[u8] {
-        // SAFETY: the file has these bytes, nothing writes them, and the map lives as long as `self`.
+        // SAFETY: the file has these bytes, nothing writes them, and the map lives as long as
+        // `self`.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr(), FILE_SIZE) }
     }
 
-    /// Whether the byte at an offset can be read: the kernel looks for us, and returns an error if not.
+    /// Whether the byte at an offset can be read: the kernel looks for us, and returns an error if
+    /// not.
     fn can_be_read(&self, offset: usize) -> bool {
         let address = u64::try_from(self.0.as_ptr().addr() + offset).unwrap();
         File::open("/proc/self/mem").unwrap().read_exact_at(&mut [0], address).is_ok()

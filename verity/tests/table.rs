@@ -61,7 +61,8 @@ fn lines_of_other_projects_survive() {
         line(" 1 ignore_corruption"),
         line(" 2 panic_on_corruption panic_on_error"),
         line(
-            " 9 ignore_zero_blocks use_fec_from_device /dev/vda3 fec_start 1 fec_blocks 304 fec_roots 2",
+            " 9 ignore_zero_blocks use_fec_from_device /dev/vda3 fec_start 1 fec_blocks 304 \
+             fec_roots 2",
         ),
         line(" 2 root_hash_sig_key_desc cryptsetup:root-pkcs7"),
         // the kernel's documentation
@@ -409,7 +410,10 @@ proptest! {
 
     #[test]
     fn nothing_that_is_read_is_written_differently_the_second_time(
-        table in table(), at in any::<prop::sample::Index>(), by in any::<char>(), cut in any::<bool>(),
+        table in table(),
+        at in any::<prop::sample::Index>(),
+        by in any::<char>(),
+        cut in any::<bool>(),
     ) {
         let mut line: Vec<char> = table.to_string().chars().collect();
         let at = at.index(line.len());

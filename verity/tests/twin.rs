@@ -47,7 +47,8 @@ fn any_size() -> impl Strategy<Value = u32> + Clone {
     (9_u32..=19).prop_map(|power| 1 << power)
 }
 
-/// Block counts where the shape changes: powers of the hashes per block, plus and minus one, and any others.
+/// Block counts where the shape changes: powers of the hashes per block, plus and minus one, and
+/// any others.
 fn data_blocks(hashes_per_block: u64, most: u64) -> impl Strategy<Value = u64> {
     let mut edges = vec![1, 2];
     let mut power = hashes_per_block;
@@ -131,7 +132,7 @@ proptest! {
         }
     }
 
-    /// The same with parity; where it ends is computed from the slow twin's tree.
+    /// The largest image with parity; where it ends is computed from the slow twin's tree.
     #[test]
     fn the_planned_image_with_parity_is_the_largest_that_fits(
         scheme in scheme(any_size()),
@@ -175,10 +176,13 @@ proptest! {
 proptest! {
     #![proptest_config(config(300))]
 
-    /// Hash files, byte for byte, by any kernels, with one thread and with three; and what a flipped bit does to them.
+    /// Hash files, byte for byte, by any kernels, with one thread and with three; and what a
+    /// flipped bit does to them.
     #[test]
     fn trees_are_those_of_the_slow_twin(
-        (scheme, data_blocks) in scheme(prop_oneof![4 => (9_u32..=13).prop_map(|p| 1 << p), 1 => any_size()])
+        (scheme, data_blocks) in scheme(
+            prop_oneof![4 => (9_u32..=13).prop_map(|p| 1 << p), 1 => any_size()],
+        )
             .prop_flat_map(with_few_blocks),
         superblock in any::<bool>(),
         sectors in 0_u64..40,
@@ -234,7 +238,9 @@ proptest! {
                 .iter()
                 .map(|range| match range.first {
                     BlockRef::Data { block } => BadBlock::Data(block),
-                    BlockRef::Hash { level, block } => BadBlock::Hash { level: level.into(), block },
+                    BlockRef::Hash { level, block } => {
+                        BadBlock::Hash { level: level.into(), block }
+                    }
                 })
                 .collect();
             prop_assert_eq!(found, bad);

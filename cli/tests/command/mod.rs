@@ -44,7 +44,7 @@ pub(crate) fn ended(command: &Command, output: &Output) -> Ended {
 }
 
 impl Ended {
-    /// The same, if it ended with this exit code; a panic with all its words otherwise.
+    /// Passes it on if it ended with this exit code, and panics with all its words otherwise.
     pub(crate) fn expect(self, code: i32) -> Ended {
         assert_eq!(self.code, code, "exit code of {}", self.words);
         self
@@ -99,8 +99,8 @@ pub(crate) fn word(path: &Path) -> String {
     path.to_str().expect("a UTF-8 path").to_owned()
 }
 
-/// A temporary directory in memory where that is possible: a test of thousands of short runs would wait
-/// for the storage most of its time.
+/// A temporary directory in memory where that is possible: a test of thousands of short runs would
+/// wait for the storage most of its time.
 pub(crate) fn memory_tempdir() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() && std::env::var_os("TMPDIR").is_none() {

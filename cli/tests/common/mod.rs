@@ -41,8 +41,8 @@ impl Dir {
         files::write(&self.path(name), bytes);
     }
 
-    /// Makes a shell script by another process: a file that this one has open for writing cannot be executed, and
-    /// what other tests start at that moment has it open, too.
+    /// Makes a shell script by another process: a file that this one has open for writing cannot be
+    /// executed, and what other tests start at that moment has it open, too.
     pub(crate) fn script(&self, name: &str, text: &str) {
         let mut shell = self.tool("sh");
         shell.args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh", name]).stdin(Stdio::piped());
@@ -112,7 +112,8 @@ impl Dir {
         Run::of(self.command().args(words).output().unwrap())
     }
 
-    /// Runs a command line whose standard output is data; returns the exit code, the data and what was said.
+    /// Runs a command line whose standard output is data; returns the exit code, the data and what
+    /// was said.
     pub(crate) fn run_bytes(&self, line: &str) -> (i32, Vec<u8>, String) {
         let output = self.command().args(line.split_whitespace()).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -153,8 +154,8 @@ impl Dir {
         }
     }
 
-    /// A directory with the RSA test key, the same encrypted (`enc.key`), its passphrase, and a signature of
-    /// [`ROOT`] by it (`plain`). `None` where openssl is missing and may be.
+    /// A directory with the RSA test key, the same encrypted (`enc.key`), its passphrase, and a
+    /// signature of [`ROOT`] by it (`plain`). `None` where openssl is missing and may be.
     pub(crate) fn with_encrypted_key() -> Option<Dir> {
         oracle::require("openssl")?;
         let dir = Dir::new();
@@ -172,8 +173,8 @@ impl Dir {
         oracle::run_ok(self.tool("openssl").args(line.split_whitespace()));
     }
 
-    /// Runs a command line, and counts the bytes that it reads from the file of this name. `None` where strace is
-    /// missing and may be.
+    /// Runs a command line, and counts the bytes that it reads from the file of this name. `None`
+    /// where strace is missing and may be.
     pub(crate) fn bytes_read(&self, line: &str, name: &str) -> Option<(Run, u64)> {
         let mut strace = self.tool(oracle::require("strace")?);
         strace.args([

@@ -42,8 +42,8 @@ const LARGE_BLOCK_SIZES: [u32; 5] = [32768, 65536, 131_072, 262_144, 524_288];
 const SALT_SIZES: [u64; 12] = [0, 1, 4, 20, 31, 32, 32, 33, 63, 64, 255, 256];
 
 impl Case {
-    /// A case from a generator; of the algorithms, `sha256` comes most often, and then those that have
-    /// kernels too.
+    /// A case from a generator; of the algorithms, `sha256` comes most often, and then those that
+    /// have kernels too.
     pub(crate) fn random(prng: &mut Prng, algorithms: &[&str], platform: &'static str) -> Case {
         let scheme = random_scheme(prng, algorithms);
         let data_blocks = random_data_blocks(prng, &scheme);

@@ -1,4 +1,5 @@
-//! One random case: a geometry, where tree and parity go, and the command lines that make and check them.
+//! One random case: a geometry, where tree and parity go, and the command lines that make and check
+//! them.
 
 use verity_testdata::oracle;
 use verity_testdata::pattern::Prng;
@@ -82,7 +83,8 @@ impl Case {
         if hash == data || fec == data {
             lengths[0] += prng.below(30 * block);
         }
-        // veritysetup cannot read what is not there yet: between tree and parity, or before a tree that has no blocks.
+        // veritysetup cannot read what is not there yet: between tree and parity, or before a tree
+        // that has no blocks.
         let needed = if fec == hash { self.fec_offset } else { hash_end };
         if needed > hash_end || self.hash_blocks() == 0 {
             let file = usize::from(hash != data);

@@ -1,4 +1,4 @@
-//! The same on block devices: loop devices with sectors of 512 and of 4096 bytes.
+//! Real images on block devices: loop devices with sectors of 512 and of 4096 bytes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,8 +54,8 @@ fn on_devices(sector_size: u32) {
     assert_eq!(verify(data, hash, root_hash).code, 1);
 }
 
-/// C02: wherever a format in place is killed, what verifies is the whole old or the whole new hash area,
-/// and from the destruction of the old one on until the end nothing does.
+/// C02: wherever a format in place is killed, what verifies is the whole old or the whole new hash
+/// area, and from the destruction of the old one on until the end nothing does.
 #[test]
 fn c02_a_killed_format_in_place_leaves_nothing_that_verifies() {
     let Some(strace) = oracle::require("strace") else { return };
@@ -119,7 +119,8 @@ fn g03_a_small_hash_device_is_refused_before_anything_is_hashed() {
     assert!(files::read(hash.path()) == old, "the device was written");
 }
 
-/// G05: two devices over one file are one storage; the hash area must lie behind the data there too.
+/// G05: two devices over one file are one storage; the hash area must lie behind the data there
+/// too.
 #[test]
 fn g05_a_hash_device_over_the_data_is_refused() {
     let dir = files::tempdir();

@@ -1,4 +1,5 @@
-//! Valid signatures with one thing changed on purpose: what a version, an algorithm, a number or a container may be.
+//! Valid signatures with one thing changed on purpose: what a version, an algorithm, a number or a
+//! container may be.
 
 use verity_testdata::der::{Node, tlv};
 

@@ -21,7 +21,8 @@ pub(crate) struct Shape {
     pub(crate) params: Params,
     pub(crate) layout: Layout,
     pub(crate) superblock: bool,
-    /// Bytes between the data, if that is in the same file, or the start of the file, and the hash area.
+    /// Bytes between the data, if that is in the same file, or the start of the file, and the hash
+    /// area.
     pub(crate) hash_gap: u64,
     /// Parity bytes a codeword, and the bytes before the parity, likewise.
     pub(crate) fec: Option<(u32, u64)>,
@@ -39,7 +40,8 @@ impl Shape {
         HashArea::new(&self.params, start + self.hash_gap, self.superblock).unwrap()
     }
 
-    /// The parity over data and tree, and over what lies between the tree and the parity in one file.
+    /// The parity over data and tree, and over what lies between the tree and the parity in one
+    /// file.
     fn fec_area(&self) -> Option<FecArea> {
         let (roots, gap) = self.fec?;
         let hash_area = self.hash_area();
@@ -148,8 +150,8 @@ impl Image {
         let mut contents = BTreeMap::new();
         for name in if fec_area.is_some() { &names[..] } else { &names[..2] } {
             let mut bytes = files::read(&dir.path().join(name));
-            // A device has whole sectors, and at least one; and the kernel wants that of the hash area to reach to
-            // where a tree would begin, even if there is none.
+            // A device has whole sectors, and at least one; and the kernel wants that of the hash
+            // area to reach to where a tree would begin, even if there is none.
             let least = if *name == names[1] { hash_area.end().max(512) } else { 512 };
             bytes.resize(bytes.len().next_multiple_of(512).max(usize::try_from(least).unwrap()), 0);
             contents.insert(*name, Arc::new(bytes));

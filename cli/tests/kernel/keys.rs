@@ -1,4 +1,5 @@
-//! Keys and certificates for signatures: those of `testdata/keys`, and others that openssl makes anew.
+//! Keys and certificates for signatures: those of `testdata/keys`, and others that openssl makes
+//! anew.
 
 use verity_sign::Certificate;
 use verity_sign::lint::EnrolledCertificate;
@@ -7,8 +8,8 @@ use verity_testdata::{files, oracle};
 use super::signed::KNOWN;
 use crate::common::{Dir, Run};
 
-/// Names, what `openssl genpkey` makes, and options for the certificate. All are put into `db`; the kernel does not load
-/// all of them.
+/// Names, what `openssl genpkey` makes, and options for the certificate. All are put into `db`; the
+/// kernel does not load all of them.
 const MADE: [(&str, &str, &str); 18] = [
     ("p521", "-algorithm EC -pkeyopt ec_paramgen_curve:P-521", ""),
     ("p192", "-algorithm EC -pkeyopt ec_paramgen_curve:prime192v1", ""),
@@ -40,7 +41,8 @@ const ISSUED: [(&str, &str, &str); 4] = [
     (
         "middle",
         "root",
-        "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n",
+        "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n\
+         authorityKeyIdentifier=keyid\n",
     ),
     ("leaf", "middle", "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"),
     ("direct", "root", "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid,issuer:always\n"),
@@ -84,13 +86,15 @@ impl Keys {
                 "req -new -key {name}.key -subj /O=verity/CN={name} -out request"
             ));
             self.openssl(&format!(
-                "x509 -req -in request -CA {issuer}.cert -CAkey {issuer}.key -set_serial 7{} -days 30 -extfile extensions -out {name}.cert",
+                "x509 -req -in request -CA {issuer}.cert -CAkey {issuer}.key -set_serial 7{} -days \
+                 30 -extfile extensions -out {name}.cert",
                 name.len()
             ));
         }
         self.make_circle();
         // The name and the number of an enrolled certificate, and another key.
-        let config = "[req]\nprompt=no\ndistinguished_name=dn\n[dn]\nO=TEST KEY DO NOT USE\nCN=verity test rsa2048\n";
+        let config = "[req]\nprompt=no\ndistinguished_name=dn\n[dn]\nO=TEST KEY DO NOT USE\n\
+                      CN=verity test rsa2048\n";
         self.dir.write("config", config.as_bytes());
         self.dir.write("twin.key", &self.dir.read("other.key"));
         self.openssl(
@@ -107,7 +111,8 @@ impl Keys {
 
     /// Two that have issued each other's certificate.
     fn make_circle(&self) {
-        let ca = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n";
+        let ca = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n\
+                  authorityKeyIdentifier=keyid\n";
         self.dir.write("extensions", ca.as_bytes());
         for name in ["round", "about"] {
             self.openssl(&format!("genpkey {EC} -out {name}.key"));
@@ -117,7 +122,8 @@ impl Keys {
         }
         for (name, issuer) in [("round", "about"), ("about", "round")] {
             self.openssl(&format!(
-                "x509 -req -in {name}.request -CA {issuer}.cert -CAkey {issuer}.key -set_serial 0x55 -days 30 -extfile extensions -out {name}.cert"
+                "x509 -req -in {name}.request -CA {issuer}.cert -CAkey {issuer}.key -set_serial \
+                 0x55 -days 30 -extfile extensions -out {name}.cert"
             ));
         }
     }
@@ -140,12 +146,12 @@ impl Keys {
         self.enrolled.iter().map(|(_, der)| der.clone()).collect()
     }
 
-    /// The same for the lint.
+    /// The certificates for the lint.
     pub(crate) fn keyring(&self) -> Vec<EnrolledCertificate> {
         self.certificates().into_iter().map(EnrolledCertificate::from_der).collect()
     }
 
-    /// The same for the command: files in the directory.
+    /// The certificates for the command: files in the directory.
     pub(crate) fn enrolled_files(&self) -> Vec<String> {
         self.enrolled.iter().map(|(name, _)| format!("{name}.cert")).collect()
     }
@@ -161,7 +167,8 @@ impl Keys {
         if run.code == 0 { Ok(()) } else { Err(run) }
     }
 
-    /// `openssl cms -sign` or `smime -sign` over any content; none where it makes no such signature.
+    /// `openssl cms -sign` or `smime -sign` over any content; none where it makes no such
+    /// signature.
     pub(crate) fn signed(
         &self,
         command: &str,

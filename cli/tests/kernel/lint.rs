@@ -1,7 +1,7 @@
 //! Signatures of every kind, for which the kernel must do what the lint predicts.
 //!
-//! The lint knows the certificates in the firmware's `db` as its keyring. All signatures are put before one image of a few
-//! blocks: what is judged is whether its table is taken.
+//! The lint knows the certificates in the firmware's `db` as its keyring. All signatures are put
+//! before one image of a few blocks: what is judged is whether its table is taken.
 
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockSize, Params};
@@ -21,8 +21,8 @@ const DESCRIPTION: &str = "verity:variant";
 /// The command is asked for one in so many.
 const BY_THE_COMMAND: usize = 40;
 
-/// What every run has at least, whatever the seed, where openssl is. What is made is the same in every run, but for what
-/// another openssl does not make.
+/// What every run has at least, whatever the seed, where openssl is. What is made is the same in
+/// every run, but for what another openssl does not make.
 pub(crate) const CLASSES: [(&str, usize); 35] = [
     ("lint: mutation", 330),
     ("lint: made", 700),
@@ -74,7 +74,7 @@ impl Variant {
         Variant { class: class.to_owned(), name: name.to_owned(), signature, upper: false }
     }
 
-    /// The same before a table that writes the root hash in upper case.
+    /// This signature beside a table that writes the root hash in upper case.
     pub(crate) fn upper(self) -> Variant {
         Variant { upper: true, ..self }
     }

@@ -1,15 +1,17 @@
-//! What the kernel writes into its log about signatures: every line of it is predicted, in order, as often as it comes.
+//! What the kernel writes into its log about signatures: every line of it is predicted, in order,
+//! as often as it comes.
 //!
-//! Compared is how a line begins, as the lint tells it: what follows are numbers that are others in another release.
-//! Lines about other things are passed over, and `PKCS7: Unknown OID`, of which the lint says nothing: which
-//! identifiers a release knows beside those that matter is its own affair. The kernel limits how often it writes
-//! about corrupt blocks, but not about signatures.
+//! Compared is how a line begins, as the lint tells it: what follows are numbers that are others in
+//! another release. Lines about other things are passed over, and `PKCS7: Unknown OID`, of which
+//! the lint says nothing: which identifiers a release knows beside those that matter is its own
+//! affair. The kernel limits how often it writes about corrupt blocks, but not about signatures.
 
 use std::collections::BTreeSet;
 
 use verity_sign::lint::{EnrolledCertificate, KernelError, Lint, Report};
 
-/// How every line begins that is about signatures: those of `crypto/asymmetric_keys`, `certs` and dm-verity.
+/// How every line begins that is about signatures: those of `crypto/asymmetric_keys`, `certs` and
+/// dm-verity.
 const FAMILY: [&str; 7] = [
     "PKCS7: ",
     "PKCS#7 ",
@@ -43,8 +45,9 @@ impl Log {
         Log(vec![format!("{NO_KEY} Invalid key specified (-{error})")])
     }
 
-    /// Of a signature in a key, after the lint. dm-verity looks twice: the keyrings that it asks first hold none of
-    /// these keys, and only for want of a key, or if another is meant, it goes on to `.platform`.
+    /// Of a signature in a key, after the lint. dm-verity looks twice: the keyrings that it asks
+    /// first hold none of these keys, and only for want of a key, or if another is meant, it goes
+    /// on to `.platform`.
     pub(crate) fn predicted(
         root_hash: &str,
         platform: &[EnrolledCertificate],

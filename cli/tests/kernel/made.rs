@@ -1,4 +1,5 @@
-//! Signatures made in every way there is: by `verity sign`, by openssl with its options, and by hand.
+//! Signatures made in every way there is: by `verity sign`, by openssl with its options, and by
+//! hand.
 
 use verity_testdata::der::Node;
 use verity_testdata::pattern::Prng;
@@ -46,7 +47,8 @@ const DIGESTS: [&str; 14] = [
     "blake2b512",
 ];
 
-/// By `verity sign`: every digest, with and without certificates, of the root hash and of another one.
+/// By `verity sign`: every digest, with and without certificates, of the root hash and of another
+/// one.
 pub(crate) fn ours(keys: &Keys, root: &str, other: &str) -> Vec<Variant> {
     let mut variants = Vec::new();
     for (key, digests) in KNOWN {

@@ -1,5 +1,5 @@
-//! A signature for each line that the kernel can write about one, where other cases do not lead to it for certain: signed
-//! attributes, embedded certificates and chains with one thing changed.
+//! A signature for each line that the kernel can write about one, where other cases do not lead to
+//! it for certain: signed attributes, embedded certificates and chains with one thing changed.
 
 use verity_testdata::der::{Node, tlv};
 
@@ -31,7 +31,8 @@ fn made(keys: &Keys, root: &str, key: &str, options: &str) -> Message {
     Message::parse(&signature.expect("made by openssl"))
 }
 
-/// The content type, the time and the digest: each missing, twice, with two values and with another one; and one more.
+/// The content type, the time and the digest: each missing, twice, with two values and with another
+/// one; and one more.
 fn signed_attributes(message: &Message, name: &str) -> Vec<Variant> {
     let mut variants = Vec::new();
     let mut add = |what: &str, change: &dyn Fn(&mut Vec<Node>)| {
@@ -92,7 +93,8 @@ fn two_signers(keys: &Keys, root: &str) -> Vec<Variant> {
     variants
 }
 
-/// An embedded certificate that names two algorithms, or has an authority key identifier that is none.
+/// An embedded certificate that names two algorithms, or has an authority key identifier that is
+/// none.
 fn certificates(keys: &Keys, root: &str) -> Vec<Variant> {
     let mut message = made(keys, root, "rsa2048", "-noattr");
     let sha384 = hex::decode("2a864886f70d01010c").unwrap();
@@ -112,8 +114,8 @@ fn certificates(keys: &Keys, root: &str) -> Vec<Variant> {
     variants
 }
 
-/// Extensions of an embedded certificate at the borders of what they can be: of a good one the kernel says no more than
-/// that its issuer did not sign it.
+/// Extensions of an embedded certificate at the borders of what they can be: of a good one the
+/// kernel says no more than that its issuer did not sign it.
 fn extensions(keys: &Keys, root: &str) -> Vec<Variant> {
     let message = made(keys, root, "middle", "-noattr -certfile root.cert");
     let mut variants = Vec::new();
@@ -207,7 +209,8 @@ fn extension(certificate: &mut Node, id: [u8; 3]) -> &mut Node {
     all[place].children().last_mut().unwrap()
 }
 
-/// A chain whose issuer has another key identifier than the certificate says, and one that goes round.
+/// A chain whose issuer has another key identifier than the certificate says, and one that goes
+/// round.
 fn chains(keys: &Keys, root: &str) -> Vec<Variant> {
     let mut message = made(keys, root, "direct", "-noattr -certfile root.cert");
     for certificate in message.data().at(&[CERTIFICATES]).children() {

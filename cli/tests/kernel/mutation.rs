@@ -96,7 +96,8 @@ pub(crate) fn variants(keys: &Keys, root: &str, prng: &mut Prng) -> Vec<Variant>
     variants
 }
 
-/// Valid ones; those of openssl have the time in them, so that not every byte is that of another run.
+/// Valid ones; those of openssl have the time in them, so that not every byte is that of another
+/// run.
 fn originals(keys: &Keys, root: &str) -> Vec<(String, Vec<u8>)> {
     let mut originals = Vec::new();
     for (key, options) in [

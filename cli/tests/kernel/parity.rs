@@ -1,8 +1,8 @@
 //! Images with parity of ours: what the kernel repairs, and what it cannot.
 //!
-//! The kernel decodes a codeword twice: without knowing which symbols are wrong (half as many as there are roots can
-//! be corrected), then with the data blocks that do not match the tree as erasures (as many as roots). It does not
-//! look at the digests of hash blocks for that.
+//! The kernel decodes a codeword twice: without knowing which symbols are wrong (half as many as
+//! there are roots can be corrected), then with the data blocks that do not match the tree as
+//! erasures (as many as roots). It does not look at the digests of hash blocks for that.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ fn damaged(shape: &Shape, damages: &[Damage], prng: &mut Prng) -> Vec<Trial> {
     damages.iter().map(|damage| trial("", &image, *damage, prng)).collect()
 }
 
-/// The same of parity that is not ours.
+/// Repairs by parity that is not ours.
 fn by_veritysetup(prng: &mut Prng) -> Vec<Trial> {
     let Some(veritysetup) = VeritySetup::find() else { return Vec::new() };
     let mut trials = Vec::new();
@@ -67,7 +67,8 @@ fn by_veritysetup(prng: &mut Prng) -> Vec<Trial> {
     trials
 }
 
-/// That many images of all algorithms, sizes and numbers of roots, in which one bit is to be repaired.
+/// That many images of all algorithms, sizes and numbers of roots, in which one bit is to be
+/// repaired.
 pub(crate) fn geometries(count: usize, prng: &mut Prng) -> Vec<Trial> {
     let roots: Vec<_> = FecArea::ROOTS.collect();
     let geometry = |number: usize| {
@@ -158,8 +159,8 @@ struct Harm {
 }
 
 impl Harm {
-    /// Whether the kernel, while it repairs a hash block, asks that very block for the digest of another block of the
-    /// round. It gets none, goes on, and remembers that something was corrupt.
+    /// Whether the kernel, while it repairs a hash block, asks that very block for the digest of
+    /// another block of the round. It gets none, goes on, and remembers that something was corrupt.
     fn is_met_again(&self, rounds: u64) -> bool {
         let round = |block: &u64| block % rounds;
         self.tree.iter().any(|hash| self.data.iter().any(|data| round(data) == round(hash)))
@@ -250,7 +251,8 @@ fn spoil_tree(image: &mut Image, level: u8, blocks: BTreeSet<u64>, prng: &mut Pr
     }
 }
 
-/// Changes every byte, each in a way of its own: equal changes in several blocks of a round can look like fewer.
+/// Changes every byte, each in a way of its own: equal changes in several blocks of a round can
+/// look like fewer.
 fn spoil(bytes: &mut [u8], prng: &mut Prng) {
     let changes = prng.bytes(bytes.len());
     bytes.iter_mut().zip(changes).for_each(|(byte, change)| *byte ^= change.max(1));

@@ -1,8 +1,8 @@
-//! Real root filesystems, formatted and signed by the command, which the kernel mounts through the mapped device and
-//! reads whole.
+//! Real root filesystems, formatted and signed by the command, which the kernel mounts through the
+//! mapped device and reads whole.
 //!
-//! What must be read, and whose it must be, is what another program finds in the same image (`unpacked.rs`). The machine
-//! boots on its own, beside that of the other cases.
+//! What must be read, and whose it must be, is what another program finds in the same image
+//! (`unpacked.rs`). The machine boots on its own, beside that of the other cases.
 
 use std::collections::BTreeSet;
 
@@ -44,8 +44,8 @@ struct Trial {
     expected: Expected,
 }
 
-/// Every file of three file systems; of one with a corrupt block every other block of every file; and with parity all
-/// of it again.
+/// Every file of three file systems; of one with a corrupt block every other block of every file;
+/// and with parity all of it again.
 #[test]
 fn the_kernel_mounts_root_filesystems() {
     let Some(kernel) = Kernel::find() else { return };
@@ -154,7 +154,8 @@ fn largest(tree: &Tree) -> &str {
     tree.0.iter().max_by_key(|(_, node)| node.bytes.len()).unwrap().0
 }
 
-/// None where an image or a program that unpacks one is missing, by the rule of [`oracle::require`].
+/// None where an image or a program that unpacks one is missing, by the rule of
+/// [`oracle::require`].
 fn trials() -> Option<Vec<Trial>> {
     let mut trials = Vec::new();
     for (kind, key, options) in SIGNED {

@@ -1,4 +1,5 @@
-//! Signatures by `verity sign`, which the kernel checks with the certificates that the firmware gives it. P34.
+//! Signatures by `verity sign`, which the kernel checks with the certificates that the firmware
+//! gives it. P34.
 
 use verity::table::{KeyDescription, TableOptions};
 use verity::{BlockRef, BlockSize, Params};
@@ -12,7 +13,8 @@ use super::log::Log;
 use super::trial::Trial;
 use crate::common::Dir;
 
-/// The test keys whose certificates are enrolled, and the digests that they sign. `other` is not enrolled.
+/// The test keys whose certificates are enrolled, and the digests that they sign. `other` is not
+/// enrolled.
 pub(crate) const KNOWN: [(&str, &[&str]); 5] = [
     ("rsa2048", &["sha256", "sha384", "sha512"]),
     ("rsa3072", &["sha256", "sha384", "sha512"]),
@@ -123,8 +125,8 @@ impl Signed {
         corrupt.trial("good, corrupt data", Some(signature.to_vec()), expected)
     }
 
-    /// A good signature in a key that the kernel does not give out any more: no lint sees that. Keys whose time is over
-    /// are passed over as if they were not there.
+    /// A good signature in a key that the kernel does not give out any more: no lint sees that.
+    /// Keys whose time is over are passed over as if they were not there.
     fn no_longer_there(&self, good: &[u8]) -> [Trial; 3] {
         let states = [
             (KeyState::Expired, ENOKEY, "ENOKEY"),

@@ -27,12 +27,12 @@ impl Trial {
         Trial { classes, case, log, algorithm, expected }
     }
 
-    /// The same trial, with these lines about signatures in the log.
+    /// This trial, with these lines about signatures in the log.
     pub(crate) fn logs(self, log: Log) -> Trial {
         Trial { log, ..self }
     }
 
-    /// The same trial, counted in these classes too.
+    /// This trial, counted in these classes too.
     pub(crate) fn also(mut self, classes: impl IntoIterator<Item = String>) -> Trial {
         self.classes.extend(classes);
         self
@@ -55,8 +55,8 @@ impl Judged {
         Some(Judged { judgement: kernel.judge("cases", &cases, certificates)?, trials })
     }
 
-    /// Writes what can be told of any run: the seed, how many cases there were of each class and with each errno, and
-    /// behind an empty line a line for each case.
+    /// Writes what can be told of any run: the seed, how many cases there were of each class and
+    /// with each errno, and behind an empty line a line for each case.
     pub(crate) fn report(&self, seed: u64) {
         let mut errnos = BTreeMap::<i32, usize>::new();
         self.judgement.verdicts.iter().for_each(|one| *errnos.entry(one.table).or_default() += 1);

@@ -1,12 +1,13 @@
 //! What other programs find in the image of a root filesystem.
 //!
-//! What is in the files, and where links lead, is what they unpack. Modes and owners are what they list: who unpacks a
-//! set-user-ID file for another owner loses that bit. What is listed:
+//! What is in the files, and where links lead, is what they unpack. Modes and owners are what they
+//! list: who unpacks a set-user-ID file for another owner loses that bit. What is listed:
 //!
 //! - of squashfs, everything (`unsquashfs -lln`);
 //! - of ext4, everything (`ls -p` of debugfs);
-//! - of erofs, nothing by its directory. `fsck.erofs` unpacks every mode, if it leaves the owners alone. `dump.erofs`
-//!   tells the owner of one file a run, so of the set-user-ID files and every hundredth other one.
+//! - of erofs, nothing by its directory. `fsck.erofs` unpacks every mode, if it leaves the owners
+//!   alone. `dump.erofs` tells the owner of one file a run, so of the set-user-ID files and every
+//!   hundredth other one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +39,8 @@ fn squashfs(image: &Path) -> Option<Tree> {
     Some(listed(tree, &text.lines().filter_map(squashfs_line).collect()))
 }
 
-/// `MODE UID/GID SIZE DATE TIME squashfs-root/PATH`, and of a link where it leads; none of other lines.
+/// `MODE UID/GID SIZE DATE TIME squashfs-root/PATH`, and of a link where it leads; none of other
+/// lines.
 fn squashfs_line(line: &str) -> Option<(String, (u32, Owner))> {
     let (facts, place) = line.split_once(" squashfs-root")?;
     let mut facts = facts.split_whitespace();
@@ -110,7 +112,8 @@ fn ext4(image: &Path) -> Option<Tree> {
     Some(listed(tree, &ext4_listing(&text)))
 }
 
-/// `debugfs: COMMAND`, and then for each name `/INODE/MODE/UID/GID/NAME/SIZE/`. Inode 0 has no name.
+/// `debugfs: COMMAND`, and then for each name `/INODE/MODE/UID/GID/NAME/SIZE/`. Inode 0 has no
+/// name.
 fn ext4_listing(text: &str) -> Listing {
     let (mut listing, mut directory) = (Listing::new(), "");
     for line in text.lines() {
@@ -157,7 +160,8 @@ fn listings_are_read() {
     assert_eq!(squashfs_line(link), Some(("./l".to_owned(), (0o120_777, of(7, 0)))));
     let top = squashfs_line("drwxrwsr-T 0/0 4 2022-09-20 15:27 squashfs-root");
     assert_eq!(top, Some((".".to_owned(), (0o43_774, of(0, 0)))));
-    let text = "debugfs: ls -p \"./\"\n/2/040755/0/0/.//\n/2/040755/0/0/..//\n/12/104755/1/2/su/9/\n\n\
+    let text = "debugfs: ls -p \"./\"\n/2/040755/0/0/.//\n/2/040755/0/0/..//\n\
+                /12/104755/1/2/su/9/\n\n\
                 debugfs: ls -p \"./d/\"\n/0/000000/0/0//0/\n/13/041777/0/3/.//\n";
     let expected = [
         (".", (0o40_755, of(0, 0))),

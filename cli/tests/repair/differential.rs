@@ -1,4 +1,5 @@
-//! Random images of veritysetup, with damage of every kind: what is called whole has its old bytes again.
+//! Random images of veritysetup, with damage of every kind: what is called whole has its old bytes
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,7 +32,8 @@ fn f08_what_is_called_whole_is_what_it_was() {
     println!("{endings:#?}");
 }
 
-/// What is damaged, by covered block: those of the data, then those of the tree, the top level first.
+/// What is damaged, by covered block: those of the data, then those of the tree, the top level
+/// first.
 #[derive(Debug)]
 struct Damage {
     blocks: BTreeSet<u64>,

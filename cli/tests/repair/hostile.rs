@@ -55,7 +55,7 @@ fn f01_data_with_parity_of_its_own_is_not_verified() {
     assert!(!image.dir.exists("copy"));
 }
 
-/// The same with a leaf that fits the data, so that only the level above tells.
+/// Forged data with a leaf that fits the data, so that only the level above tells.
 #[test]
 fn f01_a_tree_with_parity_of_its_own_is_not_verified() {
     let image = Image::new();
@@ -76,7 +76,8 @@ fn f01_a_tree_with_parity_of_its_own_is_not_verified() {
 fn f02_parity_that_gives_other_bytes_repairs_nothing() {
     let image = Image::new();
     image.damage_data([5]);
-    // Both bytes of a codeword of its round: with one of them right, the block would come from that.
+    // Both bytes of a codeword of its round: with one of them right, the block would come from
+    // that.
     for byte in [8192, 8192 + 100, 16382] {
         let mut fec = image.good[2].clone();
         fec[byte] ^= 1;

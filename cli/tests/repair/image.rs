@@ -49,7 +49,8 @@ impl Image {
         assert!(contents(&self.dir) == self.good, "data, hash and parity are what they were");
     }
 
-    /// Each block is the good one, or one that was damaged; the superblock and the parity are as they were.
+    /// Each block is the good one, or one that was damaged; the superblock and the parity are as
+    /// they were.
     #[track_caller]
     pub(crate) fn assert_only_damaged(&self) {
         let now = contents(&self.dir);

@@ -17,7 +17,8 @@ fn built() -> Dir {
 fn line(command: &str) -> String {
     let (command, options) = command.split_once(' ').unwrap_or((command, ""));
     format!(
-        "{command} image.raw image.verity --manifest image.manifest.json --certificate rsa2048.cert {options}"
+        "{command} image.raw image.verity --manifest image.manifest.json \
+         --certificate rsa2048.cert {options}"
     )
 }
 
@@ -87,7 +88,8 @@ fn a_corrupt_superblock_is_told_and_hinders_no_repair() {
     let text = |key: &str| manifest[key].as_str().unwrap().to_owned();
     let pins = format!(
         "{} --no-superblock --hash-offset 4096 --hash sha256 --format 1 --data-block-size 4096 \
-         --hash-block-size 4096 --data-blocks 300 --salt {} --fec-device image.verity --fec-offset 20480 --fec-roots 4",
+         --hash-block-size 4096 --data-blocks 300 --salt {} --fec-device image.verity \
+         --fec-offset 20480 --fec-roots 4",
         text("root_hash"),
         text("salt"),
     );

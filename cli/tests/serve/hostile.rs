@@ -46,7 +46,8 @@ fn nonsense_is_hung_up_on_and_disturbs_nobody() {
     assert_eq!((run.code, &*run.stderr), (0, ""), "nobody can fill the log: {run:?}");
 }
 
-/// Who begins a handshake and does not end it makes room again. A client that is done with it may be silent.
+/// Who begins a handshake and does not end it makes room again. A client that is done with it may
+/// be silent.
 #[test]
 fn a_handshake_has_a_deadline_however_slowly_its_bytes_come() {
     let dir = Dir::with_data(100);

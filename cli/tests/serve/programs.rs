@@ -1,5 +1,5 @@
-//! The clients that people use: nbdinfo, nbdcopy, qemu-img and qemu-io; and what they fetch, held against the
-//! tools of the file systems.
+//! The clients that people use: nbdinfo, nbdcopy, qemu-img and qemu-io; and what they fetch, held
+//! against the tools of the file systems.
 
 use std::path::Path;
 use std::process::Command;

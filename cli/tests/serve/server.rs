@@ -27,7 +27,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a command line, split at blanks, and waits until it serves. A unix socket is called `s`.
+    /// Starts a command line, split at blanks, and waits until it serves. A unix socket is called
+    /// `s`.
     #[track_caller]
     pub(crate) fn start(dir: &Dir, line: &str) -> Server {
         let mut command = dir.command();
@@ -35,7 +36,7 @@ impl Server {
         Server::spawn(dir, &mut command)
     }
 
-    /// The same, by a shell, which must become the server.
+    /// Starts a script of the shell, which must become the server.
     #[track_caller]
     pub(crate) fn start_shell(dir: &Dir, script: &str) -> Server {
         Server::spawn(dir, dir.tool("sh").args(["-c", script]))
@@ -75,7 +76,7 @@ impl Server {
         Client::connect(self.connect(), structured).unwrap()
     }
 
-    /// The same, where the server listens on TCP.
+    /// A client in the transmission phase, on TCP.
     pub(crate) fn tcp_client(&self) -> Client<TcpStream> {
         let address = self.uri.trim_start_matches("nbd://").trim_end_matches('/');
         Client::connect(TcpStream::connect(address).unwrap(), true).unwrap()

@@ -145,8 +145,8 @@ fn d11_a_bad_sector_of_the_source_names_its_block() {
     }
 }
 
-/// Of a block that cannot be read and a hash block that cannot be written, the one that comes first when run
-/// after run is read and its hash blocks are written.
+/// Of a block that cannot be read and a hash block that cannot be written, the one that comes first
+/// when run after run is read and its hash blocks are written.
 #[test]
 fn d11_reads_and_writes_that_fail_are_told_in_order_whatever_the_threads() {
     let image = Image::new(&small(), 20_000);

@@ -113,7 +113,8 @@ impl ReadAt for Panicking<'_> {
     }
 }
 
-/// A panic of the caller's storage reaches the caller: no thread waits for ever, and nothing is verified.
+/// A panic of the caller's storage reaches the caller: no thread waits for ever, and nothing is
+/// verified.
 #[test]
 fn x04_a_panic_of_the_storage_reaches_the_caller() {
     let image = Image::new(&small(), 9000);

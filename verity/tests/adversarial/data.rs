@@ -58,7 +58,8 @@ fn g07_data_shorter_than_its_blocks_is_refused_and_never_filled_with_zeros() {
             let needed = end as u64;
             let expected = needed - missing as u64;
             assert!(
-                matches!(result, Err(Error::ShortData { needed: n, actual }) if n == needed && actual == expected),
+                matches!(result, Err(Error::ShortData { needed: n, actual })
+                    if (n, actual) == (needed, expected)),
                 "{result:?}"
             );
         }
@@ -117,7 +118,7 @@ fn d06_also_where_the_tree_is_larger_than_what_is_held_of_it() {
     hash.assert_once(usize_of(tree.start)..usize_of(tree.end));
 }
 
-/// Whoever controls the storage may show good bytes once and bad ones later, or the reverse.
+/// Who controls the storage may show good bytes once and bad ones later, or the reverse.
 #[test]
 fn d06_bytes_that_change_between_reads_are_never_taken_for_verified() {
     let image = Image::new(&small(), 300);
@@ -161,7 +162,8 @@ fn d06_bytes_that_change_between_reads_are_never_taken_for_verified() {
     assert!(intact > 50 && corrupt > 50, "{intact} intact, {corrupt} corrupt");
 }
 
-/// A device with `ignore_zero_blocks` shows zeros without a look; so garbage there is found only without.
+/// A device with `ignore_zero_blocks` shows zeros without a look; so garbage there is found only
+/// without.
 #[test]
 fn t08_ignored_zero_blocks_are_counted_and_not_looked_at() {
     let mut data = Image::new(&small(), 300).data;

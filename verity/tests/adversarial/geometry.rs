@@ -44,7 +44,8 @@ fn g02_hash_areas_beyond_64_bits_are_refused() {
 
 #[test]
 fn g02_no_tree_is_larger_than_its_data() {
-    // No allowed hash block holds fewer than eight digests, so that a tree is smaller than its data.
+    // No allowed hash block holds fewer than eight digests, so that a tree is smaller than its
+    // data.
     for algorithm in verity::Algorithm::ALL {
         for hash_block_size in [BlockSize::MIN, BlockSize::MAX] {
             let params = Params::builder()

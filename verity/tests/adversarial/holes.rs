@@ -176,7 +176,7 @@ fn the_holes_of_a_file_are_not_read() {
         assert_eq!(verify(&image, &source, 2, way).expect("intact").hash_blocks, 17);
         assert_eq!(read(), 2 << 20, "{way:?}");
     }
-    // The same through the pointers that a caller may have.
+    // Once more through the pointers that a caller may have.
     check_build(&image, &&source, 1);
     check_build(&image, &(Box::new(&source) as Box<dyn ReadAt>), 1);
     check_build(&image, &std::sync::Arc::new(&source), 1);

@@ -1,4 +1,5 @@
-//! Which corruption is reported first, and what a complete list holds: with damage at many places at once.
+//! Which corruption is reported first, and what a complete list holds: with damage at many places
+//! at once.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +77,8 @@ fn the_order_holds_across_the_pieces_in_which_a_large_tree_is_read() {
     let mut image = Image::new(&scheme, 150_001);
     check(&image, 8);
 
-    // Of two in one level, or in the data, the one in an earlier piece; of two levels, the higher one in a later.
+    // Of two in one level, or in the data, the one in an earlier piece; of two levels, the higher
+    // one in a later.
     let data = |block| BlockRef::Data { block };
     let hash = |level, block| BlockRef::Hash { level, block };
     let verifier = Verifier::new(image.pinned()).threads(threads(2));

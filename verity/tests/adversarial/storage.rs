@@ -87,13 +87,14 @@ impl ReadAt for Counting<'_> {
     }
 }
 
-/// Two versions of the same bytes: what a block says when it is read depends on how often it was read
-/// before. Remembers whether any bad byte was ever handed out.
+/// Two versions of the same bytes: what a block says when it is read depends on how often it was
+/// read before. Remembers whether any bad byte was ever handed out.
 pub(crate) struct TwoFaced<'a> {
     pub(crate) good: &'a [u8],
     pub(crate) bad: &'a [u8],
     pub(crate) block_size: usize,
-    /// By block: for each read the version that is handed out, true for bad; the last one for all later ones.
+    /// By block: for each read the version that is handed out, true for bad; the last one for all
+    /// later ones.
     pub(crate) schedule: HashMap<usize, Vec<bool>>,
     reads: Mutex<HashMap<usize, usize>>,
     lied: AtomicBool,
@@ -282,7 +283,8 @@ impl WriteAt for BadTarget {
     }
 }
 
-/// Fails every read that touches a byte of `broken`, after giving what lies before it; like a bad sector.
+/// Fails every read that touches a byte of `broken`, after giving what lies before it; like a bad
+/// sector.
 pub(crate) struct BadSector<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) broken: Vec<Range<u64>>,
@@ -293,8 +295,8 @@ pub(crate) struct BadSector<'a> {
 }
 
 impl BadSector<'_> {
-    /// Waits for the other failures, so that several threads meet theirs at once; but not for long, because a
-    /// thread that would read another place may not have begun.
+    /// Waits for the other failures, so that several threads meet theirs at once; but not for long,
+    /// because a thread that would read another place may not have begun.
     fn wait(&self, offset: u64) {
         self.failing.fetch_add(1, Ordering::SeqCst);
         for _ in 0..20 {

@@ -106,7 +106,8 @@ fn s07_any_bit_in_the_pads_is_refused() {
     }
 }
 
-/// veritysetup leaves old bytes there, so they are the caller's to judge; they are never part of the tree.
+/// veritysetup leaves old bytes there, so they are the caller's to judge; they are never part of
+/// the tree.
 #[test]
 fn s08_bytes_between_superblock_and_tree_are_named_and_do_not_matter_to_the_tree() {
     let mut image = Image::new(&Scheme::default(), 300);
@@ -127,7 +128,8 @@ fn s09_fewer_bytes_than_a_superblock_are_refused() {
             Err(Error::Superblock(SuperblockError::Truncated { .. }))
         ));
     }
-    // A superblock that is cut off with its hash block says all that there is; the tree is missing then.
+    // A superblock that is cut off with its hash block says all that there is; the tree is missing
+    // then.
     let mut image = Image::new(&Scheme::default(), 300);
     for size in [512, 4095] {
         image.hash.truncate(size.max(512));

@@ -25,8 +25,8 @@ pub(crate) struct Image {
     pub(crate) hash: Vec<u8>,
 }
 
-/// sha256, type 1, no salt, and 512 bytes for both block sizes: 16 digests in a hash block, so that few bytes
-/// make many levels.
+/// sha256, type 1, no salt, and 512 bytes for both block sizes: 16 digests in a hash block, so that
+/// few bytes make many levels.
 pub(crate) fn small() -> Scheme {
     Scheme { data_block_size: 512, hash_block_size: 512, ..Scheme::default() }
 }

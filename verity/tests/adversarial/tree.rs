@@ -8,8 +8,8 @@ use super::support::{Image, listed, only, report, root, small, usize_of};
 
 #[test]
 fn t04_spare_bytes_must_be_zero_although_every_digest_above_is_right() {
-    // sha1 in hash blocks of 512 bytes: type 1 leaves 12 bytes in every slot, type 0 has 192 behind the slots.
-    // The last hash block of each level has empty slots besides.
+    // sha1 in hash blocks of 512 bytes: type 1 leaves 12 bytes in every slot, type 0 has 192 behind
+    // the slots. The last hash block of each level has empty slots besides.
     for hash_type in [0, 1] {
         let scheme = Scheme { algorithm: "sha1".to_owned(), hash_type, ..small() };
         let good = Image::new(&scheme, 40);
@@ -223,7 +223,8 @@ fn digests_are_compared_whole() {
             let level = parent.level().unwrap();
             let slot = good.params.geometry().locate(level, block.block()).offset;
             for byte in [0, digest_size / 2, digest_size - 1] {
-                // What the parent says differs in one byte, and the root hash vouches for the parent.
+                // What the parent says differs in one byte, and the root hash vouches for the
+                // parent.
                 let mut image = good.clone();
                 image.bytes_mut(parent)[usize_of(slot.into()) + byte] ^= 1;
                 image.rehash_above(parent);

@@ -1,5 +1,5 @@
-//! Trees that verify under the right root hash although they are not what was built: only the parameters,
-//! from elsewhere than the superblock, can tell. And pins that must refuse.
+//! Trees that verify under the right root hash although they are not what was built: only the
+//! parameters, from elsewhere than the superblock, can tell. And pins that must refuse.
 
 use verity::{
     Algorithm, BlockSize, Error, HashArea, HashType, Origin, Params, Pins, Salt, Superblock,
@@ -10,7 +10,8 @@ use verity_testdata::reference::{self, Scheme};
 
 use super::support::{Image, UUID, all_pins, params, small, usize_of};
 
-/// The attack: the hash blocks of `level` become the data, the tree above stays, and the superblock says so.
+/// The attack: the hash blocks of `level` become the data, the tree above stays, and the superblock
+/// says so.
 pub(crate) fn confused(image: &Image, level: u8) -> Image {
     let places = image.params.geometry().levels();
     let place = places[usize::from(level)];
@@ -36,7 +37,8 @@ pub(crate) fn confused(image: &Image, level: u8) -> Image {
 
 #[test]
 fn t01_t02_a_superblock_can_pass_hash_blocks_off_as_data_and_the_origin_says_so() {
-    // 300 blocks: levels of 19, 2 and 1 hash blocks. The last one is T02: the root's block as the only data.
+    // 300 blocks: levels of 19, 2 and 1 hash blocks. The last one is T02: the root's block as the
+    // only data.
     let image = Image::new(&Scheme { salt: vec![3; 16], ..small() }, 300);
     for level in 0..image.levels() {
         let attack = confused(&image, level);
@@ -77,8 +79,8 @@ fn t01_t02_pinned_parameters_refuse_the_bytes_of_a_level_confusion() {
     }
 }
 
-/// The kernel has no check of spare bytes and takes a tail that is cut off; veritysetup and this library see
-/// the digests that are left over.
+/// The kernel has no check of spare bytes and takes a tail that is cut off; veritysetup and this
+/// library see the digests that are left over.
 #[test]
 fn t03_another_number_of_data_blocks_is_refused_even_if_the_superblock_states_it() {
     let image = Image::new(&small(), 300);

@@ -1,4 +1,5 @@
-//! The tree of a huge image of nothing but zeros, without hashing it: all blocks of a level are the same.
+//! The tree of a huge image of nothing but zeros, without hashing it: all blocks of a level are the
+//! same.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

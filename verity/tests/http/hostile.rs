@@ -1,4 +1,5 @@
-//! Servers that answer something else than they were asked for: a clear error each, never wrong bytes, never a hang.
+//! Servers that answer something else than they were asked for: a clear error each, never wrong
+//! bytes, never a hang.
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;

@@ -117,7 +117,8 @@ fn a_tampering_server_gives_errors_and_no_bytes() {
     assert!(bytes[..7 * 4096] == image[70 * 4096..77 * 4096]);
     assert!(bytes[7 * 4096..].iter().all(|&byte| byte == 0xee), "untouched");
 
-    // Superblock, level 1, then level 0 from byte 8192: all data under its first block is out of reach.
+    // Superblock, level 1, then level 0 from byte 8192: all data under its first block is out of
+    // reach.
     files::write(&nginx.file("data"), &image);
     files::flip_bit(&nginx.file("hash"), 8192 + 4000, 0);
     let tampered = reader(&nginx, trusted.clone());

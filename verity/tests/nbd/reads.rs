@@ -170,7 +170,8 @@ fn writes_are_refused_and_their_data_is_skipped() {
     }
 }
 
-/// What is too long for the buffer is read twice for a simple reply: good once is not good for ever.
+/// What is too long for the buffer is read twice for a simple reply: good once is not good for
+/// ever.
 #[test]
 fn a_source_that_fails_after_the_promise_ends_the_session_and_sends_nothing_of_it() {
     let pieces = 4;
@@ -231,7 +232,8 @@ proptest! {
             }
         }
         prop_assert!(output.is_empty());
-        let good = (offset..offset + u64::from(length)).filter(|byte| !corrupt.contains(&(byte / BLOCK)));
+        let is_good = |byte: &u64| !corrupt.contains(&(byte / BLOCK));
+        let good = (offset..offset + u64::from(length)).filter(is_good);
         prop_assert!(got.into_iter().eq(good));
         prop_assert_eq!(u64::from(failed), ended.traffic.failed);
     }

@@ -57,8 +57,8 @@ fn x01_concurrent_processes_are_busy_or_complete() {
     }
 }
 
-/// Starts "create" so that it waits for seconds before it takes its first lock, and gives it time to get
-/// there.
+/// Starts "create" so that it waits for seconds before it takes its first lock, and gives it time
+/// to get there.
 fn start_with_a_late_lock(directory: &Path) -> Option<Child> {
     let mut command = Command::new(oracle::require("strace")?);
     command.args(["-f", "-qq", "-o", "/dev/null", "--inject=flock:delay_enter=4000000:when=1"]);

@@ -1,7 +1,8 @@
-//! Outputs appear whole or not at all: hostile names, failing system calls, kills and concurrent runs.
+//! Outputs appear whole or not at all: hostile names, failing system calls, kills and concurrent
+//! runs.
 //!
-//! Tests that need a process of their own run this program again under `strace`, which makes system calls
-//! fail or kills the process at them; see [`child`].
+//! Tests that need a process of their own run this program again under `strace`, which makes system
+//! calls fail or kills the process at them; see [`child`].
 
 #![allow(clippy::unwrap_used, reason = "a panic is the report of a test, also in its helpers")]
 
@@ -77,7 +78,8 @@ fn write_error(source: std::io::Error) -> PublishError {
     PublishError::Io { operation: "write", path: PathBuf::new(), source }
 }
 
-/// Eight data blocks and, behind them, a hash area; what stands for superblock and tree is recognisable.
+/// Eight data blocks and, behind them, a hash area; what stands for superblock and tree is
+/// recognisable.
 fn hash_area() -> (HashArea, [u8; 512], Vec<u8>) {
     let params = Params::builder().data_blocks(8).build().unwrap();
     (HashArea::new(&params, params.data_size(), true).unwrap(), [2; 512], vec![2; 4096])

@@ -336,8 +336,8 @@ impl Image {
         self.rehash_above(parent);
     }
 
-    /// Changes a hash block, and all digests above it and the root hash with it: any byte of it, a spare one or one
-    /// of a digest; that one is now the digest of nothing.
+    /// Changes a hash block, and all digests above it and the root hash with it: any byte of it, a
+    /// spare one or one of a digest; that one is now the digest of nothing.
     fn damage_with_digests(&mut self, prng: &mut Prng) {
         if self.geometry.levels.is_empty() {
             return;

@@ -24,7 +24,8 @@ const UNTOUCHED: u8 = 0xaa;
 
 type Reader<'a> = VerifiedReader<&'a Disk, &'a Disk>;
 
-/// How many reads there were, and of what kind. What was not met was not tested: at least that many of each.
+/// How many reads there were, and of what kind. What was not met was not tested: at least that many
+/// of each.
 const CLASSES: [(&str, u64); 23] = [
     ("reads", READS),
     ("all bytes", 100_000),
@@ -275,8 +276,9 @@ impl<'a> Model<'a> {
     /// What the reader may have of a data block.
     fn bytes(&self, block: usize) -> Result<&[u8], &(BadBlock, Finding)> {
         match self.readable.data[block].as_ref() {
-            // By chance: from another block that is the same, where the source lies; or from a buffer that nobody wrote
-            // to, although source or repair says so, and which still held them.
+            // By chance: from another block that is the same, where the source lies; or from a
+            // buffer that nobody wrote to, although source or repair says so, and which still held
+            // them.
             Err(_) if self.lies() || self.believes_what_was_left() => {
                 Ok(self.case.good.bytes(BadBlock::Data(block as u64)))
             }
@@ -292,7 +294,8 @@ impl<'a> Model<'a> {
         self.case.options.flaky.is_some_and(|flaky| flaky.lies)
     }
 
-    /// Whether a read may end at `block` with `error`; returns whether that is for what the image is.
+    /// Whether a read may end at `block` with `error`; returns whether that is for what the image
+    /// is.
     fn check_error(
         &self,
         block: u64,
@@ -375,7 +378,8 @@ fn path(case: &Case, block: u64) -> impl Iterator<Item = BadBlock> + '_ {
     std::iter::once(BadBlock::Data(block)).chain(above)
 }
 
-/// The block that an error names, and what it says of it; none if it is not of the kind that reads end with.
+/// The block that an error names, and what it says of it; none if it is not of the kind that reads
+/// end with.
 fn what(error: &Error) -> Option<(BadBlock, Finding)> {
     match error {
         Error::Read { block, .. } => Some((named(*block), Finding::Unreadable)),

@@ -19,7 +19,7 @@ fn image(seed: u64, data_blocks: u64, roots: u32) -> (Prng, Image) {
     (prng, image)
 }
 
-/// Replaces blocks by others and makes the parity anew, as whoever controls all devices can.
+/// Replaces blocks by others and makes the parity anew, as those who control all devices can.
 fn forge(image: &Image, disks: &mut Disks, prng: &mut Prng, blocks: &[u64]) {
     let damages: Damages = blocks.iter().map(|block| (*block, Damage::Changed)).collect();
     disks.damage(image, prng, &damages);
@@ -61,8 +61,8 @@ fn f01_forged_hash_blocks_with_their_parity_are_no_truth() {
     assert_eq!(sink.count(), 0);
 }
 
-/// The parity is that of another image, so what it gives back of a forged block is the forgery. A block beside it, which
-/// both images have, comes back.
+/// The parity is that of another image, so what it gives back of a forged block is the forgery. A
+/// block beside it, which both images have, comes back.
 #[test]
 fn f02_decoding_to_another_codeword_is_noticed() {
     let (mut prng, image) = image(3, 600, 2);
@@ -77,7 +77,8 @@ fn f02_decoding_to_another_codeword_is_noticed() {
     assert!(sink.seen.into_inner().unwrap().into_iter().eq([round[9]]));
 }
 
-/// As many more errors than roots as there can be: whatever the code makes of them, none of it is passed on.
+/// As many more errors than roots as there can be: whatever the code makes of them, none of it is
+/// passed on.
 #[test]
 fn f02_more_damage_than_the_code_can_take_gives_nothing_wrong() {
     for (seed, roots) in [(4, 2), (5, 3), (6, 4), (7, 24)] {
@@ -122,7 +123,10 @@ fn f03_short_parity_is_an_error_before_any_work() {
         let mut disks = image.disks();
         disks.fec.bytes.truncate(kept);
         let short = disks.repair(&image.repairer(), &()).unwrap_err();
-        let is_named = |error: &Error| matches!(error, Error::ReadParity { round: named, .. } if *named == round as u64);
+        let is_named = |error: &Error| match error {
+            Error::ReadParity { round: named, .. } => *named == round as u64,
+            _ => false,
+        };
         assert!(is_named(&short), "{kept}: {short:?}");
         let parity = image.repairer().verify_parity(&disks.data, &disks.hash, &disks.fec);
         assert!(is_named(&parity.unwrap_err()));
@@ -153,7 +157,8 @@ fn f03_parity_beyond_the_end_or_misaligned_is_refused() {
     }
 }
 
-/// Storage that gives few bytes a call: numbers of roots that do not divide a block, chunks of every kind.
+/// Storage that gives few bytes a call: numbers of roots that do not divide a block, chunks of
+/// every kind.
 #[test]
 fn f05_parity_in_chunks_of_any_size_is_the_same() {
     for roots in [17, 19, 21, 23] {
@@ -195,7 +200,8 @@ fn f06_all_roots_one_more_and_everything() {
     }
 }
 
-/// Nothing is looked for in the rounds of what is above it, and nothing twice: the reads stay in proportion to the rounds.
+/// Nothing is looked for in the rounds of what is above it, and nothing twice: the reads stay in
+/// proportion to the rounds.
 #[test]
 fn f07_damaged_hash_blocks_and_data_of_their_rounds_cost_a_bounded_number_of_reads() {
     let read = std::sync::atomic::Ordering::Relaxed;
@@ -217,7 +223,8 @@ fn f07_damaged_hash_blocks_and_data_of_their_rounds_cost_a_bounded_number_of_rea
         let repaired = disks.repair(&image.repairer(), &sink).unwrap();
         assert_eq!(repaired.beyond.is_none(), !everything);
         let blocks = |disk: &super::case::Disk| disk.read.load(read) / 512;
-        // One search, and for each pass, of which a level can make one more needed, two looks at each round.
+        // One search, and for each pass, of which a level can make one more needed, two looks at
+        // each round.
         let passes = levels + 2;
         let data = blocks(&disks.data);
         assert!(data <= 5000 + passes * 2 * 255 * rounds, "{data} blocks of data");
@@ -226,7 +233,7 @@ fn f07_damaged_hash_blocks_and_data_of_their_rounds_cost_a_bounded_number_of_rea
     }
 }
 
-/// The same for a single block that is read.
+/// The reads stay bounded for a single block too.
 #[test]
 fn f07_one_read_costs_two_looks_at_its_round_and_at_those_above() {
     let read = std::sync::atomic::Ordering::Relaxed;
@@ -284,7 +291,8 @@ fn wrong_root_hashes_salts_and_roots_recover_nothing() {
     assert_eq!(sink.count(), 0);
 }
 
-/// More blocks covered than there can be bytes: parity for them on a device that claims to be as long.
+/// More blocks covered than there can be bytes: parity for them on a device that claims to be as
+/// long.
 #[test]
 fn g02_covered_blocks_beyond_64_bits_cost_work_only() {
     struct Endless;
@@ -334,7 +342,8 @@ fn tampered_parity_is_found_or_costs_its_codewords() {
     }
 }
 
-/// Unused bytes of a hash block that are not zero, under a digest that says so: no parity makes that right.
+/// Unused bytes of a hash block that are not zero, under a digest that says so: no parity makes
+/// that right.
 #[test]
 fn hash_blocks_with_unused_bytes_are_beyond_repair() {
     let (mut prng, image) = image(45, 600, 4);

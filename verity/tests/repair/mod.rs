@@ -1,5 +1,5 @@
-//! Repair by forward error correction. `case` makes images and damage, `model` says what must come back of it;
-//! the others attack.
+//! Repair by forward error correction. `case` makes images and damage, `model` says what must come
+//! back of it; the others attack.
 
 mod case;
 mod faults;

@@ -15,9 +15,10 @@ pub(crate) struct Outcome {
     pub(crate) unchecked_data_blocks: u64,
 }
 
-/// Damaged blocks, of which every byte is another one, come back if they are not more than the roots. Where nothing
-/// says that some of them are wrong, one root goes on finding out. Blocks of zeros come back whatever is lost, once their
-/// digest is known; what cannot be read is taken for zeros, so it is no error where it was zeros.
+/// Damaged blocks, of which every byte is another one, come back if they are not more than the
+/// roots. Where nothing says that some of them are wrong, one root goes on finding out. Blocks of
+/// zeros come back whatever is lost, once their digest is known; what cannot be read is taken for
+/// zeros, so it is no error where it was zeros.
 pub(crate) fn outcome(image: &Image, damages: &Damages) -> Outcome {
     let roots = size(image.fec_area.roots());
     let data_blocks = image.params.data_blocks();

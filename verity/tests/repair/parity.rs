@@ -27,7 +27,8 @@ fn rounds_whose_parity_differs_are_listed() {
                     repairer.verify_parity(&disks.data, &disks.hash, &disks.fec).unwrap()
                 };
                 assert!(verify(&disks).is_intact());
-                // The first byte of round 1, the last of round 2, one of round 5, and the last of all.
+                // The first byte of round 1, the last of round 2, one of round 5, and the last of
+                // all.
                 let start = usize::try_from(image.fec_area.range().start).unwrap();
                 let round_len = 5 * image.block_size();
                 let last = disks.fec.bytes.len() - 1;

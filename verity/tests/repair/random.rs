@@ -168,9 +168,10 @@ fn damaged_hash_blocks_of_every_level_come_back() {
     assert!(outcome.recovered.iter().eq(damages.keys()));
 }
 
-/// Blocks of zeros come back by their digests alone: beside more losses than roots, also by another's bytes, and they
-/// leave all roots to the others. A seed once met it by accident: an unreadable block of zeros counted as beyond
-/// repair or not, as other blocks' errors happened to look.
+/// Blocks of zeros come back by their digests alone: beside more losses than roots, also by
+/// another's bytes, and they leave all roots to the others. A seed once met it by accident: an
+/// unreadable block of zeros counted as beyond repair or not, as other blocks' errors happened to
+/// look.
 #[test]
 fn blocks_of_zeros_need_no_parity() {
     let mut prng = Prng::new(8);
@@ -208,7 +209,8 @@ fn large_blocks_come_back() {
     }
 }
 
-/// More blocks than there are roots, each wrong in one place: no codeword has lost more than one byte.
+/// More blocks than there are roots, each wrong in one place: no codeword has lost more than one
+/// byte.
 #[test]
 fn f08_many_blocks_with_few_wrong_bytes_each_come_back() {
     let mut prng = Prng::new(3);

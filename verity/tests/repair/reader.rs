@@ -118,7 +118,8 @@ fn f06_all_roots_are_read_and_one_more_is_an_error() {
     }
 }
 
-/// Where everything is lost, zeros are still read, and beside zeros as many others as there are roots.
+/// Where everything is lost, zeros are still read, and beside zeros as many others as there are
+/// roots.
 #[test]
 fn blocks_of_zeros_are_read_without_parity() {
     let mut prng = Prng::new(9);

@@ -131,7 +131,8 @@ fn g07_storage_that_is_cut_after_it_was_opened() {
     assert!(matches!(error, Error::Read { block: BlockRef::Hash { level: 0, block: 7 }, .. }));
 }
 
-/// D06: good bytes once and bad ones later, or the reverse, for data and tree, whatever the reader remembers.
+/// D06: good bytes once and bad ones later, or the reverse, for data and tree, whatever the reader
+/// remembers.
 #[test]
 fn d06_bytes_that_change_between_reads_are_never_given_unproved() {
     let image = Image::new(&Scheme { salt: vec![4; 4], ..small() }, 300);

@@ -152,8 +152,8 @@ fn i01_c05_every_fault_of_every_call_gives_right_bytes_or_the_right_error() {
                     );
                 }
                 let harmless = matches!(fault, Fault::Short | Fault::Interrupted | Fault::Stale);
-                // A block that is read by itself is read once. Those of a run are tried again, one by one, and so
-                // is what comes after a short read.
+                // A block that is read by itself is read once. Those of a run are tried again, one
+                // by one, and so is what comes after a short read.
                 let once = number == 0 || (in_tree && number < 3);
                 match (harmless, once) {
                     (false, true) => assert_eq!(failed, calls, "{fault:?}, way {number}"),

@@ -54,7 +54,8 @@ fn t14_d01_every_flipped_bit_of_small_images_fails_the_reads_it_affects_and_no_o
     }
 }
 
-/// Every bit; all reads for some, and for the others the affected blocks at both ends and those beside them.
+/// Every bit; all reads for some, and for the others the affected blocks at both ends and those
+/// beside them.
 #[test]
 fn t14_d01_every_flipped_bit_of_larger_images() {
     let image = Image::new(&schemes()[1], 131);

@@ -1,4 +1,5 @@
-//! Verified reads: every flipped bit, every fault of every call, storage that changes under the reader.
+//! Verified reads: every flipped bit, every fault of every call, storage that changes under the
+//! reader.
 
 mod changes;
 mod faults;

@@ -185,8 +185,8 @@ fn t08_ignored_zero_blocks_are_zeros_whatever_lies_there() {
     assert_right(&good, 6, read_block(&looking, 6));
 }
 
-/// A verified image in a verified image: of other block sizes, so that one read of the outer one is some of the
-/// inner one.
+/// A verified image in a verified image: of other block sizes, so that one read of the outer one is
+/// some of the inner one.
 #[test]
 fn nested_readers_prove_both_and_name_both() {
     let mut inner = Image::new(&small(), 320);

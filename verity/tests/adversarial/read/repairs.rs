@@ -84,7 +84,8 @@ fn spare_bytes_of_what_is_offered_are_looked_at() {
     assert_eq!(corrupt(error), block);
 }
 
-/// A block that cannot be read is asked for as well; without right bytes the error is that of the storage.
+/// A block that cannot be read is asked for as well; without right bytes the error is that of the
+/// storage.
 #[test]
 fn unreadable_blocks_are_repaired_or_stay_unreadable() {
     let good = Image::new(&small(), 300);

@@ -1,4 +1,5 @@
-//! T01, T02, T03: what a reader gives of an image whose parameters are not those that were built with.
+//! T01, T02, T03: what a reader gives of an image whose parameters are not those that were built
+//! with.
 
 use verity::{BlockRef, Error, Origin, Superblock, TrustedParams, Uuid, VerifiedReader};
 use verity_testdata::reference::Scheme;
@@ -7,7 +8,8 @@ use super::{corrupt, read_block, reader};
 use crate::adversarial::support::{Image, params, small};
 use crate::adversarial::trust::confused;
 
-/// From the superblock the hash blocks are data, every byte proved; the origin says what that is worth.
+/// From the superblock the hash blocks are data, every byte proved; the origin says what that is
+/// worth.
 #[test]
 fn t01_t02_a_superblock_can_pass_hash_blocks_off_and_the_reader_says_where_it_got_that() {
     let image = Image::new(&Scheme { salt: vec![3; 16], ..small() }, 300);
@@ -43,7 +45,8 @@ fn t01_t02_pinned_parameters_give_nothing_of_a_level_confusion() {
     }
 }
 
-/// Fewer or more data blocks than were built: nothing that hangs below the hash block where that shows is given.
+/// Fewer or more data blocks than were built: nothing that hangs below the hash block where that
+/// shows is given.
 #[test]
 fn t03_another_number_of_data_blocks_gives_no_byte_that_was_not_built() {
     let image = Image::new(&small(), 300);
