@@ -1,5 +1,6 @@
-//! Signatures, keys and manifests through the public interface. One program, so that it is built and linked
-//! once; what needs a process of its own is a program of its own beside it (`Cargo.toml`).
+//! Signatures, keys and manifests through the public interface. One program, so that it is built
+//! and linked once; what needs a process of its own is a program of its own beside it
+//! (`Cargo.toml`).
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 

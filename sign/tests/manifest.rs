@@ -1,5 +1,5 @@
-//! The manifest: its one form, what contradicts itself, and that nothing counts before the signature
-//! was checked. The codes in names are those of `docs/ATTACKS.md`.
+//! The manifest: its one form, what contradicts itself, and that nothing counts before the
+//! signature was checked. The codes in names are those of `docs/ATTACKS.md`.
 
 use crate::common::{NAMES, OpenSsl, certificate, path, signatory};
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! What is allocated for claims that nothing backs. A program of its own: the peak that the kernel counts is that of
-//! the whole process, with every thread in it.
+//! What is allocated for claims that nothing backs. A program of its own: the peak that the kernel
+//! counts is that of the whole process, with every thread in it.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 

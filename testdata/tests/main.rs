@@ -1,5 +1,5 @@
-//! The slow twin against known answers and the real `veritysetup`, and what the workspace's sources,
-//! tests and documents must keep.
+//! The slow twin against known answers and the real `veritysetup`, and what the workspace's
+//! sources, tests and documents must keep.
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 

@@ -1,4 +1,5 @@
-//! Prints part of an image, every byte of it proved against a root hash; the superblock is not trusted.
+//! Prints part of an image, every byte of it proved against a root hash; the superblock is not
+//! trusted.
 //!
 //! ```text
 //! read_file IMAGE HASH ROOT_HASH DATA_BLOCKS SALT OFFSET LENGTH

@@ -1,4 +1,5 @@
-//! Verifies an image against a root hash and parameters that the caller knows; the superblock is not trusted.
+//! Verifies an image against a root hash and parameters that the caller knows; the superblock is
+//! not trusted.
 //!
 //! ```text
 //! verify_file IMAGE HASH ROOT_HASH DATA_BLOCKS SALT

@@ -1,5 +1,5 @@
-//! Who imports whom. Each crate's sources are parsed, and every path in them is followed to the file
-//! that defines what it names. Then two things must hold:
+//! Who imports whom. Each crate's sources are parsed, and every path in them is followed to the
+//! file that defines what it names. Then two things must hold:
 //!
 //! - no circle: the files and folders that one file declares as modules stand in an order. A
 //!   folder's face (its `mod.rs`, or `name.rs` beside `name/`) stands over its own children, and
