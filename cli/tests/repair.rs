@@ -119,7 +119,7 @@ fn f03_parity_that_is_not_there_or_not_of_this_kind() {
     }
     // A hash device that has grown is covered further.
     let mut hash = dir.read("hash");
-    hash.extend([7; 300 * 4096]);
+    hash.resize(hash.len() + 300 * 4096, 7);
     dir.write("longer", &hash);
     dir.write("fec2", &[dir.read("fec"), vec![0; 16384]].concat());
     let line = format!("verify data longer {} --fec-device fec2", image.root);
