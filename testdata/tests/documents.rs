@@ -12,11 +12,15 @@ const TOPS: [&str; 9] =
 /// Rooms that are described before they are built, under the heading that says so.
 const COMING: &str = "## Rooms that are kept free";
 
+/// What `./test.sh --full` writes when all of it has passed.
+const RECORD: &str = "docs/FULL-RUN.md";
+
 #[test]
 fn every_file_that_a_document_names_exists() {
     for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"] {
         let text = fs::read_to_string(workspace().join(document)).unwrap();
-        let missing = missing(&text, |path| workspace().join(path).exists());
+        let exists = |path: &Path| path == Path::new(RECORD) || workspace().join(path).exists();
+        let missing = missing(&text, exists);
         assert!(missing.is_empty(), "{document} names what is not there: {missing:?}");
     }
 }
