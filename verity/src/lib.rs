@@ -52,7 +52,15 @@ mod build;
 mod cpu;
 mod devices;
 mod error;
+#[cfg_attr(
+    not(any(target_arch = "aarch64", target_arch = "x86_64")),
+    allow(dead_code, reason = "what kernels share is there for CPUs without kernels too")
+)]
 mod fec;
+#[cfg_attr(
+    not(any(target_arch = "aarch64", target_arch = "x86_64")),
+    allow(dead_code, reason = "what kernels share is there for CPUs without kernels too")
+)]
 mod hash;
 pub mod io;
 mod layout;

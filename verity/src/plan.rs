@@ -16,7 +16,7 @@ use crate::{Error, FecArea, FecError, HashArea, Params, ParamsBuilder};
 /// let plan = Plan::for_partition(Params::builder(), 64 << 20, true)?;
 /// assert_eq!(plan.params().data_blocks(), 16255);
 ///
-/// With parity behind them.
+/// // The largest image for one that is to hold parity behind them as well.
 /// let plan = Plan::for_partition_with_fec(Params::builder(), 64 << 20, true, 2)?;
 /// assert_eq!((plan.params().data_blocks(), plan.end()), (16126, 64 << 20));
 /// # Ok::<(), verity::Error>(())
