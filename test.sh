@@ -33,6 +33,8 @@ main() {
 prepare() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         install_packages
+        # A package may have pushed out one that was there, of another release (qemu): once more.
+        [ -z "$(missing_packages)" ] || install_packages
     fi
     if [ -n "$(missing_packages)" ]; then
         echo "test.sh: missing Debian packages:" $(missing_packages) >&2
