@@ -71,7 +71,7 @@ pub fn available_memory() -> Option<u64> {
 /// How much of a process lies in memory, pages of mapped files included, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// Its size now.
+    /// The size now.
     pub now: u64,
     /// The largest size so far.
     pub most: u64,

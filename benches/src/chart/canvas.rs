@@ -19,11 +19,11 @@ pub(super) const GRID: Colour = Colour(225, 227, 230);
 /// Where text stands.
 #[derive(Clone, Copy)]
 pub(super) enum Align {
-    /// It begins here.
+    /// The text begins at its place.
     Left,
-    /// Its middle is here.
+    /// The middle of the text is at its place.
     Centre,
-    /// It ends here.
+    /// The text ends at its place.
     Right,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Canvas<'a> {
         self.area.draw(&element).map_err(|error| error.to_string())
     }
 
-    /// Its vertical middle is at `at`.
+    /// Writes text whose vertical middle is at `at`.
     pub(super) fn text(&self, text: &str, at: (f64, f64), align: Align, style: Style) -> Drawn {
         let horizontal = match align {
             Align::Left => HPos::Left,

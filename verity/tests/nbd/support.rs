@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use verity::BlockSize;
+use verity::internals::to_len;
 use verity::io::ReadAt;
 use verity::nbd::{Export, SessionError, Traffic, negotiate};
 use verity_testdata::nbd::Client;
@@ -55,7 +56,7 @@ impl ReadAt for Image {
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let good = usize::try_from(self.limit(offset) - offset).unwrap_or(usize::MAX);
+        let good = to_len(self.limit(offset) - offset);
         if good == 0 {
             return Err(ErrorKind::InvalidData.into());
         }
