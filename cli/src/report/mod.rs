@@ -58,7 +58,6 @@ use crate::signing::Signed;
 
 /// What a command has done or found out.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a run of the command has one outcome")]
 pub(crate) enum Outcome {
     Built(Built),
     Checked(Checked),
