@@ -4,7 +4,7 @@ use std::path::Path;
 
 use verity_testdata::{files, oracle, pattern};
 
-use crate::common::{self, Dir, Run};
+use crate::common::{Dir, Run};
 
 /// The first block of shell commands behind a heading of a document.
 fn commands(document: &str, heading: &str) -> String {
@@ -133,7 +133,7 @@ fn the_recipes_for_signing_work_as_they_stand() {
 #[test]
 fn the_recipe_for_tokens_works_as_it_stands() {
     let dir = with_signing_key("rsa2048");
-    let Some(token) = common::token::Token::new(&dir) else { return };
+    let Some(token) = crate::common::token::Token::new(&dir) else { return };
     token.import("signing.key", "image key", "a1");
     dir.write("pin", b"271828\n");
     dir.set_mode("pin", 0o600);
