@@ -335,7 +335,7 @@ impl Run {
             Ok(repaired) => repaired,
             Err(error) => {
                 message::check(&error);
-                assert!(matches!(error, Error::ReadParity { .. }), "{error:?}");
+                assert!(matches!(error, Error::ShortParity { .. }), "{error:?}");
                 assert!(to_u64(self.image.fec.len()) < self.fec_area.range().end, "{error}");
                 assert!(given.is_empty());
                 return 0;
@@ -431,7 +431,9 @@ impl Run {
             Ok(report) => report,
             Err(error) => {
                 message::check(&error);
-                assert!(matches!(error, Error::ReadParity { .. }), "{error:?}");
+                let is_about_parity =
+                    matches!(error, Error::ReadParity { .. } | Error::ShortParity { .. });
+                assert!(is_about_parity, "{error:?}");
                 let short = self.image.fec.len() < self.good.fec.len();
                 return assert!(short || self.image.unreadable_fec.contains(&true), "{error}");
             }

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use crate::io::ReadFailure;
 use crate::{BlockRef, FecError, HashAreaError, ParamsError, Report, SuperblockError};
 
 /// A failed build or verification.
@@ -77,6 +78,21 @@ pub enum Error {
         /// The bytes there are.
         actual: u64,
     },
+    /// The FEC device ends before the parity does.
+    #[error(
+        "the FEC device has {actual} bytes, but the parity of {roots} roots over {blocks} blocks \
+         ends at {needed}"
+    )]
+    ShortParity {
+        /// Where the parity ends, in bytes.
+        needed: u64,
+        /// The bytes there are.
+        actual: u64,
+        /// The roots of the parity.
+        roots: u32,
+        /// How many blocks it covers.
+        blocks: u64,
+    },
     /// No superblock, or a malformed one.
     #[error(transparent)]
     Superblock(#[from] SuperblockError),
@@ -88,6 +104,10 @@ pub enum Error {
         /// The reason that the system gave.
         reason: String,
     },
+    /// Blocks cannot be read; all others that could be checked are what the root hash says. Only
+    /// of a search for all corrupt blocks, which goes on where a block cannot be read.
+    #[error("{0}")]
+    Unreadable(Report),
     /// A hash block, or a recovered block, could not be written.
     #[error("cannot write {block}")]
     Write {
@@ -104,4 +124,13 @@ pub enum Error {
         /// The error of the storage.
         source: io::Error,
     },
+}
+
+impl ReadFailure for Error {
+    fn is_about_source(&self) -> bool {
+        match self {
+            Error::Read { source, .. } => source.is_about_source(),
+            _ => true,
+        }
+    }
 }

@@ -79,16 +79,17 @@ mod verify;
 mod work;
 
 pub use self::build::Builder;
+pub use self::devices::{Devices, Sharing};
 pub use self::error::Error;
 pub use self::layout::{
-    Algorithm, AlgorithmError, BlockRef, BlockSize, CorruptRange, Corruption, Digest, DigestError,
+    Algorithm, AlgorithmError, BlockRange, BlockRef, BlockSize, CorruptRange, Corruption, Digest, DigestError,
     FecArea, FecError, Geometry, HashArea, HashAreaError, HashSlot, HashType, Level, Params,
     ParamsBuilder, ParamsError, Report, RootHash, Salt, SaltError, Superblock, SuperblockError,
     Uuid, uuid_from_seed,
 };
 pub use self::plan::Plan;
 pub use self::read::{ReadError, VerifiedReader};
-pub use self::repair::{BlockRange, FecRepair, ParityReport, RepairSink, Repaired, Repairer};
+pub use self::repair::{FecRepair, ParityReport, RepairSink, Repaired, Repairer};
 pub use self::tree::{Counters, Repair};
 pub use self::trust::{Origin, PinMismatch, Pins, TrustError, TrustedParams};
 pub use self::verify::{Verified, Verifier};

@@ -361,3 +361,56 @@ fn r01_reads_of_eight_threads_take_their_cache_and_little_more() {
         read_4_gib(8, bound);
     });
 }
+
+/// As long as anything, and full of zeros.
+struct EndlessZeros;
+
+impl ReadAt for EndlessZeros {
+    fn len(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    fn read_at(&self, buf: &mut [u8], _offset: u64) -> io::Result<usize> {
+        buf.fill(0);
+        Ok(buf.len())
+    }
+}
+
+/// A reader of 2^49 blocks whose cache may hold all of the tree, and that remembers which blocks it
+/// has checked.
+#[test]
+fn a01_a14_a_reader_takes_no_memory_by_claims() {
+    bounded("a01_a14_a_reader_takes_no_memory_by_claims", || {
+        let root_hash: RootHash = "ab".repeat(32).parse().expect("a digest");
+        let params = Params::builder().data_blocks(1 << 49).build().expect("parameters");
+        let area = HashArea::new(&params, 0, true).expect("a place");
+        let size = VerifiedReader::<EndlessZeros, EndlessZeros>::cache_size_for(&params);
+        let trusted = TrustedParams::pinned(params, root_hash, area).expect("consistent");
+        for _ in 0..100 {
+            let reader = VerifiedReader::new(trusted.clone(), EndlessZeros, EndlessZeros);
+            let reader = reader.expect("long enough").cache_size(size).check_at_most_once(true);
+            let result = reader.preload();
+            assert!(matches!(result, Err(Error::Corrupt(_))), "{result:?}");
+            for offset in [0, 1 << 60] {
+                let error = reader.read_at(&mut [0; 4096], offset).expect_err("nothing is right");
+                assert!(matches!(error.error, Error::Corrupt(_)), "{error}");
+            }
+        }
+    });
+}
+
+/// A sparse image that is right everywhere: bits and hash blocks are for what was read of it.
+#[test]
+fn a14_what_is_remembered_is_for_what_was_read() {
+    bounded("a14_what_is_remembered_is_for_what_was_read", || {
+        let (trusted, data, hash) = zeros::four_gib();
+        let reader = VerifiedReader::new(trusted, &data, &hash).expect("whole");
+        let reader = reader.cache_size(u64::MAX).check_at_most_once(true);
+        for offset in (0..4_u64 << 30).step_by(64 << 20) {
+            for _ in 0..2 {
+                assert_eq!(reader.read_at(&mut [0; 4096], offset).expect("intact"), 4096);
+            }
+        }
+        assert_eq!(reader.counters().unchecked_data_blocks, 64);
+    });
+}

@@ -27,7 +27,7 @@ use std::num::NonZeroUsize;
 
 use crate::io::{ReadAt, Source, WriteAt};
 use crate::work::{Kernels, RunReader, Tap, Work};
-use crate::{Error, FecArea, HashArea, Params, Progress, RootHash};
+use crate::{Devices, Error, FecArea, HashArea, Params, Progress, RootHash};
 
 use self::assembler::Assembler;
 use self::rounds::Rounds;
@@ -100,8 +100,7 @@ impl<'a> Builder<'a> {
         S: Source + ?Sized,
         W: WriteAt + ?Sized,
     {
-        hash_area.check_belongs_to(self.params)?;
-        self.check_length(source)?;
+        self.check_devices(source, hash_area, None)?;
         source.source_expect_sequential();
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
@@ -155,9 +154,7 @@ impl<'a> Builder<'a> {
         W: ReadAt + WriteAt + ?Sized,
         F: ReadAt + WriteAt + ?Sized,
     {
-        hash_area.check_belongs_to(self.params)?;
-        fec_area.check_belongs_to(self.params, hash_area)?;
-        self.check_length(source)?;
+        self.check_devices(source, hash_area, Some(fec_area))?;
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
         let assembler = Assembler::new(self.params, &hasher, &sink);
@@ -173,11 +170,16 @@ impl<'a> Builder<'a> {
         Ok(assembler.finish())
     }
 
-    fn check_length(&self, source: &(impl Source + ?Sized)) -> Result<(), Error> {
-        let (needed, actual) = (self.params.data_size(), source.source_len()?);
-        match actual < needed {
-            true => Err(Error::ShortData { needed, actual }),
-            false => Ok(()),
-        }
+    /// Hash and FEC device grow as they are written, and which devices are one is the caller's to
+    /// know.
+    fn check_devices(
+        &self,
+        source: &(impl Source + ?Sized),
+        hash_area: &HashArea,
+        fec_area: Option<&FecArea>,
+    ) -> Result<(), Error> {
+        let data_size = Some(source.source_len()?);
+        let devices = Devices { data_size, ..Devices::default() };
+        devices.check(self.params, hash_area, fec_area)
     }
 }

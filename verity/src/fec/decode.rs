@@ -113,14 +113,16 @@ impl Decoder {
 
     /// What is to be added to rows so that all equations of a round hold,
     /// where it is unknown which rows are wrong beside those that are
-    /// erased. `rows` of a round exist; the others are zeros for certain.
+    /// erased. `rows` of a round exist; the others are zeros for certain. Once `stop` says so, what
+    /// comes is of no use.
     pub(crate) fn corrections(
         &self,
         rows: usize,
         erased: &[usize],
         residue: &[u8],
+        stop: &dyn Fn() -> bool,
     ) -> Option<Vec<(usize, Vec<u8>)>> {
-        blind::corrections(self.roots, rows, erased, residue)
+        blind::corrections(self.roots, rows, erased, residue, stop)
     }
 }
 

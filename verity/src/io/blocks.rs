@@ -58,21 +58,53 @@ pub(crate) fn first_unreadable<S: Source + ?Sized>(
 
 /// Reads blocks at once or, where that fails, each by itself. `bytes` has `len` bytes for each of
 /// them, which `read` fills; those that it cannot fill go to `failed`.
-pub(crate) fn read_each<E>(
+///
+/// # Errors
+/// The first failure that is about the whole source, see [`is_about_source`]: others would follow.
+pub(crate) fn read_each<E: ReadFailure>(
     blocks: Range<u64>,
     bytes: &mut [u8],
     len: usize,
     mut read: impl FnMut(Range<u64>, &mut [u8]) -> Result<(), E>,
     mut failed: impl FnMut(u64, &mut [u8], E),
-) {
-    if read(blocks.clone(), bytes).is_ok() {
-        return;
+) -> Result<(), E> {
+    match read(blocks.clone(), bytes) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.is_about_source() => return Err(error),
+        Err(_) => {}
     }
     for (block, bytes) in blocks.zip(bytes.chunks_exact_mut(len)) {
-        if let Err(error) = read(block..block + 1, bytes) {
-            failed(block, bytes, error);
+        match read(block..block + 1, bytes) {
+            Ok(()) => {}
+            Err(error) if error.is_about_source() => return Err(error),
+            Err(error) => failed(block, bytes, error),
         }
     }
+    Ok(())
+}
+
+/// An error that a failed read of blocks can be.
+pub(crate) trait ReadFailure {
+    /// Whether it is about the whole source, see [`is_about_source`].
+    fn is_about_source(&self) -> bool;
+}
+
+impl ReadFailure for io::Error {
+    fn is_about_source(&self) -> bool {
+        is_about_source(self)
+    }
+}
+
+/// Whether a failed read is about the whole source and not about the bytes that were asked for: a
+/// server that does not answer would not answer for other bytes either, each time after its
+/// timeout.
+pub(crate) fn is_about_source(error: &io::Error) -> bool {
+    #[cfg(feature = "http")]
+    if let Some(cause) = error.get_ref() {
+        return cause.is::<super::http::HttpError>();
+    }
+    let _ = error;
+    false
 }
 
 /// The first failure of blocks that are tried one by one, so that a report names the right one
@@ -152,7 +184,8 @@ mod tests {
         read_each(100..104, &mut bytes, 8, read, |block, bytes, error| {
             bytes.fill(1);
             failed.push((block, error.kind()));
-        });
+        })
+        .unwrap();
         assert_eq!(failed, [(102, ErrorKind::ConnectionReset)]);
         assert_eq!(bytes.map(|byte| byte == 1), std::array::from_fn(|index| index / 8 == 2));
     }

@@ -19,7 +19,8 @@ mod source;
 mod write_at;
 
 pub(crate) use self::blocks::{
-    FailedBlock, first_unreadable, read_blocks, read_each, write_blocks,
+    FailedBlock, ReadFailure, first_unreadable, is_about_source, read_blocks, read_each,
+    write_blocks,
 };
 pub use self::copy::copy_file;
 pub use self::cursor::Cursor;

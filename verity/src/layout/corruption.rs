@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 
 use super::{BlockRef, Digest};
 
@@ -22,8 +23,8 @@ pub enum Corruption {
         /// The first such byte, counted from the start of the block.
         offset: u64,
     },
-    /// It cannot be read. Only a repair counts such a block as corrupt; elsewhere it is an error of
-    /// the storage.
+    /// It cannot be read, so that nothing is known of its bytes. A repair and a search for all
+    /// corrupt blocks list it beside them; elsewhere it is an error of the storage.
     Unreadable {
         /// The kind of error that the storage reported.
         kind: io::ErrorKind,
@@ -51,10 +52,16 @@ pub struct Report {
     /// The corrupt blocks, at least one range: higher hash levels first, then lower ones, then
     /// data, each by position.
     pub corruptions: Vec<CorruptRange>,
-    /// How many corrupt blocks were found, listed or not.
+    /// How many corrupt blocks were found, listed or not, those that cannot be read among them.
     pub corrupt_blocks: u64,
-    /// How many data blocks lie under corrupt hash blocks: they cannot be checked. Counted by
-    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only; 0 from a search for the first
+    /// How many of them cannot be read. Counted by
+    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only.
+    pub unreadable_blocks: u64,
+    /// The data blocks that lie under corrupt hash blocks, in order, up to the limit: nothing can
+    /// be said of them, and they were not looked at. The tree above them is not listed.
+    pub unchecked: Vec<BlockRange>,
+    /// How many data blocks those are, listed or not. Counted by a repair and by
+    /// [`Verifier::verify_all`](crate::Verifier::verify_all); 0 from a search for the first
     /// corruption.
     pub unchecked_data_blocks: u64,
     /// Whether there may be more corrupt blocks than listed: the verification stopped at the first,
@@ -73,12 +80,33 @@ pub struct CorruptRange {
     pub corruption: Corruption,
 }
 
+/// Blocks in a row, all data or all of one hash level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockRange {
+    /// The first of them.
+    pub first: BlockRef,
+    /// How many there are.
+    pub blocks: u64,
+}
+
+impl BlockRange {
+    /// Data blocks in a row.
+    pub(crate) fn of_data(blocks: &Range<u64>) -> BlockRange {
+        BlockRange {
+            first: BlockRef::Data { block: blocks.start },
+            blocks: blocks.end - blocks.start,
+        }
+    }
+}
+
 impl Report {
     /// One corrupt block, where the search ended.
     pub(crate) fn of_one(first: BlockRef, corruption: Corruption) -> Report {
         Report {
             corruptions: vec![CorruptRange { first, blocks: 1, corruption }],
             corrupt_blocks: 1,
+            unreadable_blocks: 0,
+            unchecked: Vec::new(),
             unchecked_data_blocks: 0,
             truncated: true,
         }
@@ -88,12 +116,14 @@ impl Report {
 impl fmt::Display for CorruptRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CorruptRange { first, blocks, corruption } = self;
-        match blocks {
-            1 => write!(f, "{first} is corrupt: {corruption}"),
-            _ => {
-                let last = first.block() + (blocks - 1);
-                write!(f, "{first} to {last} are corrupt; the first: {corruption}")
+        let last = first.block() + (blocks - 1);
+        match (corruption, blocks) {
+            (Corruption::Unreadable { kind }, 1) => write!(f, "{first} cannot be read: {kind}"),
+            (Corruption::Unreadable { kind }, _) => {
+                write!(f, "{first} to {last} cannot be read; the first: {kind}")
             }
+            (_, 1) => write!(f, "{first} is corrupt: {corruption}"),
+            (_, _) => write!(f, "{first} to {last} are corrupt; the first: {corruption}"),
         }
     }
 }
@@ -105,7 +135,14 @@ impl fmt::Display for Report {
             [] => f.write_str("corrupt"),
             [only] if self.truncated => write!(f, "{only}; there may be more"),
             [only] => write!(f, "{only}"),
-            [first, ..] => write!(f, "{first} ({} corrupt blocks in all)", self.corrupt_blocks),
+            [first, ..] if self.unreadable_blocks == 0 => {
+                write!(f, "{first} ({} corrupt blocks in all)", self.corrupt_blocks)
+            }
+            [first, ..] => {
+                let corrupt = self.corrupt_blocks - self.unreadable_blocks;
+                let unreadable = self.unreadable_blocks;
+                write!(f, "{first} ({corrupt} corrupt and {unreadable} unreadable blocks in all)")
+            }
         }
     }
 }

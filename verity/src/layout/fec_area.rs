@@ -298,6 +298,12 @@ pub enum FecError {
         /// How many were asked for.
         roots: u32,
     },
+    /// The FEC device shares some bytes with another one, but not their places.
+    #[error("the FEC device lies on the same storage as the {other}, at another offset")]
+    Shifted {
+        /// The other one: `data` or `hash device`.
+        other: &'static str,
+    },
     /// The parity would end beyond 64 bits.
     #[error("parity at {offset} bytes would end beyond 2^64 bytes")]
     TooLarge {

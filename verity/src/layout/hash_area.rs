@@ -173,13 +173,19 @@ pub enum HashAreaError {
     #[error("the hash area was made for other parameters")]
     OtherParams,
     /// The hash area would overwrite data.
-    #[error("the hash area at {offset} bytes lies in the data, which ends at {data_size} bytes")]
+    #[error(
+        "data and hash area overlap: the hash area at {offset} bytes lies in the data, \
+         which ends at {data_size} bytes"
+    )]
     OverlapsData {
         /// Where the hash area begins, in bytes.
         offset: u64,
         /// Where the data ends, in bytes.
         data_size: u64,
     },
+    /// Data and hash device share some bytes, but not their places.
+    #[error("the hash device lies on the same storage as the data, at another offset")]
+    Shifted,
     /// The hash area would end beyond 64 bits.
     #[error("a hash area at {offset} bytes would end beyond 2^64 bytes")]
     TooLarge {

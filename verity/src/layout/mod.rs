@@ -26,7 +26,7 @@ mod superblock;
 pub use self::algorithm::{Algorithm, AlgorithmError};
 pub(crate) use self::block::Layer;
 pub use self::block::{BlockRef, BlockSize};
-pub use self::corruption::{CorruptRange, Corruption, Report};
+pub use self::corruption::{BlockRange, CorruptRange, Corruption, Report};
 pub use self::digest::{Digest, DigestError, RootHash, Salt, SaltError};
 pub(crate) use self::fec_area::CODEWORD;
 pub use self::fec_area::{FecArea, FecError};

@@ -32,6 +32,9 @@ pub enum SessionError {
         /// The length, in bytes.
         length: u32,
     },
+    /// The server was asked to stop: see [`Session::stop_when`](super::Session::stop_when).
+    #[error("the server ends")]
+    Stopped,
     /// The client sends options without end.
     #[error("the client did not come to an end within {MAX_OPTIONS} options")]
     TooManyOptions,

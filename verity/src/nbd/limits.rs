@@ -6,6 +6,10 @@ pub const MAX_REQUEST: u32 = 32 * 1024 * 1024;
 /// What a session reads, and sends, at once, in bytes.
 pub const BUFFER_SIZE: usize = 1024 * 1024;
 
+/// How many attempts to recover blocks a request has. A recovered block takes one, a round that
+/// cannot be solved 16.
+pub(super) const MAX_ATTEMPTS: u32 = 256;
+
 /// How many options a client may send.
 pub const MAX_OPTIONS: u32 = 64;
 

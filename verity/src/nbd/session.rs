@@ -1,8 +1,9 @@
 //! The second phase: requests and their replies, one after the other.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::limits::{BUFFER_SIZE, MAX_REQUEST};
+use super::limits::{BUFFER_SIZE, MAX_ATTEMPTS, MAX_REQUEST};
 use super::protocol::{
     self, CMD_DISC, CMD_FLAG_DF, CMD_READ, CMD_TRIM, CMD_WRITE, CMD_WRITE_ZEROES, EINVAL, EIO,
     EOVERFLOW, EPERM, Request,
@@ -11,6 +12,7 @@ use super::wire::Wire;
 use super::{Export, SessionError, handshake};
 use crate::io::ReadAt;
 use crate::number::{to_len, to_u64};
+use crate::work;
 
 /// Room for what comes before data, so that both leave with one write.
 const HEAD_ROOM: usize = 28;
@@ -36,11 +38,11 @@ pub fn negotiate<R: ReadAt, I: Read, O: Write>(
         structured,
         buffer: Vec::new(),
         traffic: Traffic::default(),
+        stop: &|| false,
     }))
 }
 
 /// A client that reads from an export.
-#[derive(Debug)]
 pub struct Session<'a, R, I, O> {
     export: &'a Export<R>,
     wire: Wire<I, O>,
@@ -48,6 +50,13 @@ pub struct Session<'a, R, I, O> {
     /// [`HEAD_ROOM`], then data.
     buffer: Vec<u8>,
     traffic: Traffic,
+    stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl<R, I, O> fmt::Debug for Session<'_, R, I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("traffic", &self.traffic).finish_non_exhaustive()
+    }
 }
 
 /// What a client has asked for and was given.
@@ -62,7 +71,14 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
-impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
+impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
+    /// Ends the session once `stop` says so, which is asked between blocks: also in the middle of a
+    /// request.
+    pub fn stop_when(mut self, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        self.stop = stop;
+        self
+    }
+
     /// Answers requests until the client ends the session or disconnects.
     ///
     /// A request that cannot be met is answered with an error, and the next one is served. Only
@@ -71,9 +87,14 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
     /// that everything is read before the first byte is sent; what is longer than [`BUFFER_SIZE`]
     /// is read twice.
     ///
+    /// Where blocks are recovered by a [`FecRepair`](crate::FecRepair), a request has a bounded
+    /// number of attempts: after 16 rounds in vain, or 256 recovered blocks, the others that are
+    /// corrupt fail unless parity is not needed for them. The next request has as many.
+    ///
     /// # Errors
     /// When the client breaks the protocol, or is gone in the middle of a message; when a long read
-    /// was promised in a simple reply and then failed. The connection is of no use then.
+    /// was promised in a simple reply and then failed; [`SessionError::Stopped`]. The connection is
+    /// of no use then.
     pub fn serve(&mut self) -> Result<(), SessionError> {
         while let Some(request) = self.wire.message()? {
             let request = Request::parse(&request)?;
@@ -81,9 +102,14 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
                 break;
             }
             self.traffic.requests += 1;
-            self.answer(&request)?;
+            self.check_stop()?;
+            work::with_attempts(MAX_ATTEMPTS, || self.answer(&request))?;
         }
         Ok(())
+    }
+
+    fn check_stop(&self) -> Result<(), SessionError> {
+        if (self.stop)() { Err(SessionError::Stopped) } else { Ok(()) }
     }
 
     /// What has happened so far.
@@ -151,6 +177,7 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
     fn read_simple(&mut self, request: &Request) -> Result<(), SessionError> {
         let length = size(request.length);
         if self.try_pieces(request).is_err() {
+            self.check_stop()?;
             return self.refuse(request, EIO, "");
         }
         let head = protocol::simple_reply(request.cookie, 0);
@@ -160,7 +187,8 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
         }
         self.wire.write(&head)?;
         for (offset, size) in pieces(request) {
-            let (read, error) = self.fill(offset, size);
+            let (read, error) = work::with_attempts(MAX_ATTEMPTS, || self.fill(offset, size));
+            self.check_stop()?;
             if let Some(error) = error {
                 return Err(SessionError::Changed(error));
             }
@@ -181,6 +209,7 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
         let mut remaining = Remaining::new(request, self.export.block_size.bytes());
         while remaining.offset < remaining.end {
             let (read, error) = self.fill(remaining.offset, remaining.piece());
+            self.check_stop()?;
             if read > 0 {
                 self.send_chunk(request, &mut remaining, read)?;
             }
@@ -199,6 +228,7 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
     fn read_unfragmented(&mut self, request: &Request) -> Result<(), SessionError> {
         let Request { cookie, offset, length, .. } = *request;
         let (read, error) = self.fill(offset, size(length));
+        self.check_stop()?;
         if let Some(error) = error {
             self.traffic.failed += 1;
             let place = Some(offset + to_u64(read));
@@ -252,6 +282,9 @@ impl<R: ReadAt, I: Read, O: Write> Session<'_, R, I, O> {
         let buffer = &mut self.buffer[HEAD_ROOM..HEAD_ROOM + size];
         let mut done = 0;
         while done < size {
+            if (self.stop)() {
+                return (done, Some(ErrorKind::TimedOut.into()));
+            }
             match self.export.source.read_at(&mut buffer[done..], offset + to_u64(done)) {
                 Ok(0) => return (done, Some(ErrorKind::UnexpectedEof.into())),
                 // A source that claims more than it was given room for is not believed.

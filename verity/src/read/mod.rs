@@ -88,8 +88,9 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 
     /// Bounds the cache of verified hash blocks, in bytes with its book-keeping. The default is 64
-    /// MiB. The cache grows as it is used, and never beyond what the tree takes. Without a cache
-    /// (0), every read goes up to the root hash.
+    /// MiB. The cache grows with the blocks that were verified, not with what the parameters say
+    /// that there is, and never beyond what the tree takes. Without a cache (0), every read goes up
+    /// to the root hash.
     ///
     /// [`VerifiedReader::cache_size_for`] says what the whole tree takes. Beside the cache a reader
     /// takes less than 2 MiB a thread, of which 300 KiB at block sizes of 4096 bytes.
@@ -103,10 +104,10 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     ///
     /// **Later changes of the storage are returned as they are.** Use it where hashing is too slow
     /// and the storage cannot change while it is read. Hash blocks are always checked. Takes one
-    /// bit for each data block, in pieces of 4 KiB as they are needed; where memory has no room,
-    /// every read is checked.
+    /// bit for each data block, in pieces of 4 KiB that come with the first block that was verified
+    /// in each.
     pub fn check_at_most_once(mut self, once: bool) -> Self {
-        self.checked = once.then(|| CheckedBlocks::new(self.params().data_blocks()));
+        self.checked = once.then(CheckedBlocks::default);
         self
     }
 

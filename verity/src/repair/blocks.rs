@@ -8,9 +8,7 @@ use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use crate::layout::Layer;
-use crate::{BlockRef, Geometry, Params};
-
-use super::BlockRange;
+use crate::{BlockRange, BlockRef, Geometry, Params};
 
 /// Which number is which block.
 pub(super) struct Numbers<'a> {
@@ -102,12 +100,13 @@ impl BlockSet {
         });
     }
 
-    pub(super) fn contains(&self, block: u64) -> bool {
-        self.words.get(&(block / 64)).is_some_and(|bits| bits >> (block % 64) & 1 == 1)
+    /// How much memory it takes, in words of 64 numbers.
+    pub(super) fn words(&self) -> usize {
+        self.words.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.words.is_empty()
+    pub(super) fn contains(&self, block: u64) -> bool {
+        self.words.get(&(block / 64)).is_some_and(|bits| bits >> (block % 64) & 1 == 1)
     }
 
     /// How many of these numbers are in it.
@@ -130,6 +129,76 @@ impl BlockSet {
             }
             Some(range)
         })
+    }
+}
+
+/// A set of numbers that lie in few long ranges, however many they are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RangeSet {
+    /// Where the ranges begin, and where they end; none touches another.
+    ranges: BTreeMap<u64, u64>,
+}
+
+impl RangeSet {
+    pub(super) fn insert(&mut self, mut blocks: Range<u64>) {
+        if blocks.is_empty() {
+            return;
+        }
+        // What overlaps or touches becomes part of it.
+        while let Some((&start, &end)) = self.ranges.range(..=blocks.end).next_back()
+            && end >= blocks.start
+        {
+            self.ranges.remove(&start);
+            blocks = blocks.start.min(start)..blocks.end.max(end);
+        }
+        self.ranges.insert(blocks.start, blocks.end);
+    }
+
+    pub(super) fn remove(&mut self, blocks: Range<u64>) {
+        if blocks.is_empty() {
+            return;
+        }
+        while let Some((&start, &end)) = self.ranges.range(..blocks.end).next_back()
+            && end > blocks.start
+        {
+            self.ranges.remove(&start);
+            if end > blocks.end {
+                self.ranges.insert(blocks.end, end);
+            }
+            if start < blocks.start {
+                self.ranges.insert(start, blocks.start);
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// How many of these numbers are in it.
+    pub(super) fn count_in(&self, blocks: Range<u64>) -> u64 {
+        self.ranges_in(blocks).map(|range| range.end - range.start).sum()
+    }
+
+    /// What of these numbers is in it, as ranges in order that do not touch.
+    pub(super) fn ranges_in(&self, blocks: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        let first = self.ranges.range(..=blocks.start).next_back().map_or(0, |(start, _)| *start);
+        let ranges = self.ranges.range(first.min(blocks.start)..blocks.end.max(first));
+        ranges
+            .map(move |(start, end)| (*start).max(blocks.start)..(*end).min(blocks.end))
+            .filter(|range| !range.is_empty())
+    }
+
+    /// What of these numbers is not in it, as ranges in order.
+    pub(super) fn gaps_in(&self, blocks: Range<u64>) -> Vec<Range<u64>> {
+        let mut gaps = Vec::new();
+        let mut start = blocks.start;
+        for range in self.ranges_in(blocks.clone()) {
+            gaps.extend((start < range.start).then_some(start..range.start));
+            start = range.end;
+        }
+        gaps.extend((start < blocks.end).then_some(start..blocks.end));
+        gaps
     }
 }
 
@@ -197,8 +266,46 @@ mod tests {
             assert_eq!(listed, expected);
             assert_eq!(set.count_in(window), u64::try_from(expected.len()).unwrap());
             assert!((0..700).all(|block| set.contains(block) == model.contains(&block)));
+            assert_eq!(set.words() == 0, model.is_empty());
+        }
+    }
+
+    #[test]
+    fn ranges_are_those_of_the_standard_library() {
+        let mut state = 11_u64;
+        let mut random = move |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 20) % below
+        };
+        for _ in 0..2000 {
+            let (mut set, mut model) = (RangeSet::default(), BTreeSet::new());
+            for _ in 0..random(12) {
+                let (start, len) = (random(60), random(12));
+                if random(3) > 0 {
+                    set.insert(start..start + len);
+                    model.extend(start..start + len);
+                } else {
+                    set.remove(start..start + len);
+                    model.retain(|block| !(start..start + len).contains(block));
+                }
+            }
+            let window = random(40)..40 + random(40);
+            let ranges: Vec<_> = set.ranges_in(window.clone()).collect();
+            assert!(ranges.windows(2).all(|two| two[0].end < two[1].start), "{ranges:?}");
+            let listed: Vec<u64> = ranges.into_iter().flatten().collect();
+            let expected: Vec<u64> = model.range(window.clone()).copied().collect();
+            assert_eq!(listed, expected);
+            assert_eq!(set.count_in(window.clone()), u64::try_from(expected.len()).unwrap());
+            let gaps: Vec<u64> = set.gaps_in(window.clone()).into_iter().flatten().collect();
+            assert!(gaps.into_iter().eq(window.filter(|block| !model.contains(block))));
             assert_eq!(set.is_empty(), model.is_empty());
         }
+        let mut all = RangeSet::default();
+        all.insert(0..u64::MAX);
+        all.remove(1 << 50..1 << 60);
+        assert_eq!(all.ranges_in(0..u64::MAX).count(), 2);
     }
 
     #[test]

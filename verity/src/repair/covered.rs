@@ -53,19 +53,20 @@ impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
         Ok(())
     }
 
-    /// Reads blocks in a row. Those that cannot be read are zeros and go to `failed`.
+    /// Reads blocks in a row. Those that cannot be read are zeros and go to `failed`. A failure of
+    /// a whole source is an error: see `is_about_source` of the module `io`.
     pub(super) fn read_each(
         &self,
         blocks: Range<u64>,
         bytes: &mut [u8],
         mut failed: impl FnMut(u64, io::Error),
-    ) {
+    ) -> io::Result<()> {
         let one = self.area.block_size().buffer_len(1);
         let read = |blocks, bytes: &mut [u8]| self.read(&blocks, bytes);
         read_each(blocks, bytes, one, read, |block, bytes, error| {
             bytes.fill(0);
             failed(block, error);
-        });
+        })
     }
 
     /// The bytes of those of the blocks that are below a limit, and the others.

@@ -25,6 +25,7 @@ mod report;
 mod rounds;
 mod scan;
 mod state;
+mod unsolvable;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
@@ -35,7 +36,7 @@ use crate::work::{Kernels, RunReader, Work};
 use crate::{Error, FecArea, FecError, Progress, TrustedParams};
 
 pub use self::reader::FecRepair;
-pub use self::report::{BlockRange, ParityReport, RepairSink, Repaired};
+pub use self::report::{ParityReport, RepairSink, Repaired};
 
 use self::blocks::Numbers;
 use self::covered::Covered;
@@ -138,7 +139,7 @@ impl<'a> Repairer<'a> {
     /// and up to a byte for each block in the neighbourhood of corrupt ones.
     ///
     /// # Errors
-    /// When data, hash device or parity are shorter than they must be ([`Error::ReadParity`] for
+    /// When data, hash device or parity are shorter than they must be ([`Error::ShortParity`] for
     /// the parity), the sink fails ([`Error::Write`]), threads cannot be started, or the work is
     /// cancelled. Blocks beyond repair are not an error: the result lists them.
     pub fn repair<D, H, F, S>(
@@ -154,8 +155,7 @@ impl<'a> Repairer<'a> {
         F: ReadAt + ?Sized,
         S: RepairSink + ?Sized,
     {
-        self.trusted.check_lengths(data, hash)?;
-        self.fec_area.check_length(fec)?;
+        self.trusted.check_lengths_with_fec(&self.fec_area, data, hash, fec)?;
         data.expect_sequential();
         let params = self.trusted.params();
         let hasher = &self.work.kernels.hasher(params);
@@ -163,9 +163,9 @@ impl<'a> Repairer<'a> {
         let decoder = &self.work.kernels.decoder(self.fec_area);
         let state = &State::new(Numbers::new(params), &tree, decoder, sink);
         let covered = Covered::new(&self.trusted, self.fec_area, data, tree.hash());
-        let rounds = Rounds { covered, fec, decoder, hasher };
-        let reader = RunReader::new(data, params, hasher);
         let (progress, limit) = (self.work.progress, self.limit);
+        let rounds = Rounds { covered, fec, decoder, hasher, progress };
+        let reader = RunReader::new(data, params, hasher);
         self.work.run(|crew| {
             let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
             Passes { scan, rounds, limit }.run()
@@ -173,19 +173,19 @@ impl<'a> Repairer<'a> {
     }
 
     /// Compares the stored parity with that of the covered blocks, of an image that was verified:
-    /// parity that differs could not repair it.
+    /// parity that differs could not repair it. Rounds without a block of data or tree are left
+    /// out.
     ///
     /// # Errors
-    /// When data, hash device or parity are shorter than they must be or cannot be read
-    /// ([`Error::ReadParity`] for the parity), threads cannot be started, or the work is cancelled.
+    /// When data, hash device or parity are shorter than they must be ([`Error::ShortParity`] for
+    /// the parity) or cannot be read ([`Error::ReadParity`] for the parity), threads cannot be started, or the work is cancelled.
     pub fn verify_parity<D, H, F>(&self, data: &D, hash: &H, fec: &F) -> Result<ParityReport, Error>
     where
         D: ReadAt + ?Sized,
         H: ReadAt + ?Sized,
         F: ReadAt + ?Sized,
     {
-        self.trusted.check_lengths(data, hash)?;
-        self.fec_area.check_length(fec)?;
+        self.trusted.check_lengths_with_fec(&self.fec_area, data, hash, fec)?;
         let parity = Parity {
             covered: Covered::new(&self.trusted, self.fec_area, data, hash),
             numbers: Numbers::new(self.trusted.params()),

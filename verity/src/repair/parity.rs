@@ -38,11 +38,13 @@ where
     H: ReadAt + ?Sized,
     F: ReadAt + ?Sized,
 {
-    /// Makes all parity anew and compares; lists up to `limit` ranges.
+    /// Makes parity anew and compares; lists up to `limit` ranges. Rounds without any block of data
+    /// or tree are left out: what lies behind the tree may be of any length.
     pub(super) fn verify(&self, crew: Crew, limit: usize) -> Result<ParityReport, Error> {
         work::advance(self.progress, 0)?;
         let different = Mutex::new(BlockSet::default());
-        Units::new(self.encoder).for_each(crew, Buffer::default, |buffer, rounds| {
+        let rounds = self.encoder.area().rounds().min(self.numbers.tree().end);
+        Units::new(self.encoder).up_to(rounds).for_each(crew, Buffer::default, |buffer, rounds| {
             self.encode(buffer, &rounds)?;
             self.read_stored(buffer, &rounds)?;
             let round_len = self.encoder.sums_len(1);
@@ -55,7 +57,7 @@ where
             Ok(())
         })?;
         let different = unpoisoned(different.into_inner());
-        let all = 0..self.encoder.area().rounds();
+        let all = 0..rounds;
         let mut ranges = different.ranges_in(all.clone());
         Ok(ParityReport {
             ranges: ranges.by_ref().take(limit).collect(),
@@ -91,7 +93,7 @@ where
         let mut failure = None;
         self.covered.read_each(blocks, bytes, |block, error| {
             failure.get_or_insert((block, error));
-        });
+        })?;
         match failure {
             None => {
                 work::advance(self.progress, covered * u64::from(self.encoder.area().block_size()))

@@ -13,7 +13,7 @@ use crate::io::ReadAt;
 use crate::layout::Layer;
 use crate::number::{to_len, to_u64};
 use crate::tree::Lookup;
-use crate::{CorruptRange, Error, Report, work};
+use crate::{BlockRange, CorruptRange, Error, Report, work};
 
 use super::RepairSink;
 use super::blocks::BlockSet;
@@ -140,12 +140,16 @@ where
         }
         let sets = self.state().read();
         let corrupt_blocks = sets.wanted().count_in(0..self.tree().end);
-        let unchecked_data_blocks = sets.unchecked.count_in(self.state().numbers.of(Layer::Data));
-        Ok((corrupt_blocks > 0).then_some(Report {
+        let data = self.state().numbers.of(Layer::Data);
+        let unchecked_data_blocks = sets.unchecked.count_in(data.clone());
+        let mut unchecked = sets.unchecked.ranges_in(data).map(|range| BlockRange::of_data(&range));
+        Ok((corrupt_blocks > 0).then(|| Report {
             corruptions,
             corrupt_blocks,
+            unreadable_blocks: 0,
+            unchecked: unchecked.by_ref().take(self.limit).collect(),
             unchecked_data_blocks,
-            truncated,
+            truncated: truncated || unchecked.next().is_some(),
         }))
     }
 

@@ -1,19 +1,20 @@
 //! Recovery of single corrupt blocks during a verified read.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::fec::Decoder;
 use crate::io::ReadAt;
 use crate::lock::unpoisoned;
 use crate::number::to_len;
 use crate::tree::{Lookup, Tree};
-use crate::work::Kernels;
-use crate::{BlockRef, Digest, Error, FecArea, Repair, TrustedParams};
+use crate::work::{self, Kernels, has_attempts, take_attempts};
+use crate::{BlockRef, Digest, Error, FecArea, Progress, Repair, TrustedParams};
 
 use super::blocks::Numbers;
 use super::covered::Covered;
 use super::rounds::{Buffer, Knowledge, Rounds, Verdict};
+use super::unsolvable::Unsolvable;
 
 /// The bound of the cache of hash blocks, recovered ones among them, in bytes.
 const CACHE_SIZE: u64 = 16 * 1024 * 1024;
@@ -53,16 +54,27 @@ const CACHE_SIZE: u64 = 16 * 1024 * 1024;
 /// ```
 ///
 /// A block costs at most two reads of its round, 255 blocks less the roots, and of the hash blocks
-/// that are above those; as much again for every corrupt hash block above it. Memory: 16 MiB of
-/// hash blocks that were verified, and for each block that is being recovered about 1 MiB, with
-/// blocks of more than 16 KiB up to 60 of them.
+/// that are above those; as much again for every corrupt hash block above it. A round that could
+/// not be solved is remembered, and not tried again before a hash block is recovered; half of the
+/// CPUs at the most are busy with rounds at a time. Where a server does not answer, nothing is
+/// recovered and nothing remembered.
+///
+/// Memory: 16 MiB of hash blocks that were verified, up to 2 MiB for rounds that could not be
+/// solved, and for each block that is being recovered about 1 MiB, with blocks of more than 16 KiB
+/// up to 60 of them.
 pub struct FecRepair<D, H, F> {
     trusted: TrustedParams,
     data: D,
     fec: F,
     tree: Tree<H>,
     decoder: Decoder,
+    unsolvable: Unsolvable,
+    progress: Arc<dyn Progress + Send + Sync>,
 }
+
+/// What a round that could not be solved takes of the attempts of a request, where one that could
+/// takes one.
+const COST_IN_VAIN: u32 = 16;
 
 impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
     /// A repair of `data` and its tree on `hash` by the parity on `fec`. Reads nothing yet.
@@ -71,7 +83,7 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
     ///
     /// # Errors
     /// When the FEC area is that of other parameters, data, hash device or parity are shorter than
-    /// they must be ([`Error::ReadParity`] for the parity), or a length cannot be told.
+    /// they must be ([`Error::ShortParity`] for the parity), or a length cannot be told.
     pub fn new(
         trusted: TrustedParams,
         fec_area: FecArea,
@@ -79,13 +91,19 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
         hash: H,
         fec: F,
     ) -> Result<FecRepair<D, H, F>, Error> {
-        fec_area.check_belongs_to(trusted.params(), &trusted.hash_area())?;
-        trusted.check_lengths(&data, &hash)?;
-        fec_area.check_length(&fec)?;
+        trusted.check_lengths_with_fec(&fec_area, &data, &hash, &fec)?;
         let kernels = Kernels::detect(trusted.params().algorithm());
         let tree = Tree::new(&trusted, hash, kernels.hasher(trusted.params()), CACHE_SIZE);
         let decoder = kernels.decoder(fec_area);
-        Ok(FecRepair { trusted, data, fec, tree, decoder })
+        let (unsolvable, progress) = (Unsolvable::new(), Arc::new(()));
+        Ok(FecRepair { trusted, data, fec, tree, decoder, unsolvable, progress })
+    }
+
+    /// Tells of 0 bytes now and then while a round is worked on. Once progress asks to stop, nothing
+    /// is recovered any more: a single round of large blocks takes seconds.
+    pub fn progress(mut self, progress: Arc<dyn Progress + Send + Sync>) -> Self {
+        self.progress = progress;
+        self
     }
 
     /// Works by these kernels instead of the fastest ones. The result does not depend on it.
@@ -145,22 +163,50 @@ impl<'a, D: ReadAt, H: ReadAt, F: ReadAt> Recovery<'a, D, H, F> {
             let recovered = self.recovered(BlockRef::Hash { level, block }, expected);
             *bytes = recovered.ok_or(error)?;
             tree.keep(level, block, bytes);
+            let number = self.numbers.number(BlockRef::Hash { level, block });
+            number.into_iter().for_each(|number| self.repair.unsolvable.has_recovered(number));
         }
         Ok(())
     }
 
-    /// A block that has this digest, from its round.
+    /// A block that has this digest, from its round, unless that was tried in vain.
     fn recovered(&mut self, block: BlockRef, expected: &Digest) -> Option<Vec<u8>> {
-        let FecRepair { trusted, data, fec, tree, decoder } = self.repair;
-        let area = *decoder.area();
+        let unsolvable = &self.repair.unsolvable;
+        let number = self.numbers.number(block)?;
+        let round = number % self.repair.decoder.area().rounds();
+        if unsolvable.contains(round) || !has_attempts() {
+            return None;
+        }
+        let _attempt = unsolvable.begin();
+        // Another thread may have tried meanwhile.
+        if unsolvable.contains(round) {
+            return None;
+        }
+        let found = self.solve(block, number, expected).ok()?;
+        if found.is_none() {
+            unsolvable.insert(round);
+        }
+        take_attempts(if found.is_none() { COST_IN_VAIN } else { 1 });
+        found
+    }
+
+    /// A block that has this digest, from its round.
+    fn solve(
+        &mut self,
+        block: BlockRef,
+        number: u64,
+        expected: &Digest,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let FecRepair { trusted, data, fec, tree, decoder, .. } = self.repair;
+        let (area, progress) = (*decoder.area(), &*self.repair.progress);
+        work::advance(progress, 0)?;
         let covered = Covered::new(trusted, area, data, tree.hash());
-        let rounds = Rounds { covered, fec, decoder, hasher: tree.hasher() };
+        let rounds = Rounds { covered, fec, decoder, hasher: tree.hasher(), progress };
         let (numbers, found) = (&self.numbers, Mutex::default());
-        let number = numbers.number(block)?;
         let single = SingleBlock { numbers, tree, area, block, number, expected, found };
         let round = number % area.rounds();
-        rounds.recover(&mut self.buffer, round..round + 1, &single).ok()?;
-        unpoisoned(single.found.into_inner())
+        rounds.recover(&mut self.buffer, round..round + 1, &single)?;
+        Ok(unpoisoned(single.found.into_inner()))
     }
 }
 
@@ -180,6 +226,10 @@ impl<H: ReadAt> Knowledge for SingleBlock<'_, H> {
         let row = to_len(self.number / self.area.rounds());
         let is_its_round = self.number % self.area.rounds() == round;
         is_its_round.then_some(row).into_iter().collect()
+    }
+
+    fn name(&self, number: u64) -> Option<BlockRef> {
+        self.numbers.name(number)
     }
 
     fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {

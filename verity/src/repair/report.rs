@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use crate::{BlockRef, Report};
+use crate::{BlockRange, BlockRef, Report};
 
 /// Where repaired blocks go. `()` drops them: a dry run.
 ///
@@ -72,15 +72,6 @@ pub struct Repaired {
     /// What is still corrupt, up to the limit. `None`: with the recovered blocks the image is
     /// whole.
     pub beyond: Option<Report>,
-}
-
-/// Blocks in a row, all data or all of one hash level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockRange {
-    /// The first of them.
-    pub first: BlockRef,
-    /// How many there are.
-    pub blocks: u64,
 }
 
 /// Parity that is not that of the blocks it covers.

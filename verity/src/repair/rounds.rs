@@ -17,7 +17,7 @@ use crate::hash::BlockHasher;
 use crate::io::{ReadAt, read_each};
 use crate::number::{to_len, to_u64};
 use crate::tree::Lookup;
-use crate::{Digest, Error};
+use crate::{BlockRef, Digest, Error, Progress, work};
 
 use super::covered::Covered;
 
@@ -25,6 +25,9 @@ use super::covered::Covered;
 pub(super) trait Knowledge {
     /// The rows of a round whose blocks are known to be corrupt, in order.
     fn corrupt_rows(&self, round: u64) -> Vec<usize>;
+
+    /// Which block of data or tree that is; others have no name.
+    fn name(&self, block: u64) -> Option<BlockRef>;
 
     /// The digest that a block must have, if the way up to the root hash is verified.
     fn expected(&self, lookup: &mut Lookup, block: u64) -> Option<Digest>;
@@ -67,6 +70,8 @@ pub(super) struct Rounds<'a, D: ?Sized, H: ?Sized, F: ?Sized> {
     pub(super) fec: &'a F,
     pub(super) decoder: &'a Decoder,
     pub(super) hasher: &'a BlockHasher,
+    /// Asked now and then whether to stop: a single round of large blocks takes seconds.
+    pub(super) progress: &'a dyn Progress,
 }
 
 /// Rows of some adjacent rounds that were read at once.
@@ -90,6 +95,9 @@ where
     }
 
     /// Recovers what can be recovered of adjacent rounds, no more than a unit has.
+    ///
+    /// # Errors
+    /// When progress asks to stop, a whole source fails, or what was recovered cannot be kept.
     pub(super) fn recover(
         &self,
         buffer: &mut Buffer,
@@ -122,10 +130,11 @@ where
             return Ok(done);
         };
         let mut disturbed = vec![false; erased.len()];
-        self.add_rows(buffer, rounds, erased, equations, |_, batch| {
+        let look = |_: &mut Buffer, batch: &mut Batch<'_>| {
             batch.failed.iter().for_each(|&(index, _)| disturbed[index] = true);
-        });
-        self.read_parity(rounds, &mut buffer.parity);
+        };
+        self.add_rows(buffer, (rounds, erased), equations, knowledge, look)?;
+        self.read_parity(rounds, &mut buffer.parity)?;
         for (index, rows) in erased.iter().enumerate() {
             if solvable.contains(&rows.len()) && !disturbed[index] {
                 self.take_residue(buffer, index, erased.len(), equations, rows.len());
@@ -147,16 +156,18 @@ where
         let known = knowledge.corrupt_rows(round);
         let mut erased = known.clone();
         let rounds = round..round + 1;
-        self.add_rows(buffer, &rounds, std::slice::from_ref(&known), roots, |buffer, batch| {
+        let look = |buffer: &mut Buffer, batch: &mut Batch<'_>| {
             erased.extend(batch.failed.iter().map(|&(_, row)| row));
             self.erase_wrong(buffer, round, batch, &mut erased, knowledge);
-        });
+        };
+        let all = (&rounds, std::slice::from_ref(&known));
+        self.add_rows(buffer, all, roots, knowledge, look)?;
         erased.sort_unstable();
         self.keep_zeros(buffer, round, &mut erased, knowledge)?;
         if erased.is_empty() {
             return Ok(());
         }
-        self.read_parity(&rounds, &mut buffer.parity);
+        self.read_parity(&rounds, &mut buffer.parity)?;
         self.take_residue(buffer, 0, 1, roots, roots);
         if erased.len() <= roots && self.solve(buffer, round, &erased, knowledge)? {
             return Ok(());
@@ -168,7 +179,8 @@ where
         for &row in &erased {
             let block = self.block(round, row);
             buffer.rows.resize(self.decoder.block_len(), 0);
-            self.covered.read_each(block..block + 1, &mut buffer.rows, |_, _| ());
+            let read = self.covered.read_each(block..block + 1, &mut buffer.rows, |_, _| ());
+            read.map_err(|error| unreadable(knowledge, block, error))?;
             self.decoder.add_rows(roots, row, &buffer.rows, &mut buffer.residue);
         }
         self.correct(buffer, round, &[], &erased, knowledge).map(drop)
@@ -180,11 +192,11 @@ where
     fn add_rows(
         &self,
         buffer: &mut Buffer,
-        rounds: &Range<u64>,
-        erased: &[Vec<usize>],
+        (rounds, erased): (&Range<u64>, &[Vec<usize>]),
         equations: usize,
+        knowledge: &impl Knowledge,
         mut look: impl FnMut(&mut Buffer, &mut Batch<'_>),
-    ) {
+    ) -> Result<(), Error> {
         let count = rounds.end - rounds.start;
         let row_len = self.decoder.block_len() * erased.len();
         buffer.sums.clear();
@@ -195,14 +207,22 @@ where
             let mut rows = std::mem::take(&mut buffer.rows);
             rows.resize(at_once.min(all - first) * row_len, 0);
             let mut batch = Batch { first, bytes: &mut rows, failed: Vec::new() };
-            self.read_rows(rounds, erased, &mut batch);
+            work::advance(self.progress, 0)?;
+            self.read_rows(rounds, erased, &mut batch, knowledge)?;
             look(buffer, &mut batch);
             self.decoder.add_rows(equations, first, &rows, &mut buffer.sums);
             buffer.rows = rows;
         }
+        Ok(())
     }
 
-    fn read_rows(&self, rounds: &Range<u64>, erased: &[Vec<usize>], batch: &mut Batch<'_>) {
+    fn read_rows(
+        &self,
+        rounds: &Range<u64>,
+        erased: &[Vec<usize>],
+        batch: &mut Batch<'_>,
+        knowledge: &impl Knowledge,
+    ) -> Result<(), Error> {
         let block_len = self.decoder.block_len();
         let Batch { first, bytes, failed } = batch;
         for (row, bytes) in (*first..).zip(bytes.chunks_exact_mut(block_len * erased.len())) {
@@ -218,13 +238,15 @@ where
                 if gap {
                     bytes.fill(0);
                 } else {
-                    self.covered.read_each(at(start)..at(end), bytes, |block, _| {
+                    let read = self.covered.read_each(at(start)..at(end), bytes, |block, _| {
                         failed.push((to_len(block - begin), row));
                     });
+                    read.map_err(|error| unreadable(knowledge, at(start), error))?;
                 }
                 start = end;
             }
         }
+        Ok(())
     }
 
     /// Hashes rows of one round; those that are wrong become zeros and are erased.
@@ -281,7 +303,7 @@ where
     }
 
     /// Reads parity; what cannot be read is zeros, and will not lead to anything that hashes right.
-    fn read_parity(&self, rounds: &Range<u64>, parity: &mut Vec<u8>) {
+    fn read_parity(&self, rounds: &Range<u64>, parity: &mut Vec<u8>) -> Result<(), Error> {
         let range = self.decoder.area().range_of(rounds);
         parity.resize(to_len(range.end - range.start), 0);
         let block_size = u64::from(self.decoder.area().block_size());
@@ -289,7 +311,8 @@ where
         let read = |blocks: Range<u64>, bytes: &mut [u8]| {
             self.fec.read_exact_at(bytes, blocks.start * block_size)
         };
-        read_each(blocks, parity, self.decoder.block_len(), read, |_, bytes, _| bytes.fill(0));
+        read_each(blocks, parity, self.decoder.block_len(), read, |_, bytes, _| bytes.fill(0))
+            .map_err(|source| Error::ReadParity { round: rounds.start, source })
     }
 
     /// The residue of one of the rounds whose sums and parity are there: its first `wanted`
@@ -341,15 +364,17 @@ where
         knowledge: &impl Knowledge,
     ) -> Result<bool, Error> {
         let rows = to_len(self.covered.rows(round));
-        let Some(corrections) = self.decoder.corrections(rows, erased, &buffer.residue) else {
-            return Ok(false);
-        };
+        let stop = || self.progress.advance(0).is_break();
+        let corrections = self.decoder.corrections(rows, erased, &buffer.residue, &stop);
+        work::advance(self.progress, 0)?;
+        let Some(corrections) = corrections else { return Ok(false) };
         let mut is_right = true;
         for &row in wrong {
             let block = self.block(round, row);
             let mut bytes = vec![0; self.decoder.block_len()];
             if !erased.contains(&row) {
-                self.covered.read_each(block..block + 1, &mut bytes, |_, _| ());
+                let read = self.covered.read_each(block..block + 1, &mut bytes, |_, _| ());
+                read.map_err(|error| unreadable(knowledge, block, error))?;
             }
             let correction = corrections.iter().find(|(corrected, _)| *corrected == row);
             if let Some((_, xor)) = correction {
@@ -359,5 +384,14 @@ where
                 knowledge.try_candidate(&mut buffer.lookup, block, &bytes)? != Verdict::Wrong;
         }
         Ok(is_right)
+    }
+}
+
+/// The failure of a whole source, met at a block.
+fn unreadable(knowledge: &impl Knowledge, block: u64, source: std::io::Error) -> Error {
+    match knowledge.name(block) {
+        Some(block) => Error::Read { block, source },
+        // Behind the tree.
+        None => Error::Io(source),
     }
 }

@@ -1,7 +1,8 @@
 //! The search for corrupt blocks, in layers that are looked at from the root down.
 //!
 //! Unlike a verification, it goes on where a block cannot be read: such a block is to be recovered
-//! too.
+//! too. Where a server does not answer the search ends: it would not answer for other blocks
+//! either.
 
 use std::io;
 use std::ops::Range;
@@ -15,6 +16,7 @@ use crate::work::{self, Crew, RUN_SIZE, Run, RunBuffer, RunReader};
 use crate::{BlockRef, Corruption, Error, Progress};
 
 use super::RepairSink;
+use super::blocks::RangeSet;
 use super::state::State;
 
 /// The most runs that a thread takes at a time.
@@ -48,21 +50,39 @@ where
     H: ReadAt + ?Sized,
     S: RepairSink + ?Sized,
 {
-    /// Looks at all blocks of a layer.
+    /// Looks at all blocks of a layer, but for long rows of them under hash blocks that are not
+    /// verified: parameters may claim any number of those.
     pub(super) fn all(&self, layer: Layer) -> Result<(), Error> {
         let numbers = self.state.numbers.of(layer);
-        self.look_at(layer, 0..numbers.end - numbers.start, true)
+        let all = 0..numbers.end - numbers.start;
+        let per_run = self.reader.params().data_block_size().blocks_in(RUN_SIZE);
+        let mut skipped = RangeSet::default();
+        for range in self.state.hopeless(layer).ranges_in(all.clone()) {
+            if range.end - range.start > MOST_RUNS * per_run {
+                skipped.insert(range);
+            }
+        }
+        for range in skipped.ranges_in(all.clone()) {
+            self.seen.fetch_add(range.end - range.start, Ordering::Relaxed);
+            let range = numbers.start + range.start..numbers.start + range.end;
+            self.state.write().unchecked.insert(range);
+        }
+        skipped.gaps_in(all).into_iter().try_for_each(|blocks| self.look_at(layer, blocks, true))
     }
 
     /// Looks again at those blocks of a layer that were under a hash block that was not verified
-    /// then.
+    /// then, and is now.
     pub(super) fn unchecked(&self, layer: Layer) -> Result<(), Error> {
         let numbers = self.state.numbers.of(layer);
+        let hopeless = self.state.hopeless(layer);
         let ranges: Vec<_> = self.state.read().unchecked.ranges_in(numbers.clone()).collect();
         for range in ranges {
-            self.state.write().unchecked.remove(range.clone());
             let blocks = range.start - numbers.start..range.end - numbers.start;
-            self.look_at(layer, blocks, false)?;
+            for blocks in hopeless.gaps_in(blocks) {
+                let range = numbers.start + blocks.start..numbers.start + blocks.end;
+                self.state.write().unchecked.remove(range);
+                self.look_at(layer, blocks, false)?;
+            }
         }
         Ok(())
     }
@@ -76,7 +96,7 @@ where
             for run in runs {
                 let start = ((first + run) * per_run).max(blocks.start);
                 let end = ((first + run + 1) * per_run).min(blocks.end);
-                self.run(buffer, layer, start..end);
+                self.run(buffer, layer, start..end)?;
                 if is_first {
                     self.seen.fetch_add(end - start, Ordering::Relaxed);
                 }
@@ -88,7 +108,7 @@ where
     }
 
     /// Looks at blocks that are read with one call: asks the tree, reads, checks.
-    fn run(&self, buffer: &mut Buffer, layer: Layer, blocks: Range<u64>) {
+    fn run(&self, buffer: &mut Buffer, layer: Layer, blocks: Range<u64>) -> Result<(), Error> {
         let culprit = |error: &Error| self.state.mark_culprit(error);
         buffer.expected.ask(self.state.tree, layer, blocks.clone(), culprit);
         if buffer.expected.is_any_known() {
@@ -97,14 +117,15 @@ where
             buffer.readable.resize(count, true);
             buffer.actual.resize(count * self.reader.hasher().digest_size(), 0);
             match layer {
-                Layer::Data => self.hash_data(buffer, blocks.clone()),
-                Layer::Level(level) => self.hash_level(buffer, level, blocks.clone()),
+                Layer::Data => self.hash_data(buffer, blocks.clone())?,
+                Layer::Level(level) => self.hash_level(buffer, level, blocks.clone())?,
             }
         }
         self.check(buffer, layer, blocks);
+        Ok(())
     }
 
-    fn hash_data(&self, buffer: &mut Buffer, blocks: Range<u64>) {
+    fn hash_data(&self, buffer: &mut Buffer, blocks: Range<u64>) -> Result<(), Error> {
         let Buffer { run: run_buffer, actual, readable, .. } = buffer;
         let digest_size = self.reader.hasher().digest_size();
         let mut rest = blocks.clone();
@@ -118,21 +139,30 @@ where
             rest.start = now.end;
             read_each(now, digests, digest_size, hash, |block, _, _| {
                 readable[place(block)] = false;
-            });
+            })?;
         }
+        Ok(())
     }
 
-    fn hash_level(&self, buffer: &mut Buffer, level: u8, blocks: Range<u64>) {
+    fn hash_level(
+        &self,
+        buffer: &mut Buffer,
+        level: u8,
+        blocks: Range<u64>,
+    ) -> Result<(), Error> {
         let Buffer { bytes, actual, readable, .. } = buffer;
         let block_len = self.reader.params().hash_block_size().buffer_len(1);
         bytes.resize(readable.len() * block_len, 0);
         let read =
             |blocks: Range<u64>, bytes: &mut [u8]| self.state.tree.read(level, blocks.start, bytes);
         let first = blocks.start;
-        read_each(blocks, bytes, block_len, read, |block, _, _| {
+        let read = read_each(blocks, bytes, block_len, read, |block, _, _| {
             readable[to_len(block - first)] = false;
         });
+        let block = BlockRef::Hash { level, block: first };
+        read.map_err(|source| Error::Read { block, source })?;
         self.reader.hasher().hash_many(bytes, block_len, actual);
+        Ok(())
     }
 
     /// Sorts the blocks of a run into the sets.

@@ -4,13 +4,14 @@ use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::fec::Decoder;
 use crate::io::ReadAt;
+use crate::layout::Layer;
 use crate::lock::unpoisoned;
 use crate::number::to_len;
 use crate::tree::{Lookup, Tree};
 use crate::{BlockRef, Digest, Error};
 
 use super::RepairSink;
-use super::blocks::{BlockSet, Numbers};
+use super::blocks::{BlockSet, Numbers, RangeSet};
 use super::overlay::Overlay;
 use super::rounds::{Knowledge, Verdict};
 
@@ -31,8 +32,9 @@ pub(super) struct Sets {
     pub(super) corrupt: BlockSet,
     /// Those whose right bytes the sink has.
     pub(super) repaired: BlockSet,
-    /// Those under hash blocks that are not verified.
-    pub(super) unchecked: BlockSet,
+    /// Those under hash blocks that are not verified. Parameters may be lies, so there is no bound
+    /// to how many they are.
+    pub(super) unchecked: RangeSet,
 }
 
 impl Sets {
@@ -60,6 +62,23 @@ impl<'a, H: ReadAt + ?Sized, S: RepairSink + ?Sized> State<'a, H, S> {
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Sets> {
         unpoisoned(self.sets.write())
+    }
+
+    /// The blocks of a layer, counted from its first, under hash blocks that are corrupt or are
+    /// themselves under one: the tree says nothing of them.
+    pub(super) fn hopeless(&self, layer: Layer) -> RangeSet {
+        let mut hopeless = RangeSet::default();
+        let geometry = self.tree.geometry();
+        let Some(above) = geometry.level_above(layer) else { return hopeless };
+        let (parents, blocks) = (self.numbers.of(Layer::Level(above)), self.numbers.of(layer));
+        let (per_block, count) = (geometry.hashes_per_block(), blocks.end - blocks.start);
+        let sets = self.read();
+        let corrupt = sets.corrupt.ranges_in(parents.clone());
+        for range in corrupt.chain(sets.unchecked.ranges_in(parents.clone())) {
+            let first = |parent: u64| (parent - parents.start).saturating_mul(per_block).min(count);
+            hopeless.insert(first(range.start)..first(range.end));
+        }
+        hopeless
     }
 
     /// Marks the block that ended the way down the tree as corrupt.
@@ -102,6 +121,10 @@ impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Knowledge for State<'_, H, S> {
         (0..to_len(area.rows()))
             .filter(|_| blocks.next().is_some_and(|block| sets.corrupt.contains(block)))
             .collect()
+    }
+
+    fn name(&self, number: u64) -> Option<BlockRef> {
+        self.numbers.name(number)
     }
 
     fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {

@@ -24,8 +24,9 @@ use self::limits::MAX_LINE;
 pub use self::options::{FecOptions, OnCorruption, OnError, TableOptions};
 pub use self::word::{DeviceName, KeyDescription};
 use self::word::{excerpt, number};
+use crate::devices::PlaceError;
 use crate::number::to_u64;
-use crate::{Algorithm, BlockSize, HashArea, HashType, Params, RootHash};
+use crate::{Algorithm, BlockSize, Devices, FecArea, HashArea, HashType, Params, RootHash, Sharing};
 
 /// The unit of device-mapper's start and length, in bytes.
 const SECTOR: u64 = 512;
@@ -104,13 +105,12 @@ impl Table {
     fn check_fec(&self, fec: &FecOptions) -> Result<(), TableError> {
         let hash_area = tree_area(&self.params, self.hash_start)?;
         let fec_area = fec.area(&self.params, &hash_area)?;
-        if fec.device == self.data_device {
-            fec_area.check_behind_data(&self.params)?;
-        }
-        if fec.device == self.hash_device {
-            fec_area.check_behind_hash_area(&self.params, &hash_area)?;
-        }
-        Ok(())
+        let devices = Devices {
+            fec_on_data: sharing(fec.device == self.data_device),
+            fec_on_hash: sharing(fec.device == self.hash_device),
+            ..Devices::default()
+        };
+        check_places(devices, &self.params, &hash_area, Some(&fec_area))
     }
 
     /// The parameters of the tree.
@@ -151,10 +151,26 @@ impl Table {
 
 fn check_hash_start(params: &Params, hash_start: u64, one_device: bool) -> Result<(), TableError> {
     let area = tree_area(params, hash_start)?;
-    if one_device && area.hash_blocks() > 0 {
-        area.check_behind_data(params).map_err(TableError::HashArea)?;
+    let devices = Devices { hash_on_data: sharing(one_device), ..Devices::default() };
+    check_places(devices, params, &area, None)
+}
+
+/// How devices relate of which the names alone are known.
+fn sharing(is_same: bool) -> Sharing {
+    if is_same { Sharing::Same } else { Sharing::Nothing }
+}
+
+fn check_places(
+    devices: Devices,
+    params: &Params,
+    hash_area: &HashArea,
+    fec_area: Option<&FecArea>,
+) -> Result<(), TableError> {
+    match devices.check_places(params, hash_area, fec_area) {
+        Ok(()) => Ok(()),
+        Err(PlaceError::HashArea(error)) => Err(TableError::HashArea(error)),
+        Err(PlaceError::Fec(error)) => Err(TableError::Fec(error)),
     }
-    Ok(())
 }
 
 /// Where the tree lies that begins there.

@@ -9,6 +9,10 @@
 //! has a lock of its own, held for a look-up and the copy of some digests. A look-up touches one
 //! line of tags and then the block. Which block of a set goes first, the clock decides: it passes
 //! over those that were used since it came by last.
+//!
+//! How many blocks the tree is said to have may be a lie, and a bound may be large. So a shard
+//! begins with one set, and doubles when it has no room for a further verified block: what is
+//! allocated follows what was verified.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
@@ -30,6 +34,10 @@ const MAX_WAYS: usize = 8;
 /// How many slots' bytes are allocated at once.
 const CHUNK_SLOTS: usize = 64;
 
+/// A shard grows only if at least one of that many slots is taken: blocks that all belong to one
+/// set make room for one another.
+const MOST_SLOTS_A_BLOCK: u64 = 16;
+
 /// In a tag: the block was used since the clock came by.
 const USED: u64 = 1 << 63;
 
@@ -42,6 +50,10 @@ pub(super) struct HashCache {
 struct Shard {
     /// The bytes of a block.
     block_size: usize,
+    /// The most slots that there may ever be.
+    most: u64,
+    /// How many slots are taken.
+    taken: u64,
     /// What lies in each slot: nothing (0), or the key of a block, perhaps [`USED`].
     tags: Vec<u64>,
     /// The bytes of [`CHUNK_SLOTS`] slots each; empty before the first of them is needed.
@@ -58,8 +70,8 @@ impl HashCache {
         // A power of two makes the remainder cheap. Every shard has a whole set at least.
         let shards = 1 << (blocks / to_u64(MAX_WAYS)).clamp(1, MAX_SHARDS).ilog2();
         let shard = |number| {
-            let slots = blocks / shards + u64::from(number < blocks % shards);
-            Mutex::new(Shard::new(to_len(slots), params.hash_block_size().buffer_len(1)))
+            let most = blocks / shards + u64::from(number < blocks % shards);
+            Mutex::new(Shard::new(most, params.hash_block_size().buffer_len(1)))
         };
         HashCache { shards: (0..shards).map(shard).collect(), blocks }
     }
@@ -86,7 +98,7 @@ impl HashCache {
     pub(super) fn insert(&self, block: u64, bytes: &[u8]) {
         let (mut shard, key) = self.shard(block);
         // Another thread may have been as fast.
-        if !shard.tags.is_empty() && shard.find(key).is_none() {
+        if shard.most > 0 && shard.find(key).is_none() {
             shard.insert(key, bytes);
         }
     }
@@ -101,9 +113,48 @@ impl HashCache {
 }
 
 impl Shard {
-    fn new(slots: usize, block_size: usize) -> Shard {
+    /// A shard that has up to `most` slots one day; one set of them at first.
+    fn new(most: u64, block_size: usize) -> Shard {
+        let slots = to_len(most.min(to_u64(MAX_WAYS)));
+        Shard::with_slots(slots, most, block_size)
+    }
+
+    fn with_slots(slots: usize, most: u64, block_size: usize) -> Shard {
         let chunks = (0..slots.div_ceil(CHUNK_SLOTS)).map(|_| Box::default()).collect();
-        Shard { block_size, tags: vec![0; slots], chunks, hands: vec![0; slots.div_ceil(MAX_WAYS)] }
+        let (tags, hands) = (vec![0; slots], vec![0; slots.div_ceil(MAX_WAYS)]);
+        Shard { block_size, most, taken: 0, tags, chunks, hands }
+    }
+
+    /// Doubles the slots, if more are allowed and enough of those there are hold a block. A block
+    /// that finds no room in its new set is dropped.
+    fn grow(&mut self) -> bool {
+        let slots = to_u64(self.tags.len());
+        if slots >= self.most || self.taken.saturating_mul(MOST_SLOTS_A_BLOCK) < slots {
+            return false;
+        }
+        let more = to_len(slots.saturating_mul(2).min(self.most));
+        let mut larger = Shard::with_slots(more, self.most, self.block_size);
+        for (slot, &tag) in self.tags.iter().enumerate().filter(|(_, tag)| **tag != 0) {
+            if let Some(free) = larger.free_slot(tag & !USED) {
+                larger.put(free, tag, self.bytes(slot));
+            }
+        }
+        *self = larger;
+        true
+    }
+
+    /// A slot for a block that holds none yet.
+    fn free_slot(&self, key: u64) -> Option<usize> {
+        let (_, slots) = self.set(key);
+        let place = self.tags[slots.clone()].iter().position(|tag| *tag == 0)?;
+        Some(slots.start + place)
+    }
+
+    /// Puts a block into a slot that holds none.
+    fn put(&mut self, slot: usize, tag: u64, bytes: &[u8]) {
+        self.taken += 1;
+        self.tags[slot] = tag;
+        self.bytes_mut(slot).copy_from_slice(bytes);
     }
 
     /// The number of the set of a block, and its slots. Sets differ by at most one slot, and
@@ -127,12 +178,16 @@ impl Shard {
     }
 
     fn insert(&mut self, key: u64, bytes: &[u8]) {
+        loop {
+            if let Some(slot) = self.free_slot(key) {
+                return self.put(slot, key, bytes);
+            }
+            if !self.grow() {
+                break;
+            }
+        }
         let (set, slots) = self.set(key);
-        let free = self.tags[slots.clone()].iter().position(|tag| *tag == 0);
-        let slot = match free {
-            Some(place) => slots.start + place,
-            None => self.next_to_go(set, slots),
-        };
+        let slot = self.next_to_go(set, slots);
         self.tags[slot] = key;
         self.bytes_mut(slot).copy_from_slice(bytes);
     }
@@ -219,6 +274,27 @@ mod tests {
             assert_eq!(cache.blocks(), all);
             (0..all).for_each(|block| cache.insert(block, &bytes(block)));
             assert!((0..all).all(|block| holds(&cache, block)), "{level_0}");
+        }
+    }
+
+    /// However large the bound, and however many blocks the tree is said to have.
+    #[test]
+    fn a01_memory_follows_what_was_put_in() {
+        let params = params(1 << 50);
+        let cache = HashCache::new(&params, HashCache::size_for(&params));
+        let slots = |cache: &HashCache| -> u64 {
+            let of = |shard: &Mutex<Shard>| to_u64(unpoisoned(shard.lock()).tags.len());
+            cache.shards.iter().map(of).sum()
+        };
+        assert!(cache.blocks() >= 1 << 50);
+        assert_eq!(slots(&cache), MAX_SHARDS * 8);
+        // In a row; and such as meet in one set, however many of these there are.
+        for (step, count) in [(1, 100_000), (1 << 40, 1000)] {
+            let cache = HashCache::new(&params, HashCache::size_for(&params));
+            (0..count).for_each(|turn| cache.insert(turn * step, &bytes(turn * step)));
+            assert!(slots(&cache) <= 2 * MOST_SLOTS_A_BLOCK * count + MAX_SHARDS * 8);
+            let held = (0..count).filter(|turn| holds(&cache, turn * step)).count();
+            assert!(step > 1 || to_u64(held) == count, "{held}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::hash::digest;
-use crate::io::ReadAt;
+use crate::io::{ReadAt, is_about_source};
 use crate::{BlockRef, Corruption, Digest, Error, Geometry, Report};
 
 use super::Tree;
@@ -36,6 +36,12 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Whether a server does not answer, or the like: other bytes cannot be had from it either, and
+    /// each that was asked for would take its timeout.
+    fn is_about_source(&self) -> bool {
+        matches!(self, Fault::Unreadable(error) if is_about_source(error))
+    }
+
     fn into_error(self, block: BlockRef) -> Error {
         match self {
             Fault::Corrupt(corruption) => Error::Corrupt(Report::of_one(block, corruption)),
@@ -73,6 +79,7 @@ impl<H: ReadAt> Tree<H> {
             Fault::Unreadable(_) => counts.read_errors.add(1),
         }
         if let Some(repair) = &self.repair
+            && !fault.is_about_source()
             && repair.repair(block, bytes).unwrap_or(false)
             && self.check(block, expected, bytes).is_none()
         {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::hash::BlockHasher;
 use crate::io::ReadAt;
-use crate::{Digest, HashArea, Params, TrustedParams};
+use crate::{Digest, Geometry, HashArea, Params, TrustedParams};
 
 pub use self::counters::Counters;
 pub use self::repair::Repair;
@@ -97,6 +97,11 @@ impl<H: ReadAt> Tree<H> {
     /// The bound of the cache that holds the whole tree with these parameters, in bytes.
     pub(crate) fn cache_size_for(params: &Params) -> u64 {
         HashCache::size_for(params)
+    }
+
+    /// The levels of the tree.
+    pub(crate) fn geometry(&self) -> &Geometry {
+        self.params.geometry()
     }
 
     /// The hash device.

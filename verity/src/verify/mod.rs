@@ -117,12 +117,16 @@ impl<'a> Verifier<'a> {
         self.run(data, hash, Search::First)
     }
 
-    /// Verifies everything and lists every corrupt block, as ranges, up to the limit.
+    /// Verifies everything and lists every corrupt block, as ranges, up to the limit, and every
+    /// block that cannot be read.
     ///
-    /// A block that cannot be read ends it: its error is returned, not what was found until then.
+    /// What lies under a corrupt or unreadable hash block is not looked at: nothing could be said
+    /// of it. The report has the data blocks among it, as ranges.
     ///
     /// # Errors
-    /// As [`Verifier::verify`].
+    /// As [`Verifier::verify`]; [`Error::Unreadable`] when nothing is corrupt and some blocks
+    /// cannot be read. [`Error::Read`] ends it where storage is shorter than it said, or a server
+    /// does not answer.
     pub fn verify_all<D, H>(&self, data: &D, hash: &H) -> Result<Verified, Error>
     where
         D: ReadAt + ?Sized,

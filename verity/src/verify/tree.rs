@@ -12,7 +12,7 @@ use crate::{BlockRef, CorruptRange, Corruption, Error};
 
 use super::Search;
 use super::report::{append, note};
-use super::waves::Waves;
+use super::waves::{Unreadable, Wave, Waves};
 use super::window::{Fresh, Window};
 
 impl<D, H> Waves<'_, D, H>
@@ -20,7 +20,7 @@ where
     D: ReadAt + ?Sized,
     H: ReadAt + ?Sized,
 {
-    /// Moves the window of `level` to the hash blocks above this wave, verifies the new ones
+    /// Moves the window of `level` to the hash blocks above a wave, verifies the new ones
     /// against the window above, and returns the corrupt ones as ranges in order.
     ///
     /// # Panics
@@ -28,7 +28,7 @@ where
     pub(super) fn verify_level(
         &self,
         level: u8,
-        wave: &Range<u64>,
+        wave: &Wave,
         windows: &mut [Window],
     ) -> Result<Vec<CorruptRange>, Error> {
         let (window, above) = windows.split_at_mut(usize::from(level) + 1);
@@ -49,9 +49,10 @@ where
     }
 
     /// The hash blocks of `level` that stand above a wave, or are the wave.
-    fn blocks_above(&self, level: u8, wave: &Range<u64>) -> Range<u64> {
+    pub(super) fn blocks_above(&self, level: u8, wave: &Wave) -> Range<u64> {
         let above = |block| self.geometry().hash_block_above(block);
-        (0..level).fold(wave.clone(), |blocks, _| above(blocks.start)..above(blocks.end - 1) + 1)
+        (wave.level..level)
+            .fold(wave.blocks.clone(), |it, _| above(it.start)..above(it.end - 1) + 1)
     }
 
     /// What was found in chunks that follow one another. What comes first in the order is what
@@ -81,7 +82,11 @@ where
         verified: &mut [bool],
         parent: Option<&Window>,
     ) -> Result<Vec<CorruptRange>, Error> {
-        self.read_hash_blocks(level, first, bytes)?;
+        let is_known = |block| self.expected(parent, Layer::Level(level), block).is_some();
+        if !(first..first + to_u64(verified.len())).any(is_known) {
+            return Ok(Vec::new());
+        }
+        let unreadable = self.read_hash_blocks(level, first, bytes)?;
         let (digest_size, block_len) =
             (self.hasher().digest_size(), self.params().hash_block_size().buffer_len(1));
         let mut digests = vec![0; verified.len() * digest_size];
@@ -92,8 +97,12 @@ where
             let Some(expected) = self.expected(parent, Layer::Level(level), block) else {
                 continue;
             };
-            compared += 1;
             let name = BlockRef::Hash { level, block };
+            if let Some(kind) = unreadable.get(&block) {
+                note(&mut corrupt, name, Corruption::Unreadable { kind: *kind });
+                continue;
+            }
+            compared += 1;
             let corruption = judge(self.geometry(), name, expected, actual, bytes);
             *verified = !matches!(corruption, Some(Corruption::Digest { .. }));
             corruption.into_iter().for_each(|corruption| note(&mut corrupt, name, corruption));
@@ -103,14 +112,39 @@ where
         Ok(corrupt)
     }
 
-    fn read_hash_blocks(&self, level: u8, first: u64, bytes: &mut [u8]) -> Result<(), Error> {
+    /// Reads hash blocks. Where all findings are wanted, those that cannot be read are returned.
+    fn read_hash_blocks(
+        &self,
+        level: u8,
+        first: u64,
+        bytes: &mut [u8],
+    ) -> Result<Unreadable, Error> {
         let block_len = self.params().hash_block_size().buffer_len(1);
         let offset = self.verifier.trusted.hash_area().offset_of(self.params(), level, first);
-        let read = read_blocks(self.hash, bytes, block_len, offset);
-        read.map_err(|FailedBlock { index, error: source }| Error::Read {
-            block: BlockRef::Hash { level, block: first + index },
-            source,
-        })
+        let Err(FailedBlock { index, error }) = read_blocks(self.hash, bytes, block_len, offset)
+        else {
+            return Ok(Unreadable::new());
+        };
+        let failed = first + index;
+        if !self.goes_on_after(&error) {
+            let block = BlockRef::Hash { level, block: failed };
+            return Err(Error::Read { block, source: error });
+        }
+        // A failure that does not come again is still one.
+        let mut unreadable = Unreadable::from([(failed, error.kind())]);
+        let blocks = (first..).zip(bytes.chunks_exact_mut(block_len));
+        for (block, bytes) in blocks.filter(|(block, _)| *block != failed) {
+            self.advance(0)?;
+            let offset = offset + (block - first) * to_u64(block_len);
+            if let Err(error) = self.hash.read_exact_at(bytes, offset) {
+                if !self.goes_on_after(&error) {
+                    let block = BlockRef::Hash { level, block };
+                    return Err(Error::Read { block, source: error });
+                }
+                unreadable.insert(block, error.kind());
+            }
+        }
+        Ok(unreadable)
     }
 
     /// The digest that a block must have: as the window above its layer states it, or the root

@@ -7,17 +7,23 @@
 //! level's window is kept for the next wave, so that every hash block is read once. Within a level,
 //! and over the data of a wave, work goes on in parallel.
 //!
+//! Parameters may be lies, and then there is no end to the blocks that they claim. So nothing is
+//! walked over that hangs from no verified hash block: where a wave has none in some level, the next
+//! wave begins behind everything that hangs from those blocks.
+//!
 //! When only the first corruption is wanted, a finding ends the search in what comes later in the
 //! order: a corrupt data block ends the data, a corrupt block of level n ends level n and
-//! everything below. Higher levels are still searched to the end, so that the answer is the same
-//! for any number of threads.
+//! everything below. Higher levels are still searched to the end, in waves of the lowest of them,
+//! so that the answer is the same for any number of threads.
 
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hash::BlockHasher;
-use crate::io::ReadAt;
+use crate::io::{ReadAt, is_about_source};
 use crate::layout::Layer;
 use crate::lock::unpoisoned;
 use crate::work::{self, Crew, RunReader};
@@ -50,9 +56,16 @@ pub(super) struct Counts {
     pub(super) data_blocks: AtomicU64,
     /// Data blocks that count as zeros.
     pub(super) zero_blocks: AtomicU64,
-    /// Data blocks under a corrupt hash block.
-    pub(super) unchecked_data_blocks: AtomicU64,
 }
+
+/// Hash blocks in a row, in the lowest level that is still looked at.
+pub(super) struct Wave {
+    pub(super) level: u8,
+    pub(super) blocks: Range<u64>,
+}
+
+/// Blocks that cannot be read, by number, and why.
+pub(super) type Unreadable = BTreeMap<u64, ErrorKind>;
 
 impl<'a, D, H> Waves<'a, D, H>
 where
@@ -76,7 +89,10 @@ where
             Search::First => return self.run_to_first(),
             Search::All => self.run_all()?,
         };
-        match collector.finish(self.counts.unchecked_data_blocks.load(Ordering::Relaxed)) {
+        match collector.finish() {
+            Some(report) if report.unreadable_blocks == report.corrupt_blocks => {
+                Err(Error::Unreadable(report))
+            }
             Some(report) => Err(Error::Corrupt(report)),
             None => Ok(self.verified()),
         }
@@ -84,21 +100,66 @@ where
 
     fn run_all(&self) -> Result<Collector, Error> {
         let collector = Mutex::new(Collector::new(self.verifier.limit));
-        let add = |range| unpoisoned(collector.lock()).add(range);
         let mut windows = self.windows();
-        for wave in self.waves() {
-            for level in self.geometry().levels_down() {
-                self.verify_level(level, &wave, &mut windows)?.into_iter().for_each(add);
+        let mut next = 0;
+        loop {
+            let wave = self.wave(0, next);
+            next = match self.verify_levels(&wave, &mut windows, &collector)? {
+                None => {
+                    self.verify_data_all(&wave, windows.first(), &collector)?;
+                    wave.blocks.end
+                }
+                Some(level) => {
+                    let end = self.end_under(level, &wave);
+                    let unchecked = self.data_of(&(wave.blocks.start..end));
+                    unpoisoned(collector.lock()).add_unchecked(unchecked);
+                    self.advance(0)?;
+                    end
+                }
+            };
+            if next >= self.blocks_of(0) {
+                return Ok(unpoisoned(collector.into_inner()));
             }
-            self.verify_data_all(&wave, windows.first(), &collector)?;
         }
-        Ok(unpoisoned(collector.into_inner()))
+    }
+
+    /// Verifies the hash blocks above a wave. Returns the level, if there is one, in which none of
+    /// them may be used: then those below it were not looked at.
+    fn verify_levels(
+        &self,
+        wave: &Wave,
+        windows: &mut [Window],
+        collector: &Mutex<Collector>,
+    ) -> Result<Option<u8>, Error> {
+        for level in self.geometry().levels_down() {
+            let found = self.verify_level(level, wave, windows)?;
+            let mut collector = unpoisoned(collector.lock());
+            found.into_iter().for_each(|range| collector.add(range));
+            if !windows[usize::from(level)].is_any_verified() {
+                return Ok(Some(level));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the level-0 hash blocks end that hang from those of `level` above a wave, as far as
+    /// that many whole waves go.
+    fn end_under(&self, level: u8, wave: &Wave) -> u64 {
+        let per_block = self.geometry().hashes_per_block();
+        let above = self.blocks_above(level, wave).end;
+        let end = (0..level).fold(above, |end, _| end.saturating_mul(per_block));
+        if end >= self.blocks_of(0) {
+            return self.blocks_of(0);
+        }
+        (end - end % self.per_wave()).max(wave.blocks.end)
     }
 
     fn run_to_first(&self) -> Result<Verified, Error> {
         let mut windows = self.windows();
         let mut found: Option<CorruptRange> = None;
-        for wave in self.waves() {
+        let (mut lowest, mut next) = (0, 0);
+        loop {
+            let wave = self.wave(lowest, next);
             for layer in self.geometry().layers() {
                 // Nothing that comes later in the order matters any more.
                 if found.is_some_and(|range| layer <= range.first.layer()) {
@@ -112,8 +173,18 @@ where
                 };
                 found = first.or(found);
             }
-            if found.is_some_and(|range| self.geometry().level_above(range.first.layer()).is_none())
-            {
+            next = wave.blocks.end;
+            if let Some(range) = found {
+                match self.geometry().level_above(range.first.layer()) {
+                    None => break,
+                    Some(level) if level > lowest => {
+                        next = self.blocks_above(level, &wave).end;
+                        lowest = level;
+                    }
+                    Some(_) => {}
+                }
+            }
+            if next >= self.blocks_of(lowest) {
                 break;
             }
         }
@@ -160,13 +231,29 @@ where
         self.geometry().levels().iter().map(|_| Window::default()).collect()
     }
 
-    /// The waves, as ranges of level-0 hash blocks; one wave without any for an image of one data
-    /// block.
-    fn waves(&self) -> impl Iterator<Item = Range<u64>> + use<D, H> {
-        let blocks = self.geometry().levels().first().map_or(0, |level| level.blocks);
-        let per_wave = self.params().hash_block_size().blocks_in(WAVE_SIZE);
-        (0..blocks.div_ceil(per_wave).max(1))
-            .map(move |wave| wave * per_wave..((wave + 1) * per_wave).min(blocks))
+    /// The wave of a level that begins with this hash block; without any hash block, where there is
+    /// no level.
+    fn wave(&self, level: u8, start: u64) -> Wave {
+        let grid = start - start % self.per_wave();
+        let end = grid.saturating_add(self.per_wave()).min(self.blocks_of(level));
+        Wave { level, blocks: start..end }
+    }
+
+    /// How many hash blocks a wave has at most: a power of two.
+    fn per_wave(&self) -> u64 {
+        self.params().hash_block_size().blocks_in(WAVE_SIZE)
+    }
+
+    /// How many hash blocks a level has; none, if there is no such level.
+    fn blocks_of(&self, level: u8) -> u64 {
+        self.geometry().levels().get(usize::from(level)).map_or(0, |level| level.blocks)
+    }
+
+    /// Whether a block that cannot be read is a finding like a corrupt one. Where storage ends
+    /// before it should, or a server does not answer, each further block would fail too.
+    pub(super) fn goes_on_after(&self, error: &io::Error) -> bool {
+        let is_about_all = error.kind() == ErrorKind::UnexpectedEof || is_about_source(error);
+        self.search == Search::All && !is_about_all
     }
 
     pub(super) fn advance(&self, bytes: u64) -> Result<(), Error> {

@@ -49,6 +49,11 @@ impl Window {
         1
     }
 
+    /// Whether any of its hash blocks may be used.
+    pub(super) fn is_any_verified(&self) -> bool {
+        self.verified.contains(&true)
+    }
+
     /// The bytes of a hash block of this level, if its digest matched.
     pub(super) fn block(&self, block: u64, block_size: BlockSize) -> Option<&[u8]> {
         let index = usize::try_from(block.checked_sub(self.first)?).ok()?;

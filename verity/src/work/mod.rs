@@ -1,6 +1,7 @@
 //! How work is done: by which threads and kernels, in which order, and who hears of it.
 //!
 //! ```text
+//!  attempts   how much work in vain a thread may do for one request
 //!  options    what every worker is told: threads, kernels, progress
 //!  kernels    whose kernels hash, and whose make parity
 //!  crew       where work runs, and numbered units of it handed out in order: the one file that
@@ -15,6 +16,7 @@
 //! `build`, `verify`, `read` and `repair` work on top of it. No result
 //! depends on what is chosen here.
 
+mod attempts;
 mod crew;
 mod kernels;
 mod options;
@@ -27,6 +29,7 @@ mod units;
 pub use self::kernels::Kernels;
 pub use self::progress::Progress;
 
+pub(crate) use self::attempts::{has_attempts, take_attempts, with_attempts};
 pub(crate) use self::crew::Crew;
 pub(crate) use self::options::Work;
 pub(crate) use self::pieces::Pieces;

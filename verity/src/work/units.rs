@@ -21,6 +21,11 @@ impl Units {
         Units { rounds: encoder.area().rounds(), most: encoder.unit_rounds() }
     }
 
+    /// The units of the first rounds only.
+    pub(crate) fn up_to(self, rounds: u64) -> Units {
+        Units { rounds: self.rounds.min(rounds), ..self }
+    }
+
     /// Hands out the rounds of a unit at a time, as [`Crew::in_order`].
     pub(crate) fn for_each<B>(
         &self,

@@ -5,6 +5,7 @@
 //! hide one of the verifier. `support` makes them; `storage` is what misbehaves under them.
 
 mod build;
+mod claims;
 mod concurrency;
 mod data;
 mod faults;

@@ -1,9 +1,16 @@
 //! Clients that do not speak the protocol, or speak it in order to do harm.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use verity::nbd::{MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST, SessionError, negotiate};
+use verity::internals::to_len;
+use verity::io::ReadAt;
+use verity::nbd::{Export, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST, SessionError, negotiate};
+use verity::{
+    BlockSize, Builder, FecArea, FecRepair, HashArea, Params, TrustedParams, VerifiedReader,
+};
 use verity_testdata::nbd::{self, USUAL_FLAGS};
 use verity_testdata::pattern::Prng;
 
@@ -194,5 +201,110 @@ proptest! {
             _ => nbd::opening(structured),
         };
         let _ = result(&[start, noise].concat());
+    }
+}
+
+/// A session that reads `length` bytes from the start on.
+fn reading(length: u32) -> Vec<u8> {
+    [
+        nbd::hello(USUAL_FLAGS),
+        nbd::option(nbd::STRUCTURED_REPLY, &[]),
+        nbd::option(nbd::GO, &nbd::info("", &[3])),
+        nbd::request(0, nbd::READ, 1, 0, length),
+    ]
+    .concat()
+}
+
+/// Counts what is read of the bytes it has.
+struct Counted(Vec<u8>, AtomicU64);
+
+impl ReadAt for Counted {
+    fn len(&self) -> io::Result<u64> {
+        ReadAt::len(&self.0)
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_at(buf, offset)
+    }
+}
+
+/// All data is corrupt and parity of no use: what one request may cost is bounded, and so is what
+/// all of them cost together.
+#[test]
+fn a06_a_request_has_a_bounded_number_of_attempts_in_vain() {
+    // 64 rounds of 231 blocks.
+    let data_blocks = 64 * 231 - 1100;
+    let params = Params::builder().data_block_size(BlockSize::MIN).hash_block_size(BlockSize::MIN);
+    let params = params.data_blocks(data_blocks).build().unwrap();
+    let hash_area = HashArea::new(&params, 0, false).unwrap();
+    let blocks = data_blocks + hash_area.hash_blocks();
+    let fec_area = FecArea::new(&params, &hash_area, 24, blocks, 0).unwrap();
+    let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let good = Prng::new(1).bytes(to_len(params.data_size()));
+    let root_hash = Builder::new(&params)
+        .build_with_fec(&good, &hash, &hash_area, &fec, &fec_area)
+        .unwrap();
+    let trusted = TrustedParams::pinned(params, root_hash, hash_area).unwrap();
+    let bad: Vec<u8> = good.iter().map(|byte| !byte).collect();
+    let fec = Arc::new(Counted(Prng::new(2).bytes(to_len(fec_area.size())), AtomicU64::new(0)));
+    let (data, hash) = (Arc::new(bad), Arc::new(hash));
+    let repair =
+        FecRepair::new(trusted.clone(), fec_area, data.clone(), hash.clone(), fec.clone()).unwrap();
+    let reader = VerifiedReader::new(trusted, data, hash).unwrap().repair(Arc::new(repair));
+    let export = Export::new(reader).unwrap().block_size(BlockSize::MIN);
+    // The parity is read once for each round that is tried.
+    let mut tried = Vec::new();
+    for _ in 0..6 {
+        let before = fec.1.load(Ordering::Relaxed);
+        let ended = serve_bytes(&export, &reading(1 << 20));
+        assert!(ended.result.is_ok() && ended.traffic.failed == 1, "{ended:?}");
+        tried.push(fec.1.load(Ordering::Relaxed) - before);
+    }
+    assert!(fec_area.rounds() > 48 && fec_area.rounds() <= 64);
+    assert_eq!(tried, [16, 16, 16, fec_area.rounds() - 48, 0, 0]);
+}
+
+/// Says to stop after some calls.
+struct Stopping(AtomicU64);
+
+impl ReadAt for Stopping {
+    fn len(&self) -> io::Result<u64> {
+        Ok(1 << 40)
+    }
+
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(ErrorKind::InvalidData.into())
+    }
+}
+
+#[test]
+fn a07_a_session_ends_in_the_middle_of_a_request_once_it_is_to_stop() {
+    for last in [0, 1, 10] {
+        for form in [0, nbd::STRUCTURED_REPLY] {
+            let export = Export::new(Stopping(AtomicU64::new(0))).unwrap();
+            let stop = || export.source().0.load(Ordering::Relaxed) >= last;
+            let option = if form == 0 { Vec::new() } else { nbd::option(form, &[]) };
+            let input = [
+                nbd::hello(USUAL_FLAGS),
+                option,
+                nbd::option(nbd::GO, &nbd::info("", &[3])),
+                nbd::request(0, nbd::READ, 1, 0, MAX_REQUEST),
+                nbd::request(0, nbd::READ, 2, 0, MAX_REQUEST),
+                vec![0; 28],
+            ]
+            .concat();
+            let session = negotiate(&export, &input[..], Vec::new()).unwrap().unwrap();
+            let result = session.stop_when(&stop).serve();
+            // A simple reply is refused at the first failure, so that two requests make two calls.
+            let expected = if form == 0 && last == 10 { 2 } else { last };
+            assert!(matches!(
+                result,
+                Err(SessionError::Stopped) | Err(SessionError::Magic { .. })
+            ));
+            assert_eq!(result.is_err_and(|it| matches!(it, SessionError::Stopped)), expected == last);
+            assert_eq!(export.source().0.load(Ordering::Relaxed), expected);
+        }
     }
 }

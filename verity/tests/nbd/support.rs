@@ -79,7 +79,7 @@ pub(crate) struct Ended {
 }
 
 /// Serves a client that says these bytes and then goes.
-pub(crate) fn serve_bytes(export: &Export<Image>, input: &[u8]) -> Ended {
+pub(crate) fn serve_bytes<R: ReadAt>(export: &Export<R>, input: &[u8]) -> Ended {
     let mut output = Vec::new();
     let mut traffic = Traffic::default();
     let result = negotiate(export, input, &mut output).and_then(|session| {

@@ -25,6 +25,9 @@ use self::syndromes::{selectors, sum_of_products, syndromes, vanishing, without}
 /// all power looks like.
 const MOST: usize = 8 << 20;
 
+/// After how many codewords it is asked whether to stop: some milliseconds of work at the most.
+const ASKED_AFTER: usize = 64;
+
 /// What must be added to rows of a round, row by row, so that its codewords are right. For an
 /// erased row that is its content, as it was taken for zeros. None if nothing within the power of
 /// the code explains the residue.
@@ -33,14 +36,16 @@ const MOST: usize = 8 << 20;
 /// zeros for certain. `residue` has `roots` rows in the order of
 /// parity: parity of what was read, added to the stored parity.
 ///
-/// Where a codeword has more errors than can be found, its bytes are left as they are.
+/// Where a codeword has more errors than can be found, its bytes are left as they are. Once `stop`
+/// says so, all further ones are.
 pub(super) fn corrections(
     roots: usize,
     rows: usize,
     erased: &[usize],
     residue: &[u8],
+    stop: &dyn Fn() -> bool,
 ) -> Option<Vec<(usize, Vec<u8>)>> {
-    let round = Round::new(roots, rows, erased, residue)?;
+    let round = Round { stop, ..Round::new(roots, rows, erased, residue)? };
     round.by_rows().or_else(|| round.by_codewords())
 }
 
@@ -52,6 +57,8 @@ struct Round<'a> {
     /// Where errors may be besides: the other rows, and the parity.
     places: Vec<usize>,
     residue: &'a [u8],
+    /// Asked between codewords.
+    stop: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Round<'a> {
@@ -62,7 +69,7 @@ impl<'a> Round<'a> {
         let parity = CODEWORD - roots..CODEWORD;
         let places = (0..rows).filter(|row| !erased.contains(row)).chain(parity).collect();
         let erased_zeros = vanishing(erased);
-        let round = Round { roots, erased, erased_zeros, places, residue };
+        let round = Round { roots, erased, erased_zeros, places, residue, stop: &|| false };
         (erased.len() <= roots).then_some(round)
     }
 
@@ -72,7 +79,8 @@ impl<'a> Round<'a> {
 
     /// The codewords that are not right, by their column, and their syndromes.
     fn wrong(&self) -> impl Iterator<Item = (usize, Vec<u8>)> {
-        (0..self.row_len()).filter_map(|column| {
+        let goes_on = |column: &usize| !column.is_multiple_of(ASKED_AFTER) || !(self.stop)();
+        (0..self.row_len()).take_while(goes_on).filter_map(|column| {
             let residue: Vec<u8> =
                 self.residue[column..].iter().step_by(self.row_len()).copied().collect();
             residue.iter().any(|&byte| byte != 0).then(|| (column, syndromes(&residue)))
