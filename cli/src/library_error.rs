@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use verity::Error;
+use verity::{Error, HashAreaError};
 #[cfg(feature = "http")]
 use verity::io::http::HttpError;
 
@@ -28,6 +28,27 @@ pub(crate) fn from_library(
     }
 }
 
+/// A refusal of [`verity::Devices::check`]: about which file it is, and what the caller can do, if
+/// the end of the data is the caller's to say.
+pub(crate) fn refused_place(
+    error: Error,
+    [data, hash, fec]: [&Path; 3],
+    says_where_data_ends: bool,
+) -> CommandError {
+    let path = match error {
+        Error::ShortData { .. } => data,
+        Error::Fec(_) | Error::ShortParity { .. } => fec,
+        _ => hash,
+    };
+    let hint = match error {
+        Error::HashArea(HashAreaError::OverlapsData { .. }) if says_where_data_ends => {
+            "; --data-blocks says where the data ends"
+        }
+        _ => "",
+    };
+    CommandError::message(class_of(&error), format!("{error}{hint}")).at(path)
+}
+
 /// The class of a library error.
 pub(crate) fn class_of(error: &Error) -> Class {
     match error {
@@ -37,6 +58,7 @@ pub(crate) fn class_of(error: &Error) -> Class {
         | Error::PartitionTooSmall { .. }
         | Error::ShortData { .. }
         | Error::ShortHashArea { .. }
+        | Error::ShortParity { .. }
         | Error::Superblock(_) => Class::Metadata,
         Error::CacheTooSmall { .. } => Class::Usage,
         Error::Corrupt(_) => Class::NotVerified,

@@ -42,6 +42,21 @@ impl Drop for Meter {
     }
 }
 
+/// Breaks off once a signal has come, and counts nothing.
+pub(crate) struct Stop(Signals);
+
+impl Stop {
+    pub(crate) fn new(signals: &Signals) -> Stop {
+        Stop(signals.clone())
+    }
+}
+
+impl Progress for Stop {
+    fn advance(&self, _bytes: u64) -> ControlFlow<()> {
+        if self.0.raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 fn visible(total: u64) -> ProgressBar {
     let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
     let style =

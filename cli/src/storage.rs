@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use verity::Sharing;
 use verity::io::ReadAt;
 
 /// How the bytes of two files relate.
@@ -35,6 +36,23 @@ pub(crate) fn relation(a: &File, b: &File) -> io::Result<Relation> {
     } else {
         Relation::Distinct
     })
+}
+
+/// The size of a sector of a block device, in bytes: no read or write of it is smaller, and the
+/// kernel activates no image on it whose blocks are. `None` for anything else.
+pub(crate) fn sector_size(file: &File) -> Option<u32> {
+    let is_block_device = file.metadata().ok()?.file_type().is_block_device();
+    is_block_device.then(|| rustix::fs::ioctl_blksszget(file).ok()).flatten()
+}
+
+impl From<Relation> for Sharing {
+    fn from(relation: Relation) -> Sharing {
+        match relation {
+            Relation::Distinct => Sharing::Nothing,
+            Relation::Same => Sharing::Same,
+            Relation::Shifted => Sharing::Shifted,
+        }
+    }
 }
 
 /// Bytes of a file, or of a device that no file lies under.

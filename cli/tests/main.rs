@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod build;
+mod claims;
 mod cli;
 mod command;
 mod common;
@@ -12,6 +13,7 @@ mod differential;
 mod dump;
 mod fec;
 mod format;
+mod geometry;
 #[cfg(feature = "http")]
 mod http;
 mod images;

@@ -81,9 +81,10 @@ fn open_image(
 ) -> Result<OpenedImage, CommandError> {
     let data = Arc::new(Device::open(&options.image)?);
     let hash = Arc::new(Device::open(&set.hash)?);
-    check_hash_file(verified.manifest(), &hash)?;
     let parity = ParitySource::default();
-    OpenedImage::of_manifest(verified, data, hash, &parity)?.require_superblock()
+    let image = OpenedImage::of_manifest(verified, data, Arc::clone(&hash), &parity)?;
+    check_hash_file(verified.manifest(), &hash)?;
+    image.require_superblock()
 }
 
 /// The hash file ends with the tree, or with the parity if there is any: every byte of it belongs
@@ -91,11 +92,7 @@ fn open_image(
 fn check_hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandError> {
     let area = manifest.hash_area();
     let stated = match manifest.fec_area() {
-        Some(fec) => {
-            fec.check_behind_hash_area(manifest.params(), &area)
-                .or_fail(Class::Metadata, hash.path())?;
-            fec.range().end
-        }
+        Some(fec) => fec.range().end,
         None => area.file_size(),
     };
     if hash.size() != stated {

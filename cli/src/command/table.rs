@@ -3,20 +3,24 @@
 //! The one place where an unsigned manifest is accepted, with a warning: what the table says is
 //! reviewed or authenticated by whatever carries it.
 
+use std::fs::{self, File};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use verity::table::{
     DeviceName, DmModCreate, FecOptions, Table, TableError, TableOptions, grub_set,
 };
-use verity::{FecArea, HashArea, Params, RootHash};
+use verity::{BlockSize, Devices, FecArea, HashArea, Params, RootHash};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::{Device, read_superblock};
 use crate::inputs;
+use crate::library_error::refused_place;
 use crate::parameters::DEFAULT_ROOTS;
 use crate::quoted::Quoted;
+use crate::storage;
 use crate::trust::{self, RootHashSource, TrustSource};
 
 /// What to print a table of, and how.
@@ -86,6 +90,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, Com
         ));
     }
     let stated = Stated::read(options, context)?;
+    refuse_large_sectors(&options.data_device, "data", stated.params.data_block_size())?;
+    refuse_large_sectors(&options.hash_device, "hash", stated.params.hash_block_size())?;
     let table_options = table_options(options, stated.parity.as_ref())?;
     let parity = table_options.fec.clone();
     let table = Table::new(
@@ -98,6 +104,32 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, Com
     let table = table.and_then(|table| table.with_options(table_options)).map_err(unusable)?;
     let text = emit(options, table)?;
     Ok(TableText { geometry: stated.geometry, root_hash: stated.root_hash, text, parity })
+}
+
+/// Refuses a device whose sectors are larger than the blocks on it, as the kernel does. A name that
+/// is no block device here is one elsewhere, and nothing is known of it.
+fn refuse_large_sectors(
+    name: &str,
+    kind: &str,
+    block_size: BlockSize,
+) -> Result<(), CommandError> {
+    let path = Path::new(name);
+    let is_block_device =
+        fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
+    if !is_block_device {
+        return Ok(());
+    }
+    // A device that cannot be opened is the kernel's to refuse.
+    let sector_size = File::open(path).ok().as_ref().and_then(storage::sector_size);
+    let Some(sector_size) = sector_size.filter(|size| *size > block_size.bytes()) else {
+        return Ok(());
+    };
+    let words = format!(
+        "the {kind} blocks of {block_size} bytes are smaller than the sectors of {sector_size} \
+         bytes here, so that the kernel refuses this table: build the image with blocks of at \
+         least {sector_size} bytes, or put it on a device with smaller sectors"
+    );
+    Err(CommandError::message(Class::Metadata, words).at(path))
 }
 
 fn unusable(error: impl Into<TableError>) -> CommandError {
@@ -207,6 +239,17 @@ impl Stated {
         let geometry = verity::Origin::Superblock.to_string();
         warn_of(&geometry, path);
         let parity = options.fec.beside(&params, &area, &hash, &options.hash_device)?;
+        let fec_device = options.fec.device.as_deref();
+        let is_with_hash = fec_device == Some(options.hash_device.as_str());
+        // How the others relate the names say, which the table itself looks at.
+        let devices = Devices {
+            hash_size: Some(hash.size()),
+            fec_size: is_with_hash.then(|| hash.size()),
+            ..Devices::default()
+        };
+        devices
+            .check(&params, &area, parity.as_ref())
+            .map_err(|error| refused_place(error, [path; 3], false))?;
         Ok(Stated { params, root_hash, area, geometry, parity })
     }
 }
@@ -253,13 +296,7 @@ impl TableFec {
             }
             None => FecArea::covering(params, area, roots, hash.size(), offset),
         };
-        let fec_area = fec_area.map_err(unusable)?;
-        let (needed, size) = (fec_area.range().end, hash.size());
-        if with_hash && needed > size {
-            let words = format!("the parity ends at {needed} bytes, the hash device at {size}");
-            return Err(CommandError::message(Class::Metadata, words).at(hash.path()));
-        }
-        Ok(Some(fec_area))
+        fec_area.map(Some).map_err(unusable)
     }
 }
 

@@ -1,6 +1,8 @@
 //! An image that is there: opened, vouched for, read, verified, and what its parity makes of it.
 
 mod device;
+mod geometry;
+mod mounted;
 mod opened;
 mod parity;
 mod pieces;

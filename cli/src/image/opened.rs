@@ -7,10 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use verity::publish::Output;
-use verity::{Error, FecRepair, Report, RootHash, TrustedParams, VerifiedReader};
+use verity::{
+    BlockRef, Error, FecArea, FecRepair, Report, RootHash, TrustedParams, VerifiedReader,
+};
 use verity_sign::VerifiedManifest;
 
 use super::device::{Device, Fetched, read_superblock};
+use super::geometry;
+use super::mounted;
 use super::parity::ParityDevice;
 use super::source::{ImageSource, Reading};
 use super::vouching::{check_superblock, check_uuid, trusted_parameters, trusted_superblock};
@@ -20,6 +24,7 @@ use crate::findings::Findings;
 use crate::library_error::{class_of, from_library};
 use crate::parameters::ParitySource;
 use crate::places::Places;
+use crate::progress::Stop;
 use crate::trust;
 
 /// A reader that serves any number of threads.
@@ -73,8 +78,7 @@ impl OpenedImage {
         } else {
             trusted_superblock(&source.parameters, root_hash, &hash, context)?
         };
-        let (params, area) = (trusted.params(), trusted.hash_area());
-        let parity = ParityDevice::open(&source.parity, None, params, &area, [&data, &hash])?;
+        let parity = open_parity(&trusted, &source.parity, None, [&data, &hash])?;
         Ok(OpenedImage { trusted, data, hash, parity, signer: None, superblock: Ok(()) })
     }
 
@@ -111,12 +115,11 @@ impl OpenedImage {
     ) -> Result<OpenedImage, CommandError> {
         let manifest = verified.manifest();
         check_size(&data, manifest.image().size_bytes())?;
-        let (params, area) = (manifest.params(), manifest.hash_area());
-        let devices = [&data, &hash];
-        let parity = ParityDevice::open(parity, manifest.fec_area(), params, &area, devices)?;
+        let trusted = verified.trusted_params().clone();
+        let parity = open_parity(&trusted, parity, manifest.fec_area(), [&data, &hash])?;
         Ok(OpenedImage {
             superblock: check_superblock(verified, &hash),
-            trusted: verified.trusted_params().clone(),
+            trusted,
             data,
             hash,
             parity,
@@ -215,7 +218,8 @@ impl OpenedImage {
         let (data, hash) = (Arc::clone(&self.data), Arc::clone(&self.hash));
         let device = Arc::clone(parity.device());
         FecRepair::new(self.trusted.clone(), *parity.area(), data, hash, device)
-            .map(|repair| Some(repair.kernels(context.kernels(self.trusted.params().algorithm()))))
+            .map(|repair| repair.kernels(context.kernels(self.trusted.params().algorithm())))
+            .map(|repair| Some(repair.progress(Arc::new(Stop::new(&context.signals)))))
             .map_err(|error| self.error(error, context))
     }
 
@@ -232,7 +236,11 @@ impl OpenedImage {
     pub(crate) fn error(&self, error: Error, context: &Context) -> CommandError {
         match (error, &self.parity) {
             (Error::Corrupt(report), _) => self.corrupt(report),
-            (error @ (Error::ReadParity { .. } | Error::Fec(_)), Some(parity)) => {
+            (Error::Unreadable(report), _) => self.unreadable(report),
+            (
+                error @ (Error::ReadParity { .. } | Error::ShortParity { .. } | Error::Fec(_)),
+                Some(parity),
+            ) => {
                 CommandError::new(class_of(&error), error).at(parity.device().path())
             }
             (error, _) => from_library(error, self.data.path(), self.hash.path(), &context.signals),
@@ -240,12 +248,36 @@ impl OpenedImage {
     }
 
     fn corrupt(&self, report: Report) -> CommandError {
-        let words = format!("{report}{}", self.other_cause(&report));
+        let words = format!("{report}{}{}", self.other_cause(&report), self.mount_hint(&report));
         self.failure(
             Class::NotVerified,
             words,
             Findings { report: Some(report), ..self.findings() },
         )
+    }
+
+    /// All that could be read is right.
+    fn unreadable(&self, report: Report) -> CommandError {
+        let words = format!("{report}; nothing that could be checked is corrupt");
+        self.failure(Class::Io, words, Findings { report: Some(report), ..self.findings() })
+    }
+
+    /// What a report of nothing but a file system's superblock says, for the end of a message.
+    fn mount_hint(&self, report: &Report) -> &'static str {
+        let [range] = report.corruptions.as_slice() else { return "" };
+        let is_all = !report.truncated && report.unchecked_data_blocks == 0;
+        self.mount_hint_of(range.first, range.blocks, is_all)
+    }
+
+    /// What corrupt blocks say that may be a file system's superblock, for the end of a message;
+    /// `is_all` if all others are right.
+    pub(super) fn mount_hint_of(
+        &self,
+        first: BlockRef,
+        blocks: u64,
+        is_all: bool,
+    ) -> &'static str {
+        mounted::hint(&self.data, self.trusted.params(), first, blocks, is_all)
     }
 
     /// A failure with its findings, about the device of the first block that they name.
@@ -262,10 +294,15 @@ impl OpenedImage {
     pub(crate) fn other_cause(&self, report: &Report) -> &'static str {
         let places = self.places();
         match report.corruptions.first() {
-            Some(range) if places.is_top(range.first) => {
+            Some(range) if !places.is_top(range.first) => "",
+            None => "",
+            Some(_) if self.trusted.origin().is_authenticated() => {
                 " (or the root hash is that of another image)"
             }
-            _ => "",
+            Some(_) => {
+                " (or the root hash is that of another image, or the parameters are wrong: \
+                 nothing vouches for them)"
+            }
         }
     }
 
@@ -279,6 +316,24 @@ impl OpenedImage {
             places: self.places(),
         }
     }
+}
+
+/// Opens the FEC device, if there is parity. With it the geometry is complete, and is checked: what
+/// `format` refuses is no image.
+fn open_parity(
+    trusted: &TrustedParams,
+    source: &ParitySource,
+    stated: Option<FecArea>,
+    [data, hash]: [&Arc<Device>; 2],
+) -> Result<Option<ParityDevice>, CommandError> {
+    geometry::check(trusted, data, hash, None)?;
+    let (params, area) = (trusted.params(), trusted.hash_area());
+    let parity = ParityDevice::open(source, stated, params, &area, hash)?;
+    if parity.is_some() {
+        geometry::check(trusted, data, hash, parity.as_ref())?;
+    }
+    geometry::warn_of_sectors(trusted, data, hash);
+    Ok(parity)
 }
 
 type ImageRepair = FecRepair<Arc<Device>, Arc<Device>, Arc<Device>>;

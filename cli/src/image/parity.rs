@@ -22,7 +22,8 @@ pub(crate) struct ParityDevice {
 }
 
 impl ParityDevice {
-    /// Opens the FEC device, if there is parity, read-only. A manifest that states where parity
+    /// Opens the FEC device, if there is parity, read-only; whether parity can lie there is checked
+    /// elsewhere. A manifest that states where parity
     /// lies is believed, and what is given beside it must agree; unless given, the FEC device is
     /// the hash device then.
     pub(crate) fn open(
@@ -30,7 +31,7 @@ impl ParityDevice {
         stated: Option<FecArea>,
         params: &Params,
         hash_area: &HashArea,
-        [data, hash]: [&Arc<Device>; 2],
+        hash: &Arc<Device>,
     ) -> Result<Option<ParityDevice>, CommandError> {
         let device = match (&source.device, stated) {
             (Some(path), _) if path == hash.path() => Arc::clone(hash),
@@ -50,13 +51,6 @@ impl ParityDevice {
                     .or_fail(Class::Metadata, path)
             }
         }?;
-        if with_hash {
-            area.check_behind_hash_area(params, hash_area).or_fail(Class::Metadata, path)?;
-        }
-        if device.relation(data).or_fail(Class::Io, path)? == Relation::Same {
-            area.check_behind_data(params).or_fail(Class::Metadata, path)?;
-        }
-        check_length(&area, &device)?;
         Ok(Some(ParityDevice { area, device }))
     }
 
@@ -96,28 +90,7 @@ fn check_pin(name: &str, given: Option<u64>, stated: u64) -> Result<(), CommandE
     }
 }
 
-/// Refuses a FEC device that ends before the parity does.
-fn check_length(area: &FecArea, device: &Device) -> Result<(), CommandError> {
-    let (needed, size) = (area.range().end, device.size());
-    if size < needed {
-        let words = format!(
-            "the FEC device has {size} bytes, \
-             but the parity of {} roots over {} blocks ends at {needed}",
-            area.roots(),
-            area.blocks(),
-        );
-        return Err(CommandError::message(Class::Metadata, words).at(device.path()));
-    }
-    Ok(())
-}
-
-/// Whether the FEC device is the hash device. In between it cannot be told what is covered.
+/// Whether the FEC device is the hash device.
 fn is_with_hash(parity: &Device, hash: &Device) -> Result<bool, CommandError> {
-    match parity.relation(hash).or_fail(Class::Io, parity.path())? {
-        Relation::Shifted => {
-            let words = "lies on the same storage as the hash device, at another offset";
-            Err(CommandError::message(Class::Metadata, words).at(parity.path()))
-        }
-        relation => Ok(relation == Relation::Same),
-    }
+    Ok(parity.relation(hash).or_fail(Class::Io, parity.path())? == Relation::Same)
 }

@@ -89,6 +89,8 @@ pub(crate) enum WrittenTo {
 pub(crate) fn is_about_blocks(error: &Error, image: &OpenedImage) -> bool {
     match error {
         Error::Corrupt(_) => true,
+        // A server would have ended the search.
+        Error::Unreadable(_) => true,
         Error::Read { block, source } => {
             let device = if block.level().is_none() { image.data() } else { image.hash() };
             device.input().is_some() && !is_change(source)
@@ -114,7 +116,11 @@ pub(crate) fn failure_after(
                 1 => "1 corrupt block, which can be repaired".to_owned(),
                 _ => format!("{blocks} corrupt blocks, all of which can be repaired"),
             };
-            (Class::Repairable, words)
+            let hint = match recovery.ranges.as_slice() {
+                [only] => image.mount_hint_of(only.first, only.blocks, true),
+                _ => "",
+            };
+            (Class::Repairable, format!("{words}{hint}"))
         }
         Some(report) => {
             let others = match (blocks, written) {

@@ -113,13 +113,12 @@ fn verify_parity(
     let Some(recovering) = Recovering::new(image, threads, context) else { return Ok(None) };
     let report = image.unless_changed(recovering.verify_parity())?;
     if report.is_intact() {
-        return Ok(Some(parity.area().rounds()));
+        return Ok(Some(report.compared));
     }
     let words = format!(
         "data and hash tree are right, but the parity of {} rounds of {} is not theirs, \
          and could not repair them",
-        report.rounds,
-        parity.area().rounds(),
+        report.rounds, report.compared,
     );
     let findings = Findings { parity: Some(report), ..image.findings() };
     let error = CommandError::message(Class::Parity, words).at(parity.device().path());

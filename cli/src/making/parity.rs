@@ -4,13 +4,14 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use verity::FecArea;
+use verity::{Devices, FecArea, Sharing};
 use verity::io::WriteAt;
 use verity::publish::{InPlace, Input, Output, OutputSet};
 
 use super::target::{HashTarget, nameless_beside, relate};
 use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
+use crate::library_error::refused_place;
 use crate::outputs::{OWNER_ONLY, copy};
 use crate::parameters::{DEFAULT_ROOTS, ParitySource};
 use crate::quoted::Quoted;
@@ -53,14 +54,26 @@ impl ParityPlan {
         let end = end.max(tree.area.end());
         let area = FecArea::covering(&tree.params, &tree.area, roots, end, offset)
             .or_fail(Class::Metadata, path)?;
-        let location = if with_hash {
-            area.check_behind_hash_area(&tree.params, &tree.area).or_fail(Class::Metadata, path)?;
-            Location::WithHash
-        } else {
-            Location::open(path, data, tree, &area)?
+        let devices = hash.devices(data)?;
+        let devices = match with_hash {
+            true => Devices {
+                fec_size: devices.hash_size,
+                fec_on_hash: Sharing::Same,
+                fec_on_data: devices.hash_on_data,
+                ..devices
+            },
+            false => Devices {
+                fec_size: block_device_size(path)?,
+                fec_on_data: sharing_with(data, path)?,
+                ..devices
+            },
         };
+        devices
+            .check(&tree.params, &tree.area, Some(&area))
+            .map_err(|error| refused_place(error, [data.path(), hash.path(), path], true))?;
+        let location =
+            if with_hash { Location::WithHash } else { Location::open(path, data)? };
         let parity = ParityPlan { area, path: path.clone(), location };
-        parity.check_room(hash)?;
         parity.warn_of_foreign_blocks(tree);
         Ok(Some(parity))
     }
@@ -122,22 +135,6 @@ impl ParityPlan {
         Ok(set)
     }
 
-    /// Refuses a block device that ends before the parity does.
-    fn check_room(&self, hash: &HashTarget) -> Result<(), CommandError> {
-        let device = match (&self.location, hash) {
-            (Location::InPlace(device), _) | (Location::WithHash, HashTarget::InPlace(device)) => {
-                device
-            }
-            _ => return Ok(()),
-        };
-        let (needed, size) = (self.area.range().end, device.size());
-        if device.is_block_device() && needed > size {
-            let words = format!("the parity needs {needed} bytes, the device has {size}");
-            return Err(CommandError::message(Class::Metadata, words).at(&self.path));
-        }
-        Ok(())
-    }
-
     /// Warns of bytes behind the tree that are covered too: a hash device is covered to its end,
     /// as veritysetup has it, and to change these bytes later makes the parity wrong.
     fn warn_of_foreign_blocks(&self, tree: &PlannedTree) {
@@ -153,12 +150,8 @@ impl ParityPlan {
 }
 
 impl Location {
-    fn open(
-        path: &Path,
-        data: &Input,
-        tree: &PlannedTree,
-        area: &FecArea,
-    ) -> Result<Location, CommandError> {
+    /// Opens a FEC device that is not the hash device, and where parity can lie.
+    fn open(path: &Path, data: &Input) -> Result<Location, CommandError> {
         let Ok(metadata) = fs::metadata(path) else {
             return Ok(Location::File(Output::create_with_mode(path, OWNER_ONLY)?));
         };
@@ -169,18 +162,33 @@ impl Location {
         match relate(data, Input::open(path)?.file(), path)? {
             Relation::Distinct if is_block_device => Ok(Location::InPlace(InPlace::open(path)?)),
             Relation::Distinct => Ok(Location::File(Output::update(path)?)),
-            Relation::Same => {
-                area.check_behind_data(&tree.params).or_fail(Class::Metadata, path)?;
+            Relation::Same | Relation::Shifted => {
                 let device = InPlace::open(path)?;
                 if data.is_block_device() {
                     return Ok(Location::InPlace(device));
                 }
                 Ok(Location::OwnData { device, nameless: nameless_beside(data)? })
             }
-            Relation::Shifted => {
-                let words = "lies on the same storage as the data, at another offset";
-                Err(CommandError::message(Class::Metadata, words).at(path))
-            }
         }
+    }
+}
+
+/// The size of a device that does not grow.
+fn block_device_size(path: &Path) -> Result<Option<u64>, CommandError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.file_type().is_block_device() => {
+            Ok(Some(Input::open(path)?.size()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// How a FEC device, if it is there, relates to the data.
+fn sharing_with(data: &Input, path: &Path) -> Result<Sharing, CommandError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() || metadata.file_type().is_block_device() => {
+            Ok(relate(data, Input::open(path)?.file(), path)?.into())
+        }
+        _ => Ok(Sharing::Nothing),
     }
 }

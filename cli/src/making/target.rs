@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use verity::HashArea;
+use verity::{Devices, HashArea};
 use verity::io::ReadAt;
 use verity::publish::{InPlace, Input, Output};
 
 use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
+use crate::library_error::refused_place;
 use crate::outputs::{OWNER_ONLY, same_place};
 use crate::storage::{self, Relation};
 
@@ -58,26 +59,26 @@ impl HashTarget {
         }
     }
 
+    /// What is known of the devices before there is parity. A file grows as it is written.
+    pub(super) fn devices(&self, data: &Input) -> Result<Devices, CommandError> {
+        let block_device = match self {
+            HashTarget::InPlace(device) if device.is_block_device() => Some(device),
+            _ => None,
+        };
+        Ok(Devices {
+            data_size: Some(data.size()),
+            hash_size: block_device.map(InPlace::size),
+            hash_on_data: self.relation(data)?.into(),
+            ..Devices::default()
+        })
+    }
+
     /// Refuses a hash area in the data, or one that a device has no room for.
     fn check_place(&self, data: &Input, tree: &PlannedTree) -> Result<(), CommandError> {
-        let HashTarget::InPlace(device) = self else { return Ok(()) };
-        let path = device.path();
-        match self.relation(data)? {
-            Relation::Distinct => {}
-            Relation::Same => {
-                tree.area.check_behind_data(&tree.params).or_fail(Class::Metadata, path)?
-            }
-            Relation::Shifted => {
-                let words = "lies on the same storage as the data, at another offset";
-                return Err(CommandError::message(Class::Metadata, words).at(path));
-            }
-        }
-        let (needed, size) = (tree.area.file_size(), device.size());
-        if device.is_block_device() && needed > size {
-            let words = format!("the hash area needs {needed} bytes, the device has {size}");
-            return Err(CommandError::message(Class::Metadata, words).at(path));
-        }
-        Ok(())
+        let devices = self.devices(data)?;
+        devices
+            .check(&tree.params, &tree.area, None)
+            .map_err(|error| refused_place(error, [data.path(), self.path(), self.path()], true))
     }
 
     /// Whether the hash device holds the parity too.
@@ -107,7 +108,7 @@ impl HashTarget {
         Err(CommandError::message(Class::Metadata, words).at(parity))
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             HashTarget::File(output) => output.path(),
             HashTarget::InPlace(device) => device.path(),

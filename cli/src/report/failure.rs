@@ -18,6 +18,11 @@ pub(super) struct FailureDocument {
     class: &'static str,
     pub(super) message: String,
     corruptions: Vec<CorruptionEntry>,
+    /// How many of those blocks cannot be read, as far as a search for all of them has counted.
+    unreadable_blocks: u64,
+    /// Data blocks that were not looked at, as a hash block above them is corrupt.
+    unchecked_blocks: u64,
+    unchecked: Vec<BlocksEntry>,
     truncated: bool,
     geometry: Option<String>,
     /// What parity can make right.
@@ -40,6 +45,9 @@ impl From<&CommandError> for FailureDocument {
             class: error.class().name(),
             message: message(error),
             corruptions: Vec::new(),
+            unreadable_blocks: 0,
+            unchecked_blocks: 0,
+            unchecked: Vec::new(),
             truncated: false,
             geometry: None,
             repairable_blocks: 0,
@@ -62,6 +70,11 @@ impl FailureDocument {
         let Findings { report, recovery, parity, origin, places } = findings;
         let corruptions = report.iter().flat_map(|report| &report.corruptions);
         self.corruptions = corruptions.map(|range| CorruptionEntry::new(places, range)).collect();
+        if let Some(report) = report {
+            self.unreadable_blocks = report.unreadable_blocks;
+            self.unchecked_blocks = report.unchecked_data_blocks;
+            self.unchecked = BlocksEntry::list(places, &report.unchecked);
+        }
         self.truncated = findings.truncated();
         self.geometry = Some(origin.to_string());
         if let Some(recovery) = recovery {
@@ -88,6 +101,9 @@ impl fmt::Display for FailureDocument {
         provenance(f, geometry, None)?;
         for corruption in &self.corruptions {
             writeln!(f, "{corruption}")?;
+        }
+        for range in &self.unchecked {
+            writeln!(f, "not checked: {range}: a hash block above is not right")?;
         }
         for range in &self.repairable {
             writeln!(f, "repairable: {range}")?;

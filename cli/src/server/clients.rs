@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use rustix::net::Shutdown;
 use verity::internals::unpoisoned;
 use verity::nbd::Traffic;
 
-/// How long clients have to read what they were promised, once a signal has come.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long clients have to read what they were promised, once a signal has come: with it, the
+/// command ends within a second.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What was served.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +31,8 @@ pub(crate) struct Totals {
 pub(super) struct Clients {
     roster: Mutex<Roster>,
     left: Condvar,
+    /// Whether patience with them has come to its end.
+    over: AtomicBool,
 }
 
 /// The clients that are connected, and the counts.
@@ -67,7 +71,13 @@ impl Clients {
         let roster = self.shut(Shutdown::Read);
         let waited = self.left.wait_timeout_while(roster, GRACE, |roster| !roster.open.is_empty());
         drop(waited);
+        self.over.store(true, Ordering::Relaxed);
         drop(self.shut(Shutdown::Both));
+    }
+
+    /// Whether requests are to be dropped where they are.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     fn shut(&self, how: Shutdown) -> MutexGuard<'_, Roster> {

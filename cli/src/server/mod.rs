@@ -99,7 +99,8 @@ impl<'scope, R: ReadAt> Server<'scope, R> {
         let name = format!("client {}", seat.id);
         let started = thread::Builder::new().name(name).spawn_scoped(scope, move || {
             let mut traffic = Traffic::default();
-            let result = talk(export, &seat.socket, patience, &mut traffic);
+            let stop = || seat.clients.is_over();
+            let result = talk(export, &seat.socket, patience, &stop, &mut traffic);
             if let Err(error) = result {
                 tracing::debug!("client {}: {error}", seat.id);
             }
@@ -116,11 +117,13 @@ fn talk<R: ReadAt>(
     export: &Export<R>,
     socket: &OwnedFd,
     patience: Duration,
+    stop: &(dyn Fn() -> bool + Sync),
     traffic: &mut Traffic,
 ) -> Result<(), SessionError> {
     let connection = Connection::new(socket, patience)?;
-    let Some(mut session) = negotiate(export, &connection, &connection)? else { return Ok(()) };
+    let Some(session) = negotiate(export, &connection, &connection)? else { return Ok(()) };
     connection.settled()?;
+    let mut session = session.stop_when(stop);
     let result = session.serve();
     *traffic = session.traffic();
     result

@@ -128,3 +128,29 @@ fn is_closed(stream: &UnixStream) -> bool {
     let mut stream = stream;
     matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_))
 }
+
+/// All but the end of the data is corrupt, and the parity is of no use: whoever reads that holds up
+/// neither the others nor the end.
+#[test]
+fn a06_a07_a_server_of_nothing_but_corruption_serves_others_and_ends() {
+    let dir = Dir::with_data(8192);
+    let parity = "--fec-device fec --fec-roots 24";
+    let root = root_hash(&dir.ok(&format!("format data hash {parity}")));
+    let garbage = pattern::Prng::new(1).bytes(8000 * 4096);
+    dir.patch("data", 0, &garbage);
+    let len = dir.read("fec").len();
+    dir.write("fec", &garbage[..len]);
+    let server = Server::start(&dir, &format!("serve data hash {root} --socket s {parity}"));
+    let mut greedy: Vec<_> = (0..8).map(|_| server.client(true)).collect();
+    for client in &mut greedy {
+        client.send(0, nbd::READ, 0, 32 << 20, &[]).unwrap();
+        client.send(0, nbd::READ, 0, 32 << 20, &[]).unwrap();
+    }
+    let mut other = server.client(true);
+    for block in 8000..8192 {
+        assert!(other.read(block * 4096, 4096).unwrap().is_ok(), "{block}");
+    }
+    let run = server.stop("TERM");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(dir.names(), ["data", "fec", "hash"]);
+}

@@ -63,6 +63,7 @@ where
             ranges: ranges.by_ref().take(limit).collect(),
             rounds: different.count_in(all),
             truncated: ranges.next().is_some(),
+            compared: rounds,
         })
     }
 

@@ -84,6 +84,8 @@ pub struct ParityReport {
     pub rounds: u64,
     /// Whether there are more ranges than listed.
     pub truncated: bool,
+    /// How many rounds were compared: those with a block of data or tree.
+    pub compared: u64,
 }
 
 impl ParityReport {

@@ -3,6 +3,7 @@
 
 use std::fs::Metadata;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,7 @@ pub(super) fn run(
     data: &Path,
     hash: Option<&Path>,
 ) -> Result<Repaired, CommandError> {
+    refuse_hopeless_fetch(repair)?;
     let copies = Copies::begin(repair, data, hash)?;
     copies.fill()?;
     let repaired = copies.repair()?;
@@ -33,6 +35,23 @@ pub(super) fn run(
     repair.context.signals.check()?;
     copies.publish()?;
     Ok(repaired)
+}
+
+/// Looks first whether an image on a server can be made whole. What it says of lengths may be a
+/// lie, and there would be no end to what is fetched.
+fn refuse_hopeless_fetch(repair: &Repair<'_>) -> Result<(), CommandError> {
+    if repair.image.fetched().is_none() {
+        return Ok(());
+    }
+    let repaired = repair.image.unless_changed(repair.recovering.dry_run())?;
+    match repaired.beyond.is_some() {
+        true => repair.require_whole(repaired, WrittenTo::Copy).map(drop).map_err(without_copy),
+        false => Ok(()),
+    }
+}
+
+fn without_copy(error: CommandError) -> CommandError {
+    error.noting("no copy is made".to_owned())
 }
 
 /// Copies that repaired blocks go into.
@@ -83,11 +102,28 @@ impl<'a> Copies<'a> {
         if self.is_hash_with_data {
             covered.push(tree.clone());
         }
-        copy_device(&self.data, image.data(), &covered, block_size, &context.signals)?;
+        let copy_all = |copy: &Output, device: &Device, covered: &[Range<u64>]| {
+            let size = self.size_of_copy(device, covered);
+            copy_device(copy, device, size, covered, block_size, &context.signals)
+        };
+        copy_all(&self.data, image.data(), &covered)?;
         match &self.hash {
-            Some(copy) => copy_device(copy, image.hash(), &[tree], block_size, &context.signals),
+            Some(copy) => copy_all(copy, image.hash(), &[tree]),
             None => Ok(()),
         }
+    }
+
+    /// How much of a device is copied, in bytes: all of a file here. Of a file on a server, which
+    /// may claim any length, only as far as the image goes.
+    fn size_of_copy(&self, device: &Device, covered: &[Range<u64>]) -> u64 {
+        if device.input().is_some() {
+            return device.size();
+        }
+        let parity = self.repair.image.parity();
+        let parity = parity.filter(|parity| parity.device().path() == device.path());
+        let parity = parity.map_or(0, |parity| parity.area().range().end);
+        let end = covered.iter().map(|range| range.end).fold(parity, u64::max);
+        end.min(device.size())
     }
 
     /// Repairs the copies.
@@ -101,7 +137,7 @@ impl<'a> Copies<'a> {
         let repaired = image.unless_changed(repaired.map_err(|error| self.explain(error)))?;
         self.repair
             .require_whole(repaired, WrittenTo::Copy)
-            .map_err(|error| error.noting("no copy is made".to_owned()))
+            .map_err(without_copy)
     }
 
     /// Refuses a copy whose hash blocks stay corrupt.

@@ -18,22 +18,23 @@ use crate::signals::Signals;
 /// What is fetched at a time, in bytes.
 const PIECE: u64 = 1 << 20;
 
-/// Copies a device to an output. Only blocks that lie in `covered` may be unreadable.
+/// Copies the first `size` bytes of a device to an output. Only blocks that lie in `covered` may be unreadable.
 pub(super) fn copy_device(
     output: &Output,
     device: &Device,
+    size: u64,
     covered: &[Range<u64>],
     block_size: u64,
     signals: &Signals,
 ) -> Result<(), CommandError> {
-    let meter = Meter::new(device.size(), signals);
+    let meter = Meter::new(size, signals);
     let copy = DeviceCopy { output, device, covered, block_size, meter: &meter };
     let copied = match device.input() {
-        Some(input) => copy_file(input.file(), output.file(), device.size(), &mut |run, copied| {
+        Some(input) => copy_file(input.file(), output.file(), size, &mut |run, copied| {
             copied.or_else(|_| copy.salvage(run.clone()))?;
             copy.advance(run.end - run.start)
         }),
-        None => copy.fetch(),
+        None => copy.fetch(size),
     };
     // A server's file, or a file, that has changed explains everything else.
     device.check()?;
@@ -71,8 +72,7 @@ impl DeviceCopy<'_> {
     }
 
     /// Copies a file from a server.
-    fn fetch(&self) -> io::Result<()> {
-        let size = self.device.size();
+    fn fetch(&self, size: u64) -> io::Result<()> {
         WriteAt::set_len(self.output.file(), size)?;
         let mut start = 0;
         while start < size {
