@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use verity::{Error, HashAreaError};
 #[cfg(feature = "http")]
 use verity::io::http::HttpError;
+use verity::{Error, HashAreaError};
 
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;

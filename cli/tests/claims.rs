@@ -128,11 +128,7 @@ mod server {
         url
     }
 
-    fn answer_all(
-        mut stream: std::net::TcpStream,
-        bytes: &[u8],
-        size: u64,
-    ) -> std::io::Result<()> {
+    fn answer_all(mut stream: std::net::TcpStream, bytes: &[u8], size: u64) -> std::io::Result<()> {
         let mut input = BufReader::new(stream.try_clone()?);
         loop {
             let mut range = None;

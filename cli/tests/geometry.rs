@@ -193,10 +193,9 @@ fn sectors_matter_to_the_kernel_alone() {
     let (Some(data), Some(hash)) = (attach("data", 4096), attach("hash", 4096)) else { return };
     let (data, hash) = (data.path().to_str().unwrap(), hash.path().to_str().unwrap());
     let warning = "smaller than the sectors of 4096 bytes";
-    for line in [
-        format!("verify {data} {hash} {root}"),
-        format!("read {data} {hash} {root} --output out"),
-    ] {
+    for line in
+        [format!("verify {data} {hash} {root}"), format!("read {data} {hash} {root} --output out")]
+    {
         let run = dir.run(&line);
         assert_eq!(run.code, 0, "{run:?}");
         assert_eq!(run.stderr.matches(warning).count(), 2, "{run:?}");

@@ -82,10 +82,10 @@ pub use self::build::Builder;
 pub use self::devices::{Devices, Sharing};
 pub use self::error::Error;
 pub use self::layout::{
-    Algorithm, AlgorithmError, BlockRange, BlockRef, BlockSize, CorruptRange, Corruption, Digest, DigestError,
-    FecArea, FecError, Geometry, HashArea, HashAreaError, HashSlot, HashType, Level, Params,
-    ParamsBuilder, ParamsError, Report, RootHash, Salt, SaltError, Superblock, SuperblockError,
-    Uuid, uuid_from_seed,
+    Algorithm, AlgorithmError, BlockRange, BlockRef, BlockSize, CorruptRange, Corruption, Digest,
+    DigestError, FecArea, FecError, Geometry, HashArea, HashAreaError, HashSlot, HashType, Level,
+    Params, ParamsBuilder, ParamsError, Report, RootHash, Salt, SaltError, Superblock,
+    SuperblockError, Uuid, uuid_from_seed,
 };
 pub use self::plan::Plan;
 pub use self::read::{ReadError, VerifiedReader};

@@ -108,11 +108,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, Com
 
 /// Refuses a device whose sectors are larger than the blocks on it, as the kernel does. A name that
 /// is no block device here is one elsewhere, and nothing is known of it.
-fn refuse_large_sectors(
-    name: &str,
-    kind: &str,
-    block_size: BlockSize,
-) -> Result<(), CommandError> {
+fn refuse_large_sectors(name: &str, kind: &str, block_size: BlockSize) -> Result<(), CommandError> {
     let path = Path::new(name);
     let is_block_device =
         fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());

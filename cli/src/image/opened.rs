@@ -240,9 +240,7 @@ impl OpenedImage {
             (
                 error @ (Error::ReadParity { .. } | Error::ShortParity { .. } | Error::Fec(_)),
                 Some(parity),
-            ) => {
-                CommandError::new(class_of(&error), error).at(parity.device().path())
-            }
+            ) => CommandError::new(class_of(&error), error).at(parity.device().path()),
             (error, _) => from_library(error, self.data.path(), self.hash.path(), &context.signals),
         }
     }
@@ -271,12 +269,7 @@ impl OpenedImage {
 
     /// What corrupt blocks say that may be a file system's superblock, for the end of a message;
     /// `is_all` if all others are right.
-    pub(super) fn mount_hint_of(
-        &self,
-        first: BlockRef,
-        blocks: u64,
-        is_all: bool,
-    ) -> &'static str {
+    pub(super) fn mount_hint_of(&self, first: BlockRef, blocks: u64, is_all: bool) -> &'static str {
         mounted::hint(&self.data, self.trusted.params(), first, blocks, is_all)
     }
 

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use verity::{Devices, FecArea, Sharing};
 use verity::io::WriteAt;
 use verity::publish::{InPlace, Input, Output, OutputSet};
+use verity::{Devices, FecArea, Sharing};
 
 use super::target::{HashTarget, nameless_beside, relate};
 use super::tree::PlannedTree;
@@ -71,8 +71,7 @@ impl ParityPlan {
         devices
             .check(&tree.params, &tree.area, Some(&area))
             .map_err(|error| refused_place(error, [data.path(), hash.path(), path], true))?;
-        let location =
-            if with_hash { Location::WithHash } else { Location::open(path, data)? };
+        let location = if with_hash { Location::WithHash } else { Location::open(path, data)? };
         let parity = ParityPlan { area, path: path.clone(), location };
         parity.warn_of_foreign_blocks(tree);
         Ok(Some(parity))

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use verity::{Devices, HashArea};
 use verity::io::ReadAt;
 use verity::publish::{InPlace, Input, Output};
+use verity::{Devices, HashArea};
 
 use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};

@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use verity_testdata::nbd::{self, Client};
+use verity_testdata::pattern;
 
 use super::server::{LONG, Server};
-use crate::common::Dir;
+use crate::common::{Dir, root_hash};
 
 fn server(dir: &Dir, options: &str) -> Server {
     let root = dir.format("");

@@ -178,7 +178,8 @@ impl<'a> Repairer<'a> {
     ///
     /// # Errors
     /// When data, hash device or parity are shorter than they must be ([`Error::ShortParity`] for
-    /// the parity) or cannot be read ([`Error::ReadParity`] for the parity), threads cannot be started, or the work is cancelled.
+    /// the parity) or cannot be read ([`Error::ReadParity`] for the parity), threads cannot be
+    /// started, or the work is cancelled.
     pub fn verify_parity<D, H, F>(&self, data: &D, hash: &H, fec: &F) -> Result<ParityReport, Error>
     where
         D: ReadAt + ?Sized,

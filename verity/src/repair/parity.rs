@@ -44,18 +44,24 @@ where
         work::advance(self.progress, 0)?;
         let different = Mutex::new(BlockSet::default());
         let rounds = self.encoder.area().rounds().min(self.numbers.tree().end);
-        Units::new(self.encoder).up_to(rounds).for_each(crew, Buffer::default, |buffer, rounds| {
-            self.encode(buffer, &rounds)?;
-            self.read_stored(buffer, &rounds)?;
-            let round_len = self.encoder.sums_len(1);
-            let pairs = buffer.parity.chunks_exact(round_len);
-            for (round, (made, stored)) in rounds.zip(pairs.zip(buffer.stored.chunks(round_len))) {
-                if made != stored {
-                    unpoisoned(different.lock()).insert(round..round + 1);
+        Units::new(self.encoder).up_to(rounds).for_each(
+            crew,
+            Buffer::default,
+            |buffer, rounds| {
+                self.encode(buffer, &rounds)?;
+                self.read_stored(buffer, &rounds)?;
+                let round_len = self.encoder.sums_len(1);
+                let pairs = buffer.parity.chunks_exact(round_len);
+                for (round, (made, stored)) in
+                    rounds.zip(pairs.zip(buffer.stored.chunks(round_len)))
+                {
+                    if made != stored {
+                        unpoisoned(different.lock()).insert(round..round + 1);
+                    }
                 }
-            }
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         let different = unpoisoned(different.into_inner());
         let all = 0..rounds;
         let mut ranges = different.ranges_in(all.clone());

@@ -144,12 +144,7 @@ where
         Ok(())
     }
 
-    fn hash_level(
-        &self,
-        buffer: &mut Buffer,
-        level: u8,
-        blocks: Range<u64>,
-    ) -> Result<(), Error> {
+    fn hash_level(&self, buffer: &mut Buffer, level: u8, blocks: Range<u64>) -> Result<(), Error> {
         let Buffer { bytes, actual, readable, .. } = buffer;
         let block_len = self.reader.params().hash_block_size().buffer_len(1);
         bytes.resize(readable.len() * block_len, 0);

@@ -26,7 +26,9 @@ pub use self::word::{DeviceName, KeyDescription};
 use self::word::{excerpt, number};
 use crate::devices::PlaceError;
 use crate::number::to_u64;
-use crate::{Algorithm, BlockSize, Devices, FecArea, HashArea, HashType, Params, RootHash, Sharing};
+use crate::{
+    Algorithm, BlockSize, Devices, FecArea, HashArea, HashType, Params, RootHash, Sharing,
+};
 
 /// The unit of device-mapper's start and length, in bytes.
 const SECTOR: u64 = 512;

@@ -8,8 +8,8 @@
 //! and over the data of a wave, work goes on in parallel.
 //!
 //! Parameters may be lies, and then there is no end to the blocks that they claim. So nothing is
-//! walked over that hangs from no verified hash block: where a wave has none in some level, the next
-//! wave begins behind everything that hangs from those blocks.
+//! walked over that hangs from no verified hash block: where a wave has none in some level, the
+//! next wave begins behind everything that hangs from those blocks.
 //!
 //! When only the first corruption is wanted, a finding ends the search in what comes later in the
 //! order: a corrupt data block ends the data, a corrupt block of level n ends level n and

@@ -242,9 +242,8 @@ fn a06_a_request_has_a_bounded_number_of_attempts_in_vain() {
     let fec_area = FecArea::new(&params, &hash_area, 24, blocks, 0).unwrap();
     let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let good = Prng::new(1).bytes(to_len(params.data_size()));
-    let root_hash = Builder::new(&params)
-        .build_with_fec(&good, &hash, &hash_area, &fec, &fec_area)
-        .unwrap();
+    let root_hash =
+        Builder::new(&params).build_with_fec(&good, &hash, &hash_area, &fec, &fec_area).unwrap();
     let trusted = TrustedParams::pinned(params, root_hash, hash_area).unwrap();
     let bad: Vec<u8> = good.iter().map(|byte| !byte).collect();
     let fec = Arc::new(Counted(Prng::new(2).bytes(to_len(fec_area.size())), AtomicU64::new(0)));
@@ -299,11 +298,11 @@ fn a07_a_session_ends_in_the_middle_of_a_request_once_it_is_to_stop() {
             let result = session.stop_when(&stop).serve();
             // A simple reply is refused at the first failure, so that two requests make two calls.
             let expected = if form == 0 && last == 10 { 2 } else { last };
-            assert!(matches!(
-                result,
-                Err(SessionError::Stopped) | Err(SessionError::Magic { .. })
-            ));
-            assert_eq!(result.is_err_and(|it| matches!(it, SessionError::Stopped)), expected == last);
+            assert!(matches!(result, Err(SessionError::Stopped) | Err(SessionError::Magic { .. })));
+            assert_eq!(
+                result.is_err_and(|it| matches!(it, SessionError::Stopped)),
+                expected == last
+            );
             assert_eq!(export.source().0.load(Ordering::Relaxed), expected);
         }
     }

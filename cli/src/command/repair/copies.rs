@@ -135,9 +135,7 @@ impl<'a> Copies<'a> {
         };
         let repaired = recovering.run(self.data.file(), hash, self);
         let repaired = image.unless_changed(repaired.map_err(|error| self.explain(error)))?;
-        self.repair
-            .require_whole(repaired, WrittenTo::Copy)
-            .map_err(without_copy)
+        self.repair.require_whole(repaired, WrittenTo::Copy).map_err(without_copy)
     }
 
     /// Refuses a copy whose hash blocks stay corrupt.

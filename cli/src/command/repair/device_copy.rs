@@ -18,7 +18,8 @@ use crate::signals::Signals;
 /// What is fetched at a time, in bytes.
 const PIECE: u64 = 1 << 20;
 
-/// Copies the first `size` bytes of a device to an output. Only blocks that lie in `covered` may be unreadable.
+/// Copies the first `size` bytes of a device to an output. Only blocks that lie in `covered` may be
+/// unreadable.
 pub(super) fn copy_device(
     output: &Output,
     device: &Device,

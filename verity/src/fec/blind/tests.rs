@@ -238,7 +238,11 @@ fn nothing_wrong_needs_no_correction() {
     assert_eq!(image.corrections(&[]), Some(vec![]));
     assert_eq!(corrections(4, 9, &[], &[], &|| false), Some(vec![]));
     assert_eq!(corrections(4, 0, &[], &[0; 8], &|| false), Some(vec![]));
-    assert_eq!(corrections(2, 9, &[], &[1, 2], &|| false), None, "an error in a row that is not there");
+    assert_eq!(
+        corrections(2, 9, &[], &[1, 2], &|| false),
+        None,
+        "an error in a row that is not there"
+    );
 }
 
 /// The largest blocks: what every codeword by itself would come to is not held.
