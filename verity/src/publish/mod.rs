@@ -12,7 +12,8 @@
 //! too long, in a name made of its SHA-256. The file is locked (`flock`) for as long as it is
 //! there, so it is also the lock that serialises runs. A run that was killed leaves it behind
 //! without a lock; the next run on the same output removes it. Nothing else ever is removed:
-//! neither other temporary files nor one that a running program holds.
+//! neither other temporary files nor one that a running program holds. A program that ends itself
+//! while other threads still work, as on a signal, calls [`remove_leftovers`] first.
 //!
 //! # What survives a crash
 //!
@@ -24,6 +25,7 @@ mod directory;
 mod error;
 mod in_place;
 mod input;
+mod leftovers;
 mod lock;
 mod output;
 mod set;
@@ -32,5 +34,6 @@ mod temporary;
 pub use self::error::{Change, Distrust, FileKind, PublishError};
 pub use self::in_place::{InPlace, Rewriting};
 pub use self::input::Input;
+pub use self::leftovers::{Leftover, remove_leftovers};
 pub use self::output::{Output, write};
 pub use self::set::{OutputSet, Removal};

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::directory::Place;
 use super::input::{Snapshot, changed};
+use super::leftovers::Publishing;
 use super::lock::Locked;
 use super::temporary::Temporary;
 use super::{Change, Input, PublishError};
@@ -119,6 +120,11 @@ impl Output {
         self.existing.is_some()
     }
 
+    /// The file that it will replace, as it was when the output was begun.
+    pub fn target(&self) -> Option<&Metadata> {
+        self.existing.as_ref().map(|existing| &existing.metadata)
+    }
+
     /// Refuses to replace an input, under whatever name the two were given.
     ///
     /// # Errors
@@ -139,6 +145,7 @@ impl Output {
     /// failure to sync the directory leaves the new contents in place but perhaps not for good.
     pub fn commit(mut self) -> Result<(), PublishError> {
         self.prepare()?;
+        let _publishing = Publishing::begin().map_err(self.io("publish"))?;
         self.publish()?;
         self.sync_directory()
     }

@@ -1,5 +1,6 @@
 //! Several outputs that belong together.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
@@ -7,6 +8,7 @@ use rustix::io::Errno;
 
 use super::directory::Place;
 use super::input::Snapshot;
+use super::leftovers::Publishing;
 use super::temporary::Temporary;
 use super::{Input, Output, PublishError};
 
@@ -70,8 +72,18 @@ impl OutputSet {
         for output in &self.outputs {
             output.prepare()?;
         }
+        let _publishing = self.publishing()?;
         let mut progress = Progress::default();
         self.put_in_place(&mut progress).map_err(|error| progress.explain(error))
+    }
+
+    /// Once something is touched, all of the set is put in place.
+    fn publishing(&self) -> Result<Option<Publishing>, PublishError> {
+        let first = self.outputs.iter().map(Output::path);
+        let Some(first) = first.chain(self.removals.iter().map(Removal::path)).next() else {
+            return Ok(None);
+        };
+        Publishing::begin().map(Some).map_err(PublishError::io("publish", first))
     }
 
     fn put_in_place(&mut self, progress: &mut Progress) -> Result<(), PublishError> {
@@ -144,6 +156,15 @@ impl Removal {
     /// The file.
     pub fn path(&self) -> &Path {
         self.temporary.place().path()
+    }
+
+    /// The file that it will remove, if there is one.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] when it cannot be looked up, [`PublishError::NotRegular`] when it is no
+    /// regular file.
+    pub fn target(&self) -> Result<Option<Metadata>, PublishError> {
+        self.temporary.place().regular_file()
     }
 
     /// Refuses to remove an input, under whatever name the two were given.

@@ -8,11 +8,13 @@ use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::directory::Place;
+use super::leftovers::Leftover;
 use super::lock::Locked;
 use super::{Distrust, FileKind, PublishError};
 
@@ -23,10 +25,29 @@ const ATTEMPTS: u32 = 100;
 /// place.
 #[derive(Debug)]
 pub(super) struct Temporary {
+    /// Removes the file when the process is ended before this is dropped. Dropped first, so that
+    /// the lock ends with `made`.
+    _leftover: Leftover,
+    made: Arc<Made>,
+    published: bool,
+}
+
+/// The file under its temporary name.
+#[derive(Debug)]
+struct Made {
     place: Place,
     file: Locked,
     name: OsString,
-    published: bool,
+}
+
+impl Made {
+    /// Removes the name, if it still stands for the file.
+    fn remove(&self) {
+        if is_still(&self.place, &self.name, &self.file).unwrap_or(false) {
+            // Nobody is left to report to; the next run on the same output removes it.
+            let _ = self.place.unlink(&self.name);
+        }
+    }
 }
 
 impl Temporary {
@@ -35,24 +56,31 @@ impl Temporary {
         let name = place.temporary_name();
         for _ in 0..ATTEMPTS {
             match make(&place, &name, mode)? {
-                Some(file) => return Ok(Temporary { place, file, name, published: false }),
+                Some(file) => return Ok(Temporary::new(Made { place, file, name })),
                 None => remove_leftover(&place, &name)?,
             }
         }
         Err(PublishError::busy(place.path()))
     }
 
+    fn new(made: Made) -> Temporary {
+        let made = Arc::new(made);
+        let remembered = Arc::clone(&made);
+        let leftover = Leftover::new(move || remembered.remove());
+        Temporary { _leftover: leftover, made, published: false }
+    }
+
     pub(super) fn place(&self) -> &Place {
-        &self.place
+        &self.made.place
     }
 
     pub(super) fn file(&self) -> &File {
-        &self.file
+        &self.made.file
     }
 
     /// Puts it in the target's place. The lock is kept until it is dropped.
     pub(super) fn publish(&mut self) -> Result<(), PublishError> {
-        self.place.replace_by(&self.name)?;
+        self.made.place.replace_by(&self.made.name)?;
         self.published = true;
         Ok(())
     }
@@ -60,9 +88,8 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.published && is_still(&self.place, &self.name, &self.file).unwrap_or(false) {
-            // Nobody is left to report to; the next run on the same output removes it.
-            let _ = self.place.unlink(&self.name);
+        if !self.published {
+            self.made.remove();
         }
     }
 }
