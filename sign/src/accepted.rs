@@ -108,12 +108,34 @@ impl AcceptedImages {
     /// Checks that an image may be accepted after those that were accepted before. An image that
     /// was accepted may be accepted again.
     ///
+    /// Who signs several images signs older ones of other names too, so a name that was never
+    /// accepted is taken only if nothing was: [`AcceptedImages::check_named`] takes it if it is the
+    /// expected one.
+    ///
     /// # Errors
     ///
     /// [`Error::Policy`] when the image is older than the newest accepted one of its name, when it
-    /// has that one's version and another root hash, and when its version is 2^64 - 1: no newer one
-    /// could follow it.
+    /// has that one's version and another root hash, when its version is 2^64 - 1, as no newer one
+    /// could follow it, and when only images of other names were accepted.
     pub fn check(&self, manifest: &Manifest) -> Result<(), Error> {
+        let name = manifest.image().name();
+        if !self.images.is_empty() && !self.images.contains_key(name) {
+            return Err(PolicyError::UnknownName { name: name.to_owned() }.into());
+        }
+        self.check_version(manifest)
+    }
+
+    /// Does [`AcceptedImages::check`] for the image that the caller expects, whose name may be new.
+    ///
+    /// # Errors
+    ///
+    /// As [`AcceptedImages::check`], and [`Error::Policy`] when the image has another name.
+    pub fn check_named(&self, manifest: &Manifest, expected: &str) -> Result<(), Error> {
+        manifest.check_image_name(expected)?;
+        self.check_version(manifest)
+    }
+
+    fn check_version(&self, manifest: &Manifest) -> Result<(), Error> {
         let (name, version) = (manifest.image().name(), manifest.image().version());
         if version == u64::MAX {
             return Err(PolicyError::LastVersion { name: name.to_owned() }.into());
@@ -142,8 +164,27 @@ impl AcceptedImages {
     /// As [`AcceptedImages::check`], and [`Error::State`] when there are more names than a file
     /// holds.
     pub fn accept(&mut self, verified: &VerifiedManifest) -> Result<bool, Error> {
-        let manifest = verified.manifest();
-        self.check(manifest)?;
+        self.check(verified.manifest())?;
+        self.remember(verified.manifest())
+    }
+
+    /// Does [`AcceptedImages::accept`] for the image that the caller expects, whose name may be
+    /// new.
+    ///
+    /// # Errors
+    ///
+    /// As [`AcceptedImages::check_named`], and [`Error::State`] when there are more names than a
+    /// file holds.
+    pub fn accept_named(
+        &mut self,
+        verified: &VerifiedManifest,
+        expected: &str,
+    ) -> Result<bool, Error> {
+        self.check_named(verified.manifest(), expected)?;
+        self.remember(verified.manifest())
+    }
+
+    fn remember(&mut self, manifest: &Manifest) -> Result<bool, Error> {
         let newest =
             Newest { version: manifest.image().version(), root_hash: manifest.root_hash() };
         let name = manifest.image().name().to_owned();

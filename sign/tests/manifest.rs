@@ -573,14 +573,15 @@ fn p31_accepted_images() {
     let mut accepted = AcceptedImages::new();
     assert!(accepted.accept(&image("b", 5, 200)).unwrap());
     assert!(!accepted.accept(&image("b", 5, 200)).unwrap());
-    assert!(accepted.accept(&image("a\"ü", 0, 200)).unwrap());
+    assert!(accepted.accept_named(&image("a\"ü", 0, 200), "a\"ü").unwrap());
     assert!(accepted.accept(&image("b", u64::MAX - 1, 100)).unwrap());
     let before = accepted.clone();
     for (refused, expected) in [
         (image("b", 5, 200), "accepted before"),
         (image("b", u64::MAX - 1, 101), "another root hash"),
         (image("b", u64::MAX, 100), "no newer one"),
-        (image("new", u64::MAX, 100), "no newer one"),
+        (image("new", u64::MAX, 100), "no image \"new\" was accepted before"),
+        (image("new", 1, 100), "no image \"new\" was accepted before"),
     ] {
         let error = accepted.accept(&refused).unwrap_err();
         assert!(matches!(error, Error::Policy(_)), "{error}");
@@ -630,6 +631,39 @@ fn p31_accepted_images() {
     ] {
         assert!(AcceptedImages::parse(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+/// Who signs several images signs old ones of other names, too.
+#[test]
+fn a05_another_name_is_accepted_only_if_it_is_expected() {
+    use verity_sign::{AcceptedImages, PolicyError};
+    let image = |name: &str, version| {
+        let image = Image::new(name, version, "", 300 * 4096).unwrap();
+        let params = Params::builder().data_blocks(300).build().unwrap();
+        let area = HashArea::new(&params, 300 * 4096, false).unwrap();
+        verified(&Manifest::new(image, params, ROOT.parse().unwrap(), area, None).unwrap(), "p256")
+    };
+    let (os, debug) = (image("os", 7), image("factory-debug", 1));
+    // The first image may have any name, unless another one is expected.
+    let mut accepted = AcceptedImages::new();
+    let error = accepted.accept_named(&debug, "os").unwrap_err();
+    assert!(matches!(error, Error::Policy(PolicyError::OtherName { .. })), "{error}");
+    assert_eq!(accepted, AcceptedImages::new());
+    assert!(accepted.clone().accept(&debug).unwrap());
+    assert!(accepted.accept(&os).unwrap());
+    let before = accepted.clone();
+    let error = accepted.accept(&debug).unwrap_err();
+    assert!(matches!(error, Error::Policy(PolicyError::UnknownName { .. })), "{error}");
+    assert_eq!(error.class(), Class::Policy);
+    assert!(accepted.check(debug.manifest()).is_err());
+    let error = accepted.accept_named(&debug, "os").unwrap_err();
+    assert!(matches!(error, Error::Policy(PolicyError::OtherName { .. })), "{error}");
+    assert_eq!(accepted, before);
+    // A new name that is expected is added, and then is one of those that are known.
+    assert!(accepted.accept_named(&debug, "factory-debug").unwrap());
+    assert!(!accepted.accept(&debug).unwrap());
+    assert!(!accepted.accept_named(&os, "os").unwrap());
+    assert!(accepted.check_named(image("os", 6).manifest(), "os").is_err());
 }
 
 /// P01: the manifest and its signature, every bit.

@@ -90,6 +90,14 @@ pub enum PolicyError {
         /// The image's name.
         name: String,
     },
+    /// The manifest is about another image than the expected one.
+    #[error("the manifest is about image {name:?}, but {expected:?} is expected")]
+    OtherName {
+        /// The name that is expected.
+        expected: String,
+        /// The image's name.
+        name: String,
+    },
     /// The version is older than one that was accepted.
     #[error("image {name:?} has version {version}, but version {newest} was accepted before")]
     Rollback {
@@ -107,6 +115,12 @@ pub enum PolicyError {
         name: String,
         /// The image's version.
         version: u64,
+    },
+    /// Other images were accepted, but none of this name, and nobody said that it is expected.
+    #[error("no image {name:?} was accepted before, but others were")]
+    UnknownName {
+        /// The image's name.
+        name: String,
     },
 }
 

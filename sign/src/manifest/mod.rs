@@ -15,7 +15,7 @@ use verity::internals::to_u64;
 use verity::{FecArea, FecError, HashArea, Params, RootHash};
 
 pub use self::verified::VerifiedManifest;
-use crate::error::{Error, ManifestError};
+use crate::error::{Error, ManifestError, PolicyError};
 use crate::signature::verify_named;
 use crate::trust::Trust;
 
@@ -230,6 +230,20 @@ impl Manifest {
     /// The image that the manifest is about.
     pub fn image(&self) -> &Image {
         &self.image
+    }
+
+    /// Checks that the manifest is about the image that the caller expects: who signs several
+    /// images signs the others too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Policy`] when the image has another name.
+    pub fn check_image_name(&self, expected: &str) -> Result<(), Error> {
+        let name = self.image.name();
+        if name == expected {
+            return Ok(());
+        }
+        Err(PolicyError::OtherName { expected: expected.to_owned(), name: name.to_owned() }.into())
     }
 
     /// The tree's parameters.
