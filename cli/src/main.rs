@@ -17,6 +17,7 @@ mod places;
 mod progress;
 mod quoted;
 mod report;
+mod roles;
 mod server;
 mod signals;
 mod signing;

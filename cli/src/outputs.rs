@@ -1,26 +1,79 @@
 //! Files that a command makes, and standard output where that is for data.
 
-use std::fs::{self, File};
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use verity::internals::{to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
-use verity::publish::{Input, Output};
+use verity::publish::{InPlace, Input, Output, Removal};
 
 use crate::error::{Class, CommandError, OrFail};
+use crate::roles;
 
 /// The mode of new hash files, FEC files and root hash files: only the owner may read them, as
 /// veritysetup makes them.
 pub(crate) const OWNER_ONLY: u32 = 0o600;
 
-/// An output with these bytes, not yet published. It must not be one of the inputs.
-pub(crate) fn written(path: &Path, bytes: &[u8], inputs: &[Input]) -> Result<Output, CommandError> {
-    let output = Output::create(path)?;
-    inputs.iter().try_for_each(|input| output.check_distinct(input))?;
+/// Begins an output. As all outputs here, it must have a name of its own and must not be one of
+/// the inputs (`roles`).
+pub(crate) fn create(path: &Path) -> Result<Output, CommandError> {
+    roles::names_output(path)?;
+    distinct(Output::create(path)?)
+}
+
+/// Begins an output that will have exactly these permission bits.
+pub(crate) fn create_with_mode(path: &Path, mode: u32) -> Result<Output, CommandError> {
+    roles::names_output(path)?;
+    distinct(Output::create_with_mode(path, mode)?)
+}
+
+/// Begins an output that keeps every byte of the target that is not written.
+pub(crate) fn update(path: &Path) -> Result<Output, CommandError> {
+    roles::names_output(path)?;
+    distinct(Output::update(path)?)
+}
+
+/// Begins a copy, which is for whom the original is: it gets the original's permission bits. What
+/// is copied from a device or a server is for its owner only.
+pub(crate) fn create_copy(path: &Path, original: Option<&Input>) -> Result<Output, CommandError> {
+    let metadata = original.and_then(|input| input.file().metadata().ok());
+    let mode = metadata.filter(Metadata::is_file).map(|file| file.permissions().mode());
+    create_with_mode(path, mode.unwrap_or(OWNER_ONLY))
+}
+
+/// An output with these bytes, not yet published.
+pub(crate) fn written(path: &Path, bytes: &[u8]) -> Result<Output, CommandError> {
+    let output = create(path)?;
     write_bytes(&output, bytes)?;
+    Ok(output)
+}
+
+/// Locks a file that is to be removed.
+pub(crate) fn removal(path: &Path) -> Result<Removal, CommandError> {
+    roles::names_output(path)?;
+    let removal = Removal::of(path)?;
+    if let Some(target) = removal.target()? {
+        roles::replaces(&target, path)?;
+    }
+    Ok(removal)
+}
+
+/// Opens what is to be rewritten where it lies. Of the inputs, only the data may be there too.
+pub(crate) fn in_place(path: &Path, data: &Input) -> Result<InPlace, CommandError> {
+    roles::names_output(path)?;
+    let device = InPlace::open(path)?;
+    roles::rewrites(device.file(), path, data.file())?;
+    Ok(device)
+}
+
+fn distinct(output: Output) -> Result<Output, CommandError> {
+    if let Some(target) = output.target() {
+        roles::replaces(target, output.path())?;
+    }
     Ok(output)
 }
 
@@ -51,11 +104,8 @@ pub(crate) fn stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
-/// Whether two paths name one directory entry, which need not exist.
-pub(crate) fn same_place(a: &Path, b: &Path) -> bool {
-    let directory = |path: &Path| {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()
-    };
-    a.file_name() == b.file_name() && directory(a) == directory(b)
+/// Refuses to write data to standard output, if that is one of the inputs.
+pub(crate) fn check_stdout() -> Result<(), CommandError> {
+    let path = Path::new("standard output");
+    roles::writes_to(&stdout().or_fail(Class::Io, path)?, path)
 }

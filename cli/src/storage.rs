@@ -1,8 +1,8 @@
 //! Whether two paths lead to the same bytes: by one inode, one device, or a loop device over a
 //! file.
 //!
-//! Only what `format` needs to refuse a hash area inside its own data. Device-mapper stacks are not
-//! resolved.
+//! Enough to refuse a hash area inside its own data, and an output that is an input. Device-mapper
+//! stacks are not resolved.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -56,8 +56,8 @@ impl From<Relation> for Sharing {
 }
 
 /// Bytes of a file, or of a device that no file lies under.
-#[derive(Debug)]
-struct Extent {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
     base: Base,
     range: Range<u64>,
 }
@@ -72,7 +72,25 @@ enum Base {
 const MAX_DEPTH: usize = 8;
 
 impl Extent {
-    fn of(file: &File) -> io::Result<Extent> {
+    /// Whether these are bytes that stay: those of a regular file or a block device.
+    pub(crate) fn is_storage(metadata: &Metadata) -> bool {
+        metadata.is_file() || metadata.file_type().is_block_device()
+    }
+
+    /// The bytes of a regular file.
+    pub(crate) fn of_file(metadata: &Metadata) -> Extent {
+        Extent { base: Base::of(metadata), range: 0..metadata.size() }
+    }
+
+    /// Whether they lie in one file and are in part the same, or either has none.
+    pub(crate) fn overlaps(&self, other: &Extent) -> bool {
+        let (a, b) = (&self.range, &other.range);
+        let is_empty = a.is_empty() || b.is_empty();
+        self.base == other.base && (is_empty || a.start.max(b.start) < a.end.min(b.end))
+    }
+
+    /// The bytes of an open file or device.
+    pub(crate) fn of(file: &File) -> io::Result<Extent> {
         let size = ReadAt::len(file)?;
         let mut base = Base::of(&file.metadata()?);
         let mut start = 0u64;

@@ -27,8 +27,5 @@ pub(crate) fn run(options: &Options) -> Result<Signed, CommandError> {
     let signature = builder
         .attach(&builder.prepare(&content.bytes), &raw)
         .or_fail(Class::Trust, &options.raw_signature)?;
-    let files = options.shape.files().chain([options.raw_signature.as_path()]);
-    let inputs = files.chain(options.content.file()).map(inputs::open);
-    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-    publish(&options.outputs, &inputs, &content, &builder, &signature)
+    publish(&options.outputs, &content, &builder, &signature)
 }

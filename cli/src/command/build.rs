@@ -90,7 +90,7 @@ impl<'a> Prepared<'a> {
         };
         let image = describe(options, &set, &data)?;
         let parts = SetParts { signatures: key.is_some(), partition: options.systemd };
-        let outputs = SetOutputs::create(&set, &all_inputs(options)?, parts)?;
+        let outputs = SetOutputs::create(&set, parts)?;
         Ok(Prepared { options, context, key, data, tree, parity, image, outputs })
     }
 
@@ -163,15 +163,6 @@ fn describe(options: &Options, set: &SidecarSet, data: &Input) -> Result<Image, 
     };
     Image::new(name, options.image_version, options.label.as_str(), data.size())
         .map_err(|error| CommandError::new(Class::Usage, error))
-}
-
-/// Everything that an output must not replace.
-fn all_inputs(options: &Options) -> Result<Vec<Input>, CommandError> {
-    let mut all = vec![inputs::open(&options.image)?];
-    if let Some(signing) = &options.signing {
-        all.extend(signing.inputs()?);
-    }
-    Ok(all)
 }
 
 /// The superblock with the zeros behind it, up to the tree: what the manifest binds.

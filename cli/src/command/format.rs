@@ -12,9 +12,10 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::inputs;
 use crate::making::{self, Formatted, HashTarget, Identity, ParityPlan, PlannedTree, TreeMaker};
-use crate::outputs::{OWNER_ONLY, same_place};
+use crate::outputs::{self, OWNER_ONLY};
 use crate::parameters::{Parameters, ParitySource};
 use crate::places::uncovered_bytes;
+use crate::roles::same_place;
 use crate::storage::Relation;
 
 /// What to make of what.
@@ -39,7 +40,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
     let target = HashTarget::open(&options.hash, &data, &tree)?;
     let parity = ParityPlan::open(&options.parity, &data, &target, &tree)?;
     let root_hash_file = match &options.root_hash_file {
-        Some(path) => Some(root_hash_output(path, options, &data)?),
+        Some(path) => Some(root_hash_output(path, options)?),
         None => None,
     };
     let uncovered_bytes = uncovered(&tree, &data, target.relation(&data)?, parity.as_ref())?;
@@ -77,9 +78,8 @@ fn uncovered(
     Ok(uncovered_bytes(&tree.params, data.size(), &own))
 }
 
-/// Opens the root hash file, which must be neither the data nor the hash device nor the FEC
-/// device.
-fn root_hash_output(path: &Path, options: &Options, data: &Input) -> Result<Output, CommandError> {
+/// Opens the root hash file, which must be neither the hash device nor the FEC device.
+fn root_hash_output(path: &Path, options: &Options) -> Result<Output, CommandError> {
     let parity = options.parity.device.as_deref();
     let others = [(Some(options.hash.as_path()), "hash"), (parity, "FEC")];
     for (other, name) in others {
@@ -87,8 +87,7 @@ fn root_hash_output(path: &Path, options: &Options, data: &Input) -> Result<Outp
             return Err(CommandError::usage(format!("is also the {name} device")).at(path));
         }
     }
-    let output = Output::create_with_mode(path, OWNER_ONLY)?;
-    output.check_distinct(data)?;
+    let output = outputs::create_with_mode(path, OWNER_ONLY)?;
     for (other, _) in others {
         if let Some(Ok(other)) = other.map(Input::open) {
             output.check_distinct(&other)?;

@@ -6,7 +6,6 @@ use verity::publish::OutputSet;
 use verity_sign::{SignatureBuilder, SignatureDigest, ToBeSigned};
 
 use crate::error::CommandError;
-use crate::inputs;
 use crate::outputs::written;
 use crate::signing::{self, Signable, SignedContent};
 
@@ -35,15 +34,10 @@ pub(crate) fn run(options: &Options) -> Result<Prepared, CommandError> {
     let content = options.content.read()?;
     let builder = signing::builder(&options.certificate, options.digest)?;
     let to_be_signed = builder.prepare(&content.bytes);
-    let mut inputs = vec![inputs::open(&options.certificate)?];
-    inputs.extend(options.content.file().map(inputs::open).transpose()?);
-    if options.content_output.as_ref() == Some(&options.output) {
-        return Err(CommandError::usage("is named as two outputs").at(&options.output));
-    }
-    let digest = written(&options.output, &to_be_signed.digest(), &inputs)?;
+    let digest = written(&options.output, &to_be_signed.digest())?;
     let mut set = OutputSet::new().output(digest);
     if let Some(path) = &options.content_output {
-        set = set.output(written(path, to_be_signed.content(), &inputs)?);
+        set = set.output(written(path, to_be_signed.content())?);
     }
     set.commit()?;
     Ok(Prepared {

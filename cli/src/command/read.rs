@@ -56,8 +56,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Copied, Comman
     let image = OpenedImage::open(&options.image, context)?;
     let range = range(options, &image)?;
     let output = match &options.destination {
-        Destination::File(path) => Some(new_output(path, &image)?),
-        Destination::Stdout { .. } => None,
+        Destination::File(path) => Some(outputs::create_copy(path, image.data().input())?),
+        Destination::Stdout { .. } => outputs::check_stdout().map(|()| None)?,
     };
     let reader = image.unless_changed(image.reader(options.reading, context))?;
     let copied = copy(options, range.clone(), &reader, output.as_ref(), context)
@@ -107,13 +107,6 @@ fn range(options: &Options, image: &OpenedImage) -> Result<Range<u64>, CommandEr
         )
         .at(image.data().path())),
     }
-}
-
-/// Begins the file, which must not be one of the devices.
-fn new_output(path: &Path, image: &OpenedImage) -> Result<Output, CommandError> {
-    let output = Output::create(path)?;
-    image.check_distinct(&output)?;
-    Ok(output)
 }
 
 /// Why bytes are missing, and what has been written to standard output before.

@@ -2,7 +2,6 @@
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::inputs;
 use crate::signing::{SignatureOutputs, Signed, SignedContent, Signing, publish};
 
 /// What to sign with what.
@@ -21,8 +20,6 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Signed, Comman
     })?;
     let content = options.content.read()?;
     let key = signing.open(context)?;
-    let mut inputs = signing.inputs()?;
-    inputs.extend(options.content.file().map(inputs::open).transpose()?);
     let signature = key.sign(|signatory| signatory.sign_detached(&content.bytes))?;
-    publish(&options.outputs, &inputs, &content, key.builder(), &signature)
+    publish(&options.outputs, &content, key.builder(), &signature)
 }

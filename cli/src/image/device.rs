@@ -15,6 +15,7 @@ use crate::context::Context;
 #[cfg(feature = "http")]
 use crate::error::Class;
 use crate::error::CommandError;
+use crate::inputs;
 use crate::library_error::from_library;
 use crate::storage::{self, Relation};
 
@@ -46,7 +47,7 @@ impl Device {
         if is_url(path) {
             return Device::remote(path);
         }
-        Ok(Device::Local(Input::open(path)?))
+        Ok(Device::Local(inputs::open(path)?))
     }
 
     #[cfg(feature = "http")]

@@ -6,7 +6,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use verity::publish::Output;
 use verity::{
     BlockRef, Error, FecArea, FecRepair, Report, RootHash, TrustedParams, VerifiedReader,
 };
@@ -171,14 +170,6 @@ impl OpenedImage {
     /// What was asked of servers, if the image lies on any.
     pub(crate) fn fetched(&self) -> Option<Fetched> {
         self.devices().filter_map(Device::fetched).reduce(Fetched::plus)
-    }
-
-    /// Refuses an output that would replace one of the devices.
-    pub(crate) fn check_distinct(&self, output: &Output) -> Result<(), CommandError> {
-        for input in self.devices().filter_map(Device::input) {
-            output.check_distinct(input)?;
-        }
-        Ok(())
     }
 
     /// Where the blocks of the image lie.

@@ -12,8 +12,8 @@ use super::target::{HashTarget, nameless_beside, relate};
 use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::refused_place;
-use crate::outputs::{OWNER_ONLY, copy};
-use crate::parameters::{DEFAULT_ROOTS, ParitySource};
+use crate::outputs::{self, OWNER_ONLY, copy};
+use crate::parameters::{DEFAULT_ROOTS, ParitySource, check_end};
 use crate::quoted::Quoted;
 use crate::storage::Relation;
 
@@ -54,6 +54,7 @@ impl ParityPlan {
         let end = end.max(tree.area.end());
         let area = FecArea::covering(&tree.params, &tree.area, roots, end, offset)
             .or_fail(Class::Metadata, path)?;
+        check_end("parity", area.range().end).map_err(|error| error.at(path))?;
         let devices = hash.devices(data)?;
         let devices = match with_hash {
             true => Devices {
@@ -85,6 +86,7 @@ impl ParityPlan {
     ) -> Result<ParityPlan, CommandError> {
         let area = FecArea::behind_hash_area(&tree.params, &tree.area, roots)
             .map_err(|error| CommandError::new(Class::Metadata, error))?;
+        check_end("parity", area.range().end)?;
         Ok(ParityPlan { area, path: hash.to_owned(), location: Location::WithHash })
     }
 
@@ -152,17 +154,19 @@ impl Location {
     /// Opens a FEC device that is not the hash device, and where parity can lie.
     fn open(path: &Path, data: &Input) -> Result<Location, CommandError> {
         let Ok(metadata) = fs::metadata(path) else {
-            return Ok(Location::File(Output::create_with_mode(path, OWNER_ONLY)?));
+            return Ok(Location::File(outputs::create_with_mode(path, OWNER_ONLY)?));
         };
         let is_block_device = metadata.file_type().is_block_device();
         if !is_block_device && !metadata.is_file() {
-            return Ok(Location::File(Output::update(path)?));
+            return Ok(Location::File(outputs::update(path)?));
         }
         match relate(data, Input::open(path)?.file(), path)? {
-            Relation::Distinct if is_block_device => Ok(Location::InPlace(InPlace::open(path)?)),
-            Relation::Distinct => Ok(Location::File(Output::update(path)?)),
+            Relation::Distinct if is_block_device => {
+                Ok(Location::InPlace(outputs::in_place(path, data)?))
+            }
+            Relation::Distinct => Ok(Location::File(outputs::update(path)?)),
             Relation::Same | Relation::Shifted => {
-                let device = InPlace::open(path)?;
+                let device = outputs::in_place(path, data)?;
                 if data.is_block_device() {
                     return Ok(Location::InPlace(device));
                 }

@@ -4,15 +4,15 @@
 //! The manifest's signature appears last; until then `check` refuses the set. What an earlier set
 //! had and this one has not, such as signatures, is taken away.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use verity::RootHash;
-use verity::publish::{Input, Output, OutputSet, Removal};
+use verity::publish::{Output, OutputSet, Removal};
 use verity_sign::{Manifest, Signatory, SignaturePartition, Signer};
 
 use super::sidecars::SidecarSet;
 use crate::error::CommandError;
-use crate::outputs::write_bytes;
+use crate::outputs::{self, write_bytes};
 
 /// Which parts a set has that not every set has.
 #[derive(Clone, Copy, Debug)]
@@ -78,36 +78,34 @@ struct SignatureOutputs {
 }
 
 impl SetOutputs {
-    /// Creates every file, so that an impossible one is found before the work begins. No file may
-    /// be one of the inputs.
+    /// Creates every file, so that an impossible one is found before the work begins.
     pub(crate) fn create(
         set: &SidecarSet,
-        inputs: &[Input],
         parts: SetParts,
     ) -> Result<SetOutputs, CommandError> {
-        let hash = create(&set.hash, inputs)?;
-        let root_hash = create(&set.root_hash, inputs)?;
-        let manifest = create(&set.manifest, inputs)?;
+        let hash = outputs::create(&set.hash)?;
+        let root_hash = outputs::create(&set.root_hash)?;
+        let manifest = outputs::create(&set.manifest)?;
         let mut stale = Vec::new();
         for path in &set.other_kind {
-            stale.push(remove(path, inputs)?);
+            stale.push(outputs::removal(path)?);
         }
         let partition = match parts.signatures && parts.partition {
-            true => Some(create(&set.signature_partition, inputs)?),
+            true => Some(outputs::create(&set.signature_partition)?),
             false => {
-                stale.push(remove(&set.signature_partition, inputs)?);
+                stale.push(outputs::removal(&set.signature_partition)?);
                 None
             }
         };
         let signatures = match parts.signatures {
             true => Some(SignatureOutputs {
-                root_hash: create(&set.root_hash_signature, inputs)?,
-                manifest: create(&set.manifest_signature, inputs)?,
+                root_hash: outputs::create(&set.root_hash_signature)?,
+                manifest: outputs::create(&set.manifest_signature)?,
                 partition,
             }),
             false => {
-                stale.push(remove(&set.root_hash_signature, inputs)?);
-                stale.push(remove(&set.manifest_signature, inputs)?);
+                stale.push(outputs::removal(&set.root_hash_signature)?);
+                stale.push(outputs::removal(&set.manifest_signature)?);
                 None
             }
         };
@@ -155,16 +153,4 @@ impl SignatureOutputs {
         }
         write_bytes(&self.manifest, &signatures.manifest)
     }
-}
-
-fn create(path: &Path, inputs: &[Input]) -> Result<Output, CommandError> {
-    let output = Output::create(path)?;
-    inputs.iter().try_for_each(|input| output.check_distinct(input))?;
-    Ok(output)
-}
-
-fn remove(path: &Path, inputs: &[Input]) -> Result<Removal, CommandError> {
-    let removal = Removal::of(path)?;
-    inputs.iter().try_for_each(|input| removal.check_distinct(input))?;
-    Ok(removal)
 }

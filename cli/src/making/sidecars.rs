@@ -52,6 +52,19 @@ impl SidecarSet {
             stem: stem.to_owned(),
         })
     }
+
+    /// The files that `check` reads.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = [
+            &self.hash,
+            &self.root_hash,
+            &self.root_hash_signature,
+            &self.manifest,
+            &self.manifest_signature,
+            &self.signature_partition,
+        ];
+        files.into_iter().map(PathBuf::as_path)
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use verity::{Devices, HashArea};
 use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::refused_place;
-use crate::outputs::{OWNER_ONLY, same_place};
+use crate::outputs::{self, OWNER_ONLY};
+use crate::roles::same_place;
 use crate::storage::{self, Relation};
 
 /// Where the hash area goes.
@@ -30,24 +31,24 @@ impl HashTarget {
         tree: &PlannedTree,
     ) -> Result<HashTarget, CommandError> {
         let target = match fs::metadata(path) {
-            Ok(metadata) if metadata.file_type().is_block_device() => Self::in_place(path)?,
+            Ok(metadata) if metadata.file_type().is_block_device() => Self::in_place(path, data)?,
             Ok(metadata) if metadata.is_file() => Self::existing(path, data)?,
-            Ok(_) => HashTarget::File(Output::update(path)?),
-            Err(_) => HashTarget::File(Output::create_with_mode(path, OWNER_ONLY)?),
+            Ok(_) => HashTarget::File(outputs::update(path)?),
+            Err(_) => HashTarget::File(outputs::create_with_mode(path, OWNER_ONLY)?),
         };
         target.check_place(data, tree)?;
         Ok(target)
     }
 
-    fn in_place(path: &Path) -> Result<HashTarget, CommandError> {
-        Ok(HashTarget::InPlace(InPlace::open(path)?))
+    fn in_place(path: &Path, data: &Input) -> Result<HashTarget, CommandError> {
+        Ok(HashTarget::InPlace(outputs::in_place(path, data)?))
     }
 
     fn existing(path: &Path, data: &Input) -> Result<HashTarget, CommandError> {
         let hash = Input::open(path)?;
         match relate(data, hash.file(), path)? {
-            Relation::Distinct => Ok(HashTarget::File(Output::update(path)?)),
-            _ => Self::in_place(path),
+            Relation::Distinct => Ok(HashTarget::File(outputs::update(path)?)),
+            _ => Self::in_place(path, data),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is signed: a root hash, or a manifest.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use verity::RootHash;
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest, root_hash_content};
@@ -56,14 +56,6 @@ impl SignedContent {
                 let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
                 Ok(Signable { kind: ContentKind::Manifest, root_hash: manifest.root_hash(), bytes })
             }
-        }
-    }
-
-    /// The file that it comes from, if it comes from one.
-    pub(crate) fn file(&self) -> Option<&Path> {
-        match self {
-            SignedContent::Manifest(path) => Some(path),
-            SignedContent::RootHash(source) => source.file.as_deref(),
         }
     }
 }

@@ -76,15 +76,16 @@ impl SigningKey {
         }
     }
 
-    /// The files that were read, or run.
+    /// The files that are read, run or loaded.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
-            // A name without a slash is looked for in PATH. What cannot be read may be a program
-            // all the same.
+            // A name without a slash is looked for in PATH.
             SigningKey::Command { program, .. } => {
                 let path = PathBuf::from(program);
-                let is_path = path.components().count() > 1 && std::fs::File::open(&path).is_ok();
-                if is_path { vec![path] } else { Vec::new() }
+                match path.components().count() {
+                    1 => in_path(&path),
+                    _ => vec![path],
+                }
             }
             SigningKey::File { path, passphrase, .. } => {
                 let passphrase = passphrase.as_ref().and_then(SecretSource::file);
@@ -125,6 +126,13 @@ impl SigningKey {
             }
         }
     }
+}
+
+/// Where the system finds a program of this name, or would if it could be executed.
+fn in_path(program: &Path) -> Vec<PathBuf> {
+    let directories = std::env::var_os("PATH").unwrap_or_default();
+    let candidates = std::env::split_paths(&directories).map(|directory| directory.join(program));
+    candidates.filter(|path| path.is_file()).collect()
 }
 
 fn private_key(

@@ -1,15 +1,12 @@
 //! A key and a certificate that belong together, open and ready to sign.
 
-use std::path::Path;
-
-use verity::publish::Input;
 use verity_sign::{Error, Signatory, SignatureBuilder, Signer};
 
 use super::key::SigningKey;
 use super::shape::SignatureShape;
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
-use crate::inputs;
+use crate::roles;
 use crate::signals::Signals;
 
 /// Who signs, and how the signature looks.
@@ -23,15 +20,11 @@ impl Signing {
     /// Opens the key and the certificate, known to belong together.
     pub(crate) fn open<'a>(&'a self, context: &'a Context) -> Result<OpenedKey<'a>, CommandError> {
         let builder = self.shape.builder()?;
+        // Also what is not opened here: programs and modules.
+        self.key.files().iter().try_for_each(|file| roles::uses(file))?;
         let signer = self.key.signer(builder.certificate().public_key(), context)?;
         let signatory = Signatory::new(signer, builder).or_fail(Class::Trust, &self.key.name())?;
         Ok(OpenedKey { key: &self.key, signatory, signals: &context.signals })
-    }
-
-    /// Opens everything that an output must not replace.
-    pub(crate) fn inputs(&self) -> Result<Vec<Input>, CommandError> {
-        let shape = self.shape.files().map(Path::to_owned);
-        self.key.files().into_iter().chain(shape).map(|path| inputs::open(&path)).collect()
     }
 }
 

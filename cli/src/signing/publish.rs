@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use verity::RootHash;
-use verity::publish::{Input, OutputSet};
+use verity::publish::OutputSet;
 use verity_sign::{Fingerprint, SignatureBuilder, SignatureDigest, SignaturePartition};
 
 use super::content::{ContentKind, Signable};
@@ -30,25 +30,20 @@ pub(crate) struct Signed {
     pub(crate) outputs: SignatureOutputs,
 }
 
-/// Writes a signature and what is asked for beside it, unless it would replace what it was made
-/// from.
+/// Writes a signature and what is asked for beside it.
 pub(crate) fn publish(
     outputs: &SignatureOutputs,
-    inputs: &[Input],
     content: &Signable,
     builder: &SignatureBuilder,
     signature: &[u8],
 ) -> Result<Signed, CommandError> {
-    if outputs.partition.as_ref() == Some(&outputs.signature) {
-        return Err(CommandError::usage("is named as two outputs").at(&outputs.signature));
-    }
     let certificate = builder.certificate();
-    let mut set = OutputSet::new().output(written(&outputs.signature, signature, inputs)?);
+    let mut set = OutputSet::new().output(written(&outputs.signature, signature)?);
     if let Some(path) = &outputs.partition {
         let partition =
             SignaturePartition::new(&content.root_hash, signature.to_vec(), certificate)
                 .or_fail(Class::Trust, path)?;
-        set = set.output(written(path, &partition.to_bytes(), inputs)?);
+        set = set.output(written(path, &partition.to_bytes())?);
     }
     set.commit()?;
     Ok(Signed {

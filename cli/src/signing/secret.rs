@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use super::key_file::warn_of_readers;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
+use crate::roles;
 use crate::signals::Signals;
 
 /// The longest passphrase or PIN, in bytes.
@@ -67,8 +68,10 @@ impl SecretSource {
             SecretSource::Descriptor { number, file } => {
                 let path = descriptor_path(*number);
                 let file = file.as_ref().map_err(|&error| io::Error::from(error));
+                let file = file.or_fail(Class::Io, &path)?;
+                roles::reads(file, &path)?;
                 forbid_dumps()?;
-                read_all(file.or_fail(Class::Io, &path)?, &path)
+                read_all(file, &path)
             }
             SecretSource::Environment(name) => {
                 forbid_dumps()?;

@@ -28,11 +28,6 @@ impl SignatureShape {
             .and_then(|builder| builder.with_subject_key_identifier(self.subject_key_identifier))
             .or_fail(Class::Trust, &self.certificate)
     }
-
-    /// The files that were read.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        [&self.certificate].into_iter().chain(&self.chain).map(PathBuf::as_path)
-    }
 }
 
 /// Signatures by the key of this certificate, with the given digest or the usual one.

@@ -1,10 +1,8 @@
 //! Repair in copies of the data, and of the hash device if that is asked for. Nobody else sees the
 //! copies before all of them is right.
 
-use std::fs::Metadata;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,8 +14,8 @@ use super::device_copy::copy_device;
 use super::recovered::Repair;
 use crate::error::{Class, CommandError, OrFail};
 use crate::findings::{Findings, Recovery};
-use crate::image::{Device, WrittenTo};
-use crate::outputs::OWNER_ONLY;
+use crate::image::WrittenTo;
+use crate::outputs::create_copy;
 use crate::places::Places;
 use crate::storage::Relation;
 
@@ -83,8 +81,8 @@ impl<'a> Copies<'a> {
         Ok(Copies {
             repair,
             places: image.places(),
-            data: copy_of(image.data(), data, repair)?,
-            hash: hash.map(|path| copy_of(image.hash(), path, repair)).transpose()?,
+            data: create_copy(data, image.data().input())?,
+            hash: hash.map(|path| create_copy(path, image.hash().input())).transpose()?,
             is_hash_with_data,
             lost: AtomicU64::new(0),
         })
@@ -194,13 +192,4 @@ impl RepairSink for Copies<'_> {
             }
         }
     }
-}
-
-/// Begins a copy, which must not be one of the inputs. It gets the original's permission bits.
-fn copy_of(device: &Device, path: &Path, repair: &Repair<'_>) -> Result<Output, CommandError> {
-    let metadata = device.input().and_then(|input| input.file().metadata().ok());
-    let mode = metadata.filter(Metadata::is_file).map(|file| file.permissions().mode());
-    let output = Output::create_with_mode(path, mode.unwrap_or(OWNER_ONLY))?;
-    repair.image.check_distinct(&output)?;
-    Ok(output)
 }
