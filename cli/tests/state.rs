@@ -55,9 +55,12 @@ fn p31_older_images_are_refused() {
         assert_eq!(state(&dir), second);
     }
 
-    // Another name has versions of its own.
+    // Another name has versions of its own, once it was expected.
     build(&dir, "another", 1, 3);
-    assert!(state_check(&dir).contains("state: first image of this name in state\n"));
+    dir.fails(&format!("{CHECK} --state state"), 5, "no image \"another\" was accepted before");
+    assert_eq!(state(&dir), second);
+    let text = dir.ok(&format!("{CHECK} --state state --image-name another"));
+    assert!(text.contains("state: first image of this name in state\n"), "{text}");
     let json = dir.run(&format!("{CHECK} --state state --json")).json();
     assert_eq!(json["state"]["previous_version"], 1);
     assert_eq!(json["state"]["first_use"], false);
@@ -129,6 +132,64 @@ fn p31_runs_exclude_each_other() {
     assert!(codes.contains(&0), "{codes:?}");
     assert!(state(&dir).contains(r#""version":7"#));
     assert_no_leftovers(&dir);
+}
+
+/// Rollback protection is not walked around by an image of another name.
+#[test]
+fn a05_another_image_of_the_same_signer_is_not_taken_for_the_expected_one() {
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    build(&dir, "os", 7, 3);
+    let manifest = "--manifest image.manifest.json --certificate rsa2048.cert";
+    let lines = [
+        CHECK.to_owned(),
+        format!("verify image.raw image.verity {manifest}"),
+        format!("read image.raw image.verity {manifest} --output out"),
+        format!("table {manifest} --data-dev a --hash-dev b"),
+        "table --manifest image.manifest.json --data-dev a --hash-dev b".to_owned(),
+    ];
+    for line in &lines {
+        dir.ok(&format!("{line} --image-name os"));
+    }
+    let _ = std::fs::remove_file(dir.path("out"));
+    dir.ok(&format!("{CHECK} --state state --image-name os"));
+    let before = state(&dir);
+    // An old image of another name, validly signed, in the place of the expected one.
+    build(&dir, "factory-debug", 1, 4);
+    for line in &lines {
+        dir.fails(
+            &format!("{line} --image-name os"),
+            5,
+            "about image \"factory-debug\", but \"os\" is expected",
+        );
+        assert!(!dir.exists("out"), "{line}");
+        dir.ok(line);
+    }
+    let serve = format!("serve image.raw image.verity {manifest} --image-name os --socket s");
+    dir.fails(&serve, 5, "\"os\" is expected");
+    dir.fails(&format!("{CHECK} --state state"), 5, "--image-name");
+    dir.fails(&format!("{CHECK} --state state --image-name os"), 5, "\"os\" is expected");
+    assert_eq!(state(&dir), before);
+    // A state file that is empty takes any name, and what is expected is added.
+    dir.ok(&format!("{CHECK} --state fresh"));
+    dir.ok(&format!("{CHECK} --state state --image-name factory-debug"));
+    assert!(state(&dir).contains("factory-debug") && state(&dir).contains("\"os\""));
+    dir.ok(&format!("{CHECK} --state state"));
+    assert_no_leftovers(&dir);
+}
+
+#[test]
+fn a05_an_image_name_is_refused_where_nothing_names_the_image() {
+    let dir = Dir::with_data(10);
+    let root = dir.format("");
+    for line in [
+        format!("verify data hash {root}"),
+        format!("read data hash {root} --output out"),
+        format!("serve data hash {root} --socket s"),
+        format!("table hash {root} --data-dev a --hash-dev b"),
+    ] {
+        dir.fails(&format!("{line} --image-name os"), 2, "--image-name goes with --manifest");
+    }
 }
 
 fn openssl(dir: &Dir, line: &str) {

@@ -20,6 +20,7 @@ use crate::image::{self, Device, Effort, OpenedImage, Verification};
 use crate::inputs;
 use crate::making::SidecarSet;
 use crate::parameters::ParitySource;
+use crate::roles;
 use crate::trust::{self, Acceptance, MAX_ROOT_HASH_FILE, StateFile, TrustSource, Trusted};
 
 /// What to check.
@@ -49,13 +50,14 @@ pub(crate) struct Checked {
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, CommandError> {
     let set = SidecarSet::new(&options.image, options.output_dir.as_deref(), options.usr)?;
     let trusted = options.trust.read()?;
+    set.files().chain([options.image.as_path()]).try_for_each(roles::uses)?;
     // Taken first and held to the end: no other run can accept an image meanwhile.
     let state = options.state.as_deref().map(StateFile::open).transpose()?;
     let verified = trust::manifest(&set.manifest, &trusted)
         .map_err(|error| missing_manifest(error, &set.manifest))?;
     let manifest = verified.manifest();
     if let Some(state) = &state {
-        state.check(manifest)?;
+        state.check(manifest, trusted.image_name())?;
     }
     let root_hash_signer = check_root_hash(&set, manifest, &trusted)?;
     let signature_partition_signer =
@@ -63,7 +65,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, Comma
     let image = open_image(options, &set, &verified)?;
     let effort = Effort { parity: true, threads: options.threads, ..Effort::default() };
     let verification = image::verify(&image, effort, context)?;
-    let state = state.map(|state| state.accept(&verified)).transpose()?;
+    let state = state.map(|state| state.accept(&verified, trusted.image_name())).transpose()?;
     Ok(Checked {
         verification,
         manifest: manifest.clone(),

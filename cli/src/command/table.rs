@@ -188,8 +188,8 @@ impl Stated {
     fn read(options: &Options, context: &Context) -> Result<Stated, CommandError> {
         match &options.source {
             TableSource::Manifest { manifest, trust } if trust.is_empty() => {
-                trust.check_unused()?;
-                Self::unsigned_manifest(manifest, &options.fec)
+                trust.check_nobody_is_named()?;
+                Self::unsigned_manifest(manifest, trust.image_name.as_deref(), &options.fec)
             }
             TableSource::Manifest { manifest, trust } => {
                 let verified = trust::manifest(manifest, &trust.read()?)?;
@@ -203,9 +203,14 @@ impl Stated {
         }
     }
 
-    fn unsigned_manifest(path: &Path, fec: &TableFec) -> Result<Stated, CommandError> {
+    fn unsigned_manifest(
+        path: &Path,
+        image_name: Option<&str>,
+        fec: &TableFec,
+    ) -> Result<Stated, CommandError> {
         let bytes = inputs::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
         let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
+        trust::check_image_name(&manifest, image_name, path)?;
         let geometry = "not authenticated (manifest without --certificate)";
         warn_of(geometry, path);
         Self::of_manifest(&manifest, geometry.to_owned(), fec)

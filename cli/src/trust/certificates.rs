@@ -18,6 +18,8 @@ pub(crate) struct TrustSource {
     pub(crate) authorities: Vec<PathBuf>,
     /// The time of the check, in seconds since 1970; now unless given.
     pub(crate) at: Option<u64>,
+    /// Which image a manifest must be about.
+    pub(crate) image_name: Option<String>,
 }
 
 /// Which signers to trust, and when.
@@ -25,6 +27,7 @@ pub(crate) struct TrustSource {
 pub(crate) struct Trusted {
     anchors: TrustAnchors,
     at: u64,
+    image_name: Option<String>,
 }
 
 #[derive(Debug)]
@@ -58,11 +61,20 @@ impl TrustSource {
             ([], authorities) => TrustAnchors::Authorities(read_authorities(authorities, at)?),
             _ => return Err(CommandError::usage("either --certificate or --ca")),
         };
-        Ok(Trusted { anchors, at })
+        Ok(Trusted { anchors, at, image_name: self.image_name.clone() })
     }
 
-    /// Refuses certificates, authorities and a time where no manifest needs them.
+    /// Refuses what is for manifests where there is none.
     pub(crate) fn check_unused(&self) -> Result<(), CommandError> {
+        if self.image_name.is_some() {
+            let words = "--image-name goes with --manifest only: nothing else names an image";
+            return Err(CommandError::usage(words));
+        }
+        self.check_nobody_is_named()
+    }
+
+    /// Refuses certificates, authorities and a time where no signature needs them.
+    pub(crate) fn check_nobody_is_named(&self) -> Result<(), CommandError> {
         match self.is_empty() && self.at.is_none() {
             true => Ok(()),
             false => {
@@ -76,6 +88,11 @@ impl Trusted {
     /// The time of the check, in seconds since 1970.
     pub(crate) fn at(&self) -> u64 {
         self.at
+    }
+
+    /// Which image a manifest must be about.
+    pub(crate) fn image_name(&self) -> Option<&str> {
+        self.image_name.as_deref()
     }
 
     /// In the form that the library takes.

@@ -8,7 +8,8 @@ use super::certificates::Trusted;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs::read_small;
 
-/// Reads a manifest and checks its signature, which lies beside it, and its end of validity.
+/// Reads a manifest and checks its signature, which lies beside it, its end of validity, and that
+/// it is about the image that is expected, if one is.
 pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifest, CommandError> {
     let bytes = read_small(path, MAX_MANIFEST_BYTES, Class::Trust)?;
     let signature_path = signature_path(path);
@@ -21,7 +22,20 @@ pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifes
         CommandError::new(Class::Trust, error).at(culprit)
     })?;
     verified.check_not_after(trusted.at()).or_fail(Class::Trust, path)?;
+    check_image_name(verified.manifest(), trusted.image_name(), path)?;
     Ok(verified)
+}
+
+/// Refuses a manifest that is about another image than the expected one.
+pub(crate) fn check_image_name(
+    manifest: &Manifest,
+    expected: Option<&str>,
+    path: &Path,
+) -> Result<(), CommandError> {
+    match expected {
+        Some(name) => manifest.check_image_name(name).or_fail(Class::Trust, path),
+        None => Ok(()),
+    }
 }
 
 /// Reads a signature. A missing or too long one fails like one that does not verify.

@@ -11,6 +11,6 @@ mod state;
 
 pub(crate) use self::certificates::{TrustSource, Trusted, certificate, signer_words};
 pub(crate) use self::clock::now;
-pub(crate) use self::manifest::{manifest, signature};
+pub(crate) use self::manifest::{check_image_name, manifest, signature};
 pub(crate) use self::root_hash::{MAX_ROOT_HASH_FILE, RootHashSource};
 pub(crate) use self::state::{Acceptance, StateFile};

@@ -6,12 +6,14 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use verity::publish::Output;
-use verity_sign::{AcceptedImages, MAX_STATE_BYTES, Manifest, VerifiedManifest};
+use verity::publish::{Input, Output};
+use verity_sign::{
+    AcceptedImages, Error, MAX_STATE_BYTES, Manifest, PolicyError, VerifiedManifest,
+};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
-use crate::outputs::write_bytes;
+use crate::outputs::{self, write_bytes};
 
 /// A state file that nobody else can change meanwhile.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub(crate) struct Acceptance {
 impl StateFile {
     /// Locks and reads the file. If there is no file, nothing was accepted yet.
     pub(crate) fn open(path: &Path) -> Result<StateFile, CommandError> {
-        let output = Output::create(path)?;
+        let output = outputs::create(path)?;
         let first_use = match path.symlink_metadata() {
             Ok(_) => false,
             Err(error) if error.kind() == ErrorKind::NotFound => true,
@@ -41,29 +43,55 @@ impl StateFile {
         let accepted = match first_use {
             true => AcceptedImages::new(),
             false => {
-                let bytes = inputs::read_small(path, MAX_STATE_BYTES, Class::Trust)?;
+                // The one file that is read and written: it is no input of its own.
+                let input = Input::open(path)?;
+                let bytes = inputs::read_whole(&input, MAX_STATE_BYTES, Class::Trust)?;
                 AcceptedImages::parse(&bytes).or_fail(Class::Trust, path)?
             }
         };
         Ok(StateFile { accepted, output, first_use })
     }
 
-    /// Refuses an image that may not follow what was accepted before.
-    pub(crate) fn check(&self, manifest: &Manifest) -> Result<(), CommandError> {
-        self.accepted.check(manifest).or_fail(Class::Trust, self.output.path())
+    /// Refuses an image that may not follow what was accepted before. A name that is not in the
+    /// file yet must be expected.
+    pub(crate) fn check(
+        &self,
+        manifest: &Manifest,
+        expected_name: Option<&str>,
+    ) -> Result<(), CommandError> {
+        let checked = match expected_name {
+            Some(name) => self.accepted.check_named(manifest, name),
+            None => self.accepted.check(manifest),
+        };
+        checked.map_err(|error| refused(error, self.output.path()))
     }
 
     /// Remembers an image about which everything was found good.
     pub(crate) fn accept(
         mut self,
         verified: &VerifiedManifest,
+        expected_name: Option<&str>,
     ) -> Result<Acceptance, CommandError> {
         let path = self.output.path().to_owned();
         let previous_version = self.accepted.version(verified.manifest().image().name());
-        if self.accepted.accept(verified).or_fail(Class::Trust, &path)? {
+        let changed = match expected_name {
+            Some(name) => self.accepted.accept_named(verified, name),
+            None => self.accepted.accept(verified),
+        };
+        if changed.map_err(|error| refused(error, &path))? {
             write_bytes(&self.output, &self.accepted.to_bytes())?;
             self.output.commit()?;
         }
         Ok(Acceptance { path, first_use: self.first_use, previous_version })
     }
+}
+
+fn refused(error: Error, path: &Path) -> CommandError {
+    let hint = match error {
+        Error::Policy(PolicyError::UnknownName { .. }) => {
+            "; if it is the image that belongs here, --image-name with its name adds it"
+        }
+        _ => "",
+    };
+    CommandError::message(Class::Trust, format!("{error}{hint}")).at(path)
 }

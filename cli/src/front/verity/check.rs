@@ -20,7 +20,8 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     trust: TrustArgs,
     /// Refuse an image that is older than the newest one of its name that was accepted with this
-    /// file, and remember this one in it if all is good; the file is made at first use
+    /// file, and remember this one in it if all is good; the file is made at first use. A name that
+    /// is not in the file yet is added by --image-name only
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Where the files lie that build has made [default: beside IMAGE]

@@ -95,11 +95,21 @@ pub(super) struct TrustArgs {
     /// Check as at this time, in seconds since 1970 [default: now]
     #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
     at: Option<u64>,
+
+    /// Refuse a manifest that is about another image than the one of this name [default: any that
+    /// is signed]
+    #[arg(long, value_name = "NAME")]
+    image_name: Option<String>,
 }
 
 impl From<TrustArgs> for TrustSource {
     fn from(args: TrustArgs) -> TrustSource {
-        TrustSource { certificates: args.certificate, authorities: args.ca, at: args.at }
+        TrustSource {
+            certificates: args.certificate,
+            authorities: args.ca,
+            at: args.at,
+            image_name: args.image_name,
+        }
     }
 }
 
