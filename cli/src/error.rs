@@ -83,6 +83,12 @@ impl CommandError {
         self
     }
 
+    /// A failure after a signal had asked to stop: the signal is its reason.
+    pub(crate) fn interrupted_by(self, signal: i32) -> CommandError {
+        let interrupted = CommandError { class: Class::Interrupted(signal), ..self };
+        interrupted.noting(format!("interrupted by signal {signal}"))
+    }
+
     /// Adds what was found out about the image.
     pub(crate) fn with_findings(mut self, findings: Findings) -> CommandError {
         self.findings = Some(Box::new(findings));

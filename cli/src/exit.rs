@@ -1,7 +1,5 @@
 //! The exit codes: one table, nowhere else.
 
-use std::process::ExitCode;
-
 use crate::error::Class;
 
 /// Done, or verified.
@@ -21,11 +19,7 @@ Exit codes:
   128+n  ended by signal n";
 
 /// The exit code of a failure.
-pub(crate) fn code(class: Class) -> ExitCode {
-    ExitCode::from(number(class))
-}
-
-fn number(class: Class) -> u8 {
+pub(crate) fn code(class: Class) -> u8 {
     match class {
         Class::NotVerified | Class::Parity => 1,
         Class::Usage => 2,
@@ -59,8 +53,8 @@ mod tests {
             Class::Interrupted(-1),
         ];
         for class in classes {
-            assert_ne!(number(class), OK, "{class:?}");
+            assert_ne!(code(class), OK, "{class:?}");
         }
-        assert_eq!(classes.map(number)[..10], [1, 1, 2, 3, 4, 5, 6, 7, 7, 143]);
+        assert_eq!(classes.map(code)[..10], [1, 1, 2, 3, 4, 5, 6, 7, 7, 143]);
     }
 }

@@ -3,6 +3,7 @@
 mod corruption;
 mod endings;
 mod hostile;
+mod limits;
 mod programs;
 pub(crate) mod server;
 mod sockets;

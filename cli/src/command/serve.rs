@@ -3,6 +3,8 @@
 //! A corrupt block is an input/output error for the client that reads it, and a warning; all others
 //! are served. A signal is how it is meant to end.
 
+use std::sync::Arc;
+
 use verity::Counters;
 use verity::nbd::{Export, ExportError};
 
@@ -38,6 +40,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Served, Comman
         .and_then(|export| export.name(&options.export_name)?.description(&words))
         .map_err(unexportable)?
         .block_size(trusted.params().data_block_size());
+    let export = Arc::new(export);
     context.signals.check()?;
     let endpoint = Endpoint::bind(&options.address)?;
     (context.announce)(&Ready {

@@ -1,6 +1,7 @@
 //! Who is being served, and what was served.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -10,9 +11,14 @@ use rustix::net::Shutdown;
 use verity::internals::unpoisoned;
 use verity::nbd::Traffic;
 
-/// How long clients have to read what they were promised, once a signal has come: with it, the
-/// command ends within a second.
-const GRACE: Duration = Duration::from_millis(500);
+use super::Limits;
+
+/// How long clients have to read what they were promised, once a signal has come. The whole command
+/// has to end within a second.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// How long they have to leave, once they were hung up on.
+const FAREWELL: Duration = Duration::from_millis(150);
 
 /// What was served.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,8 +44,16 @@ pub(super) struct Clients {
 /// The clients that are connected, and the counts.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    open: HashMap<u64, Arc<OwnedFd>>,
+    open: HashMap<u64, Connected>,
     pub(super) totals: Totals,
+}
+
+/// A client that is connected.
+#[derive(Debug)]
+struct Connected {
+    socket: Arc<OwnedFd>,
+    /// Where it comes from, if it has a network address.
+    address: Option<IpAddr>,
 }
 
 impl Clients {
@@ -47,16 +61,18 @@ impl Clients {
         unpoisoned(self.roster.lock())
     }
 
-    pub(super) fn enter(&self, socket: OwnedFd, limit: usize) -> Option<Seat<'_>> {
+    /// Gives a client a seat, unless there is none left, or none for its address.
+    pub(super) fn enter(self: &Arc<Self>, socket: OwnedFd, limits: Limits) -> Option<Seat> {
+        let address = address_of(&socket);
         let mut roster = self.lock();
-        if roster.open.len() >= limit {
+        if roster.open.len() >= limits.clients || roster.is_crowded(address, limits) {
             roster.totals.refused_clients += 1;
             return None;
         }
         roster.totals.clients += 1;
         let (id, socket) = (roster.totals.clients, Arc::new(socket));
-        roster.open.insert(id, Arc::clone(&socket));
-        Some(Seat { clients: self, id, socket })
+        roster.open.insert(id, Connected { socket: Arc::clone(&socket), address });
+        Some(Seat { clients: Arc::clone(self), id, socket })
     }
 
     pub(super) fn count(&self, traffic: Traffic) {
@@ -69,10 +85,15 @@ impl Clients {
     /// Lets clients have the replies to what they have sent, for a while; then hangs up.
     pub(super) fn end(&self) {
         let roster = self.shut(Shutdown::Read);
-        let waited = self.left.wait_timeout_while(roster, GRACE, |roster| !roster.open.is_empty());
-        drop(waited);
+        self.wait_for_leaving(roster, GRACE);
         self.over.store(true, Ordering::Relaxed);
-        drop(self.shut(Shutdown::Both));
+        let roster = self.shut(Shutdown::Both);
+        self.wait_for_leaving(roster, FAREWELL);
+    }
+
+    fn wait_for_leaving(&self, roster: MutexGuard<'_, Roster>, patience: Duration) {
+        let is_used = |roster: &mut Roster| !roster.open.is_empty();
+        drop(self.left.wait_timeout_while(roster, patience, is_used));
     }
 
     /// Whether requests are to be dropped where they are.
@@ -82,22 +103,36 @@ impl Clients {
 
     fn shut(&self, how: Shutdown) -> MutexGuard<'_, Roster> {
         let roster = self.lock();
-        for socket in roster.open.values() {
+        for client in roster.open.values() {
             // It may be shut already, by the other side.
-            let _ = rustix::net::shutdown(socket, how);
+            let _ = rustix::net::shutdown(&client.socket, how);
         }
         roster
     }
 }
 
+impl Roster {
+    /// Whether as many clients as may come from one address are here from this one.
+    fn is_crowded(&self, address: Option<IpAddr>, limits: Limits) -> bool {
+        let (Some(_), Some(limit)) = (address, limits.clients_per_address) else { return false };
+        self.open.values().filter(|client| client.address == address).count() >= limit
+    }
+}
+
+/// The network address of the other side, in one form where IPv6 has two for one of IPv4.
+fn address_of(socket: &OwnedFd) -> Option<IpAddr> {
+    let peer = rustix::net::getpeername(socket).ok().flatten()?;
+    SocketAddr::try_from(peer).ok().map(|address| address.ip().to_canonical())
+}
+
 /// The seat of one client, which is free again when this is dropped.
-pub(super) struct Seat<'a> {
-    pub(super) clients: &'a Clients,
+pub(super) struct Seat {
+    pub(super) clients: Arc<Clients>,
     pub(super) id: u64,
     pub(super) socket: Arc<OwnedFd>,
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.clients.lock().open.remove(&self.id);
         self.clients.left.notify_all();

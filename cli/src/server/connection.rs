@@ -13,23 +13,34 @@ use rustix::net::{RecvFlags, SendFlags};
 const TICK: Duration = Duration::from_millis(1);
 
 /// A connection whose handshake has a deadline, and whose every write must get on within the same
-/// time.
+/// time. Afterwards a client that is sent nothing may have a deadline, too.
 #[derive(Debug)]
 pub(super) struct Connection<'a> {
     socket: &'a OwnedFd,
     deadline: Cell<Option<Instant>>,
+    /// How far the deadline moves with each write.
+    idle: Cell<Option<Duration>>,
 }
 
 impl Connection<'_> {
     pub(super) fn new(socket: &OwnedFd, patience: Duration) -> io::Result<Connection<'_>> {
         sockopt::set_socket_timeout(socket, Timeout::Send, Some(patience))?;
-        Ok(Connection { socket, deadline: Cell::new(Instant::now().checked_add(patience)) })
+        let deadline = Cell::new(Instant::now().checked_add(patience));
+        Ok(Connection { socket, deadline, idle: Cell::new(None) })
     }
 
-    /// The handshake is over: from now on the client may be silent for as long as it likes.
-    pub(super) fn settled(&self) -> io::Result<()> {
-        self.deadline.set(None);
+    /// The handshake is over: from now on the client may be silent for that time, or as long as it
+    /// likes.
+    pub(super) fn settled(&self, idle: Option<Duration>) -> io::Result<()> {
+        self.idle.set(idle);
+        self.move_deadline();
         Ok(sockopt::set_socket_timeout(self.socket, Timeout::Recv, None)?)
+    }
+
+    /// A client that has got something is not idle. What it sends does not count: half a request
+    /// now and then would keep its place for ever.
+    fn move_deadline(&self) {
+        self.deadline.set(self.idle.get().and_then(|idle| Instant::now().checked_add(idle)));
     }
 }
 
@@ -49,7 +60,11 @@ impl Read for &Connection<'_> {
 
 impl Write for &Connection<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        rustix::net::send(self.socket, buf, SendFlags::NOSIGNAL).map_err(late)
+        let sent = rustix::net::send(self.socket, buf, SendFlags::NOSIGNAL).map_err(late)?;
+        if self.idle.get().is_some() {
+            self.move_deadline();
+        }
+        Ok(sent)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, sockopt};
+use verity::publish::Leftover;
 
 use crate::error::{Class, CommandError, OrFail};
 
@@ -98,14 +99,29 @@ impl AsFd for Endpoint {
 pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    /// Removes the file when the process is ended before this is dropped.
+    _leftover: Leftover,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<SocketFile> {
+        let (path, identity) = (path.to_owned(), identity(path)?);
+        let remembered = path.clone();
+        let leftover = Leftover::new(move || remove_socket(&remembered, identity));
+        Ok(SocketFile { path, identity, _leftover: leftover })
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // Nobody is left to be told.
-            let _ = fs::remove_file(&self.path);
-        }
+        remove_socket(&self.path, self.identity);
+    }
+}
+
+fn remove_socket(path: &Path, own: (u64, u64)) {
+    if identity(path).is_ok_and(|found| found == own) {
+        // Nobody is left to be told.
+        let _ = fs::remove_file(path);
     }
 }
 
@@ -124,8 +140,7 @@ fn bind_unix(path: &Path, mode: u32) -> Result<Endpoint, CommandError> {
         result => result,
     };
     let listener = listener.or_fail(Class::Io, path)?;
-    let file =
-        SocketFile { path: path.to_owned(), identity: identity(path).or_fail(Class::Io, path)? };
+    let file = SocketFile::new(path).or_fail(Class::Io, path)?;
     Ok(Endpoint::Unix { listener, file })
 }
 

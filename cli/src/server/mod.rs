@@ -12,7 +12,8 @@ mod faults;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::thread::{self, Scope};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -37,50 +38,49 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 pub(crate) struct Limits {
     /// How many there may be at a time.
     pub(crate) clients: usize,
+    /// How many of them may come from one network address, where they have one.
+    pub(crate) clients_per_address: Option<usize>,
     /// How long a handshake may take, and how long a client may take nothing of what it is sent.
     pub(crate) patience: Duration,
+    /// How long a client may be connected without being sent anything, after the handshake; for
+    /// ever unless given.
+    pub(crate) idle: Option<Duration>,
 }
 
-/// Serves clients until a signal comes.
-pub(crate) fn serve<R: ReadAt>(
+/// Serves clients until a signal comes. What a client has not got a moment later it does not get:
+/// its thread may go on, and ends with the process.
+pub(crate) fn serve<R: ReadAt + Send + 'static>(
     endpoint: &Endpoint,
-    export: &Export<R>,
+    export: &Arc<Export<R>>,
     limits: Limits,
     signals: &Signals,
 ) -> Result<Totals, CommandError> {
     let failed = |error: io::Error| CommandError::new(Class::Io, error);
     let (alarm, ring) = UnixStream::pair().map_err(failed)?;
     signals.wake(&ring).map_err(failed)?;
-    let clients = Clients::default();
+    let clients = Arc::<Clients>::default();
     let server = Server { endpoint, export, limits, clients: &clients };
-    thread::scope(|scope| {
-        let result = server.accept_until(scope, signals, &alarm);
-        clients.end();
-        result.map_err(failed)
-    })?;
+    let result = server.accept_until(signals, &alarm);
+    clients.end();
+    result.map_err(failed)?;
     let totals = clients.lock().totals;
     Ok(totals)
 }
 
 struct Server<'a, R> {
     endpoint: &'a Endpoint,
-    export: &'a Export<R>,
+    export: &'a Arc<Export<R>>,
     limits: Limits,
-    clients: &'a Clients,
+    clients: &'a Arc<Clients>,
 }
 
-impl<'scope, R: ReadAt> Server<'scope, R> {
+impl<R: ReadAt + Send + 'static> Server<'_, R> {
     /// Accepts clients until a signal comes, which makes `alarm` readable.
-    fn accept_until(
-        &self,
-        scope: &'scope Scope<'scope, '_>,
-        signals: &Signals,
-        alarm: &UnixStream,
-    ) -> io::Result<()> {
+    fn accept_until(&self, signals: &Signals, alarm: &UnixStream) -> io::Result<()> {
         while !signals.raised() {
             wait(&[self.endpoint.as_fd(), alarm.as_fd()], None)?;
             match self.endpoint.accept() {
-                Ok(socket) => self.admit(scope, socket),
+                Ok(socket) => self.admit(socket),
                 // It went away again, or it was the alarm.
                 Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => {}
                 Err(error) => {
@@ -93,14 +93,14 @@ impl<'scope, R: ReadAt> Server<'scope, R> {
     }
 
     /// Serves a client in a thread of its own, or hangs up if there is no room.
-    fn admit(&self, scope: &'scope Scope<'scope, '_>, socket: OwnedFd) {
-        let Some(seat) = self.clients.enter(socket, self.limits.clients) else { return };
-        let (export, patience) = (self.export, self.limits.patience);
+    fn admit(&self, socket: OwnedFd) {
+        let Some(seat) = self.clients.enter(socket, self.limits) else { return };
+        let (export, limits) = (Arc::clone(self.export), self.limits);
         let name = format!("client {}", seat.id);
-        let started = thread::Builder::new().name(name).spawn_scoped(scope, move || {
+        let started = thread::Builder::new().name(name).spawn(move || {
             let mut traffic = Traffic::default();
             let stop = || seat.clients.is_over();
-            let result = talk(export, &seat.socket, patience, &stop, &mut traffic);
+            let result = talk(&export, &seat.socket, limits, &stop, &mut traffic);
             if let Err(error) = result {
                 tracing::debug!("client {}: {error}", seat.id);
             }
@@ -116,13 +116,13 @@ impl<'scope, R: ReadAt> Server<'scope, R> {
 fn talk<R: ReadAt>(
     export: &Export<R>,
     socket: &OwnedFd,
-    patience: Duration,
+    limits: Limits,
     stop: &(dyn Fn() -> bool + Sync),
     traffic: &mut Traffic,
 ) -> Result<(), SessionError> {
-    let connection = Connection::new(socket, patience)?;
+    let connection = Connection::new(socket, limits.patience)?;
     let Some(session) = negotiate(export, &connection, &connection)? else { return Ok(()) };
-    connection.settled()?;
+    connection.settled(limits.idle)?;
     let mut session = session.stop_when(stop);
     let result = session.serve();
     *traffic = session.traffic();

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use verity::publish::Leftover;
 use zeroize::Zeroizing;
 
 use super::secret::{MAX_SECRET_BYTES, finish, forbid_dumps};
@@ -75,6 +76,8 @@ fn read_line(stdin: &io::Stdin, signals: &Signals) -> Result<Zeroizing<Vec<u8>>,
 struct Hidden<'a> {
     terminal: &'a io::Stdin,
     before: Termios,
+    /// Shows it again when the process is ended before this is dropped.
+    _leftover: Leftover,
 }
 
 impl Hidden<'_> {
@@ -84,13 +87,19 @@ impl Hidden<'_> {
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
         // What was typed too early was shown, and goes.
         tcsetattr(terminal.as_fd(), OptionalActions::Flush, &quiet)?;
-        Ok(Hidden { terminal, before })
+        let (again, remembered) = (terminal.as_fd().try_clone_to_owned()?, before.clone());
+        let leftover = Leftover::new(move || show(&again, &remembered));
+        Ok(Hidden { terminal, before, _leftover: leftover })
     }
+}
+
+fn show(terminal: &impl AsFd, before: &Termios) {
+    // There is nothing to be done about a terminal that is gone.
+    let _ = tcsetattr(terminal, OptionalActions::Now, before);
 }
 
 impl Drop for Hidden<'_> {
     fn drop(&mut self) {
-        // There is nothing to be done about a terminal that is gone.
-        let _ = tcsetattr(self.terminal.as_fd(), OptionalActions::Now, &self.before);
+        show(self.terminal, &self.before);
     }
 }

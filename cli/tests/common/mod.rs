@@ -4,6 +4,8 @@ pub(crate) mod golden;
 pub(crate) mod layout;
 #[cfg(feature = "pkcs11")]
 pub(crate) mod token;
+#[cfg(feature = "http")]
+pub(crate) mod web;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -37,7 +37,7 @@ use self::words::{command_first, prints_data, usage_error};
 use crate::context::Context;
 use crate::error::{Class, CommandError};
 use crate::report::{Outcome, Printer, Stream};
-use crate::signals::Signals;
+use crate::signals::{Signals, guarded};
 use crate::{exit, log};
 
 /// Runs one command line.
@@ -45,10 +45,10 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     let arguments = command_first(arguments);
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let stream = if prints_data(&arguments) { Stream::Stderr } else { Stream::Stdout };
-    match Cli::try_parse_from(arguments) {
+    let code = match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let printer = Printer { stream, json: cli.json };
-            report(run_command(cli, printer), printer)
+            run_guarded(cli, printer).unwrap_or_else(|error| report(Err(error), printer))
         }
         Err(error) if error.use_stderr() => {
             report(Err(usage_error(&error)), Printer { stream, json: wants_json })
@@ -56,14 +56,26 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
         Err(help) => {
             // A reader that has seen enough of the help may close the pipe.
             let _ = Stream::Stdout.print(&help.to_string());
-            ExitCode::from(exit::OK)
+            exit::OK
         }
-    }
+    };
+    ExitCode::from(code)
 }
 
-fn run_command(cli: Cli, printer: Printer) -> Result<Outcome, CommandError> {
+/// Runs and reports a command; a signal ends both.
+fn run_guarded(cli: Cli, printer: Printer) -> Result<u8, CommandError> {
     log::install(cli.verbose);
     let signals = Signals::install().map_err(|error| CommandError::new(Class::Io, error))?;
+    let command = || {
+        let result = run_command(cli, printer, signals.clone());
+        report(result.map_err(|error| signals.explain(error)), printer)
+    };
+    // The failure decides the exit code, whether it could be printed or not.
+    let last_words = move |error| drop(printer.failure(&error));
+    guarded(&signals, command, last_words)
+}
+
+fn run_command(cli: Cli, printer: Printer, signals: Signals) -> Result<Outcome, CommandError> {
     let context = Context {
         signals,
         platform: cli.platform,
@@ -74,14 +86,14 @@ fn run_command(cli: Cli, printer: Printer) -> Result<Outcome, CommandError> {
     cli.command.run(&context)
 }
 
-fn report(result: Result<Outcome, CommandError>, printer: Printer) -> ExitCode {
+fn report(result: Result<Outcome, CommandError>, printer: Printer) -> u8 {
     let printed = result.and_then(|outcome| {
         printer.outcome(&outcome)?;
         Ok(outcome)
     });
     match printed {
         Ok(outcome) if outcome.is_refusal() => exit::code(Class::Trust),
-        Ok(_) => ExitCode::from(exit::OK),
+        Ok(_) => exit::OK,
         Err(error) => {
             // The failure decides the exit code, whether it could be printed or not.
             let _ = printer.failure(&error);

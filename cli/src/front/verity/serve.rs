@@ -52,9 +52,17 @@ pub(super) struct ServeArgs {
     /// How many clients may be connected at a time; others are hung up on
     #[arg(long, value_name = "N", value_parser = clients, default_value = "64")]
     max_clients: usize,
+    /// How many of them may come from one address of the network, so that one machine cannot take
+    /// all places; clients behind one router have one address [default: no limit of its own]
+    #[arg(long, value_name = "N", value_parser = clients, conflicts_with = "socket")]
+    max_clients_per_address: Option<usize>,
     /// How long a client may take for its handshake, or take nothing of what it is sent
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     timeout: Duration,
+    /// Hang up on clients that have asked for nothing for so long; a mounted disk may be idle for
+    /// days, and most clients do not connect again by themselves [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    idle_timeout: Option<Duration>,
 }
 
 impl From<ServeArgs> for serve::Options {
@@ -70,7 +78,12 @@ impl From<ServeArgs> for serve::Options {
             reading: args.reading.into(),
             address,
             export_name: args.export_name,
-            limits: Limits { clients: args.max_clients, patience: args.timeout },
+            limits: Limits {
+                clients: args.max_clients,
+                clients_per_address: args.max_clients_per_address,
+                patience: args.timeout,
+                idle: args.idle_timeout,
+            },
         }
     }
 }
