@@ -7,6 +7,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::quoted::Plain;
+
 /// Sends warnings (and with `verbose` more) to standard error.
 pub(crate) fn install(verbose: bool) {
     let level = if verbose { Level::DEBUG } else { Level::WARN };
@@ -33,8 +35,9 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let kind = if *event.metadata().level() == Level::WARN { "warning: " } else { "" };
-        write!(writer, "verity: {kind}")?;
-        context.format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        // Whatever a server, a file or a client has said in it.
+        let mut words = String::new();
+        context.format_fields(Writer::new(&mut words), event)?;
+        writeln!(writer, "verity: {kind}{}", Plain(&words))
     }
 }

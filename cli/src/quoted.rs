@@ -37,6 +37,34 @@ impl Display for Plain<'_> {
     }
 }
 
+/// Shows a whole text, whose line ends and tabs stay: the last barrier before a terminal, for what
+/// was not quoted where it was put in.
+pub(crate) struct PlainLines<'a>(pub(crate) &'a str);
+
+impl Display for PlainLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            '\n' | '\t' => f.write_char(character),
+            character => write_plain(f, character),
+        })
+    }
+}
+
+/// Shows JSON, with characters that steer a terminal escaped as JSON does it. They can only stand
+/// in its strings.
+pub(crate) struct PlainJson<'a>(pub(crate) &'a str);
+
+impl Display for PlainJson<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match steers(character) {
+            true => character.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| {
+                write!(f, "\\u{unit:04x}")
+            }),
+            false => f.write_char(character),
+        })
+    }
+}
+
 fn write_plain(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
     if steers(character) {
         write!(f, "{}", character.escape_default())
@@ -59,6 +87,19 @@ mod tests {
     use std::ffi::OsStr;
 
     use super::*;
+
+    #[test]
+    fn a11_whole_texts_and_json_hold_nothing_that_steers_a_terminal() {
+        let hostile = "a\tb\n\u{202e}\u{2028}\u{1b}[2J\u{85}\u{fc}";
+        assert_eq!(
+            PlainLines(hostile).to_string(),
+            "a\tb\n\\u{202e}\\u{2028}\\u{1b}[2J\\u{85}\u{fc}"
+        );
+        let json = serde_json::to_string(hostile).unwrap();
+        let plain = PlainJson(&json).to_string();
+        assert!(!plain.chars().any(steers), "{plain}");
+        assert_eq!(serde_json::from_str::<String>(&plain).unwrap(), hostile);
+    }
 
     #[test]
     fn c14_names_stay_on_one_line() {

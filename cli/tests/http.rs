@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::process::Stdio;
 
+use crate::common::web::{GOOD, WebServer};
 use crate::common::{Dir, assert_no_leftovers};
+use crate::serve::server::Server;
 use verity_testdata::files;
 use verity_testdata::nginx::Nginx;
 
@@ -87,4 +89,51 @@ fn x06_a_file_on_a_server_that_changes_during_the_run_fails_it() {
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     assert!(bytes.len() < data.len() && data.starts_with(&bytes));
     assert!(String::from_utf8_lossy(&output.stderr).contains("has changed"), "{output:?}");
+}
+
+/// Whatever a server says, it does not steer the terminal: neither in a failure nor in a warning.
+#[test]
+fn a11_a_server_cannot_steer_the_terminal() {
+    const HOSTILE: &str = "\u{202e}moc.elpmaxe\u{2028}verity: verified\u{9b}2J";
+    let (dir, root) = formatted();
+    let files = || vec![("data", dir.read("data")), ("hash", dir.read("hash"))];
+    let statuses: [fn(usize) -> String; 4] = [
+        |number| format!("{GOOD}\r\nETag: \"{number}{HOSTILE}\""),
+        |_| format!("302 Found\r\nLocation: {HOSTILE}"),
+        |_| format!("{GOOD}\r\nContent-Encoding: {HOSTILE}"),
+        |_| format!("{GOOD}\r\nContent-Range: {HOSTILE}"),
+    ];
+    for status in statuses {
+        let server = WebServer::with_status(files(), usize::MAX, status);
+        let url = server.url("data");
+        for line in [format!("read {url} hash {root}"), format!("verify {url} hash {root} --json")]
+        {
+            let run = dir.run(&line);
+            assert_ne!(run.code, 0, "{run:?}");
+            for text in [&run.stdout, &run.stderr] {
+                let steers = |c: char| c != '\n' && (c.is_control() || HOSTILE.contains(c) && !c.is_ascii());
+                assert!(!text.contains(steers), "{run:?}");
+            }
+        }
+    }
+}
+
+/// The file on the server changes while it is served: the warning is one line.
+#[test]
+fn a11_warnings_of_a_server_stay_on_one_line() {
+    let (dir, root) = formatted();
+    // Up to the first block everything is the same file.
+    let status: fn(usize) -> String = |number| match number {
+        0 => format!("{GOOD}\r\nETag: \"a\""),
+        _ => format!("{GOOD}\r\nETag: \"\u{202e}b\u{2028}\""),
+    };
+    let server = WebServer::with_status(vec![("data", dir.read("data"))], usize::MAX, status);
+    let serving = Server::start(
+        &dir,
+        &format!("serve {} hash {root} --socket s", server.url("data")),
+    );
+    assert!(serving.client(true).read(0, 512).unwrap().is_err());
+    let run = serving.stop("TERM");
+    assert!(run.stderr.contains("warning: ") && run.stderr.contains("\\u{202e}"), "{run:?}");
+    assert!(!run.stderr.contains(['\u{202e}', '\u{2028}']), "{run:?}");
 }

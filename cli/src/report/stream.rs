@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::outputs;
+use crate::quoted::{PlainJson, PlainLines};
 
 /// The version of the JSON objects.
 const SCHEMA: u32 = 1;
@@ -33,11 +34,10 @@ impl Stream {
 /// A document as one line with a JSON object, or as the text that it displays.
 pub(super) fn render(document: &(impl Serialize + Display), json: bool) -> io::Result<String> {
     if !json {
-        return Ok(document.to_string());
+        return Ok(PlainLines(&document.to_string()).to_string());
     }
-    let mut text = serde_json::to_string(&Versioned { schema: SCHEMA, document })?;
-    text.push('\n');
-    Ok(text)
+    let text = serde_json::to_string(&Versioned { schema: SCHEMA, document })?;
+    Ok(format!("{}\n", PlainJson(&text)))
 }
 
 #[derive(Serialize)]
