@@ -68,8 +68,10 @@ impl Parameters {
 
     /// Where the hash area lies, by the offset and the superblock option.
     pub(crate) fn hash_area(&self, params: &Params) -> Result<HashArea, CommandError> {
-        HashArea::new(params, self.hash_area_offset(), !self.no_superblock)
-            .map_err(|error| CommandError::new(Class::Metadata, error))
+        let area = HashArea::new(params, self.hash_area_offset(), !self.no_superblock)
+            .map_err(|error| CommandError::new(Class::Metadata, error))?;
+        check_end("hash area", area.end())?;
+        Ok(area)
     }
 
     /// Where the hash area begins, in bytes; 0 unless given.
@@ -98,6 +100,21 @@ impl Parameters {
         }
         Ok(())
     }
+}
+
+/// No file or device has more bytes.
+const MAX_FILE_SIZE: u64 = u64::MAX / 2;
+
+/// Refuses a place on a file or device that no file or device has.
+pub(crate) fn check_end(what: &str, end: u64) -> Result<(), CommandError> {
+    if end <= MAX_FILE_SIZE {
+        return Ok(());
+    }
+    let words = format!(
+        "the {what} would end at byte {end}, but no file or device has more than {MAX_FILE_SIZE} \
+         bytes"
+    );
+    Err(CommandError::message(Class::Metadata, words))
 }
 
 fn explain(error: ParamsError) -> CommandError {

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use crate::common::{self, CHECK, Dir, Run, SIGNED_BUILD};
 use crate::serve::server::Server;
 use verity::internals::{FecPlatform, Platform};
+use verity_testdata::pattern;
 
 #[test]
 fn help_and_version_have_short_names() {
@@ -182,4 +183,76 @@ fn c18_runs_do_not_depend_on_the_directory_they_start_in() {
     elsewhere.current_dir("/").arg("format").arg(dir.path("data")).arg(dir.path("two"));
     assert!(elsewhere.args(["--seed", "x"]).output().unwrap().status.success());
     assert!(common::same_file(&dir.path("one"), &dir.path("two")));
+}
+
+/// Numbers that no file, device or machine has are told by their limit, not by what the code does
+/// with them.
+#[test]
+fn a10_numbers_beyond_every_limit_are_refused_by_their_limit() {
+    let dir = Dir::with_signed_set(20);
+    dir.write("data", &pattern::sha256_stream(20 * 4096));
+    let root = dir.format("--fec-device fec");
+    let image = format!("data hash {root}");
+    let before = dir.names();
+    for line in [
+        "format data new --hash-offset NUMBER",
+        "format data new --no-superblock --hash-offset NUMBER",
+        "format data data --data-blocks 10 --hash-offset NUMBER",
+        "format data new --data-blocks NUMBER",
+        "format data new --data-block-size NUMBER",
+        "format data new --hash-block-size NUMBER",
+        "format data new --format NUMBER",
+        "format data new --fec-device newer --fec-roots NUMBER",
+        "format data new --fec-device newer --fec-offset NUMBER",
+        "format data new --fec-device new --fec-offset NUMBER",
+        "format data new --fec-device data --fec-offset NUMBER",
+        "format data new --threads NUMBER",
+        "build image.raw --hash-offset NUMBER",
+        "build image.raw --data-blocks NUMBER",
+        "build image.raw --fec-roots NUMBER",
+        "verify IMAGE --hash-offset NUMBER",
+        "verify IMAGE --data-blocks NUMBER",
+        "verify IMAGE --no-superblock --hash-offset NUMBER",
+        "verify IMAGE --fec-device fec --fec-offset NUMBER",
+        "verify IMAGE --fec-device hash --fec-offset NUMBER",
+        "verify IMAGE --fec-device fec --fec-roots NUMBER",
+        "verify IMAGE --threads NUMBER",
+        "read IMAGE --offset NUMBER --output out",
+        "read IMAGE --length NUMBER --output out",
+        "read IMAGE --offset NUMBER --length NUMBER --output out",
+        "read IMAGE --hash-offset NUMBER --output out",
+        "repair IMAGE --fec-device fec --fec-offset NUMBER --output out",
+        "dump hash --hash-offset NUMBER",
+        "plan --image-size NUMBER",
+        "plan --image-size 1G --hash-offset NUMBER",
+        "plan --partition-size 1G --data-blocks NUMBER",
+        "table HASH --hash-offset NUMBER --data-dev a --hash-dev b",
+        "serve IMAGE --socket s --max-clients NUMBER",
+        "serve IMAGE --listen 127.0.0.1:0 --max-clients-per-address NUMBER",
+        "serve IMAGE --socket s --timeout NUMBER",
+        "serve IMAGE --socket s --idle-timeout NUMBER",
+    ] {
+        // Just below and above what a file can have, and what 32 and 64 bits hold; all of them whole
+        // sectors where sectors count.
+        for number in [
+            "9223372036854775296",
+            "9223372036854775808",
+            "9223372036854775807",
+            "18446744073709551104",
+            "18446744073709551615",
+            "18446744073709551616",
+            "4503599627370496T",
+        ] {
+            let line = line.replace("IMAGE", &image).replace("HASH", &format!("hash {root}"));
+            let line = line.replace("NUMBER", number);
+            let run = dir.run(&line);
+            let is_plan = line.starts_with("plan") && run.code == 0;
+            assert!([1, 2, 3].contains(&run.code) || is_plan, "{line}: {run:?}");
+            for words in ["integral", "os error", "Invalid argument", "panicked"] {
+                assert!(!run.stderr.contains(words), "{line}: {run:?}");
+            }
+            assert_eq!(dir.names(), before, "{line}");
+        }
+    }
+    dir.fails("format data new --hash-offset 9223372036854775296", 3, "9223372036854775807");
 }

@@ -32,6 +32,9 @@ impl ReadAt for File {
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset > MAX_SIZE {
+            return Ok(0);
+        }
         FileExt::read_at(self, buf, offset)
     }
 
@@ -47,6 +50,9 @@ impl ReadAt for File {
 
 impl WriteAt for File {
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        if offset > MAX_SIZE {
+            return Err(too_large(offset));
+        }
         FileExt::write_at(self, buf, offset)
     }
 
@@ -60,12 +66,23 @@ impl WriteAt for File {
                 )),
             };
         }
+        if len > MAX_SIZE {
+            return Err(too_large(len));
+        }
         File::set_len(self, len)
     }
 
     fn sync(&self) -> io::Result<()> {
         self.sync_all()
     }
+}
+
+/// No file or device has more bytes: the system counts them with a sign.
+const MAX_SIZE: u64 = u64::MAX / 2;
+
+fn too_large(bytes: u64) -> io::Error {
+    let words = format!("no file has {bytes} bytes: {MAX_SIZE} is the most");
+    io::Error::new(ErrorKind::FileTooLarge, words)
 }
 
 /// Asks the file system. Unless its answer is clear, the bytes are data.
@@ -120,6 +137,22 @@ mod tests {
         for path in ["/dev/zero", "/dev/null", "/", "/proc/self/status"] {
             let file = File::open(path).unwrap();
             assert!(!is_hole(&file, 0) && !is_hole(&file, 4096), "{path}");
+        }
+    }
+
+    #[test]
+    fn a10_offsets_and_lengths_beyond_the_systems_are_told_by_their_number() {
+        let file = tempfile::tempfile().unwrap();
+        for beyond in [MAX_SIZE + 1, u64::MAX] {
+            assert_eq!(ReadAt::read_at(&file, &mut [0; 8], beyond).unwrap(), 0);
+            for error in [
+                WriteAt::set_len(&file, beyond).unwrap_err(),
+                WriteAt::write_at(&file, &[0; 8], beyond).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+                assert!(error.to_string().contains(&beyond.to_string()), "{error}");
+                assert!(error.to_string().contains("9223372036854775807"), "{error}");
+            }
         }
     }
 

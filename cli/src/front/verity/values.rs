@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use verity::internals::{FecPlatform, Platform};
+use verity::internals::{FecPlatform, Platform, to_len};
 use verity::{FecArea, HashType, Uuid};
 
 use crate::sizes;
@@ -12,8 +12,8 @@ use crate::sizes;
 pub(super) const FEC_HEADING: &str = "Forward error correction";
 
 pub(super) fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
-    let number = u32::try_from(sizes::count(text)?)?;
-    Ok(HashType::try_from(number)?)
+    let number = u32::try_from(sizes::count(text)?).ok();
+    Ok(HashType::try_from(number.ok_or_else(|| anyhow::anyhow!("neither 0 nor 1"))?)?)
 }
 
 pub(super) fn uuid(text: &str) -> Result<Uuid, anyhow::Error> {
@@ -37,21 +37,21 @@ pub(super) fn fec_platform(name: &str) -> Result<FecPlatform, anyhow::Error> {
 }
 
 /// More threads than any machine has processors are a mistake, and would only eat memory.
-const MAX_THREADS: usize = 4096;
+const MAX_THREADS: u64 = 4096;
 
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
-    let threads = usize::try_from(sizes::count(text)?)?;
+    let threads = sizes::count(text)?;
     anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
-    NonZeroUsize::new(threads).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
+    NonZeroUsize::new(to_len(threads)).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
 }
 
 /// Each client is a thread and up to a mebibyte.
-const MAX_CLIENTS: usize = 4096;
+const MAX_CLIENTS: u64 = 4096;
 
 pub(super) fn clients(text: &str) -> Result<usize, anyhow::Error> {
-    let clients = usize::try_from(sizes::count(text)?)?;
+    let clients = sizes::count(text)?;
     anyhow::ensure!((1..=MAX_CLIENTS).contains(&clients), "not from 1 to {MAX_CLIENTS} clients");
-    Ok(clients)
+    Ok(to_len(clients))
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, anyhow::Error> {
@@ -67,7 +67,7 @@ pub(super) fn mode(text: &str) -> Result<u32, anyhow::Error> {
 }
 
 pub(super) fn fec_roots(text: &str) -> Result<u32, anyhow::Error> {
-    let roots = u32::try_from(sizes::count(text)?)?;
-    anyhow::ensure!(FecArea::ROOTS.contains(&roots), "not from 2 to 24");
-    Ok(roots)
+    let roots = u32::try_from(sizes::count(text)?).ok();
+    let roots = roots.filter(|roots| FecArea::ROOTS.contains(roots));
+    roots.ok_or_else(|| anyhow::anyhow!("not from 2 to 24"))
 }
