@@ -1,9 +1,11 @@
 //! `verity format`: what it writes, what it prints, what it refuses before it writes.
 
+use std::fs;
+
 use crate::common::{self, Dir, UUID, assert_no_leftovers, root_hash};
 use sha2::{Digest, Sha256};
 use verity_testdata::files;
-use verity_testdata::oracle::VeritySetup;
+use verity_testdata::oracle::{self, VeritySetup};
 use verity_testdata::pattern;
 
 /// The vector of 300 blocks in `veritysetup.json`, with salt 00..1f.
@@ -382,4 +384,69 @@ fn an_empty_seed_is_an_unset_variable_and_no_seed() {
     let run = dir.run_words(["format", "data", "hash", "--seed", ""]);
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.stderr.contains("--seed is empty") && !dir.exists("hash"), "{run:?}");
+}
+
+/// What documents say of modes: a new hash area is its owner's, a copy is for whom the original
+/// is, and what `build` makes is for everybody, as far as the umask lets them.
+#[test]
+fn a13_modes_are_those_of_the_table() {
+    for umask in ["000", "022", "027", "077"] {
+        let dir = Dir::with_signed_set(20);
+        dir.write("data", &pattern::sha256_stream(20 * 4096));
+        let run = |line: &str| {
+            let script = format!("umask {umask}; exec \"$0\" {line}");
+            let mut shell = dir.tool("sh");
+            oracle::run_ok(shell.args(["-c", &script, env!("CARGO_BIN_EXE_verity")]));
+        };
+        run("format data hash --fec-device fec --root-hash-file root");
+        for made in ["hash", "fec", "root"] {
+            assert_eq!(dir.mode(made), 0o600, "{made}, umask {umask}");
+        }
+        for mode in [0o600, 0o640, 0o444, 0o755] {
+            dir.set_mode("data", mode);
+            dir.set_mode("hash", mode & 0o660);
+            run("read data hash --root-hash-file root --output out");
+            assert_eq!(dir.mode("out"), mode, "read, umask {umask}");
+            run(
+                "repair data hash --root-hash-file root --fec-device fec --output copy \
+                 --hash-output tree",
+            );
+            assert_eq!((dir.mode("copy"), dir.mode("tree")), (mode, mode & 0o660), "{umask}");
+            for made in ["out", "copy", "tree"] {
+                fs::remove_file(dir.path(made)).unwrap();
+            }
+        }
+        let public = 0o666 & !u32::from_str_radix(umask, 8).unwrap();
+        fs::create_dir(dir.path("set")).unwrap();
+        let key = "--key rsa2048.key --certificate rsa2048.cert";
+        run(&format!("build image.raw {key} --systemd --output-dir set"));
+        for entry in fs::read_dir(dir.path("set")).unwrap() {
+            let name = format!("set/{}", entry.unwrap().file_name().to_str().unwrap());
+            assert_eq!(dir.mode(&name), public, "{name}, umask {umask}");
+        }
+        run(&format!("sign {ROOT} {key} --output signature"));
+        assert_eq!(dir.mode("signature"), public, "umask {umask}");
+    }
+}
+
+/// Permission bits are kept, extended attributes are not: the file is another one.
+#[test]
+fn a15_a_file_that_is_replaced_loses_its_extended_attributes_and_keeps_its_mode() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    let dir = Dir::with_data(20);
+    dir.format("");
+    dir.set_mode("hash", 0o640);
+    fs::hard_link(dir.path("hash"), dir.path("other")).unwrap();
+    if setxattr(dir.path("hash"), "user.test", b"x", XattrFlags::empty()).is_err() {
+        // Not every file system has them.
+        return;
+    }
+    let old = dir.read("hash");
+    dir.format("--salt 00");
+    assert_eq!(dir.mode("hash"), 0o640);
+    let mut value = [0; 8];
+    assert!(getxattr(dir.path("hash"), "user.test", &mut value[..]).is_err());
+    // Other names of the old file still have the old file.
+    assert_eq!(dir.read("other"), old);
+    assert!(getxattr(dir.path("other"), "user.test", &mut value[..]).is_ok());
 }

@@ -271,6 +271,43 @@ fn k06_k10_unfit_keys_are_refused_before_anything_is_written() {
     assert!(!dir.exists("sig"));
 }
 
+/// SECURITY.md says what is looked at, and what not.
+#[test]
+fn a09_what_is_looked_at_of_a_key_file_is_what_is_documented() {
+    let dir = with_key();
+    fs::create_dir_all(dir.path("way/deep")).unwrap();
+    fs::copy(dir.path("rsa2048.key"), dir.path("way/deep/key")).unwrap();
+    let line = format!("sign {ROOT} --key way/deep/key --certificate rsa2048.cert --output sig");
+    for (file, directory, refused) in [
+        (0o600, 0o755, ""),
+        (0o620, 0o755, "others than its owner may write"),
+        (0o602, 0o755, "others than its owner may write"),
+        (0o600, 0o757, "anybody may replace"),
+        (0o600, 0o1777, ""),
+        // Not looked at: a group that may write the directory.
+        (0o600, 0o775, ""),
+    ] {
+        dir.set_mode("way/deep/key", file);
+        dir.set_mode("way", directory);
+        let run = dir.run(&line);
+        let expected = if refused.is_empty() { 0 } else { 5 };
+        assert_eq!(run.code, expected, "{file:o} {directory:o}: {run:?}");
+        assert!(run.stderr.contains(refused), "{file:o} {directory:o}: {run:?}");
+        assert!(refused.is_empty() == run.stderr.is_empty(), "{run:?}");
+    }
+    if !oracle::require_root() {
+        return;
+    }
+    dir.set_mode("way", 0o755);
+    // Not looked at either: a directory of another user.
+    std::os::unix::fs::chown(dir.path("way/deep"), Some(65_534), None).unwrap();
+    let run = dir.run(&line);
+    assert!(run.code == 0 && run.stderr.is_empty(), "{run:?}");
+    std::os::unix::fs::chown(dir.path("way/deep/key"), Some(65_534), None).unwrap();
+    let run = dir.run(&line);
+    assert!(run.code == 0 && run.stderr.contains("belongs to another user"), "{run:?}");
+}
+
 #[test]
 fn a_manifest_is_signed_byte_for_byte() {
     let set = Dir::with_signed_set(3);

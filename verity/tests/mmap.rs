@@ -4,8 +4,9 @@ use std::fs::File;
 use std::marker::PhantomData;
 use std::sync::Mutex;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use verity::io::{ReadAt, Source};
+use verity::publish::{Input, PublishError};
 use verity::{Builder, Error, HashArea, Params};
 use verity_testdata::files;
 use verity_testdata::pattern::painted;
@@ -16,6 +17,30 @@ fn map(file: &File) -> Mmap {
     // SAFETY: the file is in a directory of this test alone, and nothing writes it while it is
     // mapped.
     unsafe { Mmap::map(file) }.expect("a mapping")
+}
+
+#[expect(unsafe_code, reason = "mapping a file is the caller's promise, and this test is one")]
+fn map_to_write(file: &File) -> MmapMut {
+    // SAFETY: the file is in a directory of this test alone, and nothing else maps it.
+    unsafe { MmapMut::map_mut(file) }.expect("a mapping")
+}
+
+/// What is documented to be seen. A second store into the same page is documented to go unseen.
+#[test]
+fn a16_a_store_through_a_mapping_is_seen_when_it_makes_a_page_dirty() {
+    let directory = files::tempdir();
+    let path = directory.path().join("image");
+    files::write(&path, &painted(8 * 4096));
+    let file = File::options().read(true).write(true).open(&path).unwrap();
+    file.sync_all().unwrap();
+    let input = Input::open(&path).unwrap();
+    // Longer than a tick of the file system's clock.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let mut map = map_to_write(&file);
+    input.check().unwrap();
+    map[5000] ^= 1;
+    let changed = input.check();
+    assert!(matches!(changed, Err(PublishError::Changed { .. })), "{changed:?}");
 }
 
 #[test]

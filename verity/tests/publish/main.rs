@@ -16,6 +16,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, syml
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output as ProcessOutput, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ use verity::HashArea;
 use verity::Params;
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::{
-    self, Change, Distrust, FileKind, InPlace, Input, Output, OutputSet, PublishError, Removal,
+    self, Change, Distrust, FileKind, InPlace, Input, Leftover, Output, OutputSet, PublishError,
+    Removal,
 };
 use verity_testdata::{files, loop_device::LoopDevice, oracle};
 
@@ -59,8 +61,41 @@ fn work(name: &str, directory: &Path) -> Result<(), PublishError> {
             rewriting.file().write_all_at(&tree, area.tree_range().start).map_err(write_error)?;
             rewriting.finish(Some(&superblock))
         }
+        "ended" => {
+            end_everything(directory);
+            Ok(())
+        }
         unknown => panic!("no work is called {unknown}"),
     }
+}
+
+/// What a thread does that ends the process while others work.
+fn end_everything(directory: &Path) {
+    let path = |name| directory.join(name);
+    let undone = Arc::<Mutex<Vec<u32>>>::default();
+    let thing = |number| {
+        let undone = Arc::clone(&undone);
+        Leftover::new(move || undone.lock().unwrap().push(number))
+    };
+    let (_first, forgotten, _last) = (thing(1), thing(2), thing(3));
+    let single = Output::create(path("a")).unwrap();
+    let [b, c] = ["b", "c"].map(|name| Output::create(path(name)).unwrap());
+    let stale = Removal::of(path("stale")).unwrap();
+    let set = OutputSet::new().removal(stale).output(b).output(c);
+    drop(forgotten);
+    assert_eq!(names(directory).len(), 2 + 4);
+    // Nothing is being put in place, so nobody is waited for.
+    publish::remove_leftovers(Duration::from_secs(3600));
+    assert_eq!(*undone.lock().unwrap(), [3, 1], "the newest first");
+    assert_eq!(names(directory), ["a", "stale"]);
+    for result in [single.commit(), set.commit(), publish::write(path("d"), &NEW)] {
+        let error = words(&result.unwrap_err());
+        assert!(error.starts_with("cannot publish"), "{error}");
+    }
+    let _late = thing(4);
+    assert_eq!(*undone.lock().unwrap(), [3, 1, 4], "too late to be remembered");
+    assert_eq!(names(directory), ["a", "stale"]);
+    assert_eq!(files::read(&path("a")), OLD);
 }
 
 fn write_in_pieces(file: &File, path: &Path) -> Result<(), PublishError> {
@@ -139,6 +174,17 @@ fn names(directory: &Path) -> Vec<String> {
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a03_nothing_is_left_or_published_once_leftovers_were_removed() {
+    let directory = files::tempdir();
+    for name in ["a", "stale"] {
+        files::write(&directory.path().join(name), &OLD);
+    }
+    let output = oracle::run(&mut this_program("ended", directory.path()));
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(names(directory.path()), ["a", "stale"]);
 }
 
 #[test]
