@@ -11,7 +11,9 @@
 //!   sent;
 //! - a request that makes sense gets all of its good blocks, and errors at just the places of the
 //!   bad ones, or (in one piece) all or nothing; one that makes no sense, or would write, gets an
-//!   error and no data.
+//!   error and no data;
+//! - the status of blocks is told to clients that agreed on it alone, and just the blocks that can
+//!   be proved to be zero are said to be.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -31,11 +33,22 @@ const SIZE: u64 = BLOCK * BLOCKS;
 const NAME: &str = "disk";
 /// Two data blocks, and those below a hash block of 16 digests.
 const BAD: [u64; 10] = [5, 6, 32, 33, 34, 35, 36, 37, 38, 39];
+/// Blocks of zeros, of which the last two cannot be proved.
+const ZEROS: [u64; 5] = [20, 21, 31, 32, 33];
 
 type Reader = VerifiedReader<Vec<u8>, Vec<u8>>;
 
-static IMAGE: LazyLock<Vec<u8>> = LazyLock::new(|| pattern::sha256_stream(40 * 512));
+static IMAGE: LazyLock<Vec<u8>> = LazyLock::new(image);
 static EXPORT: LazyLock<Export<Reader>> = LazyLock::new(export);
+
+fn image() -> Vec<u8> {
+    let mut image = pattern::sha256_stream(40 * 512);
+    for block in ZEROS {
+        let start = to_len(block * BLOCK);
+        image[start..start + to_len(BLOCK)].fill(0);
+    }
+    image
+}
 
 fn export() -> Export<Reader> {
     let block_size = BlockSize::new(512).expect("a block size");
@@ -92,7 +105,8 @@ pub fn run(data: &[u8]) {
     if let Err(error) = &served.result {
         message::check(error);
     }
-    let mut model = Model { input: data, output: &served.output, structured: false };
+    let output = &*served.output;
+    let mut model = Model { input: data, output, structured: false, allocation: false };
     model.session();
     assert!(model.output.is_empty(), "{} bytes that nobody asked for", model.output.len());
 }
@@ -100,6 +114,8 @@ pub fn run(data: &[u8]) {
 /// Sessions of many kinds.
 pub fn seeds() -> Vec<Vec<u8>> {
     let read = |flags, offset, length| client::request(flags, client::READ, 1, offset, length);
+    let status =
+        |flags, offset, length| client::request(flags, client::BLOCK_STATUS, 5, offset, length);
     let disc = client::request(0, client::DISC, 2, 0, 0);
     let last = SIZE - 1;
     let requests = [
@@ -109,18 +125,29 @@ pub fn seeds() -> Vec<Vec<u8>> {
         vec![read(0, 2560, 512), read(0, SIZE, 1), read(0, u64::MAX, u32::MAX)],
         vec![client::request(0, client::WRITE, 3, 0, 4), vec![1; 4], read(0, 512, 512), disc],
         (3..8).map(|command| client::request(0, command, 4, 0, 512)).collect(),
+        vec![status(0, 0, 20480), status(8, 10500, 300), status(8, 0, 20481), status(4, 0, 0)],
     ];
     let mut seeds = Vec::new();
-    for requests in requests {
-        for structured in [false, true] {
-            seeds.push([client::opening(structured), requests.concat()].concat());
-        }
-    }
     let hello = client::hello(client::USUAL_FLAGS);
     let structured = client::option(client::STRUCTURED_REPLY, &[]);
+    let contexts = client::contexts("", &["base:", "base:allocation"]);
+    let [list_contexts, set_contexts] = [client::LIST_META_CONTEXT, client::SET_META_CONTEXT]
+        .map(|option| client::option(option, &contexts));
+    let with_status = [
+        &*hello,
+        &structured,
+        &list_contexts,
+        &set_contexts,
+        &client::option(client::GO, &client::info("", &[])),
+    ]
+    .concat();
+    for requests in requests {
+        let openings = [client::opening(false), client::opening(true), with_status.clone()];
+        seeds.extend(openings.map(|opening| [opening, requests.concat()].concat()));
+    }
     let go = client::option(client::GO, &client::info(NAME, &[0, 1, 2, 3]));
     let info = client::option(client::INFO, &client::info("", &[3]));
-    let unknown = [client::option(client::STARTTLS, &[]), client::option(10, &[0; 8])].concat();
+    let unknown = [client::option(client::STARTTLS, &[]), client::option(11, &[0; 8])].concat();
     let list = client::option(client::LIST, &[]);
     let whole = read(client::DF, 3000, 2000);
     seeds.push([&*hello, &list, &info, &structured, &unknown, &go, &whole, &whole].concat());
@@ -135,6 +162,8 @@ struct Model<'a> {
     input: &'a [u8],
     output: &'a [u8],
     structured: bool,
+    /// Whether the status of blocks may be asked for.
+    allocation: bool,
 }
 
 /// A request as the model reads it.
@@ -198,8 +227,16 @@ impl Model<'_> {
             client::ABORT => true,
             client::LIST | client::STRUCTURED_REPLY => data.is_empty(),
             client::INFO | client::GO => makes_sense(&data),
+            client::LIST_META_CONTEXT | client::SET_META_CONTEXT => {
+                self.structured && contexts(&data).is_some()
+            }
             _ => false,
         };
+        if option == client::SET_META_CONTEXT {
+            self.allocation = accepted
+                && contexts(&data).is_some_and(|names| names.contains(&&b"base:allocation"[..]));
+            assert_eq!(replies.len(), 1 + usize::from(self.allocation), "{replies:?}");
+        }
         assert_eq!(accepted, expected, "option {option}");
         self.structured |= accepted && option == client::STRUCTURED_REPLY;
         (option != client::ABORT).then_some(accepted && option == client::GO)
@@ -236,7 +273,17 @@ impl Model<'_> {
         }
         if self.structured {
             let pieces = client::read_structured(&mut self.output, asked.cookie);
-            asked.check_pieces(&pieces.expect("a reply"));
+            let pieces = pieces.expect("a reply");
+            match &pieces[..] {
+                [Piece::Status { extents, .. }] => {
+                    assert!(self.allocation, "a status that was not agreed on");
+                    asked.check_status(extents);
+                }
+                [Piece::Error { .. }] if asked.asks_for_status() && self.allocation => {
+                    panic!("a refused status");
+                }
+                pieces => asked.check_pieces(pieces),
+            }
         } else {
             let (cookie, error) = client::read_simple(&mut self.output).expect("a reply");
             assert_eq!(cookie, asked.cookie);
@@ -280,6 +327,35 @@ impl Asked {
         offset..end
     }
 
+    fn asks_for_status(&self) -> bool {
+        self.command == client::BLOCK_STATUS
+            && self.flags & !client::REQ_ONE == 0
+            && self.length > 0
+            && self.end().is_some()
+    }
+
+    /// Every block that can be proved is told of, from the start on.
+    fn check_status(&self, extents: &[(u32, u32)]) {
+        assert!(self.asks_for_status(), "a status that makes no sense");
+        let is_zero = |byte: u64| {
+            let block = byte / BLOCK;
+            ZEROS.contains(&block) && !BAD.contains(&block)
+        };
+        let mut place = self.offset;
+        for (length, flags) in extents {
+            let end = place + u64::from(*length);
+            assert!((place..end).all(|byte| u32::from(is_zero(byte)) << 1 == *flags));
+            place = end;
+        }
+        let is_whole = Some(place) == self.end();
+        if self.flags == 0 {
+            assert!(is_whole, "not all of it");
+        } else {
+            let is_cut = |place| is_zero(place) != is_zero(place - 1);
+            assert!(extents.len() == 1 && (is_whole || is_cut(place)), "{extents:?}");
+        }
+    }
+
     fn check_pieces(&self, pieces: &[Piece]) {
         let (mut sent, mut errors, mut failed) = (BTreeSet::new(), BTreeSet::new(), false);
         for piece in pieces {
@@ -288,6 +364,7 @@ impl Asked {
                     let places = self.check_data(*offset, bytes);
                     assert!(places.into_iter().all(|place| sent.insert(place)), "sent twice");
                 }
+                Piece::Status { .. } => panic!("a status beside other pieces"),
                 Piece::Error { offset, .. } => {
                     failed = true;
                     assert!(offset.is_none_or(|place| errors.insert(place)), "told twice");
@@ -311,6 +388,25 @@ impl Asked {
 
 fn is_known(name: &[u8]) -> bool {
     name.is_empty() || name == NAME.as_bytes()
+}
+
+/// The queries in the data of an option on contexts of the export that is there, if it makes sense.
+fn contexts(data: &[u8]) -> Option<Vec<&[u8]>> {
+    let string = |data| -> Option<(&[u8], &[u8])> {
+        let (length, rest) = <[u8]>::split_first_chunk(data)?;
+        let length = to_len(u32::from_be_bytes(*length).into());
+        rest.split_at_checked(length).filter(|_| length <= 4096)
+    };
+    let (name, rest) = string(data)?;
+    let (count, mut rest) = rest.split_first_chunk()?;
+    let mut queries = Vec::new();
+    while !rest.is_empty() {
+        let (query, behind) = string(rest)?;
+        queries.push(query);
+        rest = behind;
+    }
+    let counted = u32::try_from(queries.len()) == Ok(u32::from_be_bytes(*count));
+    (counted && is_known(name)).then_some(queries)
 }
 
 /// Whether this is the data of `INFO` or `GO`, for the export that is there.

@@ -26,6 +26,11 @@ pub const GO: u32 = 7;
 /// Asks for structured replies.
 pub const STRUCTURED_REPLY: u32 = 8;
 
+/// Asks which metadata contexts there are.
+pub const LIST_META_CONTEXT: u32 = 9;
+/// Selects metadata contexts.
+pub const SET_META_CONTEXT: u32 = 10;
+
 /// The last reply to an option that was accepted.
 pub const ACK: u32 = 1;
 /// An error among the replies to options has this bit.
@@ -37,9 +42,13 @@ pub const READ: u16 = 0;
 pub const WRITE: u16 = 1;
 /// Ends the session.
 pub const DISC: u16 = 2;
+/// Asks for the status of blocks.
+pub const BLOCK_STATUS: u16 = 7;
 
 /// Command flag: the data in one piece.
 pub const DF: u16 = 4;
+/// Command flag: one extent only.
+pub const REQ_ONE: u16 = 8;
 
 /// The client's answer to the greeting.
 #[must_use]
@@ -67,6 +76,19 @@ pub fn info(name: &str, kinds: &[u16]) -> Vec<u8> {
     bytes.extend(name.as_bytes());
     bytes.extend(u16::try_from(kinds.len()).expect("few kinds").to_be_bytes());
     bytes.extend(kinds.iter().flat_map(|kind| kind.to_be_bytes()));
+    bytes
+}
+
+/// The data of [`LIST_META_CONTEXT`] and [`SET_META_CONTEXT`].
+#[must_use]
+pub fn contexts(name: &str, queries: &[&str]) -> Vec<u8> {
+    let mut bytes = short(name.len()).to_be_bytes().to_vec();
+    bytes.extend(name.as_bytes());
+    bytes.extend(short(queries.len()).to_be_bytes());
+    for query in queries {
+        bytes.extend(short(query.len()).to_be_bytes());
+        bytes.extend(query.as_bytes());
+    }
     bytes
 }
 
@@ -176,6 +198,13 @@ pub enum Piece {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// The status of blocks.
+    Status {
+        /// The metadata context.
+        context: u32,
+        /// Length and flags of each extent.
+        extents: Vec<(u32, u32)>,
+    },
     /// A failure.
     Error {
         /// The number of the error.
@@ -209,6 +238,7 @@ pub fn read_structured(server: &mut impl Read, cookie: u64) -> io::Result<Vec<Pi
                 let offset = u64::from_be_bytes(*offset);
                 pieces.push(Piece::Data { offset, bytes: bytes.to_vec() });
             }
+            5 => pieces.push(status(&payload)),
             0x8001 | 0x8002 => pieces.push(error(&payload, kind == 0x8002)),
             _ => panic!("a chunk of type {kind}"),
         }
@@ -216,6 +246,15 @@ pub fn read_structured(server: &mut impl Read, cookie: u64) -> io::Result<Vec<Pi
             return Ok(pieces);
         }
     }
+}
+
+fn status(payload: &[u8]) -> Piece {
+    let (context, extents) = payload.split_first_chunk().expect("a context");
+    let (extents, rest) = extents.as_chunks::<8>();
+    assert!(rest.is_empty() && !extents.is_empty(), "no whole extents");
+    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().expect("four bytes"));
+    let extents = extents.iter().map(|bytes| (number(&bytes[..4]), number(&bytes[4..]))).collect();
+    Piece::Status { context: u32::from_be_bytes(*context), extents }
 }
 
 fn error(payload: &[u8], with_offset: bool) -> Piece {
@@ -255,6 +294,55 @@ impl<S: Read + Write> Client<S> {
             assert_eq!(replies.last().map(|reply| reply.kind), Some(ACK), "{replies:?}");
         }
         Ok(Client { stream, structured, cookie: 0x1234_5678_9abc_def0 })
+    }
+
+    /// Agrees with a server on structured replies and on `base:allocation`, then on its export
+    /// without a name.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn connect_for_status(mut stream: S) -> io::Result<Client<S>> {
+        read_greeting(&mut stream)?;
+        stream.write_all(&hello(USUAL_FLAGS))?;
+        stream.write_all(&option(STRUCTURED_REPLY, &[]))?;
+        stream.write_all(&option(SET_META_CONTEXT, &contexts("", &["base:allocation"])))?;
+        stream.write_all(&option(GO, &info("", &[])))?;
+        for count in [1, 2, 2] {
+            let replies = OptionReply::read_all(&mut stream)?;
+            assert_eq!(replies.last().map(|reply| reply.kind), Some(ACK), "{replies:?}");
+            assert_eq!(replies.len(), count, "{replies:?}");
+        }
+        Ok(Client { stream, structured: true, cookie: 0x0fed_cba9_8765_4321 })
+    }
+
+    /// Asks for the status of blocks. Returns the extents, or the number of the error.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    ///
+    /// # Panics
+    /// If the reply is something else, or goes beyond what was asked for.
+    pub fn status(
+        &mut self,
+        flags: u16,
+        offset: u64,
+        length: u32,
+    ) -> io::Result<Result<Vec<(u32, u32)>, u32>> {
+        let cookie = self.send(flags, BLOCK_STATUS, offset, length, &[])?;
+        match &read_structured(&mut self.stream, cookie)?[..] {
+            [Piece::Status { context: 1, extents }] => {
+                let sum: u64 = extents.iter().map(|(length, _)| u64::from(*length)).sum();
+                assert!(extents.iter().all(|(length, _)| *length > 0), "{extents:?}");
+                assert!(sum <= u64::from(length), "{extents:?}");
+                assert!(flags & REQ_ONE == 0 || extents.len() == 1, "{extents:?}");
+                Ok(Ok(extents.clone()))
+            }
+            [Piece::Error { error, .. }] => Ok(Err(*error)),
+            pieces => panic!("{pieces:?}"),
+        }
     }
 
     /// Sends a request and what follows it; returns its cookie.
@@ -302,6 +390,7 @@ impl<S: Read + Write> Client<S> {
                 }
                 Piece::Data { .. } => {}
                 Piece::Error { error, .. } => failure = failure.or(Some(error)),
+                Piece::Status { .. } => panic!("a status in a read"),
             }
         }
         assert!(failure.is_some() || all.len() == to_len(length.into()), "{} bytes", all.len());

@@ -44,12 +44,12 @@ pub fn copy_file(
             let extent = source.extent_at(offset);
             let end = match extent {
                 Extent::Data { end } => end.min(offset.saturating_add(CHUNK)),
-                Extent::Hole { end } => end,
+                Extent::Hole { end } | Extent::Zero { end } => end,
             };
             let run = offset..end.min(size);
             let done = match extent {
                 Extent::Data { .. } => copy_run(source, target, run.clone()),
-                Extent::Hole { .. } => Ok(()),
+                Extent::Hole { .. } | Extent::Zero { .. } => Ok(()),
             };
             offset = run.end;
             copied(run, done)?;

@@ -1,4 +1,4 @@
-//! Data, or a hole: bytes that are known to be zero without being read.
+//! Data, zeros, or a hole: bytes that are known to be zero without being read.
 
 /// What the bytes from an offset on are, and how far that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,11 @@ pub enum Extent {
         /// Where they end at the earliest, in bytes from the start of the source.
         end: u64,
     },
+    /// Bytes that are zero and may take storage.
+    Zero {
+        /// Where they end at the earliest, in bytes from the start of the source.
+        end: u64,
+    },
 }
 
 impl Extent {
@@ -22,7 +27,11 @@ impl Extent {
     /// Where it ends, in bytes from the start of the source.
     pub fn end(self) -> u64 {
         match self {
-            Extent::Data { end } | Extent::Hole { end } => end,
+            Extent::Data { end } | Extent::Hole { end } | Extent::Zero { end } => end,
         }
+    }
+    /// The extent if it ends beyond `offset`, and data to the end otherwise.
+    pub(crate) fn beyond(self, offset: u64) -> Extent {
+        if self.end() > offset { self } else { Extent::ALL_DATA }
     }
 }

@@ -13,13 +13,11 @@ pub(crate) struct KnownExtent {
 }
 
 impl KnownExtent {
-    /// What the bytes from `offset` on are. The end is beyond `offset`, whatever the source says.
+    /// Whether the bytes from `offset` on are data or a hole; zeros that take storage are data. The
+    /// end is beyond `offset`, whatever the source says.
     pub(crate) fn at<S: Source + ?Sized>(&mut self, source: &S, offset: u64) -> Extent {
         if !self.bytes.contains(&offset) {
-            let extent = match source.source_extent_at(offset) {
-                extent if extent.end() > offset => extent,
-                _ => Extent::ALL_DATA,
-            };
+            let extent = source.source_extent_at(offset).beyond(offset);
             self.bytes = offset..extent.end();
             self.hole = matches!(extent, Extent::Hole { .. });
         }

@@ -23,8 +23,9 @@ pub trait ReadAt: Send + Sync {
     /// What the bytes from `offset` on are, as far as that is known without reading: data, unless
     /// the source knows better.
     ///
-    /// Holes are taken at their word: builder and verifier do not read them. An extent that ends at
-    /// or before `offset` is ignored; the bytes count as data.
+    /// Holes are taken at their word: builder and verifier do not read them, and the
+    /// [NBD server](crate::nbd) tells its clients. An extent that ends at or before `offset` is
+    /// ignored; the bytes count as data.
     fn extent_at(&self, offset: u64) -> Extent {
         let _ = offset;
         Extent::ALL_DATA

@@ -10,6 +10,10 @@ pub const BUFFER_SIZE: usize = 1024 * 1024;
 /// cannot be solved 16.
 pub(super) const MAX_ATTEMPTS: u32 = 256;
 
+/// How often the source is asked for one request of the status of blocks: how many extents a reply
+/// may have.
+pub const MAX_EXTENTS: u32 = 64;
+
 /// How many options a client may send.
 pub const MAX_OPTIONS: u32 = 64;
 

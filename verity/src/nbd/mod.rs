@@ -35,16 +35,19 @@
 //! # What is spoken
 //!
 //! The fixed newstyle handshake with the options `EXPORT_NAME`, `ABORT`, `LIST`, `INFO`, `GO` and
-//! `STRUCTURED_REPLY`; others are answered with `ERR_UNSUP`, `STARTTLS` with `ERR_POLICY`. Reads,
-//! in simple or in structured replies; what would write is answered with `EPERM`, anything else
-//! with `EINVAL`. Requests are answered in the order in which they come; a client that wants more
+//! `STRUCTURED_REPLY`, and behind the last one `LIST_META_CONTEXT` and `SET_META_CONTEXT` with the
+//! context `base:allocation`; others are answered with `ERR_UNSUP`, `STARTTLS` with `ERR_POLICY`.
+//! Reads, in simple or in structured replies; the status of blocks, as the source tells its
+//! [extents](crate::io::Extent); what would write is answered with `EPERM`, anything else with
+//! `EINVAL`. Requests are answered in the order in which they come; a client that wants more
 //! at a time opens more connections, as the flag `CAN_MULTI_CONN` invites it to.
 //!
 //! # Limits
 //!
 //! A client can send anything. A handshake takes at most [`MAX_OPTIONS`] options of at
-//! most [`MAX_OPTION_BYTES`] bytes, a request at most [`MAX_REQUEST`] bytes, and a session less
-//! than [`BUFFER_SIZE`] and 64 KiB of memory. How long a client may take is up to the transport.
+//! most [`MAX_OPTION_BYTES`] bytes, a read at most [`MAX_REQUEST`] bytes, and a session less than
+//! [`BUFFER_SIZE`] and 64 KiB of memory. For the status of blocks the source is asked at most
+//! [`MAX_EXTENTS`] times, and the reply ends there; a client that wants to know more asks on. How long a client may take is up to the transport.
 
 mod error;
 mod export;
@@ -52,9 +55,10 @@ mod handshake;
 mod limits;
 mod protocol;
 mod session;
+mod status;
 mod wire;
 
 pub use self::error::{ExportError, SessionError};
 pub use self::export::Export;
-pub use self::limits::{BUFFER_SIZE, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST};
+pub use self::limits::{BUFFER_SIZE, MAX_EXTENTS, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_REQUEST};
 pub use self::session::{Session, Traffic, negotiate};

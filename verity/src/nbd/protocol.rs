@@ -37,11 +37,14 @@ pub(super) const OPT_STARTTLS: u32 = 5;
 pub(super) const OPT_INFO: u32 = 6;
 pub(super) const OPT_GO: u32 = 7;
 pub(super) const OPT_STRUCTURED_REPLY: u32 = 8;
+pub(super) const OPT_LIST_META_CONTEXT: u32 = 9;
+pub(super) const OPT_SET_META_CONTEXT: u32 = 10;
 
 // Replies to options.
 pub(super) const REP_ACK: u32 = 1;
 pub(super) const REP_SERVER: u32 = 2;
 pub(super) const REP_INFO: u32 = 3;
+pub(super) const REP_META_CONTEXT: u32 = 4;
 pub(super) const REP_ERR_UNSUP: u32 = (1 << 31) + 1;
 pub(super) const REP_ERR_POLICY: u32 = (1 << 31) + 2;
 pub(super) const REP_ERR_INVALID: u32 = (1 << 31) + 3;
@@ -59,14 +62,24 @@ pub(super) const CMD_WRITE: u16 = 1;
 pub(super) const CMD_DISC: u16 = 2;
 pub(super) const CMD_TRIM: u16 = 4;
 pub(super) const CMD_WRITE_ZEROES: u16 = 6;
+pub(super) const CMD_BLOCK_STATUS: u16 = 7;
 pub(super) const CMD_FLAG_DF: u16 = 1 << 2;
+pub(super) const CMD_FLAG_REQ_ONE: u16 = 1 << 3;
 
 // Structured replies.
 const REPLY_FLAG_DONE: u16 = 1 << 0;
 const REPLY_TYPE_NONE: u16 = 0;
 const REPLY_TYPE_OFFSET_DATA: u16 = 1;
+const REPLY_TYPE_BLOCK_STATUS: u16 = 5;
 const REPLY_TYPE_ERROR: u16 = (1 << 15) + 1;
 const REPLY_TYPE_ERROR_OFFSET: u16 = (1 << 15) + 2;
+
+// The metadata context that there is, and what it says of an extent.
+pub(super) const ALLOCATION: &str = "base:allocation";
+/// Our name for the context, once it is selected.
+const ALLOCATION_ID: u32 = 1;
+pub(super) const STATE_HOLE: u32 = 1 << 0;
+pub(super) const STATE_ZERO: u32 = 1 << 1;
 
 // Errors.
 pub(super) const EPERM: u32 = 1;
@@ -128,18 +141,47 @@ pub(super) struct InfoRequest<'a> {
 impl<'a> InfoRequest<'a> {
     /// The request that these bytes are, no more and no less.
     pub(super) fn parse(data: &'a [u8]) -> Option<InfoRequest<'a>> {
-        let (length, rest) = data.split_first_chunk()?;
-        let (name, rest) =
-            rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        let (name, rest) = string(data)?;
         let (count, kinds) = rest.split_first_chunk()?;
         let whole = kinds.len() == 2 * usize::from(u16::from_be_bytes(*count));
-        (whole && name.len() <= MAX_STRING).then_some(InfoRequest { name, kinds })
+        whole.then_some(InfoRequest { name, kinds })
     }
 
     /// Whether this kind of information is asked for.
     pub(super) fn asks_for(&self, kind: u16) -> bool {
         self.kinds.chunks_exact(2).any(|bytes| bytes == kind.to_be_bytes())
     }
+}
+
+/// The data of `OPT_LIST_META_CONTEXT` and `OPT_SET_META_CONTEXT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ContextRequest<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) queries: Vec<&'a [u8]>,
+}
+
+impl<'a> ContextRequest<'a> {
+    /// The request that these bytes are, no more and no less.
+    pub(super) fn parse(data: &'a [u8]) -> Option<ContextRequest<'a>> {
+        let (name, rest) = string(data)?;
+        let (count, mut rest) = rest.split_first_chunk()?;
+        let count = u32::from_be_bytes(*count);
+        let mut queries = Vec::new();
+        // Each takes bytes of what is at hand, whatever the count.
+        while !rest.is_empty() {
+            let (query, behind) = string(rest)?;
+            queries.push(query);
+            rest = behind;
+        }
+        (u32::try_from(queries.len()) == Ok(count)).then_some(ContextRequest { name, queries })
+    }
+}
+
+/// A string behind its length, and what follows.
+fn string(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = data.split_first_chunk()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    rest.split_at_checked(length).filter(|_| length <= MAX_STRING)
 }
 
 /// One reply to an option.
@@ -158,6 +200,12 @@ pub(super) fn list_entry(name: &str, description: &str) -> Vec<u8> {
     bytes.extend(name.as_bytes());
     bytes.extend(description.as_bytes());
     bytes
+}
+
+/// The data of `REP_META_CONTEXT`. In a list the number is reserved.
+pub(super) fn context(selected: bool) -> Vec<u8> {
+    let id = if selected { ALLOCATION_ID } else { 0 };
+    [&id.to_be_bytes()[..], ALLOCATION.as_bytes()].concat()
 }
 
 /// The data of `REP_INFO`: size and transmission flags.
@@ -231,6 +279,18 @@ pub(super) fn data_chunk(cookie: u64, offset: u64, size: u32, done: bool) -> [u8
     let length = size.saturating_add(8);
     bytes[..20].copy_from_slice(&chunk(cookie, REPLY_TYPE_OFFSET_DATA, length, done));
     BigEndian::write_u64(&mut bytes[20..], offset);
+    bytes
+}
+
+/// The only chunk of a reply on the status of blocks: a length and flags for each extent.
+pub(super) fn status_chunk(cookie: u64, extents: &[(u32, u32)]) -> Vec<u8> {
+    let size = 4 + 8 * extents.len();
+    let mut bytes = chunk(cookie, REPLY_TYPE_BLOCK_STATUS, length(size), true).to_vec();
+    bytes.extend(ALLOCATION_ID.to_be_bytes());
+    for (length, flags) in extents {
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(flags.to_be_bytes());
+    }
     bytes
 }
 
@@ -358,7 +418,42 @@ mod tests {
         assert_eq!(error[16..], *payload);
     }
 
+    #[test]
+    fn the_status_of_blocks_is_one_chunk_of_our_context() {
+        let status = status_chunk(7, &[(4096, STATE_HOLE | STATE_ZERO), (512, 0)]);
+        assert_eq!(status[4..8], *b"\x00\x01\x00\x05");
+        let extents = b"\x00\x00\x10\x00\x00\x00\x00\x03\x00\x00\x02\x00\x00\x00\x00\x00";
+        assert_eq!(status[16..], [&b"\x00\x00\x00\x14\x00\x00\x00\x01"[..], extents].concat());
+        assert_eq!(context(true), b"\x00\x00\x00\x01base:allocation");
+        assert_eq!(context(false), b"\x00\x00\x00\x00base:allocation");
+    }
+
     proptest! {
+        #[test]
+        fn contexts_are_asked_for_as_it_was_written(
+            name in ".{0,40}", queries in prop::collection::vec(".{0,20}", 0..9),
+        ) {
+            let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+            let data = nbd::contexts(&name, &queries);
+            let parsed = ContextRequest::parse(&data).unwrap();
+            prop_assert_eq!(parsed.name, name.as_bytes());
+            prop_assert!(parsed.queries.iter().eq(queries.iter().map(|query| query.as_bytes())));
+            for length in 0..data.len() {
+                prop_assert!(ContextRequest::parse(&data[..length]).is_none(), "cut off");
+            }
+            prop_assert!(ContextRequest::parse(&[&data[..], &[0; 4]].concat()).is_none());
+        }
+
+        #[test]
+        fn no_bytes_make_a_request_for_contexts_panic(
+            data in prop::collection::vec(prop_oneof![Just(0), Just(0), 0..5_u8, any::<u8>()], 0..60),
+        ) {
+            if let Some(request) = ContextRequest::parse(&data) {
+                let queries = request.queries.iter().map(|query| 4 + query.len()).sum::<usize>();
+                prop_assert_eq!(data.len(), 8 + request.name.len() + queries);
+            }
+        }
+
         #[test]
         fn requests_are_read_as_they_were_written(
             flags: u16, command: u16, cookie: u64, offset: u64, length: u32, bit in 0..32_usize,

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use super::limits::{BUFFER_SIZE, MAX_ATTEMPTS, MAX_REQUEST};
 use super::protocol::{
-    self, CMD_DISC, CMD_FLAG_DF, CMD_READ, CMD_TRIM, CMD_WRITE, CMD_WRITE_ZEROES, EINVAL, EIO,
-    EOVERFLOW, EPERM, Request,
+    self, CMD_BLOCK_STATUS, CMD_DISC, CMD_FLAG_DF, CMD_FLAG_REQ_ONE, CMD_READ, CMD_TRIM, CMD_WRITE,
+    CMD_WRITE_ZEROES, EINVAL, EIO, EOVERFLOW, EPERM, Request,
 };
 use super::wire::Wire;
-use super::{Export, SessionError, handshake};
+use super::{Export, SessionError, handshake, status};
 use crate::io::ReadAt;
 use crate::number::{to_len, to_u64};
 use crate::work;
@@ -31,11 +31,12 @@ pub fn negotiate<R: ReadAt, I: Read, O: Write>(
     output: O,
 ) -> Result<Option<Session<'_, R, I, O>>, SessionError> {
     let mut wire = Wire::new(input, output);
-    let structured = handshake::run(export, &mut wire)?;
-    Ok(structured.map(|structured| Session {
+    let agreed = handshake::run(export, &mut wire)?;
+    Ok(agreed.map(|agreed| Session {
         export,
         wire,
-        structured,
+        structured: agreed.structured,
+        allocation: agreed.allocation,
         buffer: Vec::new(),
         traffic: Traffic::default(),
         stop: &|| false,
@@ -47,6 +48,8 @@ pub struct Session<'a, R, I, O> {
     export: &'a Export<R>,
     wire: Wire<I, O>,
     structured: bool,
+    /// Whether the status of blocks may be asked for.
+    allocation: bool,
     /// [`HEAD_ROOM`], then data.
     buffer: Vec<u8>,
     traffic: Traffic,
@@ -125,6 +128,13 @@ impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
                 None if request.flags & CMD_FLAG_DF != 0 => self.read_unfragmented(request),
                 None => self.read_structured(request),
             },
+            CMD_BLOCK_STATUS => match self.status_refusal(request) {
+                Some(words) => self.refuse(request, EINVAL, words),
+                None => {
+                    let extents = status::extents(&self.export.source, request);
+                    self.wire.write(&protocol::status_chunk(request.cookie, &extents))
+                }
+            },
             CMD_WRITE => {
                 self.skip_payload(request)?;
                 self.refuse(request, EPERM, "the export is read-only")
@@ -146,6 +156,23 @@ impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
             Some((EINVAL, "beyond the end of the export"))
         } else if whole && size(request.length) > BUFFER_SIZE {
             Some((EOVERFLOW, "too long to be sent in one piece"))
+        } else {
+            None
+        }
+    }
+
+    /// Why a request for the status of blocks makes no sense, if it does not. It may be longer than
+    /// a read, as the reply is not.
+    fn status_refusal(&self, request: &Request) -> Option<&'static str> {
+        let end = request.offset.checked_add(request.length.into());
+        if !self.allocation {
+            Some("base:allocation was not agreed on")
+        } else if request.flags & !CMD_FLAG_REQ_ONE != 0 {
+            Some("no such flag here")
+        } else if request.length == 0 {
+            Some("no bytes are asked about")
+        } else if end.is_none_or(|end| end > self.export.size) {
+            Some("beyond the end of the export")
         } else {
             None
         }

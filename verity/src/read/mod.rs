@@ -12,12 +12,13 @@
 
 mod checked;
 mod data;
+mod extents;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::io::ReadAt;
+use crate::io::{Extent, ReadAt};
 use crate::number::{to_len, to_u64};
 use crate::tree::{CACHE_SIZE, Scratch, Tree};
 use crate::work::Kernels;
@@ -71,6 +72,8 @@ pub struct VerifiedReader<D, H> {
     tree: Tree<H>,
     /// The digest of a data block of zeros, if such blocks are not to be read.
     zero: Option<Digest>,
+    /// The digest of a data block of zeros, once somebody has asked where those lie.
+    zero_digest: OnceLock<Digest>,
     /// Where blocks are checked at most once.
     checked: Option<CheckedBlocks>,
 }
@@ -84,7 +87,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         trusted.check_lengths(&data, &hash)?;
         let kernels = Kernels::detect(trusted.params().algorithm());
         let tree = Tree::new(&trusted, hash, kernels.hasher(trusted.params()), CACHE_SIZE);
-        Ok(VerifiedReader { trusted, data, tree, zero: None, checked: None })
+        let zero_digest = OnceLock::new();
+        Ok(VerifiedReader { trusted, data, tree, zero: None, zero_digest, checked: None })
     }
 
     /// Bounds the cache of verified hash blocks, in bytes with its book-keeping. The default is 64
@@ -114,8 +118,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// Returns zeros for data blocks whose digest in the tree is that of a block of zeros, without
     /// a look at the storage, as the kernel's `ignore_zero_blocks`.
     pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
-        let zeros = || vec![0; self.block_len()];
-        self.zero = ignore.then(|| self.tree.hasher().hash_one(&zeros()));
+        self.zero = ignore.then(|| self.zero_digest());
         self
     }
 
@@ -213,6 +216,11 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
 /// The data as far as it is proved. Works as [`VerifiedReader::read_at`], except that verified
 /// bytes before a wrong block are a short read; the error comes with the next one. It wraps the
 /// [`ReadError`].
+///
+/// Zeros and holes are those that the tree proves, whatever the source says of its own: the data
+/// blocks whose verified digest is that of a block of zeros. Where the source has a hole too, that
+/// is what they are. To tell, up to one hash block and those above it are read; the extent ends
+/// with that hash block at the latest. Blocks whose digests cannot be proved are data.
 impl<D: ReadAt, H: ReadAt> ReadAt for VerifiedReader<D, H> {
     fn len(&self) -> io::Result<u64> {
         Ok(self.params().data_size())
@@ -223,6 +231,10 @@ impl<D: ReadAt, H: ReadAt> ReadAt for VerifiedReader<D, H> {
             Err(error) if error.verified > 0 => Ok(error.verified),
             result => Ok(result?),
         }
+    }
+
+    fn extent_at(&self, offset: u64) -> Extent {
+        self.proved_extent(offset)
     }
 
     fn expect_sequential(&self) {

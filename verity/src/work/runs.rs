@@ -86,7 +86,9 @@ impl<'a, S: Source + ?Sized> RunReader<'a, S> {
         while end < limit {
             let offset = end * block_size;
             match buffer.extent.at(self.source, offset) {
-                Extent::Data { end: bytes } => end = bytes.div_ceil(block_size).min(limit),
+                Extent::Data { end: bytes } | Extent::Zero { end: bytes } => {
+                    end = bytes.div_ceil(block_size).min(limit);
+                }
                 Extent::Hole { end: bytes } if bytes - offset < block_size => end += 1,
                 Extent::Hole { end: bytes } if end == start => {
                     return Run { blocks: start..(bytes / block_size).min(limit), hole: true };

@@ -106,7 +106,7 @@ fn other_options_are_refused_one_by_one() {
         (nbd::INFO, b"\0\0\0\x01a\0\x01", 3),
         (nbd::GO, b"\0\0\0\0\0\0x", 3),
         (nbd::GO, b"\xff\xff\xff\xffimage\0\0", 3),
-        (10, b"\0\0\0\0\0\0\0\0", 1),
+        (11, b"\0\0\0\0\0\0\0\0", 1),
         (u32::MAX, b"anything", 1),
     ];
     let options: Vec<_> =

@@ -4,4 +4,5 @@
 mod handshake;
 mod hostile;
 mod reads;
+mod status;
 mod support;

@@ -2,6 +2,7 @@
 //! reader.
 
 mod changes;
+mod extents;
 mod faults;
 mod flips;
 mod paths;
