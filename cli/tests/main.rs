@@ -33,6 +33,7 @@ mod sign;
 mod signals;
 mod signatures;
 mod signing;
+mod sparse;
 mod state;
 mod systemd;
 mod table;

@@ -13,7 +13,9 @@ use verity::{Counters, Error, TrustedParams};
 
 use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError};
-use crate::image::{Fetched, ImageReader, ImageSource, OpenedImage, PieceFailure, Pieces, Reading};
+use crate::image::{
+    Device, Fetched, ImageReader, ImageSource, OpenedImage, PieceFailure, Pieces, Reading,
+};
 use crate::outputs;
 use crate::progress::Meter;
 
@@ -60,7 +62,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Copied, Comman
         Destination::Stdout { .. } => outputs::check_stdout().map(|()| None)?,
     };
     let reader = image.unless_changed(image.reader(options.reading, context))?;
-    let copied = copy(options, range.clone(), &reader, output.as_ref(), context)
+    let devices = (&reader, image.data());
+    let copied = copy(options, range.clone(), devices, output.as_ref(), context)
         .map_err(|incomplete| incomplete.explain(&image, context));
     image.unless_changed(copied)?;
     let path = output.as_ref().map(|output| output.path().to_owned());
@@ -119,7 +122,7 @@ struct Incomplete<'a> {
 fn copy<'a>(
     options: &Options,
     range: Range<u64>,
-    reader: &ImageReader,
+    (reader, data): (&ImageReader, &Device),
     output: Option<&'a Output>,
     context: &Context,
 ) -> Result<(), Incomplete<'a>> {
@@ -127,7 +130,7 @@ fn copy<'a>(
     let threads = threads_or_all(options.threads);
     let pieces = Pieces { reader, range, threads, progress: &meter };
     match output {
-        Some(output) => pieces.fill(output.file()).map_err(|failure| Incomplete {
+        Some(output) => pieces.fill(output.file(), data).map_err(|failure| Incomplete {
             written: None,
             target: output.path(),
             failure,

@@ -8,6 +8,7 @@ mod parity;
 mod pieces;
 mod recovery;
 mod source;
+mod sparse;
 mod verification;
 mod vouching;
 

@@ -13,10 +13,11 @@ use std::sync::{Condvar, Mutex};
 use std::thread;
 
 use verity::internals::{to_len, to_u64, unpoisoned};
-use verity::io::WriteAt;
+use verity::io::ReadAt;
 use verity::{Error, Progress};
 
 use super::opened::ImageReader;
+use super::sparse::write_sparse;
 
 /// What a thread takes at a time, in bytes. Half of it costs some percent more, twice of it is no
 /// faster.
@@ -55,12 +56,14 @@ impl Pieces<'_> {
         }
     }
 
-    /// Writes the pieces to the start of a file. The failure is the one of the lowest bytes.
-    pub(crate) fn fill(&self, file: &File) -> Result<(), PieceFailure> {
+    /// Writes the pieces to an empty file, which gets holes where the source of the data has them.
+    /// The failure is the one of the lowest bytes.
+    pub(crate) fn fill(&self, file: &File, source: &dyn ReadAt) -> Result<(), PieceFailure> {
         let lowest: Mutex<Option<(u64, PieceFailure)>> = Mutex::new(None);
         self.run(|piece, bytes, mut failure| {
             if failure.is_none() {
-                let written = file.write_all_at(bytes, piece.start - self.range.start);
+                let offset = piece.start - self.range.start;
+                let written = write_sparse(file, bytes, offset, (source, piece.start));
                 failure = written.err().map(PieceFailure::Write);
             }
             let Some(failure) = failure else { return true };
@@ -71,7 +74,11 @@ impl Pieces<'_> {
             false
         });
         let lowest = unpoisoned(lowest.into_inner());
-        lowest.map_or(Ok(()), |(_, failure)| Err(failure))
+        match lowest {
+            Some((_, failure)) => Err(failure),
+            // The last bytes may be a hole.
+            None => file.set_len(self.range.end - self.range.start).map_err(PieceFailure::Write),
+        }
     }
 
     /// Reads every piece and hands it to `deliver`: where it lies, the verified bytes, and what

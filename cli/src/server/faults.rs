@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use verity::internals::unpoisoned;
-use verity::io::ReadAt;
+use verity::io::{Extent, ReadAt};
 use verity::{BlockRef, Error, ReadError};
 
 use crate::quoted::Quoted;
@@ -64,5 +64,9 @@ impl<R: ReadAt> ReadAt for Watched<R> {
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.reader.read_at(buf, offset).inspect_err(|error| self.warn(error))
+    }
+
+    fn extent_at(&self, offset: u64) -> Extent {
+        self.reader.extent_at(offset)
     }
 }

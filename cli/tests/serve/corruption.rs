@@ -53,6 +53,7 @@ fn each_block_fails_or_is_right_by_itself() {
                 assert_eq!(error, EIO);
                 errors.insert(offset.unwrap() / 4096);
             }
+            Piece::Status { .. } => panic!("a status"),
         }
     }
     assert_eq!(errors.into_iter().collect::<Vec<_>>(), [0, 130, 256, 599]);

@@ -17,7 +17,7 @@ use crate::{exit, sizes};
 ///
 /// Whoever reads from a pipe must look at the exit code: only 0 means that all bytes came. When a
 /// block is corrupt, everything before it has been written and nothing after it. A file (--output)
-/// is written whole or not at all.
+/// is written whole or not at all, and has holes where DATA has them.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct ReadArgs {
