@@ -437,7 +437,8 @@ mod tests {
             let data = nbd::contexts(&name, &queries);
             let parsed = ContextRequest::parse(&data).unwrap();
             prop_assert_eq!(parsed.name, name.as_bytes());
-            prop_assert!(parsed.queries.iter().eq(queries.iter().map(|query| query.as_bytes())));
+            let written = queries.iter().map(|query| query.as_bytes());
+            prop_assert!(parsed.queries.iter().copied().eq(written));
             for length in 0..data.len() {
                 prop_assert!(ContextRequest::parse(&data[..length]).is_none(), "cut off");
             }
