@@ -24,6 +24,8 @@ pub enum KeyType {
     EcdsaP256,
     /// ECDSA on the curve P-384 (secp384r1).
     EcdsaP384,
+    /// ECDSA on the curve P-521 (secp521r1). Linux takes it from 6.10 on.
+    EcdsaP521,
 }
 
 impl KeyType {
@@ -40,12 +42,42 @@ impl KeyType {
         match curve {
             rfc5912::SECP_256_R_1 => Some(KeyType::EcdsaP256),
             rfc5912::SECP_384_R_1 => Some(KeyType::EcdsaP384),
+            rfc5912::SECP_521_R_1 => Some(KeyType::EcdsaP521),
             _ => None,
         }
     }
 
     pub(crate) fn is_rsa(self) -> bool {
-        !matches!(self, KeyType::EcdsaP256 | KeyType::EcdsaP384)
+        self.scalar_size().is_none()
+    }
+
+    /// How long a number of a signature is, in bytes; of ECDSA only.
+    pub(crate) fn scalar_size(self) -> Option<usize> {
+        match self {
+            KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => None,
+            KeyType::EcdsaP256 => Some(32),
+            KeyType::EcdsaP384 => Some(48),
+            KeyType::EcdsaP521 => Some(66),
+        }
+    }
+
+    /// How long a signature is, in bytes; of RSA only.
+    pub(crate) fn modulus_size(self) -> Option<usize> {
+        match self {
+            KeyType::Rsa2048 => Some(256),
+            KeyType::Rsa3072 => Some(384),
+            KeyType::Rsa4096 => Some(512),
+            KeyType::EcdsaP256 | KeyType::EcdsaP384 | KeyType::EcdsaP521 => None,
+        }
+    }
+
+    /// The first Linux release that takes signatures by such keys, where that is later than 5.14,
+    /// which takes those by all others.
+    pub fn since_linux(self) -> Option<&'static str> {
+        match self {
+            KeyType::EcdsaP521 => Some("6.10"),
+            _ => None,
+        }
     }
 
     /// A name for programs, without blanks. An [`ExternalSigner`](crate::ExternalSigner) is told
@@ -57,6 +89,7 @@ impl KeyType {
             KeyType::Rsa4096 => "rsa4096",
             KeyType::EcdsaP256 => "ecdsa-p256",
             KeyType::EcdsaP384 => "ecdsa-p384",
+            KeyType::EcdsaP521 => "ecdsa-p521",
         }
     }
 
@@ -64,6 +97,7 @@ impl KeyType {
     pub(crate) fn default_digest(self) -> SignatureDigest {
         match self {
             KeyType::EcdsaP384 => SignatureDigest::Sha384,
+            KeyType::EcdsaP521 => SignatureDigest::Sha512,
             _ => SignatureDigest::Sha256,
         }
     }
@@ -77,6 +111,7 @@ impl fmt::Display for KeyType {
             KeyType::Rsa4096 => "RSA-4096",
             KeyType::EcdsaP256 => "ECDSA P-256",
             KeyType::EcdsaP384 => "ECDSA P-384",
+            KeyType::EcdsaP521 => "ECDSA P-521",
         })
     }
 }

@@ -11,7 +11,8 @@
 //!
 //! Trust is a certificate in the caller's hand: a pinned [`Certificate`] of the signer, or those of
 //! [`Authorities`] to which the signer's must lead. Nothing that a message embeds is trusted, and
-//! there is no weaker mode to fall back to. Keys are RSA 2048, 3072, 4096 and ECDSA P-256, P-384.
+//! there is no weaker mode to fall back to. Keys are RSA 2048, 3072, 4096 and ECDSA
+//! P-256, P-384, P-521.
 //!
 //! A [`SignaturePartition`] is a signed root hash in the form in which systemd finds it on a disk.
 //! [`AcceptedImages`] is what a machine remembers in order to refuse older images. [`lint`]
@@ -62,6 +63,7 @@ mod algorithm;
 mod canonical;
 mod certificate;
 mod error;
+mod form;
 pub mod lint;
 mod manifest;
 mod signatory;
@@ -74,7 +76,9 @@ mod trust;
 pub use crate::accepted::{AcceptedImages, MAX_STATE_BYTES};
 pub use crate::algorithm::{KeyType, SignatureDigest, UnknownSignatureDigest};
 pub use crate::certificate::input::MAX_KEY_BYTES;
-pub use crate::certificate::{Certificate, Fingerprint, PublicKey, ToBeSigned, Validity};
+pub use crate::certificate::{
+    Certificate, CertificateBundle, Fingerprint, PublicKey, ToBeSigned, Validity,
+};
 #[cfg(feature = "pkcs11")]
 pub use crate::error::Pkcs11Error;
 pub use crate::error::{

@@ -55,6 +55,7 @@ key rsa4096 -algorithm RSA -pkeyopt rsa_keygen_bits:4096
 key other -algorithm RSA -pkeyopt rsa_keygen_bits:2048
 key p256 -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:named_curve
 key p384 -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -pkeyopt ec_param_enc:named_curve
+key p521 -algorithm EC -pkeyopt ec_paramgen_curve:P-521 -pkeyopt ec_param_enc:named_curve
 
 certificate rsa2048 rsa2048 1001 20260101000000Z 21251231235959Z
 certificate rsa3072 rsa3072 1002 20260101000000Z 21251231235959Z
@@ -64,3 +65,4 @@ certificate p256 p256 1005 20260101000000Z 21251231235959Z
 certificate p384 p384 1006 20260101000000Z 21251231235959Z
 # The key of rsa2048 in a certificate whose time is over.
 certificate expired rsa2048 1007 20200101000000Z 20210101000000Z
+certificate p521 p521 1008 20260101000000Z 21251231235959Z

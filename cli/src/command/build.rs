@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use verity::RootHash;
 use verity::internals::to_len;
-use verity::partition::MountPoint;
+use verity::partition::{Architecture, MountPoint};
 use verity::publish::Input;
 use verity_sign::{Fingerprint, Image, Manifest};
 
@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) usr: bool,
     /// For a disk on which systemd finds the partitions.
     pub(crate) systemd: bool,
+    /// The architectures whose partition types are told; all of them if none is named.
+    pub(crate) architectures: Vec<Architecture>,
     pub(crate) parameters: Parameters,
     pub(crate) seed: Option<String>,
     /// The roots of the parity; without a number no parity is made.
@@ -53,6 +55,8 @@ pub(crate) struct Built {
     pub(crate) signed_by: Option<Fingerprint>,
     /// Where the file system is mounted, for a disk on which systemd finds the partitions.
     pub(crate) mount_point: Option<MountPoint>,
+    /// Those whose partition types are told.
+    pub(crate) architectures: Vec<Architecture>,
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -122,12 +126,17 @@ impl<'a> Prepared<'a> {
             parity: self.parity.map(|parity| parity.area),
             is_parity_with_hash: true,
         };
+        let architectures = match self.options.architectures.as_slice() {
+            [] => Architecture::ALL.to_vec(),
+            named => named.to_vec(),
+        };
         let mount_point = if self.options.usr { MountPoint::Usr } else { MountPoint::Root };
         Ok(Built {
             formatted,
             image: self.image,
             signed_by: self.key.map(|key| key.builder().certificate().fingerprint()),
             mount_point: self.options.systemd.then_some(mount_point),
+            architectures,
             files: self.outputs.publish()?,
         })
     }

@@ -27,13 +27,14 @@ impl From<&Built> for BuiltDocument {
     fn from(facts: &Built) -> BuiltDocument {
         let root_hash = &facts.formatted.root_hash;
         let mount_point = facts.mount_point.into_iter();
+        let of = |point| partitions(point, &facts.architectures, root_hash);
         BuiltDocument {
             header: HeaderDocument::from(&facts.formatted),
             image_name: facts.image.name().to_owned(),
             image_version: facts.image.version(),
             signed: facts.signed_by.is_some(),
             certificate_sha256: facts.signed_by.map(|fingerprint| fingerprint.to_string()),
-            partitions: mount_point.flat_map(|point| partitions(point, root_hash)).collect(),
+            partitions: mount_point.flat_map(of).collect(),
             files: facts.files.iter().map(|path| Quoted(path).to_string()).collect(),
         }
     }

@@ -27,14 +27,23 @@ struct TypeEntry {
     guid: String,
 }
 
-/// All partitions that an image with this root hash takes.
-pub(super) fn partitions(mount_point: MountPoint, root_hash: &RootHash) -> [PartitionEntry; 3] {
-    Content::ALL.map(|content| partition(mount_point, content, root_hash))
+/// All partitions that an image with this root hash takes on these architectures.
+pub(super) fn partitions(
+    mount_point: MountPoint,
+    architectures: &[Architecture],
+    root_hash: &RootHash,
+) -> [PartitionEntry; 3] {
+    Content::ALL.map(|content| partition(mount_point, architectures, content, root_hash))
 }
 
-fn partition(mount_point: MountPoint, content: Content, root_hash: &RootHash) -> PartitionEntry {
+fn partition(
+    mount_point: MountPoint,
+    architectures: &[Architecture],
+    content: Content,
+    root_hash: &RootHash,
+) -> PartitionEntry {
     let of = |architecture| PartitionType::new(mount_point, architecture, content);
-    let types = Architecture::ALL.map(|architecture| TypeEntry {
+    let types = architectures.iter().map(|&architecture| TypeEntry {
         architecture: architecture.name(),
         name: of(architecture).to_string(),
         guid: of(architecture).guid().to_string(),
@@ -47,7 +56,7 @@ fn partition(mount_point: MountPoint, content: Content, root_hash: &RootHash) ->
         },
         // It does not depend on the architecture.
         uuid: of(Architecture::X86_64).uuid(root_hash).map(|uuid| uuid.to_string()),
-        types: types.into(),
+        types: types.collect(),
     }
 }
 

@@ -1,11 +1,14 @@
-//! Key and certificate files: bounded reading, and exactly one PEM block or one DER object in each.
+//! Key and certificate files: bounded reading, and the PEM blocks or the one DER object in each.
 //!
 //! A file that is one DER object, by its own header, is that object, whatever text is inside. Any
-//! other file with a BEGIN line is PEM (RFC 7468). Text may stand in front of the block, white
-//! space alone behind it, and no NUL anywhere. The two labels are equal and there are no headers.
-//! Lines end with LF, CRLF or CR and have one width, but for the last (an empty one may stand in
-//! front of END). A second BEGIN is a second block, wherever it stands. A block that may stand
-//! beside the one looked for must be as well formed.
+//! other file with a BEGIN line is PEM (RFC 7468). Text may stand in front of a block, white space
+//! alone behind the last one, and no NUL anywhere. The two labels are equal and there are no
+//! headers. Lines end with LF, CRLF or CR and have one width, but for the last (an empty one may
+//! stand in front of END). A second BEGIN is a second block, wherever it stands.
+//!
+//! A caller names the labels that may stand beside what it looks for: certificates beside a key, a
+//! key beside a certificate. These are as well formed, and are not looked into. Of what it looks
+//! for there is one, or the caller takes them all: nothing is picked out here.
 //!
 //! Every buffer here may hold a secret, so every one is wiped; that is why the PEM decoder writes
 //! into a buffer of ours. What the bytes mean is the business of `Certificate` and `PrivateKey`.
@@ -17,6 +20,7 @@ use verity::internals::to_u64;
 use zeroize::Zeroizing;
 
 use crate::error::InputError;
+use crate::form;
 
 /// Key and certificate files are at most this long, in bytes.
 pub const MAX_KEY_BYTES: u64 = to_u64(MAX);
@@ -45,40 +49,109 @@ pub(crate) fn read_bounded(mut reader: impl Read) -> Result<Zeroizing<Vec<u8>>, 
     Ok(buffer)
 }
 
-/// Takes a file apart. `ignored` is a PEM label that may stand beside the object looked for.
-pub(crate) fn single_object(file: &[u8], ignored: Option<&str>) -> Result<Object, InputError> {
+/// What a file is looked through for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// What messages call it: "certificate" or "private key".
+    pub(crate) name: &'static str,
+    /// PEM labels that may stand beside it.
+    pub(crate) beside: &'static [&'static str],
+}
+
+impl Wanted {
+    /// A certificate, beside which its key may lie.
+    pub(crate) const CERTIFICATE: Wanted = Wanted {
+        name: "certificate",
+        beside: &[
+            "CERTIFICATE REQUEST",
+            "DH PARAMETERS",
+            "EC PARAMETERS",
+            "EC PRIVATE KEY",
+            "ENCRYPTED PRIVATE KEY",
+            "PRIVATE KEY",
+            "PUBLIC KEY",
+            "RSA PRIVATE KEY",
+        ],
+    };
+
+    /// A private key, beside which certificates may lie.
+    pub(crate) const PRIVATE_KEY: Wanted = Wanted {
+        name: "private key",
+        beside: &[
+            "CERTIFICATE",
+            "CERTIFICATE REQUEST",
+            "DH PARAMETERS",
+            "EC PARAMETERS",
+            "PUBLIC KEY",
+            "TRUSTED CERTIFICATE",
+        ],
+    };
+}
+
+/// Takes the one object out of a file.
+pub(crate) fn single_object(file: &[u8], wanted: Wanted) -> Result<Object, InputError> {
+    let (mut found, actual, labels) = all_objects(file, wanted, |found| found == 1)?;
+    match found.pop() {
+        Some(object) => Ok(object),
+        None => Err(InputError::NotOneBlock { actual, labels, expected: wanted.name }),
+    }
+}
+
+/// Takes every object out of a file that is not of a kind that may stand beside it, if there are as
+/// many as the caller takes. Also returns how many blocks there are, and their labels for messages.
+fn all_objects(
+    file: &[u8],
+    wanted: Wanted,
+    takes: impl Fn(usize) -> bool,
+) -> Result<(Vec<Object>, usize, String), InputError> {
     check_size(file.len())?;
     let blocks = if is_der_object(file) { Vec::new() } else { pem_blocks(file) };
     if blocks.is_empty() {
+        check_foreign(file)?;
         return match file {
-            [0x30, ..] => Ok(Object { label: None, der: Zeroizing::new(file.to_vec()) }),
+            [0x30, ..] => {
+                let object = Object { label: None, der: Zeroizing::new(file.to_vec()) };
+                Ok((vec![object], 1, String::new()))
+            }
             _ => Err(InputError::NotPemOrDer),
         };
     }
     if file.contains(&0) {
         return Err(InputError::Pem { reason: "a NUL byte".to_owned() });
     }
-    let (beside, wanted): (Vec<_>, Vec<_>) = blocks.iter().partition(|block| {
-        blocks.len() > 1 && ignored.is_some_and(|label| block.label == label.as_bytes())
+    let (beside, found): (Vec<_>, Vec<_>) = blocks.iter().partition(|block| {
+        blocks.len() > 1 && wanted.beside.iter().any(|label| block.label == label.as_bytes())
     });
-    match wanted.as_slice() {
-        [block] => {
-            // A block that is ignored must be whole, or it could swallow anything.
-            beside.into_iter().try_for_each(|block| decode(block).map(drop))?;
-            decode(block)
-        }
-        _ => {
-            let labels = blocks.iter().take(MAX_LABELS).map(|block| known(block.label));
-            let more = (blocks.len() > MAX_LABELS).then_some("...");
-            let labels: Vec<_> = labels.chain(more).collect();
-            Err(InputError::NotOneBlock { actual: blocks.len(), labels: labels.join(", ") })
-        }
+    let labels = labels(&blocks);
+    if !takes(found.len()) {
+        let (actual, expected) = (blocks.len(), wanted.name);
+        return Err(InputError::NotOneBlock { actual, labels, expected });
     }
+    // A block that is ignored must be whole, or it could swallow anything.
+    beside.into_iter().try_for_each(|block| decode(block).map(drop))?;
+    let found = found.into_iter().map(decode).collect::<Result<_, _>>()?;
+    Ok((found, blocks.len(), labels))
 }
 
-/// Takes a certificate out of a file that holds nothing else. What is in it is not looked at.
+/// The labels of blocks as a message repeats them.
+fn labels(blocks: &[Block<'_>]) -> String {
+    let labels = blocks.iter().take(MAX_LABELS).map(|block| shown(block.label));
+    let more = (blocks.len() > MAX_LABELS).then(|| "...".to_owned());
+    labels.chain(more).collect::<Vec<_>>().join(", ")
+}
+
+/// Takes a certificate out of a file that holds no other. What is in it is not looked at.
 pub(crate) fn certificate_object(file: &[u8]) -> Result<Object, InputError> {
-    let object = single_object(file, None)?;
+    check_certificate(single_object(file, Wanted::CERTIFICATE)?)
+}
+
+/// Takes every certificate out of a file.
+pub(crate) fn certificate_objects(file: &[u8]) -> Result<Vec<Object>, InputError> {
+    let (objects, ..) = all_objects(file, Wanted::CERTIFICATE, |found| found > 0)?;
+    objects.into_iter().map(check_certificate).collect()
+}
+
+fn check_certificate(object: Object) -> Result<Object, InputError> {
     match object.label.as_deref() {
         None | Some("CERTIFICATE") => Ok(object),
         Some(label) => Err(wrong_label(label, "a certificate")),
@@ -87,12 +160,56 @@ pub(crate) fn certificate_object(file: &[u8]) -> Result<Object, InputError> {
 
 /// The error for an object of another kind.
 pub(crate) fn wrong_label(label: &str, expected: &'static str) -> InputError {
-    InputError::WrongLabel { label: known(label.as_bytes()).to_owned(), expected }
+    let advice = match label {
+        "TRUSTED CERTIFICATE" if expected == "a certificate" => {
+            "; openssl x509 -in FILE -out NEW makes a plain one of it"
+        }
+        "PKCS7" | "CMS" => "; openssl pkcs7 -in FILE -print_certs -out NEW takes certificates out",
+        "OPENSSH PRIVATE KEY" => "; ssh-keygen -p -m PKCS8 -f COPY rewrites a copy of it as PKCS#8",
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+            "; an authority makes a certificate of it (openssl x509 -req)"
+        }
+        _ => "",
+    };
+    InputError::WrongLabel { label: shown(label.as_bytes()), expected, advice }
 }
 
-/// The label as a message may repeat it: in a damaged file a secret may stand in its place.
-fn known(label: &[u8]) -> &'static str {
-    KNOWN_LABELS.into_iter().find(|known| known.as_bytes() == label).unwrap_or("another")
+/// Names files of other formats, which are neither PEM nor the DER of a key or a certificate.
+fn check_foreign(file: &[u8]) -> Result<(), InputError> {
+    let (found, advice) = if form::is_pkcs12(file) {
+        (
+            "PKCS#12",
+            "openssl pkcs12 -in FILE -nocerts -out KEY takes the key out of it, and openssl \
+             pkcs12 -in FILE -clcerts -nokeys -out CERT the certificate",
+        )
+    } else if form::is_java_keystore(file) {
+        (
+            "a Java keystore",
+            "keytool -importkeystore -srckeystore FILE -destkeystore NEW.p12 -deststoretype \
+             PKCS12 makes PKCS#12 of it, and openssl pkcs12 -in NEW.p12 -out PEM takes that apart",
+        )
+    } else if form::is_pkcs7(file) {
+        (
+            "PKCS#7",
+            "openssl pkcs7 -inform DER -in FILE -print_certs -out NEW takes certificates out",
+        )
+    } else if form::is_base64_of_der(file) {
+        ("base64 without the lines of PEM around it", "base64 -d FILE >NEW makes DER of it")
+    } else {
+        return Ok(());
+    };
+    Err(InputError::OtherFormat { found, advice })
+}
+
+/// The label as a message may repeat it: in a damaged file a secret may stand in its place, and
+/// that is not words of capital letters.
+fn shown(label: &[u8]) -> String {
+    let is_word = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_uppercase);
+    let is_words = label.len() <= MAX_LABEL && label.split(|&byte| byte == b' ').all(is_word);
+    match str::from_utf8(label) {
+        Ok(text) if is_words || KNOWN_LABELS.contains(&text) => text.to_owned(),
+        _ => "another".to_owned(),
+    }
 }
 
 /// Whether this is a SEQUENCE that ends where the file ends. No file up to the limit needs a length
@@ -122,6 +239,7 @@ struct Block<'a> {
 }
 
 /// Splits at every BEGIN line, so that a second block can neither hide nor be taken by chance.
+/// What follows the END line of a block, up to the next block, is text in front of that one.
 fn pem_blocks(file: &[u8]) -> Vec<Block<'_>> {
     let starts: Vec<usize> = file
         .windows(BEGIN.len())
@@ -129,11 +247,18 @@ fn pem_blocks(file: &[u8]) -> Vec<Block<'_>> {
         .filter(|(_, window)| *window == BEGIN)
         .map(|(start, _)| start)
         .collect();
-    let ends = starts.iter().copied().skip(1).chain([file.len()]);
+    let ends = starts.iter().copied().skip(1).map(Some).chain([None]);
     starts
         .iter()
         .zip(ends)
-        .filter_map(|(&start, end)| Some((file.get(..start)?, file.get(start..end)?)))
+        .filter_map(|(&start, end)| {
+            let before = file.get(..start)?;
+            let text = match end {
+                Some(end) => up_to_end_line(file.get(start..end)?),
+                None => file.get(start..)?,
+            };
+            Some((before, text))
+        })
         .map(|(before, text)| Block {
             label: label(text),
             text: text.trim_ascii_end(),
@@ -142,12 +267,22 @@ fn pem_blocks(file: &[u8]) -> Vec<Block<'_>> {
         .collect()
 }
 
-/// The label, for messages and for blocks to ignore. Of the block that counts, the decoder reads
-/// it.
+/// A block without what follows its END line; all of it, if it has none.
+fn up_to_end_line(text: &[u8]) -> &[u8] {
+    let Some(start) = text.windows(END.len()).position(|window| window == END) else { return text };
+    let line = text.iter().skip(start).position(|byte| matches!(byte, b'\n' | b'\r'));
+    text.get(..line.map_or(text.len(), |length| start + length)).unwrap_or(text)
+}
+
+/// The label, for messages and for blocks to ignore; empty if its line is not whole. Of the block
+/// that counts, the decoder reads it.
 fn label(block: &[u8]) -> &[u8] {
     let line = block.get(BEGIN.len()..).unwrap_or_default();
     let end = line.iter().position(|byte| matches!(byte, b'-' | b'\n' | b'\r'));
-    line.get(..end.unwrap_or(line.len())).unwrap_or_default()
+    match end.and_then(|end| line.split_at_checked(end)) {
+        Some((label, behind)) if behind.starts_with(b"-----") => label,
+        _ => &[],
+    }
 }
 
 fn decode(block: &Block<'_>) -> Result<Object, InputError> {
@@ -163,20 +298,13 @@ fn decode(block: &Block<'_>) -> Result<Object, InputError> {
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
 
-/// Labels that a message may repeat.
-const KNOWN_LABELS: [&str; 10] = [
-    "CERTIFICATE",
-    "CERTIFICATE REQUEST",
-    "CMS",
-    "EC PARAMETERS",
-    "EC PRIVATE KEY",
-    "ENCRYPTED PRIVATE KEY",
-    "PKCS7",
-    "PRIVATE KEY",
-    "PUBLIC KEY",
-    "RSA PRIVATE KEY",
-];
+/// Labels that a message may repeat, though they are not words of capital letters.
+const KNOWN_LABELS: [&str; 3] = ["PKCS7", "X509 CERTIFICATE", "X509 CRL"];
+
+/// A message repeats a label of at most this many bytes.
+const MAX_LABEL: usize = 32;
 
 const MAX: usize = 65_536;
 
@@ -187,12 +315,15 @@ const MAX_LABELS: usize = 4;
 mod tests {
     use super::*;
 
+    const THING: Wanted = Wanted { name: "thing", beside: &[] };
+    const BESIDE_OTHER: Wanted = Wanted { name: "thing", beside: &["OTHER"] };
+
     const ONE: &[u8] = b"-----BEGIN THING-----\nMAA=\n-----END THING-----\n";
 
     #[test]
     fn one_block_with_text_around_it() {
         let file = [b"subject: x\n".as_slice(), ONE, b"\n\n"].concat();
-        let object = single_object(&file, None).unwrap();
+        let object = single_object(&file, THING).unwrap();
         assert_eq!(object.label.as_deref(), Some("THING"));
         assert_eq!(*object.der, [0x30, 0]);
     }
@@ -200,17 +331,23 @@ mod tests {
     #[test]
     fn crlf_line_ends_are_fine() {
         let file = b"-----BEGIN THING-----\r\nMAA=\r\n-----END THING-----\r\n";
-        assert_eq!(*single_object(file, None).unwrap().der, [0x30, 0]);
+        assert_eq!(*single_object(file, THING).unwrap().der, [0x30, 0]);
     }
 
     #[test]
     fn two_blocks_are_ambiguous() {
         let file = [ONE, b"-----BEGIN OTHER-----\nMAA=\n-----END OTHER-----\n"].concat();
-        let error = single_object(&file, None).err().unwrap();
-        let words = "2 PEM blocks (another, another) where exactly one is expected";
+        let error = single_object(&file, THING).err().unwrap();
+        let words = "2 PEM blocks (THING, OTHER) where exactly one thing is expected";
         assert_eq!(error.to_string(), words);
-        assert_eq!(single_object(&file, Some("OTHER")).unwrap().label.as_deref(), Some("THING"));
-        assert_eq!(single_object(ONE, Some("THING")).unwrap().label.as_deref(), Some("THING"));
+        assert_eq!(single_object(&file, BESIDE_OTHER).unwrap().label.as_deref(), Some("THING"));
+        assert_eq!(
+            single_object(ONE, Wanted { name: "thing", beside: &["THING"] })
+                .unwrap()
+                .label
+                .as_deref(),
+            Some("THING")
+        );
     }
 
     /// A key whose first line has lost its end beside another block: none of it is in the error.
@@ -218,10 +355,10 @@ mod tests {
     fn k07_a_damaged_label_is_not_repeated() {
         let key = b"-----BEGIN MIIEvQIBADANBgkq\n-----END PRIVATE KEY-----\n".as_slice();
         let certificate = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-        let error = single_object(&[key, certificate].concat(), None).err().unwrap();
-        let words = "2 PEM blocks (another, CERTIFICATE) where exactly one is expected";
+        let error = single_object(&[key, certificate].concat(), THING).err().unwrap();
+        let words = "2 PEM blocks (another, CERTIFICATE) where exactly one thing is expected";
         assert_eq!(error.to_string(), words);
-        let error = single_object(&certificate.repeat(900), None).err().unwrap().to_string();
+        let error = single_object(&certificate.repeat(900), THING).err().unwrap().to_string();
         assert!(error.starts_with("900 PEM blocks (CERTIFICATE, ") && error.len() < 150, "{error}");
     }
 
@@ -231,7 +368,7 @@ mod tests {
         assert!(matches!(read_bounded(io::repeat(0x30)), Err(InputError::TooLarge { .. })));
         assert_eq!(read_bounded(io::repeat(0x30).take(65_536)).unwrap().len(), 65_536);
         assert!(matches!(
-            single_object(&vec![0x30; 65_537], None),
+            single_object(&vec![0x30; 65_537], THING),
             Err(InputError::TooLarge { limit: 65_536 })
         ));
     }
@@ -248,7 +385,7 @@ mod tests {
             b"-----BEGIN -----",
         ] {
             assert!(
-                matches!(single_object(file, None), Err(InputError::Pem { .. })),
+                matches!(single_object(file, THING), Err(InputError::Pem { .. })),
                 "{}",
                 file.escape_ascii()
             );
@@ -261,13 +398,13 @@ mod tests {
             [(b"0".as_slice(), "text in front"), (b"x\n ", "text in front"), (b"x\0\n", "NUL")]
         {
             let file = [front, ONE].concat();
-            let error = single_object(&file, None).err().unwrap();
+            let error = single_object(&file, THING).err().unwrap();
             assert!(error.to_string().contains(reason), "{error}");
         }
         let nul_behind = [ONE, b"\0"].concat();
-        assert!(matches!(single_object(&nul_behind, None), Err(InputError::Pem { .. })));
+        assert!(matches!(single_object(&nul_behind, THING), Err(InputError::Pem { .. })));
         for front in [b"0\n".as_slice(), b"0 s:CN = x\r\n", b"\xff\r"] {
-            assert!(single_object(&[front, ONE].concat(), None).is_ok());
+            assert!(single_object(&[front, ONE].concat(), THING).is_ok());
         }
     }
 
@@ -282,10 +419,10 @@ mod tests {
                 _ => vec![0x30, 0x82, 1, 0],
             };
             let file = [header, inside].concat();
-            let object = single_object(&file, None).unwrap();
+            let object = single_object(&file, THING).unwrap();
             assert_eq!((object.label, &*object.der), (None, &file));
             let longer = [file.as_slice(), b"\n"].concat();
-            assert!(single_object(&longer, None).is_err(), "{size}");
+            assert!(single_object(&longer, THING).is_err(), "{size}");
         }
     }
 
@@ -296,7 +433,7 @@ mod tests {
             ["-----BEGIN OTHER-----\nM", "-----BEGIN OTHER-----\nMAA=\n-----END OTHER-----\nx"]
         {
             let file = [ONE, beside.as_bytes()].concat();
-            assert!(matches!(single_object(&file, Some("OTHER")), Err(InputError::Pem { .. })));
+            assert!(matches!(single_object(&file, BESIDE_OTHER), Err(InputError::Pem { .. })));
         }
     }
 
@@ -305,7 +442,7 @@ mod tests {
         let many = b"-----BEGIN \x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
             .repeat(2000);
         let long = wrong_label(&"A\tB".repeat(20_000), "a thing");
-        for error in [single_object(&many, None).err().unwrap(), long] {
+        for error in [single_object(&many, THING).err().unwrap(), long] {
             let text = error.to_string();
             assert!(text.len() < 800 && !text.chars().any(char::is_control), "{text:?}");
         }
@@ -314,7 +451,7 @@ mod tests {
     #[test]
     fn anything_else_is_neither_pem_nor_der() {
         for file in [b"hello".as_slice(), b"\0", b"\xff\xfe-\0-\0", b"\xef\xbb\xbf0"] {
-            assert!(matches!(single_object(file, None), Err(InputError::NotPemOrDer)));
+            assert!(matches!(single_object(file, THING), Err(InputError::NotPemOrDer)));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! signature, the extensions and the dates decide nothing; the dates are only reported. Chains are
 //! the business of `trust`.
 
+mod bundle;
 pub(crate) mod input;
 mod issuers;
 mod name;
@@ -14,12 +15,15 @@ mod to_be_signed;
 use std::fmt;
 use std::io::Read;
 
+use der::asn1::AnyRef;
 use der::{Decode, Encode};
 use ring::digest;
 
+pub use self::bundle::CertificateBundle;
 pub(crate) use self::issuers::check_issuers;
 pub(crate) use self::name::printable;
 pub use self::public_key::PublicKey;
+pub(crate) use self::public_key::padded;
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::public_key::rsa_public_key_der;
 pub(crate) use self::signer_id::message_version;
@@ -52,11 +56,12 @@ impl Certificate {
         Certificate::parse(&file)
     }
 
-    /// Parses a certificate file: PEM or DER, exactly one certificate.
+    /// Parses a certificate file: PEM or DER, exactly one certificate. A key that stands beside it
+    /// is ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::Certificate`] when the file is empty, too large, holds anything but exactly one
+    /// [`Error::Certificate`] when the file is empty, too large, does not hold exactly one
     /// certificate, when that is not canonical DER, or holds an unsupported public key.
     pub fn parse(file: &[u8]) -> Result<Certificate, Error> {
         let object = input::certificate_object(file).map_err(CertificateError::Input)?;
@@ -64,6 +69,10 @@ impl Certificate {
     }
 
     pub(crate) fn from_der(der: &[u8]) -> Result<Certificate, CertificateError> {
+        if is_integer_first(der) {
+            let reason = "it looks like a private key, not a certificate".to_owned();
+            return Err(CertificateError::Malformed { reason });
+        }
         let parsed = x509_cert::Certificate::from_der(der).map_err(malformed)?;
         // A certificate that re-encodes differently could neither be embedded nor be named by its
         // issuer without changing bytes that others compare.
@@ -227,6 +236,13 @@ impl fmt::Debug for Fingerprint {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// Whether a SEQUENCE begins with a number, as those of private keys do and none of a certificate.
+fn is_integer_first(der: &[u8]) -> bool {
+    AnyRef::from_der(der).is_ok_and(|outer| outer.value().first() == Some(&INTEGER))
+}
+
+const INTEGER: u8 = 0x02;
 
 fn malformed(error: der::Error) -> CertificateError {
     CertificateError::Malformed { reason: error.to_string() }

@@ -4,12 +4,19 @@
 //! digest for both. What a signature covers and who is trusted is the business of `signature`.
 
 use std::fmt;
+use std::ops::Add;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912;
 use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
+use ecdsa::elliptic_curve::array::ArraySize;
+use ecdsa::elliptic_curve::array::typenum::Unsigned;
+use ecdsa::elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
+use ecdsa::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize};
 use ecdsa::signature::hazmat::PrehashVerifier;
+use ecdsa::{EcdsaCurve, Signature, VerifyingKey};
+use num_bigint::BigUint;
 use ring::signature::{self, RsaParameters, UnparsedPublicKey};
 use verity::internals::to_len;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
@@ -80,12 +87,9 @@ impl PublicKey {
         let curve = curve.ok_or_else(|| unsupported("EC without a named curve".to_owned()))?;
         let key_type =
             KeyType::ecdsa(curve).ok_or_else(|| unsupported(format!("EC curve {curve}")))?;
-        let length = match key_type {
-            KeyType::EcdsaP256 => 65,
-            _ => 97,
-        };
+        let length = key_type.scalar_size().map(|size| 1 + 2 * size);
         match point {
-            [0x04, ..] if point.len() == length => {
+            [0x04, ..] if Some(point.len()) == length => {
                 Ok(PublicKey { key_type, bytes: point.to_vec() })
             }
             _ => Err(unsupported("EC with a compressed or damaged point".to_owned())),
@@ -101,8 +105,9 @@ impl PublicKey {
     /// ECDSA.
     pub fn verifies(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> bool {
         match self.key_type {
-            KeyType::EcdsaP256 => self.verifies_p256(to_be_signed, signature),
-            KeyType::EcdsaP384 => self.verifies_p384(to_be_signed, signature),
+            KeyType::EcdsaP256 => self.verifies_ecdsa::<p256::NistP256>(to_be_signed, signature),
+            KeyType::EcdsaP384 => self.verifies_ecdsa::<p384::NistP384>(to_be_signed, signature),
+            KeyType::EcdsaP521 => self.verifies_ecdsa::<p521::NistP521>(to_be_signed, signature),
             KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => {
                 let algorithm = rsa_parameters(to_be_signed.digest_algorithm());
                 let key = UnparsedPublicKey::new(algorithm, &self.bytes);
@@ -111,18 +116,50 @@ impl PublicKey {
         }
     }
 
-    fn verifies_p256(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> bool {
-        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes);
-        let signature = p256::ecdsa::DerSignature::from_bytes(signature);
-        let verified = key.and_then(|key| key.verify_prehash(&to_be_signed.digest(), &signature?));
-        verified.is_ok()
+    /// A raw signature by this key in the form that messages have: as it is, or of ECDSA the two
+    /// numbers one behind the other, as tokens and web services give them. `None` if it is not by
+    /// this key.
+    pub(crate) fn recognize(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> Option<Vec<u8>> {
+        if self.verifies(to_be_signed, signature) {
+            return Some(signature.to_vec());
+        }
+        let der = self.two_numbers(signature)?;
+        self.verifies(to_be_signed, &der).then_some(der)
     }
 
-    fn verifies_p384(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> bool {
-        let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes);
-        let signature = p384::ecdsa::DerSignature::from_bytes(signature);
-        let verified = key.and_then(|key| key.verify_prehash(&to_be_signed.digest(), &signature?));
-        verified.is_ok()
+    /// DER of the two numbers of an ECDSA signature that stand one behind the other.
+    fn two_numbers(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        let size = self.key_type.scalar_size()?;
+        let (r, s) = signature.split_at_checked(size).filter(|(_, s)| s.len() == size)?;
+        let numbers = EcdsaSignature { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? };
+        numbers.to_der().ok()
+    }
+
+    /// What an RSA signature says by this key: the padded digest, as long as the modulus. Only
+    /// messages rest on it.
+    pub(crate) fn open_rsa(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        let size = self.key_type.modulus_size().filter(|size| signature.len() == *size)?;
+        let key = RsaPublicKey::from_der(&self.bytes).ok()?;
+        let [modulus, exponent] =
+            [key.modulus, key.exponent].map(|number| BigUint::from_bytes_be(number.as_bytes()));
+        let opened = BigUint::from_bytes_be(signature).modpow(&exponent, &modulus);
+        Some(padded(&opened.to_bytes_be(), size))
+    }
+
+    fn verifies_ecdsa<C>(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> bool
+    where
+        C: EcdsaCurve + CurveArithmetic,
+        AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+        FieldBytesSize<C>: ModulusSize,
+        ecdsa::der::MaxSize<C>: ArraySize,
+        <FieldBytesSize<C> as Add>::Output: Add<ecdsa::der::MaxOverhead> + ArraySize,
+    {
+        let key = VerifyingKey::<C>::from_sec1_bytes(&self.bytes);
+        let signature = Signature::<C>::from_der(signature);
+        // A digest shorter than half of P-521's order is lengthened, which does not change its
+        // number: the crate refuses it as it is.
+        let digest = padded(&to_be_signed.digest(), FieldBytesSize::<C>::USIZE);
+        key.and_then(|key| key.verify_prehash(&digest, &signature?)).is_ok()
     }
 }
 
@@ -139,10 +176,24 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
+/// ECDSA-Sig-Value (RFC 5912 6).
+#[derive(Sequence)]
+struct EcdsaSignature<'a> {
+    r: UintRef<'a>,
+    s: UintRef<'a>,
+}
+
 /// Makes RSAPublicKey in DER from its two numbers.
 #[cfg_attr(not(feature = "pkcs11"), expect(dead_code, reason = "tokens give the numbers alone"))]
 pub(crate) fn rsa_public_key_der(modulus: &[u8], exponent: &[u8]) -> der::Result<Vec<u8>> {
     RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? }.to_der()
+}
+
+/// A digest as a number of at least as many bytes. One that is longer is left as it is.
+pub(crate) fn padded(digest: &[u8], size: usize) -> Vec<u8> {
+    let mut padded = vec![0; size.saturating_sub(digest.len())];
+    padded.extend(digest);
+    padded
 }
 
 fn rsa_parameters(digest: SignatureDigest) -> &'static RsaParameters {

@@ -15,13 +15,24 @@ pub enum InputError {
     /// It is neither PEM nor DER.
     #[error("neither PEM nor DER")]
     NotPemOrDer,
-    /// There is more than one PEM block, and taking one of them would be a guess.
-    #[error("{actual} PEM blocks ({labels}) where exactly one is expected")]
+    /// There are several PEM blocks, and not exactly one of them is what is looked for: taking one
+    /// would be a guess.
+    #[error("{actual} PEM blocks ({labels}) where exactly one {expected} is expected")]
     NotOneBlock {
-        /// How many there are.
+        /// How many blocks there are.
         actual: usize,
         /// Their labels, separated by commas.
         labels: String,
+        /// What is looked for: "certificate" or "private key".
+        expected: &'static str,
+    },
+    /// It is a file of another format.
+    #[error("it is {found}; {advice}")]
+    OtherFormat {
+        /// The format.
+        found: &'static str,
+        /// The command that makes a key or certificate file of it.
+        advice: &'static str,
     },
     /// The PEM is damaged.
     #[error("malformed PEM: {reason}")]
@@ -39,12 +50,14 @@ pub enum InputError {
         limit: usize,
     },
     /// The PEM block is of another kind.
-    #[error("a PEM block \"{label}\" where {expected} is expected")]
+    #[error("a PEM block \"{label}\" where {expected} is expected{advice}")]
     WrongLabel {
         /// The label found.
         label: String,
         /// What was looked for.
         expected: &'static str,
+        /// What to do, with a semicolon in front, or nothing.
+        advice: &'static str,
     },
 }
 
@@ -105,8 +118,8 @@ pub enum KeyError {
     },
     /// This crate does not sign with keys of this kind.
     #[error(
-        "unsupported private key ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384 are \
-         supported"
+        "unsupported private key ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384, P-521 \
+         are supported"
     )]
     Unsupported {
         /// What it is.
@@ -144,6 +157,22 @@ pub enum CertificateError {
         /// Which extension says so, and how.
         reason: String,
     },
+    /// Which of several certificates in a file is the signer's cannot be told without its key.
+    #[error(
+        "{actual} certificates that are not one chain, so which one is the signer's is not known"
+    )]
+    NoChain {
+        /// How many certificates there are.
+        actual: usize,
+    },
+    /// None of several certificates in a file is that of the key.
+    #[error("none of the {actual} certificates in the file is that of the {key} key")]
+    NoneFits {
+        /// How many certificates there are.
+        actual: usize,
+        /// The kind of the key.
+        key: KeyType,
+    },
     /// It has no subject key identifier, by which a signature could name it.
     #[error("the certificate has no subject key identifier")]
     NoSubjectKeyIdentifier,
@@ -160,6 +189,15 @@ pub enum CertificateError {
         /// The certificate's subject, at most its first 200 characters.
         subject: String,
     },
+    /// Several certificates in a file are those of the key.
+    #[error(
+        "{actual} certificates in the file are those of the key, and taking one would be a guess: \
+         name a file with one of them"
+    )]
+    SeveralFit {
+        /// How many are the key's.
+        actual: usize,
+    },
     /// There are more certificates than a verifier takes.
     #[error("a signature embeds at most {limit} certificates, and these are {actual}")]
     TooManyInChain {
@@ -170,8 +208,8 @@ pub enum CertificateError {
     },
     /// This crate does not verify with public keys of this kind.
     #[error(
-        "unsupported public key ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384 are \
-         supported"
+        "unsupported public key ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384, P-521 \
+         are supported"
     )]
     UnsupportedKey {
         /// What it is.

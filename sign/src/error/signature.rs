@@ -16,7 +16,7 @@ pub enum SigningError {
     /// to be signed.
     #[error(
         "the raw signature ({actual} bytes) is not by the certificate's key ({key}, {subject}) \
-         over this content with {digest}"
+         over this content with {digest}{}", Reason(mistake.as_deref())
     )]
     NotByCertificate {
         /// The size of what was returned, in bytes.
@@ -27,6 +27,8 @@ pub enum SigningError {
         key: KeyType,
         /// The certificate's subject, at most its first 200 characters.
         subject: String,
+        /// What it is instead, if it is a well-known mistake.
+        mistake: Option<String>,
     },
     /// The finished message does not verify, so it is kept back.
     #[error("the new signature failed its own check: {reason}")]
@@ -100,6 +102,14 @@ pub enum SignatureError {
         /// The first byte that differs from the canonical encoding.
         offset: usize,
     },
+    /// The bytes are no message at all, but something else that is well known.
+    #[error("the signature is {found}, where a PKCS#7 message in DER is expected{advice}")]
+    NotPkcs7 {
+        /// What they are.
+        found: String,
+        /// What to do, with a semicolon in front, or nothing.
+        advice: &'static str,
+    },
     /// The message is of another CMS type.
     #[error("a CMS message of type {actual} where signed data is expected")]
     NotSignedData {
@@ -110,10 +120,16 @@ pub enum SignatureError {
     #[error("no trusted certificate is given")]
     NothingTrusted,
     /// It is PEM text.
-    #[error("the signature is PEM text; it must be DER (openssl: -outform DER)")]
+    #[error(
+        "the signature is PEM text; it must be DER (openssl: -outform DER; openssl pkcs7 -in FILE \
+         -outform DER -out NEW converts)"
+    )]
     Pem,
     /// Signed attributes are present.
-    #[error("the signature has signed attributes (openssl: use -noattr)")]
+    #[error(
+        "the signature has signed attributes, which verity does not take (openssl: use -noattr; \
+         lint-signature tells whether a kernel takes it)"
+    )]
     SignedAttributes,
     /// Signed attributes with S/MIME capabilities, which the kernel refuses.
     #[error(
@@ -196,6 +212,7 @@ impl SignatureError {
             E::Empty
             | E::Malformed { .. }
             | E::NotCanonical { .. }
+            | E::NotPkcs7 { .. }
             | E::NotSignedData { .. }
             | E::Pem
             | E::TrailingBytes { .. }
@@ -218,6 +235,17 @@ impl SignatureError {
             | E::SignedAttributes
             | E::Signers { .. }
             | E::UnsignedAttributes => Class::Signature,
+        }
+    }
+}
+
+struct Reason<'a>(Option<&'a str>);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(mistake) => write!(f, ": {mistake}"),
+            None => Ok(()),
         }
     }
 }

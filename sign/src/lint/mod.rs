@@ -62,6 +62,7 @@ use self::KernelError::Inval;
 use self::content::Texts;
 use self::judge::Keyring as Keys;
 use self::report::Findings;
+use crate::form::{self, Form};
 use crate::signature::MAX_SIGNATURE_BYTES;
 
 /// What the kernel would do with a signature. See [`predict`].
@@ -143,6 +144,7 @@ impl<'a> Lint<'a> {
                          table as it is; verity writes and signs lower case";
             findings.push(Point::warn("signed-text", words));
         }
+        check_form(signature, &mut findings);
         let Some(message) = message::read(signature, &mut findings) else {
             return findings.finish();
         };
@@ -223,6 +225,18 @@ impl<'a> Lint<'a> {
                 );
                 findings.push(Point::warn(name, words));
             }
+        }
+    }
+}
+
+/// Names what is no message at all. The kernel has its own error for it, and no words.
+fn check_form(signature: &[u8], findings: &mut Findings) {
+    match form::of_signature(signature) {
+        None | Some((Form::Pkcs7, _)) => {}
+        Some((form, _)) => {
+            let (found, advice) = form.words();
+            let words = format!("it is {found}; the kernel reads PKCS#7 in DER{advice}");
+            findings.push(Point::warn("form", words));
         }
     }
 }

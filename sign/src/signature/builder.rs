@@ -8,6 +8,7 @@
 //! must not leave the machine as a signature: for RSA it can even betray the key.)
 
 use super::envelope::Envelope;
+use super::mistake::explain;
 use super::verify::verify_detached;
 use crate::algorithm::{KeyType, SignatureDigest};
 use crate::certificate::{Certificate, ToBeSigned, check_issuers};
@@ -47,7 +48,7 @@ pub struct SignatureBuilder {
 
 impl SignatureBuilder {
     /// Signatures by the key of this certificate. The digest is SHA-256, or SHA-384 for a P-384
-    /// key; nothing is embedded, and the signer is named by issuer and serial number.
+    /// key and SHA-512 for a P-521 key; nothing is embedded, and the signer is named by issuer and serial number.
     pub fn new(certificate: Certificate) -> SignatureBuilder {
         SignatureBuilder {
             digest: certificate.key_type().default_digest(),
@@ -145,24 +146,27 @@ impl SignatureBuilder {
         ToBeSigned::new(content, self.digest)
     }
 
-    /// Makes a checked message of a raw signature (PKCS#1 v1.5, or DER of r and s).
+    /// Makes a checked message of a raw signature: PKCS#1 v1.5, or of ECDSA r and s, in DER or one
+    /// behind the other.
     ///
     /// # Errors
     ///
     /// [`Error::Signing`] when it is not a signature by the certificate's key over what was to be
-    /// signed, or when the message with everything embedded becomes larger than the kernel reads.
+    /// signed (the error says so where it is a well-known mistake), or when the message with everything embedded becomes larger than the kernel reads.
     pub fn attach(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> Result<Vec<u8>, Error> {
-        if !self.certificate.public_key().verifies(to_be_signed, signature) {
+        let key = self.certificate.public_key();
+        let Some(signature) = key.recognize(to_be_signed, signature) else {
             return Err(SigningError::NotByCertificate {
                 actual: signature.len(),
                 digest: to_be_signed.digest_algorithm(),
                 key: self.certificate.key_type(),
                 subject: self.certificate.short_subject(),
+                mistake: explain(key, to_be_signed, signature),
             }
             .into());
-        }
+        };
         let envelope = self.envelope(to_be_signed.digest_algorithm());
-        let message = envelope.seal(signature).map_err(self_check)?;
+        let message = envelope.seal(&signature).map_err(self_check)?;
         verify_detached(&message, to_be_signed.content(), std::slice::from_ref(&self.certificate))
             .map_err(self_check)?;
         Ok(message)

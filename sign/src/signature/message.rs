@@ -18,6 +18,7 @@ use crate::algorithm::SignatureDigest;
 use crate::canonical::first_difference;
 use crate::certificate::message_version;
 use crate::error::SignatureError;
+use crate::form;
 
 /// Signatures are at most this long, in bytes: what the kernel reads from a user key.
 pub const MAX_SIGNATURE_BYTES: u64 = to_u64(MAX);
@@ -53,7 +54,8 @@ fn decode(signature: &[u8]) -> Result<SignedData, SignatureError> {
         _ if signature.starts_with(b"-----BEGIN ") => return Err(SignatureError::Pem),
         _ => {}
     }
-    let (outer, rest) = ContentInfo::from_der_partial(signature).map_err(malformed)?;
+    let (outer, rest) = ContentInfo::from_der_partial(signature)
+        .map_err(|error| other_form(signature).unwrap_or_else(|| malformed(error)))?;
     if !rest.is_empty() {
         return Err(SignatureError::TrailingBytes { count: rest.len() });
     }
@@ -153,6 +155,13 @@ fn signer_digest(
 
 pub(super) fn unsupported(oid: ObjectIdentifier, what: &str) -> SignatureError {
     SignatureError::UnsupportedAlgorithm { actual: format!("{oid} ({what})") }
+}
+
+/// The error for bytes that are something well known, and no message.
+fn other_form(signature: &[u8]) -> Option<SignatureError> {
+    let (form, _) = form::of_signature(signature)?;
+    let (found, advice) = form.words();
+    Some(SignatureError::NotPkcs7 { found, advice })
 }
 
 fn malformed(error: der::Error) -> SignatureError {

@@ -14,6 +14,7 @@ mod builder;
 mod content;
 mod envelope;
 mod message;
+mod mistake;
 mod verify;
 
 pub use self::builder::SignatureBuilder;

@@ -23,8 +23,8 @@ use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::SignerError;
 use crate::signer::Signer;
 
-/// The environment variable that names the key: `rsa2048`, `rsa3072`, `rsa4096`, `ecdsa-p256` or
-/// `ecdsa-p384`.
+/// The environment variable that names the key: `rsa2048`, `rsa3072`, `rsa4096`, `ecdsa-p256`,
+/// `ecdsa-p384` or `ecdsa-p521`.
 pub const KEY_ALGORITHM_VARIABLE: &str = "VERITY_KEY_ALGORITHM";
 /// The environment variable that names the digest: `sha256`, `sha384` or `sha512`.
 pub const DIGEST_ALGORITHM_VARIABLE: &str = "VERITY_DIGEST_ALGORITHM";

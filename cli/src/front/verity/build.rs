@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use verity::partition::Architecture;
 
 use super::parameters::{ParameterArgs, SeedArgs, ThreadArgs};
 use super::signing::SigningArgs;
@@ -42,11 +43,14 @@ pub(super) struct BuildArgs {
     /// The image is a /usr file system: .usrhash instead of .roothash
     #[arg(long)]
     usr: bool,
-    /// Also print the types (for x86-64 and arm64) and UUIDs by which systemd finds the partitions
-    /// of the image; with a key, also make what its signature partition holds, and embed the
-    /// certificate in signatures
+    /// Also print the types and UUIDs by which systemd finds the partitions of the image; with a
+    /// key, also make what its signature partition holds, and embed the certificate in signatures
     #[arg(long, conflicts_with_all = ["no_superblock", "hash_offset"])]
     systemd: bool,
+    /// With --systemd, print partition types for this architecture only, such as x86-64, arm64 or
+    /// riscv64; may be given several times [default: every architecture that has some]
+    #[arg(long, value_name = "ARCH", value_parser = architecture, requires = "systemd")]
+    architecture: Vec<Architecture>,
     #[command(flatten)]
     parameters: ParameterArgs,
     #[command(flatten)]
@@ -72,6 +76,7 @@ impl From<BuildArgs> for build::Options {
             output_dir: args.output_dir,
             usr: args.usr,
             systemd: args.systemd,
+            architectures: args.architecture,
             parameters: args.parameters.into(),
             seed: args.seed.seed,
             parity_roots: args.fec_roots,

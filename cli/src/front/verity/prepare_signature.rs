@@ -22,7 +22,7 @@ pub(super) struct PrepareSignatureArgs {
     /// Certificate of the key that will sign
     #[arg(long, value_name = "CERT")]
     certificate: PathBuf,
-    /// Digest of the signature [default: sha256; sha384 for P-384]
+    /// Digest of the signature [default: sha256; sha384 for P-384, sha512 for P-521]
     #[arg(long, value_name = "sha256|sha384|sha512")]
     digest: Option<SignatureDigest>,
     /// Where the digest is written, as raw bytes

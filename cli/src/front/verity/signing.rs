@@ -110,7 +110,7 @@ pub(super) struct SigningArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Signing")]
 pub(super) struct ShapeArgs {
-    /// Digest of the signature [default: sha256; sha384 for P-384]
+    /// Digest of the signature [default: sha256; sha384 for P-384, sha512 for P-521]
     #[arg(long, value_name = "sha256|sha384|sha512", requires = "certificate")]
     digest: Option<SignatureDigest>,
     /// Put the certificate into the signature

@@ -6,20 +6,22 @@
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Sequence};
+use ecdsa::elliptic_curve::array::typenum::Unsigned;
 use ecdsa::elliptic_curve::ops::Invert;
 use ecdsa::elliptic_curve::subtle::CtOption;
-use ecdsa::elliptic_curve::{CurveArithmetic, Scalar};
+use ecdsa::elliptic_curve::{CurveArithmetic, FieldBytesSize, Scalar};
 use ecdsa::{EcdsaCurve, Signature, SigningKey, hazmat};
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::{PublicKey, ToBeSigned};
+use crate::certificate::{PublicKey, ToBeSigned, padded};
 use crate::error::KeyError;
 
-/// A scalar on one of the two curves. Both types wipe themselves when they are dropped.
+/// A scalar on one of the curves. Its types wipe themselves when they are dropped.
 pub(super) enum EcdsaKey {
     P256(p256::ecdsa::SigningKey),
     P384(p384::ecdsa::SigningKey),
+    P521(p521::ecdsa::SigningKey),
 }
 
 /// SEC1 ECPrivateKey (RFC 5915).
@@ -82,6 +84,11 @@ impl EcdsaKey {
                 let point = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
                 Ok((EcdsaKey::P384(key), point))
             }
+            Some(KeyType::EcdsaP521) if scalar.len() == 66 => {
+                let key = p521::ecdsa::SigningKey::from_slice(scalar).map_err(bad)?;
+                let point = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+                Ok((EcdsaKey::P521(key), point))
+            }
             Some(_) => Err(rejected("its scalar is not as long as the curve's order")),
             None => Err(super::unsupported(format!("EC curve {curve}"))),
         }
@@ -92,6 +99,7 @@ impl EcdsaKey {
         match self {
             EcdsaKey::P256(key) => deterministic(key, to_be_signed).to_der().as_bytes().to_vec(),
             EcdsaKey::P384(key) => deterministic(key, to_be_signed).to_der().as_bytes().to_vec(),
+            EcdsaKey::P521(key) => deterministic(key, to_be_signed).to_der().as_bytes().to_vec(),
         }
     }
 }
@@ -101,7 +109,8 @@ where
     C: EcdsaCurve + CurveArithmetic,
     Scalar<C>: Invert<Output = CtOption<Scalar<C>>>,
 {
-    let (scalar, digest) = (key.as_nonzero_scalar(), to_be_signed.digest());
+    let scalar = key.as_nonzero_scalar();
+    let digest = padded(&to_be_signed.digest(), FieldBytesSize::<C>::USIZE);
     let (signature, _) = match to_be_signed.digest_algorithm() {
         SignatureDigest::Sha256 => {
             hazmat::sign_prehashed_rfc6979::<C, Sha256>(scalar, &digest, &[])

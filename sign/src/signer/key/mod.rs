@@ -20,7 +20,7 @@ use ring::signature::{self, KeyPair, RsaEncoding, RsaKeyPair};
 
 use self::ec::EcdsaKey;
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::input::{self, Object};
+use crate::certificate::input::{self, Object, Wanted};
 use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::{CertificateError, Error, KeyError, SignerError};
 use crate::signer::Signer;
@@ -54,8 +54,8 @@ impl PrivateKey {
     ///
     /// # Errors
     ///
-    /// [`Error::Key`] when the file is empty, too large, holds anything but exactly one private key
-    /// (an `EC PARAMETERS` block may stand beside it), or when the key is of an unsupported kind or
+    /// [`Error::Key`] when the file is empty, too large, does not hold exactly one private key (its
+    /// certificates and parameters may stand beside it), or when the key is of an unsupported kind or
     /// size, or inconsistent; [`KeyError::Encrypted`] when it takes a passphrase.
     pub fn parse(file: &[u8]) -> Result<PrivateKey, Error> {
         let object = object(file)?;
@@ -153,7 +153,7 @@ enum Encoding {
 
 /// The one object in a key file.
 fn object(file: &[u8]) -> Result<Object, KeyError> {
-    input::single_object(file, Some("EC PARAMETERS")).map_err(|error| {
+    input::single_object(file, Wanted::PRIVATE_KEY).map_err(|error| {
         match has_encryption_header(file) {
             true => KeyError::UnsupportedEncryption { actual: "a PEM header".to_owned() },
             false => KeyError::Input(error),
@@ -175,6 +175,9 @@ fn encoding(object: &Object) -> Result<Encoding, KeyError> {
             (Tag::Integer, Tag::Integer) => Ok(Encoding::Pkcs1),
             (Tag::Integer, Tag::OctetString) => Ok(Encoding::Sec1),
             (Tag::Sequence, Tag::OctetString) => Ok(Encoding::EncryptedPkcs8),
+            (Tag::Sequence, Tag::Sequence) => Err(KeyError::Malformed {
+                reason: "it looks like a certificate, not a private key".to_owned(),
+            }),
             _ => Err(KeyError::Malformed { reason: "not a private key structure".to_owned() }),
         },
     }

@@ -124,6 +124,10 @@ impl Signer for Pkcs11Signer {
                 let raw = sign(Mechanism::Ecdsa, leftmost(48))?;
                 Ok(p384::ecdsa::Signature::from_slice(&raw)?.to_der().as_bytes().to_vec())
             }
+            KeyType::EcdsaP521 => {
+                let raw = self.sign_with(&Mechanism::Ecdsa, &to_be_signed.digest())?;
+                Ok(p521::ecdsa::Signature::from_slice(&raw)?.to_der().as_bytes().to_vec())
+            }
             KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => {
                 Ok(sign(Mechanism::RsaPkcs, &to_be_signed.digest_info())?)
             }
