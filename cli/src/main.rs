@@ -2,6 +2,7 @@
 
 mod command;
 mod context;
+mod dates;
 mod error;
 mod exit;
 mod findings;

@@ -18,10 +18,9 @@ pub(crate) fn bytes(text: &str) -> Result<u64, SizeError> {
     number.checked_mul(factor).ok_or_else(|| Kind::TooLarge.error(text, "bytes"))
 }
 
-/// A number of blocks, threads or anything else that is counted.
+/// A number of blocks, or of anything else that is counted.
 pub(crate) fn count(text: &str) -> Result<u64, SizeError> {
-    decimal(text.as_bytes())
-        .map_err(|kind| kind.error(text, "blocks or other things, without a suffix"))
+    decimal(text.as_bytes()).map_err(|kind| kind.error(text, "blocks, without a suffix"))
 }
 
 /// The size of a data block or a hash block.

@@ -62,6 +62,7 @@ mod accepted;
 mod algorithm;
 mod canonical;
 mod certificate;
+mod date;
 mod error;
 mod form;
 pub mod lint;

@@ -426,8 +426,7 @@ mod tests {
     fn every_type_has_a_guid_and_a_name_of_its_own() {
         let types = Architecture::ALL.iter().flat_map(|&architecture| {
             [MountPoint::Root, MountPoint::Usr].into_iter().flat_map(move |mount_point| {
-                Content::ALL
-                    .map(|content| PartitionType::new(mount_point, architecture, content))
+                Content::ALL.map(|content| PartitionType::new(mount_point, architecture, content))
             })
         });
         let types: Vec<_> = types.collect();

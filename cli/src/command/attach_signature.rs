@@ -3,12 +3,14 @@
 
 use std::path::PathBuf;
 
+use verity_sign::{Certificate, MAX_SIGNATURE_BYTES, SignatureBuilder};
+
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::signing::{SignatureOutputs, SignatureShape, Signed, SignedContent, publish};
 
-/// RSA-4096 makes 512 bytes.
-const MAX_RAW_SIGNATURE_BYTES: u64 = 1024;
+/// More than any encoding of 512 bytes takes, and a whole message: errors say what it is instead.
+const MAX_RAW_SIGNATURE_BYTES: u64 = MAX_SIGNATURE_BYTES;
 
 /// What to put together.
 #[derive(Debug)]
@@ -22,8 +24,17 @@ pub(crate) struct Options {
 /// Checks the raw signature and writes the whole one.
 pub(crate) fn run(options: &Options) -> Result<Signed, CommandError> {
     let content = options.content.read()?;
-    let builder = options.shape.builder()?;
+    let certificates = options.shape.certificates()?;
     let raw = inputs::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES, Class::Usage)?;
+    let to_be_signed = |certificate: &Certificate| {
+        let builder = SignatureBuilder::new(certificate.clone());
+        let digest = options.shape.digest.unwrap_or(builder.digest());
+        builder.with_digest(digest).prepare(&content.bytes)
+    };
+    let certificate = certificates
+        .of_signature(to_be_signed, &raw)
+        .or_fail(Class::Trust, &options.shape.certificate)?;
+    let builder = options.shape.builder(certificate)?;
     let signature = builder
         .attach(&builder.prepare(&content.bytes), &raw)
         .or_fail(Class::Trust, &options.raw_signature)?;

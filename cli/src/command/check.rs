@@ -16,12 +16,15 @@ use verity_sign::{
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
-use crate::image::{self, Device, Effort, OpenedImage, Verification};
+use crate::image::{self, Device, Effort, ImageSource, OpenedImage, Verification};
 use crate::inputs;
 use crate::making::SidecarSet;
-use crate::parameters::ParitySource;
+use crate::parameters::{Parameters, ParitySource};
+use crate::quoted::Quoted;
 use crate::roles;
-use crate::trust::{self, Acceptance, MAX_ROOT_HASH_FILE, StateFile, TrustSource, Trusted};
+use crate::trust::{
+    self, Acceptance, MAX_ROOT_HASH_FILE, RootHashSource, StateFile, TrustSource, Trusted,
+};
 
 /// What to check.
 #[derive(Debug)]
@@ -32,6 +35,9 @@ pub(crate) struct Options {
     pub(crate) state: Option<PathBuf>,
     pub(crate) output_dir: Option<PathBuf>,
     pub(crate) usr: bool,
+    /// There is no manifest: the root hash signature vouches for the root hash, and nothing for the
+    /// geometry.
+    pub(crate) no_manifest: bool,
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
@@ -39,8 +45,7 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) verification: Verification,
-    pub(crate) manifest: Manifest,
-    pub(crate) root_hash_signer: String,
+    pub(crate) manifest: Option<Manifest>,
     /// Who signed what systemd's signature partition holds, if the set has that.
     pub(crate) signature_partition_signer: Option<String>,
     pub(crate) state: Option<Acceptance>,
@@ -49,8 +54,11 @@ pub(crate) struct Checked {
 /// Checks the set.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, CommandError> {
     let set = SidecarSet::new(&options.image, options.output_dir.as_deref(), options.usr)?;
-    let trusted = options.trust.read()?;
     set.files().chain([options.image.as_path()]).try_for_each(roles::uses)?;
+    if options.no_manifest {
+        return without_manifest(options, &set, context);
+    }
+    let trusted = options.trust.read()?;
     // Taken first and held to the end: no other run can accept an image meanwhile.
     let state = options.state.as_deref().map(StateFile::open).transpose()?;
     let verified = trust::manifest(&set.manifest, &trusted)
@@ -65,14 +73,59 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, Comma
     let image = open_image(options, &set, &verified)?;
     let effort = Effort { parity: true, threads: options.threads, ..Effort::default() };
     let verification = image::verify(&image, effort, context)?;
+    let verification = Verification { root_hash_signer: Some(root_hash_signer), ..verification };
     let state = state.map(|state| state.accept(&verified, trusted.image_name())).transpose()?;
     Ok(Checked {
         verification,
-        manifest: manifest.clone(),
-        root_hash_signer,
+        manifest: Some(manifest.clone()),
         signature_partition_signer,
         state,
     })
+}
+
+/// Checks a set that others have made, which has no manifest: the signature of the root hash, and
+/// every block against it, for the geometry that the superblock states.
+fn without_manifest(
+    options: &Options,
+    set: &SidecarSet,
+    context: &Context,
+) -> Result<Checked, CommandError> {
+    refuse_what_needs_a_manifest(options)?;
+    if set.manifest.try_exists().is_ok_and(|exists| exists) {
+        tracing::warn!(
+            "{}: the manifest is not looked at, because of --no-manifest",
+            Quoted(&set.manifest)
+        );
+    }
+    let source = ImageSource {
+        data: options.image.clone(),
+        hash: set.hash.clone(),
+        root: RootHashSource { text: None, file: Some(set.root_hash.clone()) },
+        manifest: None,
+        trust: options.trust.clone(),
+        parameters: Parameters::default(),
+        parity: ParitySource::default(),
+        root_hash_signature: Some(set.root_hash_signature.clone()),
+    };
+    let image = OpenedImage::open(&source, context)?;
+    let root_hash = image.trusted().root_hash();
+    let signature_partition_signer =
+        check_signature_partition(&set.signature_partition, &root_hash, &options.trust.read()?)?;
+    let effort = Effort { threads: options.threads, ..Effort::default() };
+    let verification = image::verify(&image, effort, context)?;
+    Ok(Checked { verification, manifest: None, signature_partition_signer, state: None })
+}
+
+/// Only a manifest says which image it is, and which version of it.
+fn refuse_what_needs_a_manifest(options: &Options) -> Result<(), CommandError> {
+    let needing = [("--state", options.state.is_some())];
+    match needing.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(CommandError::usage(format!(
+            "{option} needs the manifest, which alone says which image and version it is: \
+             leave out --no-manifest"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Opens image and hash file, which must be what the manifest states.
@@ -107,7 +160,9 @@ fn check_hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandErro
 
 fn missing_manifest(error: CommandError, path: &Path) -> CommandError {
     if path.try_exists().is_ok_and(|exists| !exists) {
-        return CommandError::message(Class::Trust, "there is no manifest").at(path);
+        let words = "there is no manifest; --no-manifest checks an image that others have signed \
+                     without one, and then nothing says which image it is and how large";
+        return CommandError::message(Class::Trust, words).at(path);
     }
     error
 }
@@ -130,11 +185,7 @@ fn check_root_hash(
             format!("does not hold the manifest's root hash, {root_hash}, and nothing else");
         return Err(CommandError::message(Class::Trust, words).at(path));
     }
-    let path = &set.root_hash_signature;
-    let signature = trust::signature(path)?;
-    let signed_by = verity_sign::verify_root_hash(&signature, &root_hash, trusted.trust())
-        .or_fail(Class::Trust, path)?;
-    Ok(trust::signer_words(&signed_by))
+    trust::root_hash_signer(&set.root_hash_signature, &root_hash, trusted)
 }
 
 /// Checks what systemd's signature partition holds, unless the set was made without; returns who

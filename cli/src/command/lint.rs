@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 use verity_sign::MAX_SIGNATURE_BYTES;
 use verity_sign::lint::{EnrolledCertificate, Lint, Report};
 
-use crate::error::{Class, CommandError, OrFail};
+use crate::error::CommandError;
 use crate::inputs;
-use crate::trust;
+use crate::trust::{self, RootHashSource};
 
 /// What to look at.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) signature: PathBuf,
-    /// As the table writes it.
-    pub(crate) root_hash: Option<String>,
+    pub(crate) root_hash: RootHashSource,
     pub(crate) certificates: Vec<PathBuf>,
     pub(crate) at: Option<u64>,
 }
@@ -38,13 +37,13 @@ impl Linted {
 
 /// Looks.
 pub(crate) fn run(options: &Options) -> Result<Linted, CommandError> {
-    check_root_hash(options.root_hash.as_deref())?;
+    let root_hash = root_hash_text(&options.root_hash)?;
     let keyring = options.certificates.iter().map(|path| enrolled(path));
     let keyring = keyring.collect::<Result<Vec<_>, _>>()?;
     // One byte more than the kernel takes, so that the lint can say so.
     let signature = inputs::read_start(&options.signature, MAX_SIGNATURE_BYTES + 1)?;
     let mut lint = Lint::new().now(options.at.unwrap_or_else(trust::now));
-    if let Some(root_hash) = &options.root_hash {
+    if let Some(root_hash) = &root_hash {
         lint = lint.root_hash(root_hash);
     }
     if !keyring.is_empty() {
@@ -54,15 +53,13 @@ pub(crate) fn run(options: &Options) -> Result<Linted, CommandError> {
 }
 
 fn enrolled(path: &Path) -> Result<EnrolledCertificate, CommandError> {
-    EnrolledCertificate::read(inputs::open(path)?.file()).or_fail(Class::Trust, path)
+    EnrolledCertificate::read(inputs::open(path)?.file())
+        .map_err(|error| trust::unreadable(error, "give each in a file of its own").at(path))
 }
 
-/// The text counts as it is, so it is not read into a root hash; but it must be one.
-fn check_root_hash(text: Option<&str>) -> Result<(), CommandError> {
-    let Some(text) = text else { return Ok(()) };
-    let hex = !text.is_empty() && text.len() <= 128 && text.len().is_multiple_of(2);
-    match hex && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        true => Ok(()),
-        false => Err(CommandError::usage("--root-hash: not a root hash in hex")),
-    }
+/// The root hash as the table writes it: what is typed counts as it is, if it is a root hash. From
+/// a file it is taken as everywhere, in lower case.
+fn root_hash_text(source: &RootHashSource) -> Result<Option<String>, CommandError> {
+    let root_hash = source.read()?;
+    Ok(source.text.clone().or(root_hash.map(|root_hash| root_hash.to_string())))
 }

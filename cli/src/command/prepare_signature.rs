@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use verity::publish::OutputSet;
 use verity_sign::{SignatureBuilder, SignatureDigest, ToBeSigned};
 
-use crate::error::CommandError;
+use crate::error::{Class, CommandError, OrFail};
 use crate::outputs::written;
 use crate::signing::{self, Signable, SignedContent};
 
@@ -32,7 +32,10 @@ pub(crate) struct Prepared {
 /// Writes the digest, and the content if asked to.
 pub(crate) fn run(options: &Options) -> Result<Prepared, CommandError> {
     let content = options.content.read()?;
-    let builder = signing::builder(&options.certificate, options.digest)?;
+    let certificate = signing::certificates(&options.certificate)?
+        .of_signer()
+        .or_fail(Class::Trust, &options.certificate)?;
+    let builder = signing::builder(&options.certificate, certificate, options.digest);
     let to_be_signed = builder.prepare(&content.bytes);
     let digest = written(&options.output, &to_be_signed.digest())?;
     let mut set = OutputSet::new().output(digest);

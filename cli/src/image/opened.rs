@@ -37,6 +37,7 @@ pub(crate) struct OpenedImage {
     hash: Arc<Device>,
     parity: Option<ParityDevice>,
     signer: Option<String>,
+    root_hash_signer: Option<String>,
     superblock: Result<(), CommandError>,
 }
 
@@ -57,13 +58,19 @@ impl OpenedImage {
     ) -> Result<OpenedImage, CommandError> {
         source.parameters.check_uuid_has_a_place()?;
         let root_hash = source.root.read()?;
-        match &source.manifest {
-            Some(path) => OpenedImage::by_manifest(source, path, root_hash, context),
-            None => {
-                source.trust.check_unused()?;
-                OpenedImage::by_root_hash(source, source.root.needed(root_hash)?, context)
-            }
+        if let Some(path) = &source.manifest {
+            let image = OpenedImage::by_manifest(source, path, root_hash, context)?;
+            let root_hash_signer = check_root_hash_signature(source, &image.trusted.root_hash())?;
+            return Ok(OpenedImage { root_hash_signer, ..image });
         }
+        if source.root_hash_signature.is_none() {
+            source.trust.check_unused()?;
+        }
+        let root_hash = source.root.needed(root_hash)?;
+        // Before the image is touched, which may be anybody's.
+        let root_hash_signer = check_root_hash_signature(source, &root_hash)?;
+        let image = OpenedImage::by_root_hash(source, root_hash, context)?;
+        Ok(OpenedImage { root_hash_signer, ..image })
     }
 
     fn by_root_hash(
@@ -78,7 +85,15 @@ impl OpenedImage {
             trusted_superblock(&source.parameters, root_hash, &hash, context)?
         };
         let parity = open_parity(&trusted, &source.parity, None, [&data, &hash])?;
-        Ok(OpenedImage { trusted, data, hash, parity, signer: None, superblock: Ok(()) })
+        Ok(OpenedImage {
+            trusted,
+            data,
+            hash,
+            parity,
+            signer: None,
+            root_hash_signer: None,
+            superblock: Ok(()),
+        })
     }
 
     fn by_manifest(
@@ -123,6 +138,7 @@ impl OpenedImage {
             hash,
             parity,
             signer: Some(trust::signer_words(verified.signer())),
+            root_hash_signer: None,
         })
     }
 
@@ -158,6 +174,11 @@ impl OpenedImage {
     /// Who signed the manifest, if there is one.
     pub(crate) fn signer(&self) -> Option<String> {
         self.signer.clone()
+    }
+
+    /// Who signed the root hash, if a signature of it was given.
+    pub(crate) fn root_hash_signer(&self) -> Option<String> {
+        self.root_hash_signer.clone()
     }
 
     /// The devices of the image, each once unless it was opened twice.
@@ -318,6 +339,15 @@ fn open_parity(
     }
     geometry::warn_of_sectors(trusted, data, hash);
     Ok(parity)
+}
+
+/// Checks the signature of the root hash, if one was given; returns who signed.
+fn check_root_hash_signature(
+    source: &ImageSource,
+    root_hash: &RootHash,
+) -> Result<Option<String>, CommandError> {
+    let Some(path) = &source.root_hash_signature else { return Ok(None) };
+    trust::root_hash_signer(path, root_hash, &source.trust.read()?).map(Some)
 }
 
 type ImageRepair = FecRepair<Arc<Device>, Arc<Device>, Arc<Device>>;

@@ -15,6 +15,8 @@ pub(crate) struct ImageSource {
     pub(crate) trust: TrustSource,
     pub(crate) parameters: Parameters,
     pub(crate) parity: ParitySource,
+    /// A signature of the root hash by somebody who is trusted.
+    pub(crate) root_hash_signature: Option<PathBuf>,
 }
 
 /// How a verified reader goes about it.

@@ -38,6 +38,8 @@ pub(crate) struct Verification {
     pub(crate) parity_rounds: Option<u64>,
     /// Who signed the manifest.
     pub(crate) signer: Option<String>,
+    /// Who signed the root hash, if a signature of it was checked.
+    pub(crate) root_hash_signer: Option<String>,
 }
 
 /// Verifies every block, and that nothing changed meanwhile.
@@ -61,6 +63,7 @@ pub(crate) fn verify(
         uncovered_bytes,
         parity_rounds,
         signer: image.signer(),
+        root_hash_signer: image.root_hash_signer(),
     })
 }
 

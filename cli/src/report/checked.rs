@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use verity_sign::{Image, Manifest};
 
 use super::parity::FecEntry;
 use super::verified::VerifiedDocument;
@@ -15,11 +16,11 @@ use crate::trust::Acceptance;
 pub(super) struct CheckedDocument {
     #[serde(flatten)]
     verification: VerifiedDocument,
-    image_name: String,
-    image_version: u64,
-    label: String,
+    /// What only a manifest says; without one it is not known.
+    image_name: Option<String>,
+    image_version: Option<u64>,
+    label: Option<String>,
     not_after: Option<u64>,
-    root_hash_signer: String,
     /// Who signed what systemd's signature partition holds, if the set has that.
     signature_partition_signer: Option<String>,
     /// The parity in the hash file, compared too.
@@ -29,16 +30,16 @@ pub(super) struct CheckedDocument {
 
 impl From<&Checked> for CheckedDocument {
     fn from(facts: &Checked) -> CheckedDocument {
-        let (manifest, image) = (&facts.manifest, facts.manifest.image());
+        let manifest = facts.manifest.as_ref();
+        let image = manifest.map(Manifest::image);
         CheckedDocument {
             verification: VerifiedDocument::from(&facts.verification),
-            image_name: image.name().to_owned(),
-            image_version: image.version(),
-            label: image.label().to_owned(),
-            not_after: manifest.not_after(),
-            root_hash_signer: facts.root_hash_signer.clone(),
+            image_name: image.map(|image| image.name().to_owned()),
+            image_version: image.map(Image::version),
+            label: image.map(|image| image.label().to_owned()),
+            not_after: manifest.and_then(Manifest::not_after),
             signature_partition_signer: facts.signature_partition_signer.clone(),
-            fec: manifest.fec_area().as_ref().map(FecEntry::from),
+            fec: manifest.and_then(Manifest::fec_area).as_ref().map(FecEntry::from),
             state: facts.state.as_ref().map(StateEntry::from),
         }
     }
@@ -46,8 +47,10 @@ impl From<&Checked> for CheckedDocument {
 
 impl fmt::Display for CheckedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "image: {} version {}", Plain(&self.image_name), self.image_version)?;
-        writeln!(f, "root hash: signed by {}", Plain(&self.root_hash_signer))?;
+        match (&self.image_name, self.image_version) {
+            (Some(name), Some(version)) => writeln!(f, "image: {} version {version}", Plain(name))?,
+            _ => writeln!(f, "image: not known, no manifest names it")?,
+        }
         if let Some(signer) = &self.signature_partition_signer {
             writeln!(f, "signature partition: signed by {}", Plain(signer))?;
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::lines::provenance;
 use crate::image::Verification;
+use crate::quoted::Plain;
 
 /// What was verified. The order of the fields is the order of the keys.
 #[derive(Serialize)]
@@ -30,6 +31,8 @@ pub(super) struct VerifiedDocument {
     parity_rounds: Option<u64>,
     /// Who signed the manifest.
     signer: Option<String>,
+    /// Who signed the root hash, if a signature of it was checked.
+    root_hash_signer: Option<String>,
 }
 
 impl From<&Verification> for VerifiedDocument {
@@ -52,6 +55,7 @@ impl From<&Verification> for VerifiedDocument {
             uncovered_bytes: facts.uncovered_bytes,
             parity_rounds: facts.parity_rounds,
             signer: facts.signer.clone(),
+            root_hash_signer: facts.root_hash_signer.clone(),
         }
     }
 }
@@ -61,6 +65,9 @@ impl fmt::Display for VerifiedDocument {
         let VerifiedDocument { data_block_size, hash_blocks, hash_block_size, .. } = self;
         let VerifiedDocument { checked_data_blocks, algorithm, root_hash, .. } = self;
         provenance(f, &self.geometry, self.signer.as_deref())?;
+        if let Some(signer) = &self.root_hash_signer {
+            writeln!(f, "root hash: signed by {}", Plain(signer))?;
+        }
         write!(
             f,
             "verified: {checked_data_blocks} data blocks of {data_block_size} bytes \

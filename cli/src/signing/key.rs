@@ -5,7 +5,9 @@ use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use verity_sign::{Error, ExternalSigner, KeyError, PrivateKey, PublicKey, Signer};
+use verity_sign::{
+    Certificate, CertificateBundle, Error, ExternalSigner, KeyError, PrivateKey, PublicKey, Signer,
+};
 
 use super::key_file::check_key_mode;
 use super::secret::{SecretSource, forbid_dumps};
@@ -98,7 +100,25 @@ impl SigningKey {
         }
     }
 
+    /// The key, and its certificate of those in the file `path`.
     pub(super) fn signer(
+        &self,
+        certificates: &CertificateBundle,
+        path: &Path,
+        context: &Context,
+    ) -> Result<(Box<dyn Signer>, Certificate), CommandError> {
+        if let SigningKey::File { path: key, passphrase, pin: None } = self {
+            let key = private_key(key, passphrase.as_ref(), context)?;
+            let certificate = certificates.of_key(key.public_key()).or_fail(Class::Trust, path)?;
+            return Ok((Box::new(key), certificate));
+        }
+        // These keys are known by their certificate alone.
+        let certificate = certificates.of_signer().or_fail(Class::Trust, path)?;
+        Ok((self.distant_signer(certificate.public_key(), context)?, certificate))
+    }
+
+    /// A key that is not in a file.
+    fn distant_signer(
         &self,
         public_key: &PublicKey,
         context: &Context,
@@ -112,11 +132,8 @@ impl SigningKey {
                     .stop(move || signals.raised());
                 Ok(Box::new(signer))
             }
-            SigningKey::File { pin: Some(_), .. } => {
+            SigningKey::File { .. } => {
                 Err(CommandError::usage("--pin-file is for keys on tokens (--key pkcs11:...)"))
-            }
-            SigningKey::File { path, passphrase, pin: None } => {
-                Ok(Box::new(private_key(path, passphrase.as_ref(), context)?))
             }
             SigningKey::Token { passphrase: Some(_), .. } => {
                 Err(CommandError::usage("a passphrase is for keys in files, not on tokens"))

@@ -16,4 +16,4 @@ pub(crate) use self::key::SigningKey;
 pub(crate) use self::opened::{OpenedKey, Signing};
 pub(crate) use self::publish::{SignatureOutputs, Signed, publish};
 pub(crate) use self::secret::SecretSource;
-pub(crate) use self::shape::{SignatureShape, builder};
+pub(crate) use self::shape::{SignatureShape, builder, certificates};

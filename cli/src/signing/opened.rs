@@ -19,10 +19,12 @@ pub(crate) struct Signing {
 impl Signing {
     /// Opens the key and the certificate, known to belong together.
     pub(crate) fn open<'a>(&'a self, context: &'a Context) -> Result<OpenedKey<'a>, CommandError> {
-        let builder = self.shape.builder()?;
         // Also what is not opened here: programs and modules.
         self.key.files().iter().try_for_each(|file| roles::uses(file))?;
-        let signer = self.key.signer(builder.certificate().public_key(), context)?;
+        let certificates = self.shape.certificates()?;
+        let (signer, certificate) =
+            self.key.signer(&certificates, &self.shape.certificate, context)?;
+        let builder = self.shape.builder(certificate)?;
         let signatory = Signatory::new(signer, builder).or_fail(Class::Trust, &self.key.name())?;
         Ok(OpenedKey { key: &self.key, signatory, signals: &context.signals })
     }

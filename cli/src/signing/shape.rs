@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use verity_sign::{SignatureBuilder, SignatureDigest};
+use verity_sign::{Certificate, CertificateBundle, SignatureBuilder, SignatureDigest};
 
 use crate::error::{Class, CommandError, OrFail};
-use crate::trust::certificate;
+use crate::inputs;
+use crate::quoted::Quoted;
+use crate::trust::{self, now, warn_of_dates};
 
 /// How signatures look.
 #[derive(Debug)]
@@ -18,10 +20,19 @@ pub(crate) struct SignatureShape {
 }
 
 impl SignatureShape {
-    /// Signatures of this shape.
-    pub(crate) fn builder(&self) -> Result<SignatureBuilder, CommandError> {
-        let builder = builder(&self.certificate, self.digest)?;
-        let chain = self.chain.iter().map(|path| certificate(path)).collect::<Result<_, _>>()?;
+    /// The certificates of the file that was named, of which one is the signer's.
+    pub(crate) fn certificates(&self) -> Result<CertificateBundle, CommandError> {
+        certificates(&self.certificate)
+    }
+
+    /// Signatures of this shape by the key of this certificate, which is out of that file.
+    pub(crate) fn builder(
+        &self,
+        certificate: Certificate,
+    ) -> Result<SignatureBuilder, CommandError> {
+        let builder = builder(&self.certificate, certificate, self.digest);
+        let chain =
+            self.chain.iter().map(|path| trust::certificate(path)).collect::<Result<_, _>>()?;
         builder
             .with_embedded_certificate(self.embed_certificate)
             .with_chain(chain)
@@ -30,14 +41,29 @@ impl SignatureShape {
     }
 }
 
+/// The certificates of a file. A chain or a key beside the certificate does no harm: whoever signs
+/// has a key, which belongs to one of them.
+pub(crate) fn certificates(path: &Path) -> Result<CertificateBundle, CommandError> {
+    CertificateBundle::read(inputs::open(path)?.file()).or_fail(Class::Trust, path)
+}
+
 /// Signatures by the key of this certificate, with the given digest or the usual one.
 pub(crate) fn builder(
     path: &Path,
+    certificate: Certificate,
     digest: Option<SignatureDigest>,
-) -> Result<SignatureBuilder, CommandError> {
-    let builder = SignatureBuilder::new(certificate(path)?);
-    Ok(match digest {
+) -> SignatureBuilder {
+    warn_of_dates(path, &certificate, now());
+    if let Some(since) = certificate.key_type().since_linux() {
+        tracing::warn!(
+            "{}: the kernel takes signatures by {} keys from Linux {since} on",
+            Quoted(path),
+            certificate.key_type(),
+        );
+    }
+    let builder = SignatureBuilder::new(certificate);
+    match digest {
         Some(digest) => builder.with_digest(digest),
         None => builder,
-    })
+    }
 }

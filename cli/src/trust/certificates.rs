@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use verity_sign::{Authorities, Certificate, SignedBy, Trust, Validity};
+use verity_sign::{
+    Authorities, Certificate, CertificateError, Error, InputError, SignedBy, Trust, Validity,
+};
 
 use super::clock::now;
 use crate::error::{Class, CommandError, OrFail};
@@ -78,7 +80,9 @@ impl TrustSource {
         match self.is_empty() && self.at.is_none() {
             true => Ok(()),
             false => {
-                Err(CommandError::usage("--certificate, --ca and --at go with --manifest only"))
+                let words = "--certificate, --ca and --at go with --manifest only, or in verify \
+                             with --root-hash-signature";
+                Err(CommandError::usage(words))
             }
         }
     }
@@ -106,7 +110,9 @@ impl Trusted {
 
 fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandError> {
     let read = |path: &PathBuf| {
-        let authority = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
+        let authority = Certificate::read(open(path)?.file()).map_err(|error| {
+            unreadable(error, "give each in a file of its own, by a --ca of its own").at(path)
+        })?;
         // Each is checked alone first, so that the message names the file.
         Authorities::new(vec![authority.clone()], at).or_fail(Class::Trust, path)?;
         Ok(authority)
@@ -115,20 +121,38 @@ fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandEr
     Authorities::new(authorities, at).map_err(|error| CommandError::new(Class::Trust, error))
 }
 
-/// Reads the certificate of a signer.
+/// Reads the certificate of a chain.
 pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
     certificate_at(path, now())
 }
 
 fn certificate_at(path: &Path, at: u64) -> Result<Certificate, CommandError> {
-    let certificate = Certificate::read(open(path)?.file()).or_fail(Class::Trust, path)?;
+    let certificate = Certificate::read(open(path)?.file()).map_err(|error| {
+        let advice = "give the signer's in a file of its own, or trust its authority by --ca";
+        unreadable(error, advice).at(path)
+    })?;
+    warn_of_dates(path, &certificate, at);
+    Ok(certificate)
+}
+
+/// Warns of a certificate that is out of its dates.
+pub(crate) fn warn_of_dates(path: &Path, certificate: &Certificate, at: u64) {
     match certificate.validity_at(at) {
         Validity::Valid => {}
         validity => {
             tracing::warn!("{}: the certificate is {validity}", Quoted(path));
         }
     }
-    Ok(certificate)
+}
+
+/// A certificate file that was refused, with what to do if it holds several certificates.
+pub(crate) fn unreadable(error: Error, advice: &str) -> CommandError {
+    match error {
+        Error::Certificate(CertificateError::Input(InputError::NotOneBlock { .. })) => {
+            CommandError::message(Class::Trust, format!("{error}; {advice}"))
+        }
+        error => CommandError::new(Class::Trust, error),
+    }
 }
 
 /// One line about who signed.

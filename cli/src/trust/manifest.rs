@@ -39,7 +39,7 @@ pub(crate) fn check_image_name(
 }
 
 /// Reads a signature. A missing or too long one fails like one that does not verify.
-pub(crate) fn signature(path: &Path) -> Result<Vec<u8>, CommandError> {
+pub(super) fn signature(path: &Path) -> Result<Vec<u8>, CommandError> {
     read_small(path, MAX_SIGNATURE_BYTES, Class::Trust).map_err(|error| {
         match path.try_exists().is_ok_and(|exists| !exists) {
             true => CommandError::message(Class::Trust, "there is no signature").at(path),

@@ -7,10 +7,14 @@ mod certificates;
 mod clock;
 mod manifest;
 mod root_hash;
+mod root_hash_signature;
 mod state;
 
-pub(crate) use self::certificates::{TrustSource, Trusted, certificate, signer_words};
+pub(crate) use self::certificates::{
+    TrustSource, Trusted, certificate, signer_words, unreadable, warn_of_dates,
+};
 pub(crate) use self::clock::now;
 pub(crate) use self::manifest::{check_image_name, manifest, signature};
 pub(crate) use self::root_hash::{MAX_ROOT_HASH_FILE, RootHashSource};
+pub(crate) use self::root_hash_signature::root_hash_signer;
 pub(crate) use self::state::{Acceptance, StateFile};

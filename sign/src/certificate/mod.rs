@@ -30,6 +30,7 @@ pub(crate) use self::signer_id::message_version;
 pub use self::to_be_signed::ToBeSigned;
 use crate::algorithm::KeyType;
 use crate::canonical::first_difference;
+use crate::date::Date;
 use crate::error::{CertificateError, Error};
 
 /// One certificate, with a public key of a kind that can sign here.
@@ -199,9 +200,9 @@ pub enum Validity {
 impl fmt::Display for Validity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Validity::Expired { not_after } => write!(f, "expired at {not_after} (unix seconds)"),
-            Validity::NotYetValid { not_before } => {
-                write!(f, "not valid before {not_before} (unix seconds)")
+            &Validity::Expired { not_after } => write!(f, "expired at {}", Date(not_after)),
+            &Validity::NotYetValid { not_before } => {
+                write!(f, "not valid before {}", Date(not_before))
             }
             Validity::Valid => f.write_str("valid"),
         }

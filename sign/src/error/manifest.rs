@@ -1,6 +1,7 @@
 //! Manifests, what they forbid, and what was accepted before them.
 
 use super::Class;
+use crate::date::Date;
 
 /// Why a manifest is refused.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +78,7 @@ impl ManifestError {
 #[non_exhaustive]
 pub enum PolicyError {
     /// The manifest has expired.
-    #[error("the manifest is valid until {not_after} (unix seconds), it is {now} now")]
+    #[error("the manifest is valid until {}, and it is {} now", Date(*not_after), Date(*now))]
     Expired {
         /// The last second in which it counts, in unix seconds.
         not_after: u64,

@@ -17,7 +17,8 @@ use crate::exit;
 pub(super) struct AttachSignatureArgs {
     #[command(flatten)]
     content: ContentArgs,
-    /// The raw signature: PKCS#1 v1.5 of RSA, or DER of ECDSA's two numbers
+    /// The raw signature: PKCS#1 v1.5 of RSA, or ECDSA's two numbers, in DER or one behind the
+    /// other
     #[arg(long, value_name = "FILE")]
     raw_signature: PathBuf,
     /// Certificate of the key that has signed

@@ -7,9 +7,9 @@ use verity::partition::Architecture;
 
 use super::parameters::{ParameterArgs, SeedArgs, ThreadArgs};
 use super::signing::SigningArgs;
-use super::values::{FEC_HEADING, fec_roots};
+use super::values::{FEC_HEADING, architecture, end_of_time, fec_roots, image_version};
 use crate::command::build;
-use crate::{exit, sizes};
+use crate::exit;
 
 /// Make everything that a verified boot of IMAGE needs, and sign it
 ///
@@ -29,13 +29,14 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "NAME")]
     image_name: Option<String>,
     /// Version of the image in the manifest: a number that orders releases
-    #[arg(long, value_name = "N", default_value = "0", value_parser = sizes::count)]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = image_version)]
     image_version: u64,
     /// Words about the image in the manifest
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     label: String,
-    /// When the manifest ends to be valid, in seconds since 1970 [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
+    /// When the manifest ends to be valid: a date (its last second in UTC), RFC 3339, or seconds
+    /// since 1970 [default: never]
+    #[arg(long, value_name = "TIME", value_parser = end_of_time)]
     not_after: Option<u64>,
     /// Where the files are written [default: beside IMAGE]
     #[arg(long, value_name = "DIR")]

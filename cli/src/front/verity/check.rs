@@ -11,7 +11,10 @@ use crate::exit;
 
 /// Check everything that build has made: both signatures, the manifest, the whole image
 ///
-/// And what systemd's signature partition holds, if that lies there too.
+/// And what systemd's signature partition holds, if that lies there too. With --no-manifest, a set
+/// that others have made (mkosi, systemd-repart): the root hash (.roothash) and its signature
+/// (.roothash.p7s), and every block against it. The geometry is then not authenticated, and nothing
+/// says which image it is.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct CheckArgs {
@@ -30,6 +33,10 @@ pub(super) struct CheckArgs {
     /// The image is a /usr file system: .usrhash instead of .roothash
     #[arg(long)]
     usr: bool,
+    /// There is no manifest: check the root hash signature and every block against the root hash,
+    /// for the geometry that the superblock states
+    #[arg(long)]
+    no_manifest: bool,
     #[command(flatten)]
     threads: ThreadArgs,
 }
@@ -42,6 +49,7 @@ impl From<CheckArgs> for check::Options {
             state: args.state,
             output_dir: args.output_dir,
             usr: args.usr,
+            no_manifest: args.no_manifest,
             threads: args.threads.threads,
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::parameters::ParameterArgs;
-use super::values::{FEC_HEADING, fec_roots};
+use super::values::{FEC_HEADING, fec_roots, time};
 use crate::image::{ImageSource, Reading};
 use crate::parameters::ParitySource;
 use crate::sizes;
@@ -48,6 +48,7 @@ impl From<ImageArgs> for ImageSource {
             trust: args.trust.into(),
             parameters: args.parameters.into(),
             parity: args.parity.into(),
+            root_hash_signature: None,
         }
     }
 }
@@ -92,8 +93,8 @@ pub(super) struct TrustArgs {
     #[arg(long, value_name = "CERT")]
     ca: Vec<PathBuf>,
 
-    /// Check as at this time, in seconds since 1970 [default: now]
-    #[arg(long, value_name = "SECONDS", value_parser = sizes::count)]
+    /// Check as at this time: a date (00:00 UTC), RFC 3339, or seconds since 1970 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<u64>,
 
     /// Refuse a manifest that is about another image than the one of this name [default: any that

@@ -4,15 +4,22 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use verity::internals::{FecPlatform, Platform, to_len};
+use verity::partition::Architecture;
 use verity::{FecArea, HashType, Uuid};
 
+use crate::dates::{self, DayEnd, TimeError};
 use crate::sizes;
 
 /// The heading of options about parity in help texts.
 pub(super) const FEC_HEADING: &str = "Forward error correction";
 
+/// A plain decimal number; the error says what it is for.
+fn counted(text: &str, what: &str) -> Result<u64, anyhow::Error> {
+    sizes::count(text).map_err(|_| anyhow::anyhow!("not {what}, in plain decimal digits"))
+}
+
 pub(super) fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
-    let number = u32::try_from(sizes::count(text)?).ok();
+    let number = u32::try_from(counted(text, "a hash type: 0 or 1")?).ok();
     Ok(HashType::try_from(number.ok_or_else(|| anyhow::anyhow!("neither 0 nor 1"))?)?)
 }
 
@@ -36,11 +43,37 @@ pub(super) fn fec_platform(name: &str) -> Result<FecPlatform, anyhow::Error> {
     })
 }
 
+/// A point in time; a date alone is its first second.
+pub(super) fn time(text: &str) -> Result<u64, TimeError> {
+    dates::time(text, DayEnd::First)
+}
+
+/// The end of a time; a date alone is its last second.
+pub(super) fn end_of_time(text: &str) -> Result<u64, TimeError> {
+    dates::time(text, DayEnd::Last)
+}
+
+pub(super) fn image_version(text: &str) -> Result<u64, anyhow::Error> {
+    sizes::count(text).map_err(|_| {
+        anyhow::anyhow!(
+            "not a version: one whole number below 2^64 that orders releases, such as 3 or \
+             20270131; --label takes any other words about the image"
+        )
+    })
+}
+
+pub(super) fn architecture(name: &str) -> Result<Architecture, anyhow::Error> {
+    Architecture::named(name).ok_or_else(|| {
+        let names: Vec<_> = Architecture::ALL.iter().map(|one| one.name()).collect();
+        anyhow::anyhow!("partition types are known for {}", names.join(", "))
+    })
+}
+
 /// More threads than any machine has processors are a mistake, and would only eat memory.
 const MAX_THREADS: u64 = 4096;
 
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
-    let threads = sizes::count(text)?;
+    let threads = counted(text, "a number of threads")?;
     anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
     NonZeroUsize::new(to_len(threads)).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
 }
@@ -49,13 +82,13 @@ pub(super) fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
 const MAX_CLIENTS: u64 = 4096;
 
 pub(super) fn clients(text: &str) -> Result<usize, anyhow::Error> {
-    let clients = sizes::count(text)?;
+    let clients = counted(text, "a number of clients")?;
     anyhow::ensure!((1..=MAX_CLIENTS).contains(&clients), "not from 1 to {MAX_CLIENTS} clients");
     Ok(to_len(clients))
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, anyhow::Error> {
-    let seconds = sizes::count(text)?;
+    let seconds = counted(text, "a whole number of seconds")?;
     anyhow::ensure!((1..=86_400).contains(&seconds), "not from 1 second to a day");
     Ok(Duration::from_secs(seconds))
 }
@@ -67,7 +100,7 @@ pub(super) fn mode(text: &str) -> Result<u32, anyhow::Error> {
 }
 
 pub(super) fn fec_roots(text: &str) -> Result<u32, anyhow::Error> {
-    let roots = u32::try_from(sizes::count(text)?).ok();
+    let roots = u32::try_from(counted(text, "a number of roots: from 2 to 24")?).ok();
     let roots = roots.filter(|roots| FecArea::ROOTS.contains(roots));
     roots.ok_or_else(|| anyhow::anyhow!("not from 2 to 24"))
 }

@@ -125,7 +125,7 @@ impl Signer for Pkcs11Signer {
                 Ok(p384::ecdsa::Signature::from_slice(&raw)?.to_der().as_bytes().to_vec())
             }
             KeyType::EcdsaP521 => {
-                let raw = self.sign_with(&Mechanism::Ecdsa, &to_be_signed.digest())?;
+                let raw = sign(Mechanism::Ecdsa, &digest)?;
                 Ok(p521::ecdsa::Signature::from_slice(&raw)?.to_der().as_bytes().to_vec())
             }
             KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => {
