@@ -19,7 +19,9 @@ mod http;
 mod images;
 mod interruption;
 mod kernel;
+mod key_files;
 mod known_answers;
+mod others;
 mod overlap;
 mod plan;
 mod read;
@@ -37,6 +39,7 @@ mod sparse;
 mod state;
 mod systemd;
 mod table;
+mod times;
 #[cfg(feature = "pkcs11")]
 mod tokens;
 mod verify;

@@ -199,3 +199,59 @@ fn keys_of(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<Stri
         _ => {}
     }
 }
+
+/// The command that makes a key and a certificate, in every place that shows it; what it makes is
+/// what the kernel takes, by itself and by the algorithms that the page names.
+#[test]
+fn the_commands_that_make_a_key_make_one_that_the_kernel_takes() {
+    if oracle::require("openssl").is_none() {
+        return;
+    }
+    let page = commands("docs/SIGNING.md", "## Making a key and a certificate");
+    let readme = std::fs::read_to_string(verity_testdata::workspace().join("README.md"));
+    let readme = readme.expect("the README");
+    let of_readme =
+        readme.lines().find(|line| line.starts_with("    openssl req")).expect("a line");
+    let help = Dir::new().ok("sign --help");
+    let of_help = help.split_once("  openssl req").expect("a command in the help").1;
+    let of_help = of_help.split("\n\n").next().expect("its lines");
+    let of_help = format!("openssl req{of_help}");
+    let ec = |curve: &str| {
+        page.replace("-newkey rsa:2048", &format!("-newkey ec -pkeyopt ec_paramgen_curve:{curve}"))
+    };
+    for (script, since) in [
+        (page.clone(), "5.4"),
+        (of_readme.to_owned(), "5.4"),
+        (of_help, "5.4"),
+        (page.replace("rsa:2048", "rsa:4096"), "5.4"),
+        (ec("P-256"), "5.14"),
+        (ec("P-384"), "5.14"),
+        (ec("P-521"), "6.10"),
+    ] {
+        let dir = Dir::new();
+        dir.write("image.raw", &pattern::sha256_stream(20 * 4096));
+        let run = shell(&dir, &script);
+        assert_eq!(run.code, 0, "{script}: {run:?}");
+        dir.ok("build image.raw --key signing.key --certificate signing.crt");
+        dir.ok("check image.raw --certificate signing.crt");
+        let text = dir
+            .ok("lint-signature image.roothash.p7s --root-hash-file image.roothash --certificate \
+             signing.crt");
+        let verdict = format!("accepted by the kernel: yes\nsince: Linux {since}\n");
+        assert!(text.contains(&verdict), "{script}: {text}");
+    }
+}
+
+/// What others have signed, as the page has it.
+#[test]
+fn the_recipe_for_signatures_by_others_works_as_it_stands() {
+    if oracle::require("openssl").is_none() || oracle::require("veritysetup").is_none() {
+        return;
+    }
+    let dir = with_signing_key("rsa2048");
+    dir.write("other.raw", &pattern::sha256_stream(20 * 4096));
+    let stdout = follow(&dir, "## Signatures by others");
+    assert!(stdout.contains("geometry: not authenticated (superblock)\n"), "{stdout}");
+    assert!(stdout.contains("\nroot hash: signed by CN=verity test rsa2048"), "{stdout}");
+    dir.ok("check other.raw --no-manifest --certificate signing.crt");
+}

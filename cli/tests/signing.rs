@@ -424,7 +424,7 @@ fn k12_only_the_right_raw_signature_is_attached() {
         (ROOT, "longer", "", 5, "(257 bytes)"),
         (ROOT, "hex", "", 5, "(512 bytes)"),
         (ROOT, "empty", "", 5, "(0 bytes)"),
-        (ROOT, "huge", "", 2, "longer than 1024 bytes"),
+        (ROOT, "huge", "", 2, "longer than 32767 bytes"),
         (ROOT, "good", "--digest sha512", 5, "with sha512"),
         (&common::wrong(ROOT), "good", "", 5, "is not by"),
         ("--manifest image.manifest.json", "good", "", 5, "is not by"),

@@ -41,6 +41,7 @@ const FORBIDDEN: u64 = 1 << 31;
 const RSA_2048: &[u8] = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.key.pem");
 const P256: &[u8] = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
 const P384: &[u8] = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p384.key.pem");
+const P521: &[u8] = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p521.key.pem");
 
 /// Something to sign, for each digest.
 static TO_BE_SIGNED: LazyLock<Vec<ToBeSigned>> = LazyLock::new(|| {
@@ -194,7 +195,11 @@ fn sec1(key: &PrivateKey, data: &[u8], outer: Option<Element<'_>>) -> Vec<u8> {
     assert_eq!(curve.tag, der::OID);
     let [version, scalar, ..] = children[..] else { panic!("accepted without a scalar") };
     assert_eq!(version, Element { tag: der::INTEGER, value: &[1] }, "another version");
-    let length = if curve.value == SECP_256_R_1 { 32 } else { 48 };
+    let length = match curve.value {
+        SECP_256_R_1 => 32,
+        SECP_384_R_1 => 48,
+        _ => 66,
+    };
     assert_eq!(scalar.value.len(), length, "a scalar of another length");
     if let Some(stated) = children.iter().find(|child| child.tag == 0xa1) {
         let bits = der::element(stated.value).expect("one public key");
@@ -229,7 +234,8 @@ fn check_public_key(key: &PrivateKey, algorithm: &[u8], stated: &[u8]) {
 pub fn seeds() -> Vec<Vec<u8>> {
     let rsa = der_of(RSA_2048);
     let mut seeds = vec![rsa.clone(), inner_of(&rsa)];
-    for (file, curve) in [(P256, SECP_256_R_1), (P384, SECP_384_R_1)] {
+    let curves = [(P256, SECP_256_R_1), (P384, SECP_384_R_1), (P521, SECP_521_R_1)];
+    for (file, curve) in curves {
         let key = der_of(file);
         let sec1 = inner_of(&key);
         let parts = der::element(&sec1).and_then(|outer| outer.children()).expect("SEC1");
@@ -316,3 +322,4 @@ const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const SECP_256_R_1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const SECP_384_R_1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+const SECP_521_R_1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];

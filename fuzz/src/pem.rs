@@ -2,17 +2,22 @@
 //!
 //! Invariants under test, with a second decoder (`pem_decoder`):
 //! - no input panics; a refusal is one short printable line;
-//! - what is accepted is one block that the second decoder reads as the same bytes, or DER as it
-//!   stands;
-//! - a block by the strict grammar of RFC 7468 is accepted, whatever text stands in lines in front
-//!   of it and whichever line ends it has;
+//! - what is accepted is DER as it stands, or blocks that the second decoder reads, with text in
+//!   front of each and none behind the last; one of them is what is looked for, as the same bytes,
+//!   and the others are of the kinds that may stand beside it;
+//! - blocks by the strict grammar of RFC 7468 are accepted, whatever text stands in lines in front
+//!   of them and whichever line ends they have;
 //! - a certificate or key from PEM is the one from the DER in it, and nothing else is accepted;
-//! - a second block, a header, text behind the block, another label at its end and a NUL each make
-//!   an accepted file a refused one.
+//! - a second block of the same kind, a header, text behind the last block, another label at an end
+//!   and a NUL each make an accepted file a refused one;
+//! - who signs takes of several certificates the one of the key, and of two of its certificates
+//!   none.
+
+use std::sync::LazyLock;
 
 use verity::internals::to_len;
 use verity_sign::lint::EnrolledCertificate;
-use verity_sign::{Certificate, PrivateKey, Signer};
+use verity_sign::{Certificate, CertificateBundle, PrivateKey, Signer};
 
 use crate::pem_decoder::{ALPHABET, BEGIN, Decoded, count, decode, find, is_eol};
 use crate::{key, message};
@@ -22,24 +27,63 @@ use crate::{key, message};
 /// # Panics
 /// If one does not hold.
 pub fn run(data: &[u8]) {
-    let block = (!is_der(data)).then(|| decode(data)).flatten();
+    let blocks = if is_der(data) { None } else { split(data) };
     let is_pem = !is_der(data) && count(data, BEGIN) > 0;
-    check_object(data, is_pem, block.as_ref());
-    check_certificate(data, is_pem, block.as_ref());
-    check_key(data, is_pem);
+    check_object(data, is_pem, blocks.as_deref());
+    check_certificate(data, is_pem, blocks.as_deref());
+    check_key(data, is_pem, blocks.as_deref());
+    check_bundle(data, blocks.as_deref());
 }
 
 /// Whether the input is accepted as a certificate, whatever is in it, or as a key. The replay of
 /// seeds asks this.
 pub fn is_accepted(data: &[u8]) -> bool {
-    EnrolledCertificate::parse(data).is_ok() || PrivateKey::parse(data).is_ok()
+    EnrolledCertificate::parse(data).is_ok()
+        || PrivateKey::parse(data).is_ok()
+        || CertificateBundle::parse(data).is_ok()
+}
+
+/// Every block of a text, each decoded alone: what stands between the END line of one and the next
+/// BEGIN is left out.
+fn split(data: &[u8]) -> Option<Vec<Decoded>> {
+    if data.len() > 65_536 || data.contains(&0) {
+        return None;
+    }
+    let starts = (0..data.len()).filter(|&start| data[start..].starts_with(BEGIN));
+    let starts: Vec<usize> = starts.chain([data.len()]).collect();
+    let blocks = starts.windows(2).map(|bounds| {
+        let (start, end) = (bounds[0], bounds[1]);
+        if start > 0 && !is_eol(data[start - 1]) {
+            return None;
+        }
+        let block = &data[start..end];
+        let is_last = end == data.len();
+        decode(if is_last { block } else { &block[..end_of_block(block)] })
+    });
+    blocks.collect()
+}
+
+/// Where the END line of a block ends.
+fn end_of_block(block: &[u8]) -> usize {
+    let start = find(block, b"-----END ").unwrap_or(block.len());
+    let line = block[start..].iter().position(|byte| is_eol(*byte));
+    line.map_or(block.len(), |length| start + length)
+}
+
+/// The block that is looked for: the only one, or the only one of another kind than those that may
+/// stand beside it.
+fn wanted<'b>(blocks: &'b [Decoded], beside: &[&str]) -> Option<&'b Decoded> {
+    let mut found =
+        blocks.iter().filter(|block| blocks.len() == 1 || !beside.contains(&block.label.as_str()));
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// Checks the input as an enrolled certificate, which may hold anything.
-fn check_object(data: &[u8], is_pem: bool, block: Option<&Decoded>) {
+fn check_object(data: &[u8], is_pem: bool, blocks: Option<&[Decoded]>) {
     match EnrolledCertificate::parse(data) {
         Ok(object) if is_pem => {
-            let block = block.expect("accepted, but no PEM");
+            let blocks = blocks.expect("accepted, but no PEM");
+            let block = wanted(blocks, BESIDE_CERTIFICATE).expect("one certificate");
             assert_eq!(block.label, CERTIFICATE);
             assert!(object == EnrolledCertificate::from_der(block.der.clone()), "other bytes");
             check_variants(data, &object);
@@ -50,7 +94,9 @@ fn check_object(data: &[u8], is_pem: bool, block: Option<&Decoded>) {
         }
         Err(error) => {
             message::check(&error);
-            let good = block.filter(|block| block.strict && block.label == CERTIFICATE);
+            let strict = blocks.filter(|blocks| blocks.iter().all(|block| block.strict));
+            let good = strict.and_then(|blocks| wanted(blocks, BESIDE_CERTIFICATE));
+            let good = good.filter(|block| block.label == CERTIFICATE);
             assert!(good.is_none(), "a strict block is refused: {error}");
         }
     }
@@ -62,6 +108,9 @@ fn check_variants(data: &[u8], object: &EnrolledCertificate) {
     let same = |variant: &[u8]| accepted(variant).as_ref() == Some(object);
     assert!(same(&[b"text: \xff\n", data].concat()), "refused with text in front");
     assert!(same(&[data, b"\r\n \t\n"].concat()), "refused with white space behind");
+    let parameters = encode("EC PARAMETERS", &[0x06, 0x01, 0x00], 64, "\n");
+    let beside = [&parameters, b"text between\n", data, b"\n", &parameters].concat();
+    assert!(beside.len() > 65_536 || same(&beside), "refused with parameters beside");
 
     let start = find(data, BEGIN).expect("a block");
     let body = start + data[start..].iter().position(|byte| is_eol(*byte)).expect("a line");
@@ -82,20 +131,24 @@ fn check_variants(data: &[u8], object: &EnrolledCertificate) {
     }
 }
 
-fn check_certificate(data: &[u8], is_pem: bool, block: Option<&Decoded>) {
+fn check_certificate(data: &[u8], is_pem: bool, blocks: Option<&[Decoded]>) {
     let certificate = match Certificate::parse(data) {
         Ok(certificate) => certificate,
         Err(error) => return message::check(&error),
     };
     match is_pem {
-        true => assert_eq!(certificate.der(), block.expect("accepted, but no PEM").der),
+        true => {
+            let blocks = blocks.expect("accepted, but no PEM");
+            let block = wanted(blocks, BESIDE_CERTIFICATE).expect("one certificate");
+            assert_eq!(certificate.der(), block.der);
+        }
         false => assert_eq!(certificate.der(), data),
     }
     assert_eq!(Certificate::parse(certificate.der()).ok(), Some(certificate));
 }
 
-/// Checks the input as a key, beside which a block of parameters may stand.
-fn check_key(data: &[u8], is_pem: bool) {
+/// Checks the input as a key, beside which certificates and parameters may stand.
+fn check_key(data: &[u8], is_pem: bool, blocks: Option<&[Decoded]>) {
     let key = match PrivateKey::parse(data) {
         Ok(key) => key,
         Err(error) => return message::check(&error),
@@ -103,30 +156,75 @@ fn check_key(data: &[u8], is_pem: bool) {
     if !is_pem {
         return; // DER has a target of its own.
     }
-    let block = decode(&without_parameters(data)).expect("accepted, but no PEM");
+    let blocks = blocks.expect("accepted, but no PEM");
+    let block = wanted(blocks, BESIDE_KEY).expect("one key");
     let labels = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
     assert!(labels.contains(&block.label.as_str()), "{}", block.label);
     let again = PrivateKey::parse(&block.der).expect("the key in it");
     assert_eq!(again.public_key(), key.public_key(), "another key");
-    assert!(EnrolledCertificate::parse(data).is_err(), "a key for a certificate");
+    let is_alone = blocks.iter().all(|block| block.label != CERTIFICATE);
+    assert!(!is_alone || EnrolledCertificate::parse(data).is_err(), "a key for a certificate");
     assert!(PrivateKey::parse(&[data, b"\nx"].concat()).is_err(), "text behind it");
 }
 
-/// Cuts out what stands from the BEGIN line of `EC PARAMETERS` to the next one.
-fn without_parameters(data: &[u8]) -> Vec<u8> {
-    let starts = (0..data.len()).filter(|&start| data[start..].starts_with(BEGIN));
-    let starts: Vec<usize> = starts.chain([data.len()]).collect();
-    let mut kept = data[..starts[0]].to_vec();
-    for block in starts.windows(2).map(|bounds| &data[bounds[0]..bounds[1]]) {
-        let label = &block[BEGIN.len()..];
-        let end = label.iter().position(|byte| *byte == b'-' || is_eol(*byte));
-        match &label[..end.unwrap_or(label.len())] {
-            b"EC PARAMETERS" => assert!(decode(block).is_some(), "accepted with broken parameters"),
-            _ => kept.extend_from_slice(block),
+/// Checks the input as certificates of which one is the test key's.
+fn check_bundle(data: &[u8], blocks: Option<&[Decoded]>) {
+    let bundle = match CertificateBundle::parse(data) {
+        Ok(bundle) => bundle,
+        Err(error) => {
+            assert!(Certificate::parse(data).is_err(), "refused: {error}");
+            return message::check(&error);
+        }
+    };
+    let chosen = bundle.of_key(KEY.public_key());
+    if let Ok(only) = Certificate::parse(data) {
+        assert_eq!(chosen.ok(), Some(only), "another one than the only one");
+        return;
+    }
+    let blocks = blocks.expect("several, but no PEM");
+    let certificates = blocks.iter().filter(|block| block.label == CERTIFICATE);
+    let certificates = certificates.map(|block| Certificate::parse(&block.der));
+    let own: Vec<_> = certificates
+        .flatten()
+        .filter(|certificate| certificate.public_key() == KEY.public_key())
+        .collect();
+    match (chosen, own.as_slice()) {
+        (Ok(chosen), [own]) => assert!(chosen == *own, "another one than the key's"),
+        (Ok(_), _) => panic!("one of {} was taken", own.len()),
+        (Err(error), own) => {
+            message::check(&error);
+            assert!(own.len() != 1, "not taken: {error}");
         }
     }
-    kept
 }
+
+/// What may stand beside a certificate.
+const BESIDE_CERTIFICATE: &[&str] = &[
+    "CERTIFICATE REQUEST",
+    "DH PARAMETERS",
+    "EC PARAMETERS",
+    "EC PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "PRIVATE KEY",
+    "PUBLIC KEY",
+    "RSA PRIVATE KEY",
+];
+
+/// What may stand beside a key.
+const BESIDE_KEY: &[&str] = &[
+    CERTIFICATE,
+    "CERTIFICATE REQUEST",
+    "DH PARAMETERS",
+    "EC PARAMETERS",
+    "PUBLIC KEY",
+    "TRUSTED CERTIFICATE",
+];
+
+/// A test key: public, and good for nothing else.
+static KEY: LazyLock<PrivateKey> = LazyLock::new(|| {
+    let file = include_bytes!("../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
+    PrivateKey::parse(file).expect("a test key")
+});
 
 /// Whether a file is DER by its own header: the rule that tells DER from PEM.
 fn is_der(data: &[u8]) -> bool {
@@ -183,6 +281,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
         encode(CERTIFICATE, &certificate, 64, "\r"),
         encode(CERTIFICATE, &certificate, 5, "\n"),
         encode(CERTIFICATE, &certificate, 4000, "\n"),
+    ]);
+    let [own, _, other] = files;
+    seeds.extend([
+        [files[1], own].concat(),
+        [own, b"Bag Attributes\n    friendlyName: x\n", files[1]].concat(),
+        [own, other].concat(),
+        [other, own].concat(),
+        [own, other, own].concat(),
     ]);
     for length in 1..8 {
         seeds.push(encode(CERTIFICATE, &[0x30, 0, 1, 2, 3, 4, 5, 6][..length], 64, "\n"));

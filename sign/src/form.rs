@@ -67,6 +67,9 @@ pub(crate) fn of_signature(bytes: &[u8]) -> Option<(Form, Option<Vec<u8>>)> {
 
 /// The form of text, and the bytes that it encodes.
 fn of_text(bytes: &[u8]) -> Option<(Form, Option<Vec<u8>>)> {
+    // systemd's signature partition is JSON with NUL bytes behind it.
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let bytes = if bytes.starts_with(b"{") { bytes.get(..end)? } else { bytes };
     let text = str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.chars().any(|char| char.is_control() && !char.is_whitespace()) {
         return None;

@@ -74,6 +74,7 @@ fn the_program_is_told_what_to_sign() {
         ("rsa4096", "rsa4096"),
         ("p256", "ecdsa-p256"),
         ("p384", "ecdsa-p384"),
+        ("p521", "ecdsa-p521"),
     ] {
         for &digest in SignatureDigest::ALL {
             let args = ["-c", script, "sh", dir.path().to_str().unwrap(), "$(id); * 'a"];

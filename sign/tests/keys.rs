@@ -5,8 +5,8 @@ use std::fs;
 
 use crate::common::{NAMES, OpenSsl, certificate, certificate_file, der_of, key, key_file, path};
 use verity_sign::{
-    Certificate, CertificateError, Class, Error, InputError, KeyError, KeyType, PrivateKey,
-    Signatory, SignatureBuilder, Signer, verify_detached,
+    Certificate, CertificateBundle, CertificateError, Class, Error, InputError, KeyError, KeyType,
+    PrivateKey, Signatory, SignatureBuilder, Signer, verify_detached,
 };
 use verity_testdata::der::{Node, tlv};
 
@@ -41,7 +41,10 @@ fn key_types_are_recognised() {
         assert_eq!(key(name).key_type(), certificate(name).key_type());
         key(name).key_type().to_string()
     });
-    assert_eq!(types, ["RSA-2048", "RSA-3072", "RSA-4096", "ECDSA P-256", "ECDSA P-384"]);
+    let rsa = ["RSA-2048", "RSA-3072", "RSA-4096"];
+    assert_eq!(types[..3], rsa);
+    assert_eq!(types[3..], ["ECDSA P-256", "ECDSA P-384", "ECDSA P-521"]);
+    assert_eq!(key("p521").key_type().since_linux(), Some("6.10"));
     assert_eq!(key("p384").key_type(), KeyType::EcdsaP384);
 }
 
@@ -242,12 +245,15 @@ fn k07_damaged_encrypted_keys() {
     }
 }
 
-/// RFC 6979 A.2.5 and A.2.6: the keys and signatures of its examples.
+/// RFC 6979 A.2.5 to A.2.7: the keys and signatures of its examples.
 #[test]
 fn ecdsa_signatures_are_those_of_rfc_6979() {
     let p256 = "C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721";
     let p384 = "6B9D3DAD2E1B8C1C05B19875B6659F4DE23C3B667BF297BA9AA47740787137D8\
                 96D5724E4C70A825F872C9EA60D2EDF5";
+    let p521 = "00FAD06DAA62BA3B25D2FB40133DA757205DE67F5BB0018FEE8C86E1B68C7E75\
+                CAA896EB32F1F47C70855836A6D16FCC1466F6D8FBEC67DB89EC0C08B0E996B8\
+                3538";
     let cases = [
         (
             p256,
@@ -291,22 +297,53 @@ fn ecdsa_signatures_are_those_of_rfc_6979() {
             "512C8CCEEE3890A84058CE1E22DBC2198F42323CE8ACA9135329F03C068E5112\
              DC7CC3EF3446DEFCEB01A45C2667FDD5",
         ),
+        (
+            p521,
+            "sha256",
+            "01511BB4D675114FE266FC4372B87682BAECC01D3CC62CF2303C92B3526012659D16\
+             876E25C7C1E57648F23B73564D67F61C6F14D527D54972810421E7D87589E1A7",
+            "004A171143A83163D6DF460AAF61522695F207A58B95C0644D87E52AA1A347916E4F\
+             7A72930B1BC06DBE22CE3F58264AFD23704CBB63B29B931F7DE6C9D949A7ECFC",
+        ),
+        (
+            p521,
+            "sha384",
+            "01EA842A0E17D2DE4F92C15315C63DDF72685C18195C2BB95E572B9C5136CA4B4B57\
+             6AD712A52BE9730627D16054BA40CC0B8D3FF035B12AE75168397F5D50C67451",
+            "01F21A3CEE066E1961025FB048BD5FE2B7924D0CD797BABE0A83B66F1E35EEAF5FDE\
+             143FA85C394A7DEE766523393784484BDF3E00114A1C857CDE1AA203DB65D61",
+        ),
+        (
+            p521,
+            "sha512",
+            "00C328FAFCBD79DD77850370C46325D987CB525569FB63C5D3BC53950E6D4C5F174E\
+             25A1EE9017B5D450606ADD152B534931D7D4E8455CC91F9B15BF05EC36E377FA",
+            "00617CCE7CF5064806C467F678D3B4080D6F1CC50AF26CA209417308281B68AF2826\
+             23EAA63E5B5C0723D8B8C37FF0777B1A20F8CCB1DCCC43997F1EE0E44DA4A67A",
+        ),
     ];
     for (scalar, digest, r, s) in cases {
         let scalar = hex::decode(scalar).unwrap();
         let (length, curve) = match scalar.len() {
             32 => (32, "a00a06082a8648ce3d030107"),
-            _ => (48, "a00706052b81040022"),
+            48 => (48, "a00706052b81040022"),
+            _ => (66, "a00706052b81040023"),
         };
         let scalar = Node::Primitive(4, scalar).encode();
         let inner = [vec![2, 1, 1], scalar, hex::decode(curve).unwrap()].concat();
         let key = PrivateKey::parse(&tlv(0x30, &inner)).unwrap();
-        let builder =
-            SignatureBuilder::new(certificate(if length == 32 { "p256" } else { "p384" }));
+        let name = match length {
+            32 => "p256",
+            48 => "p384",
+            _ => "p521",
+        };
+        let builder = SignatureBuilder::new(certificate(name));
         let to_be_signed = builder.with_digest(digest.parse().unwrap()).prepare(b"sample");
         let raw = key.sign(&to_be_signed).unwrap();
         let integer = |number: &str| {
             let mut bytes = hex::decode(number).unwrap();
+            let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+            bytes.drain(..zeros);
             if bytes[0] & 0x80 != 0 {
                 bytes.insert(0, 0);
             }
@@ -321,12 +358,7 @@ fn ecdsa_signatures_are_those_of_rfc_6979() {
 #[test]
 fn k08_exactly_one_object_in_a_file() {
     let (one, other) = (key_file("rsa2048"), key_file("p256"));
-    for file in [
-        [one.clone(), other.clone()].concat(),
-        [one.clone(), one.clone()].concat(),
-        [certificate_file("rsa2048"), one.clone()].concat(),
-        [one.clone(), certificate_file("rsa2048")].concat(),
-    ] {
+    for file in [[one.clone(), other.clone()].concat(), [one.clone(), one.clone()].concat()] {
         let error = key_error(&file);
         assert!(matches!(error, KeyError::Input(InputError::NotOneBlock { actual: 2, .. })));
         assert!(matches!(
@@ -334,11 +366,163 @@ fn k08_exactly_one_object_in_a_file() {
             CertificateError::Input(InputError::NotOneBlock { actual: 2, .. })
         ));
     }
+    let (own, stranger) = (certificate_file("rsa2048"), certificate_file("other"));
+    for file in [[own.clone(), stranger].concat(), [own.clone(), own].concat()] {
+        let error = certificate_error(&file);
+        let words = "2 PEM blocks (CERTIFICATE, CERTIFICATE) where exactly one certificate is \
+                     expected";
+        assert_eq!(error.to_string(), words);
+        let error = key_error(&file).to_string();
+        assert!(error.ends_with("where exactly one private key is expected"), "{error}");
+    }
     let two_in_der = [der_of(&one), der_of(&one)].concat();
     assert!(matches!(key_error(&two_in_der), KeyError::Malformed { .. }));
     let certificate = der_of(&certificate_file("p256"));
     let two_in_der = [certificate.clone(), certificate].concat();
     assert!(matches!(certificate_error(&two_in_der), CertificateError::Malformed { .. }));
+}
+
+/// A certificate lies beside its key, as the kernel's own `signing_key.pem` has it, with the text
+/// that openssl writes between them; each is found, and damage to the other is not overlooked.
+#[test]
+fn k08_key_and_certificate_in_one_file() {
+    for name in NAMES {
+        let (own_key, own) = (key_file(name), certificate_file(name));
+        let text = b"Bag Attributes\n    localKeyID: 01\nsubject=CN = x\n".to_vec();
+        for parts in [
+            vec![&own_key, &own],
+            vec![&own, &own_key],
+            vec![&text, &own_key, &text, &own],
+            vec![&text, &own, &text, &own_key],
+        ] {
+            let file = parts.into_iter().flatten().copied().collect::<Vec<u8>>();
+            works(&file, name);
+            assert_eq!(Certificate::parse(&file).unwrap(), certificate(name));
+            let damaged = [file.as_slice(), b"-----BEGIN EC PARAMETERS-----\nM\n"].concat();
+            assert!(matches!(key_error(&damaged), KeyError::Input(InputError::Pem { .. })));
+            let behind = [file.as_slice(), b"text\n"].concat();
+            assert!(matches!(
+                certificate_error(&behind),
+                CertificateError::Input(InputError::Pem { .. })
+            ));
+        }
+    }
+    // Certificates of others are of no matter to a key.
+    works(
+        &[certificate_file("other"), key_file("p256"), certificate_file("p384")].concat(),
+        "p256",
+    );
+}
+
+/// Of several certificates the signer's key knows its own, or the chain leads on from the signer's.
+#[test]
+fn k08_one_of_several_certificates_is_the_keys() {
+    let bundle = |names: &[&str]| {
+        let files: Vec<_> = names.iter().map(|name| certificate_file(name)).collect();
+        CertificateBundle::parse(&files.concat()).unwrap()
+    };
+    let own = key("rsa2048");
+    for names in [["rsa2048", "other"], ["other", "rsa2048"], ["p256", "rsa2048"]] {
+        let several = bundle(&names);
+        assert_eq!(several.of_key(own.public_key()).unwrap(), certificate("rsa2048"));
+        let error = several.of_signer().unwrap_err().to_string();
+        assert!(error.starts_with("2 certificates that are not one chain"), "{error}");
+    }
+    // Two certificates of one key, and one certificate twice.
+    for names in [["rsa2048", "expired"], ["rsa2048", "rsa2048"]] {
+        let error = bundle(&names).of_key(own.public_key()).unwrap_err();
+        assert!(
+            matches!(error, Error::Certificate(CertificateError::SeveralFit { actual: 2 })),
+            "{error}"
+        );
+    }
+    let error = bundle(&["p256", "other"]).of_key(own.public_key()).unwrap_err();
+    assert!(matches!(error, Error::Certificate(CertificateError::NoneFits { actual: 2, .. })));
+    // The only one is taken for what it is: a wrong one is told apart by the signatory.
+    let only = bundle(&["p256"]);
+    assert_eq!(only.of_key(own.public_key()).unwrap(), certificate("p256"));
+    assert_eq!(only.of_signer().unwrap(), certificate("p256"));
+}
+
+/// The raw signature shows whose it is.
+#[test]
+fn k08_a_raw_signature_chooses_its_certificate() {
+    let files = [certificate_file("p256"), certificate_file("p384"), certificate_file("p256")];
+    let to_be_signed =
+        |certificate: &Certificate| SignatureBuilder::new(certificate.clone()).prepare(b"content");
+    let raw = key("p384").sign(&to_be_signed(&certificate("p384"))).unwrap();
+    let two = CertificateBundle::parse(&files[..2].concat()).unwrap();
+    assert_eq!(two.of_signature(to_be_signed, &raw).unwrap(), certificate("p384"));
+    let raw = key("p256").sign(&to_be_signed(&certificate("p256"))).unwrap();
+    assert_eq!(two.of_signature(to_be_signed, &raw).unwrap(), certificate("p256"));
+    assert!(two.of_signature(to_be_signed, b"x").is_err());
+    let twice = CertificateBundle::parse(&files.concat()).unwrap();
+    let error = twice.of_signature(to_be_signed, &raw).unwrap_err();
+    assert!(matches!(error, Error::Certificate(CertificateError::SeveralFit { actual: 2 })));
+}
+
+/// What browsers, Windows, Java and openssl itself export, and the command that converts it.
+#[test]
+fn k08_files_of_other_formats_are_named_with_a_command() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    let (key_path, certificate_path) = (path("p256", "key"), path("p256", "cert"));
+    openssl.ok(
+        "pkcs12 -export -inkey {} -in {} -passout pass:x -out k.p12",
+        &[&key_path, &certificate_path],
+    );
+    let p12 = openssl.read("k.p12");
+    let mut indefinite = vec![0x30, 0x80];
+    indefinite.extend_from_slice(&p12[4..]);
+    for file in [&p12, &indefinite] {
+        let errors = [
+            key_error(file).to_string(),
+            PrivateKey::parse_encrypted(file, b"x").unwrap_err().to_string(),
+            certificate_error(file).to_string(),
+        ];
+        for error in errors {
+            assert!(error.starts_with("it is PKCS#12; openssl pkcs12 "), "{error}");
+        }
+    }
+    // The commands that it names.
+    openssl.ok("pkcs12 -in k.p12 -passin pass:x -passout pass:y -nocerts -out key", &[]);
+    openssl.ok("pkcs12 -in k.p12 -passin pass:x -clcerts -nokeys -out cert", &[]);
+    let taken = PrivateKey::parse_encrypted(&openssl.read("key"), b"y").unwrap();
+    let own = Certificate::parse(&openssl.read("cert")).unwrap();
+    assert_eq!((own.public_key(), &own), (taken.public_key(), &certificate("p256")));
+
+    openssl.ok("x509 -in {} -trustout -out trusted", &[&certificate_path]);
+    let error = certificate_error(&openssl.read("trusted")).to_string();
+    assert_eq!(
+        error,
+        "a PEM block \"TRUSTED CERTIFICATE\" where a certificate is expected; openssl x509 -in \
+         FILE -out NEW makes a plain one of it"
+    );
+    openssl.ok("x509 -in trusted -out plain", &[]);
+    assert_eq!(Certificate::parse(&openssl.read("plain")).unwrap(), certificate("p256"));
+
+    openssl.ok("crl2pkcs7 -nocrl -certfile {} -out p7b", &[&certificate_path]);
+    openssl.ok("crl2pkcs7 -nocrl -certfile {} -outform DER -out p7c", &[&certificate_path]);
+    let error = certificate_error(&openssl.read("p7b")).to_string();
+    assert!(error.contains("\"PKCS7\"") && error.contains("-print_certs"), "{error}");
+    let error = certificate_error(&openssl.read("p7c")).to_string();
+    assert!(error.starts_with("it is PKCS#7; ") && error.contains("-print_certs"), "{error}");
+    openssl.ok("pkcs7 -inform DER -in p7c -print_certs -out printed", &[]);
+    assert_eq!(
+        CertificateBundle::parse(&openssl.read("printed")).unwrap().of_signer().unwrap(),
+        own
+    );
+
+    let text = String::from_utf8(certificate_file("p256")).unwrap();
+    let bare: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    let error = certificate_error(bare.as_bytes()).to_string();
+    assert!(error.starts_with("it is base64 without the lines of PEM"), "{error}");
+    let error = certificate_error(&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]).to_string();
+    assert!(error.starts_with("it is a Java keystore; keytool "), "{error}");
+    for label in ["OPENSSH PRIVATE KEY", "DSA PRIVATE KEY", "X509 CRL", "CERTIFICATE REQUEST"] {
+        let file = format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+        let error = key_error(file.as_bytes()).to_string();
+        assert!(error.contains(&format!("a PEM block \"{label}\" where")), "{error}");
+    }
 }
 
 #[test]

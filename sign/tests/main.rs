@@ -12,6 +12,7 @@ mod external;
 mod keys;
 mod lint;
 mod manifest;
+mod mistakes;
 mod openssl;
 mod properties;
 mod signature;

@@ -219,7 +219,7 @@ fn ecdsa_signatures_have_the_shape_of_openssl() {
     let Some(openssl) = OpenSsl::find() else { return };
     let digests = SignatureDigest::ALL;
     for (name, &digest) in
-        ["p256", "p384"].iter().flat_map(|name| digests.iter().map(move |one| (*name, one)))
+        ["p256", "p384", "p521"].iter().flat_map(|name| digests.iter().map(move |one| (*name, one)))
     {
         let ours = signatory_with(name, |builder| builder.with_digest(digest));
         let ours = ours.sign_root_hash(&root_hash()).unwrap();
@@ -274,7 +274,7 @@ fn ours_verifies_openssl_without_attributes() {
         .iter()
         .flat_map(|name| ["sha256", "sha384", "sha512"].map(|digest| (*name, digest)))
         .chain(
-            ["p256", "p384"]
+            ["p256", "p384", "p521"]
                 .iter()
                 .flat_map(|name| ["sha256", "sha384", "sha512"].map(|md| (*name, md))),
         );

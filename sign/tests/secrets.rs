@@ -244,7 +244,7 @@ fn k09_nothing_is_left_of_a_dropped_key() {
     if let Some(dir) = std::env::var_os(CHILD) {
         return child(Path::new(&dir));
     }
-    for name in ["p256", "p384", "rsa2048"] {
+    for name in ["p256", "p384", "p521", "rsa2048"] {
         for way in WAYS {
             watch("k09_nothing_is_left_of_a_dropped_key", name, way);
         }

@@ -505,7 +505,11 @@ fn other_content_types_and_revocation_lists() {
 #[test]
 fn digests_follow_the_key_and_can_be_chosen() {
     for name in NAMES {
-        let default = if name == "p384" { "sha384" } else { "sha256" };
+        let default = match name {
+            "p384" => "sha384",
+            "p521" => "sha512",
+            _ => "sha256",
+        };
         assert_eq!(signatory(name).builder().digest().name(), default);
         for &digest in SignatureDigest::ALL {
             let chosen = signatory_with(name, |builder| builder.with_digest(digest));

@@ -85,7 +85,11 @@ impl Candidate<'_> {
         }
         let mistakes = mistakes(content);
         let (made, digest) = mistakes.iter().find_map(|made| Some((made, signs(&made.0)?)))?;
-        Some(format!("what was signed is {}, with {digest}", made.1))
+        let name = match made.1.strip_prefix("it ") {
+            Some(how) => format!("this content {how}"),
+            None => made.1.to_owned(),
+        };
+        Some(format!("what was signed is {name}, with {digest}"))
     }
 
     /// What the public key finds inside an RSA signature.

@@ -54,7 +54,44 @@ impl SignedBy {
     }
 }
 
-/// Checks a signature over a root hash (see [`root_hash_content`]).
+/// Checks a signature over a root hash (see [`root_hash_content`]), whoever has made it: this crate,
+/// `systemd-repart`, mkosi, or openssl without attributes.
+///
+/// It vouches for the root hash and for nothing else. An image without a manifest is verified under
+/// it for the geometry that its superblock states, which nobody has signed:
+///
+/// ```
+/// use verity::{Superblock, TrustedParams, Verifier};
+/// use verity_sign::{Certificate, verify_root_hash};
+///
+/// # use std::sync::Mutex;
+/// # use verity::io::WriteAt;
+/// # use verity::{Builder, HashArea, Params, Salt, Uuid};
+/// # use verity_sign::{PrivateKey, Signatory, SignatureBuilder};
+/// # let certificate = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.cert.pem");
+/// # let key = include_bytes!("../../../testdata/keys/TEST_KEY_DO_NOT_USE.p256.key.pem");
+/// # let image = vec![0x5a; 1 << 20];
+/// # let params = Params::builder().data_size(1 << 20).salt(Salt::from_seed("demo")).build()?;
+/// # let area = HashArea::new(&params, 0, true)?;
+/// # let hash_device = Mutex::new(Vec::new());
+/// # let root_hash = Builder::new(&params).build(&image, &hash_device, &area)?;
+/// # let superblock = Superblock::new(params, Uuid::nil()).to_bytes();
+/// # hash_device.write_all_at(&superblock, 0)?;
+/// # let builder = SignatureBuilder::new(Certificate::parse(certificate)?);
+/// # let theirs = Signatory::new(PrivateKey::parse(key)?, builder)?.sign_root_hash(&root_hash)?;
+/// # let root_hash_file = root_hash.to_string();
+/// // From files: the certificate, IMAGE.roothash, IMAGE.roothash.p7s, the image and its tree.
+/// let signer = Certificate::parse(certificate)?;
+/// let root_hash = root_hash_file.parse()?;
+/// let signed_by = verify_root_hash(&theirs, &root_hash, &[signer])?;
+///
+/// let superblock = Superblock::read(&hash_device, 0)?;
+/// let trusted = TrustedParams::from_unauthenticated_superblock(&superblock, 0, root_hash)?;
+/// assert!(!trusted.origin().is_authenticated());
+/// Verifier::new(trusted).verify(&image, &hash_device)?;
+/// println!("every block is there that {} has signed", signed_by.certificate().subject());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -15,7 +15,7 @@ use verity_sign::{
     verify_root_hash,
 };
 
-pub(crate) const NAMES: [&str; 5] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384"];
+pub(crate) const NAMES: [&str; 6] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384", "p521"];
 pub(crate) const TEXT: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 pub(crate) fn path(name: &str, kind: &str) -> PathBuf {
@@ -129,6 +129,10 @@ impl OpenSsl {
             output.stdout,
             String::from_utf8_lossy(&output.stderr).into_owned(),
         )
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.dir.path().join(name)).unwrap()
     }
 
     pub(crate) fn ok(&self, args: &str, paths: &[&Path]) -> Vec<u8> {

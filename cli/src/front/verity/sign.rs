@@ -9,9 +9,10 @@ use crate::exit;
 /// Sign a root hash, in the form the kernel takes, or a manifest
 ///
 /// The key is in a file, on a token, or behind another program. What the key returns is checked
-/// with the certificate before it is written.
+/// with the certificate before it is written. Files may hold both, or a chain: the key's own
+/// certificate is taken.
 #[derive(Args, Debug)]
-#[command(after_help = exit::HELP)]
+#[command(after_help = format!("{NEW_KEY}\n\n{}", exit::HELP))]
 #[group(id = "with", required = true, args = ["key", "signer_command"])]
 pub(super) struct SignArgs {
     #[command(flatten)]
@@ -31,3 +32,9 @@ impl From<SignArgs> for sign::Options {
         }
     }
 }
+
+/// How to begin: the tests run it.
+const NEW_KEY: &str = "\
+A key and a certificate that every kernel takes, made by openssl:
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout signing.key \\
+      -out signing.crt -days 3650 -subj \"/CN=image signing\"";
