@@ -97,22 +97,28 @@ fn without_manifest(
             Quoted(&set.manifest)
         );
     }
+    let trusted = options.trust.read()?;
+    let root = RootHashSource { text: None, file: Some(set.root_hash.clone()) };
+    let root_hash = root.require()?;
+    // Before the image is touched, which may be anybody's.
+    let signer = trust::root_hash_signer(&set.root_hash_signature, &root_hash, &trusted)?;
+    let signature_partition_signer =
+        check_signature_partition(&set.signature_partition, &root_hash, &trusted)?;
     let source = ImageSource {
         data: options.image.clone(),
         hash: set.hash.clone(),
-        root: RootHashSource { text: None, file: Some(set.root_hash.clone()) },
+        // As it was read: the file may be another one by now.
+        root: RootHashSource { text: Some(root_hash.to_string()), file: None },
         manifest: None,
-        trust: options.trust.clone(),
+        trust: TrustSource::default(),
         parameters: Parameters::default(),
         parity: ParitySource::default(),
-        root_hash_signature: Some(set.root_hash_signature.clone()),
+        root_hash_signature: None,
     };
     let image = OpenedImage::open(&source, context)?;
-    let root_hash = image.trusted().root_hash();
-    let signature_partition_signer =
-        check_signature_partition(&set.signature_partition, &root_hash, &options.trust.read()?)?;
     let effort = Effort { threads: options.threads, ..Effort::default() };
     let verification = image::verify(&image, effort, context)?;
+    let verification = Verification { root_hash_signer: Some(signer), ..verification };
     Ok(Checked { verification, manifest: None, signature_partition_signer, state: None })
 }
 
