@@ -89,6 +89,14 @@ impl CommandError {
         interrupted.noting(format!("interrupted by signal {signal}"))
     }
 
+    /// Adds words behind the reason, in the same sentence.
+    pub(crate) fn adding(mut self, words: &str) -> CommandError {
+        if !words.is_empty() {
+            self.source = anyhow::Error::msg(format!("{}{words}", self.words()));
+        }
+        self
+    }
+
     /// Adds what was found out about the image.
     pub(crate) fn with_findings(mut self, findings: Findings) -> CommandError {
         self.findings = Some(Box::new(findings));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 #[cfg(feature = "http")]
 use verity::io::http::HttpError;
-use verity::{Error, HashAreaError};
+use verity::{Error, FecError, HashAreaError, Params};
 
 use crate::error::{Class, CommandError};
 use crate::signals::Signals;
@@ -29,24 +29,33 @@ pub(crate) fn from_library(
 }
 
 /// A refusal of [`verity::Devices::check`]: about which file it is, and what the caller can do, if
-/// the end of the data is the caller's to say.
+/// the end of the data is the caller's to say. Then these are the parameters so far.
 pub(crate) fn refused_place(
     error: Error,
     [data, hash, fec]: [&Path; 3],
-    says_where_data_ends: bool,
+    to_say: Option<&Params>,
 ) -> CommandError {
     let path = match error {
         Error::ShortData { .. } => data,
         Error::Fec(_) | Error::ShortParity { .. } => fec,
         _ => hash,
     };
-    let hint = match error {
-        Error::HashArea(HashAreaError::OverlapsData { .. }) if says_where_data_ends => {
-            "; --data-blocks says where the data ends"
+    let hint = match (&error, to_say) {
+        (Error::HashArea(HashAreaError::OverlapsData { offset, .. }), Some(params))
+        | (Error::Fec(FecError::OverlapsData { offset, .. }), Some(params)) => {
+            room_for(*offset, params)
         }
-        _ => "",
+        _ => String::new(),
     };
     CommandError::message(class_of(&error), format!("{error}{hint}")).at(path)
+}
+
+/// How much data there can be in front of what begins at `offset`, in bytes.
+fn room_for(offset: u64, params: &Params) -> String {
+    match offset / u64::from(params.data_block_size()) {
+        0 => "; it must lie behind the data".to_owned(),
+        blocks => format!("; --data-blocks says where the data ends: {blocks} blocks at most"),
+    }
 }
 
 /// The class of a library error.

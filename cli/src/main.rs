@@ -13,6 +13,7 @@ mod library_error;
 mod log;
 mod making;
 mod outputs;
+mod packed;
 mod parameters;
 mod places;
 mod progress;

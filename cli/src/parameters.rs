@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 
 use verity::{
-    Algorithm, BlockSize, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins, Salt, Uuid,
+    Algorithm, BlockSize, FecArea, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins, Salt,
+    Superblock, Uuid,
 };
 
 use crate::error::{Class, CommandError};
@@ -79,6 +80,26 @@ impl Parameters {
         self.hash_offset.unwrap_or(0)
     }
 
+    /// The size of a data block: the default, unless given.
+    pub(crate) fn block_size(&self) -> BlockSize {
+        self.data_block_size.unwrap_or_default()
+    }
+
+    /// What was given, and for the rest what an old superblock states; but not how much data there
+    /// is. Where no superblock is to be, there is no UUID.
+    pub(crate) fn or_of(&self, old: &Superblock) -> Parameters {
+        let params = old.params();
+        Parameters {
+            algorithm: self.algorithm.or(Some(params.algorithm())),
+            hash_type: self.hash_type.or(Some(params.hash_type())),
+            data_block_size: self.data_block_size.or(Some(params.data_block_size())),
+            hash_block_size: self.hash_block_size.or(Some(params.hash_block_size())),
+            salt: self.salt.clone().or_else(|| Some(params.salt().clone())),
+            uuid: self.uuid.or_else(|| (!self.no_superblock).then(|| old.uuid())),
+            ..self.clone()
+        }
+    }
+
     /// What was given, as pins.
     pub(crate) fn pins(&self) -> Pins {
         Pins {
@@ -119,7 +140,10 @@ pub(crate) fn check_end(what: &str, end: u64) -> Result<(), CommandError> {
 
 fn explain(error: ParamsError) -> CommandError {
     let hint = match error {
-        ParamsError::UnprotectedTail { .. } => "; --data-blocks says how many blocks to cover",
+        ParamsError::UnprotectedTail { .. } => {
+            "; --data-blocks says how many blocks the tree covers, and --pad of format and build \
+             fills the last one with zeros"
+        }
         _ => "",
     };
     CommandError::message(Class::Metadata, format!("{error}{hint}"))
@@ -133,6 +157,27 @@ pub(crate) struct ParitySource {
     /// Where the parity begins on it, in bytes.
     pub(crate) offset: Option<u64>,
     pub(crate) roots: Option<u32>,
+    /// How many blocks it covers.
+    pub(crate) blocks: Option<u64>,
+}
+
+/// Refuses parity over blocks that a hash device of this size does not have.
+pub(crate) fn check_covered(
+    fec: &FecArea,
+    params: &Params,
+    area: &HashArea,
+    hash_size: u64,
+) -> Result<(), CommandError> {
+    let end = fec.covered_end(params, area);
+    if end > hash_size {
+        let words = format!(
+            "the hash device has {hash_size} bytes, \
+             but parity over {} blocks (--fec-blocks) covers it up to {end}",
+            fec.blocks(),
+        );
+        return Err(CommandError::message(Class::Metadata, words));
+    }
+    Ok(())
 }
 
 /// The roots of parity unless another number is given, as veritysetup has it.

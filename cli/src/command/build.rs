@@ -5,21 +5,23 @@
 //! and it covers data and tree and nothing foreign.
 
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use verity::RootHash;
+use verity::{RootHash, Superblock};
 use verity::internals::to_len;
 use verity::partition::{Architecture, MountPoint};
-use verity::publish::Input;
+use verity::publish::{InPlace, Input};
 use verity_sign::{Fingerprint, Image, Manifest};
 
 use crate::context::Context;
-use crate::error::{Class, CommandError};
+use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::making::{
-    Formatted, Identity, ParityPlan, PlannedTree, SetContent, SetOutputs, SetParts, SetSignatures,
-    SidecarSet, TreeMaker,
+    self, Formatted, Identity, ParityPlan, PlannedTree, PublishedSet, SetContent, SetOutputs,
+    SetParts, SetSignatures, SidecarSet, Tail, TreeMaker,
 };
+use crate::outputs::OWNER_ONLY;
 use crate::parameters::Parameters;
 use crate::signing::{OpenedKey, Signing};
 
@@ -43,6 +45,9 @@ pub(crate) struct Options {
     pub(crate) seed: Option<String>,
     /// The roots of the parity; without a number no parity is made.
     pub(crate) parity_roots: Option<u32>,
+    pub(crate) tail: Tail,
+    /// One file for data, hash area and parity; the others are named after it.
+    pub(crate) single_file: Option<PathBuf>,
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
@@ -57,7 +62,7 @@ pub(crate) struct Built {
     pub(crate) mount_point: Option<MountPoint>,
     /// Those whose partition types are told.
     pub(crate) architectures: Vec<Architecture>,
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) published: PublishedSet,
 }
 
 /// Builds the set.
@@ -77,6 +82,8 @@ struct Prepared<'a> {
     parity: Option<ParityPlan>,
     image: Image,
     outputs: SetOutputs,
+    /// The data, locked, if it is to be padded.
+    padded_data: Option<InPlace>,
 }
 
 impl<'a> Prepared<'a> {
@@ -86,16 +93,28 @@ impl<'a> Prepared<'a> {
         let key = options.signing.as_ref().map(|signing| signing.open(context)).transpose()?;
         let data = inputs::open(&options.image)?;
         let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
-        let tree = PlannedTree::new(&options.parameters, identity, &data)?;
-        let set = SidecarSet::new(&options.image, options.output_dir.as_deref(), options.usr)?;
+        let parameters = parameters(options, &data)?;
+        let tree = PlannedTree::new(&parameters, identity, &data, options.tail)?;
+        let set = sidecars(options)?;
         let parity = match options.parity_roots {
             Some(roots) => Some(ParityPlan::behind_hash_area(&tree, roots, &set.hash)?),
             None => None,
         };
-        let image = describe(options, &set, &data)?;
-        let parts = SetParts { signatures: key.is_some(), partition: options.systemd };
+        let (padded_data, hash_mode) = match &options.single_file {
+            Some(file) => {
+                tree.area.check_behind_data(&tree.params).or_fail(Class::Metadata, file)?;
+                (None, Some(mode_of_copy(&data)?))
+            }
+            None => (making::lock(&data, &tree)?, None),
+        };
+        let size = match &options.single_file {
+            Some(_) => single_size(&tree, parity.as_ref(), &data),
+            None => tree.padded_size(&data),
+        };
+        let image = describe(options, size)?;
+        let parts = SetParts { signatures: key.is_some(), partition: options.systemd, hash_mode };
         let outputs = SetOutputs::create(&set, parts)?;
-        Ok(Prepared { options, context, key, data, tree, parity, image, outputs })
+        Ok(Prepared { options, context, key, data, tree, parity, image, outputs, padded_data })
     }
 
     /// Hashes the image into the hash file, and signs.
@@ -103,7 +122,11 @@ impl<'a> Prepared<'a> {
         let Prepared { options, context, data, tree, .. } = self;
         tree.warn(data, self.uncovered_bytes());
         let maker = TreeMaker { tree, data, threads: options.threads, context };
-        let root_hash = maker.build_output(self.outputs.hash(), self.parity.as_ref())?;
+        let (hash, parity) = (self.outputs.hash(), self.parity.as_ref());
+        let root_hash = match options.single_file {
+            Some(_) => maker.build_single_file(hash, parity)?,
+            None => maker.build_output(hash, parity)?,
+        };
         let manifest = self.manifest(root_hash)?;
         let sign = |key: &OpenedKey<'_>| {
             key.sign(|signatory| {
@@ -118,10 +141,15 @@ impl<'a> Prepared<'a> {
     fn publish(self, content: SetContent) -> Result<Built, CommandError> {
         self.outputs.write(&content)?;
         self.context.signals.check()?;
+        let uncovered_bytes = self.uncovered_bytes();
+        let mut padded_data = self.padded_data;
+        if let Some(data) = &mut padded_data {
+            data.pad(self.tree.padded_size(&self.data))?;
+        }
         let formatted = Formatted {
             hash: self.outputs.hash().path().to_owned(),
             root_hash: content.root_hash,
-            uncovered_bytes: self.uncovered_bytes(),
+            uncovered_bytes,
             tree: self.tree,
             parity: self.parity.map(|parity| parity.area),
             is_parity_with_hash: true,
@@ -130,6 +158,8 @@ impl<'a> Prepared<'a> {
             [] => Architecture::ALL.to_vec(),
             named => named.to_vec(),
         };
+        let published = self.outputs.publish()?;
+        padded_data.into_iter().for_each(InPlace::keep);
         let mount_point = if self.options.usr { MountPoint::Usr } else { MountPoint::Root };
         Ok(Built {
             formatted,
@@ -137,12 +167,12 @@ impl<'a> Prepared<'a> {
             signed_by: self.key.map(|key| key.builder().certificate().fingerprint()),
             mount_point: self.options.systemd.then_some(mount_point),
             architectures,
-            files: self.outputs.publish()?,
+            published,
         })
     }
 
     fn uncovered_bytes(&self) -> u64 {
-        self.data.size() - self.tree.params.data_size()
+        self.tree.padded_size(&self.data) - self.tree.params.data_size()
     }
 
     fn manifest(&self, root_hash: RootHash) -> Result<Manifest, CommandError> {
@@ -162,15 +192,56 @@ impl<'a> Prepared<'a> {
     }
 }
 
-fn describe(options: &Options, set: &SidecarSet, data: &Input) -> Result<Image, CommandError> {
+/// What was given; in a single file the hash area follows the data.
+fn parameters(options: &Options, data: &Input) -> Result<Parameters, CommandError> {
+    let given = &options.parameters;
+    if options.single_file.is_none() || given.hash_offset.is_some() {
+        return Ok(given.clone());
+    }
+    // Where a hash area can begin, and a block of zeros can end before.
+    let hash_block = given.hash_block_size.unwrap_or_default();
+    let data_block = u64::from(given.block_size());
+    let padded = match options.tail {
+        Tail::Padded => data.size().checked_next_multiple_of(data_block),
+        Tail::Refused => Some(data.size()),
+    };
+    let grid = if given.no_superblock { u64::from(hash_block) } else { Superblock::SIZE };
+    let offset = padded.and_then(|size| size.checked_next_multiple_of(grid));
+    let offset = offset.ok_or_else(|| {
+        CommandError::message(Class::Metadata, "no hash area fits behind it").at(data.path())
+    })?;
+    Ok(Parameters { hash_offset: Some(offset), ..given.clone() })
+}
+
+fn sidecars(options: &Options) -> Result<SidecarSet, CommandError> {
+    let directory = options.output_dir.as_deref();
+    match &options.single_file {
+        Some(file) => Ok(SidecarSet::new(file, directory, options.usr)?.in_one_file(file)),
+        None => SidecarSet::new(&options.image, directory, options.usr),
+    }
+}
+
+/// The permission bits of a file that holds the data, too.
+fn mode_of_copy(data: &Input) -> Result<u32, CommandError> {
+    let metadata = data.file().metadata().or_fail(Class::Io, data.path())?;
+    Ok(if metadata.is_file() { metadata.permissions().mode() } else { OWNER_ONLY })
+}
+
+/// The size of a file that holds data, hash area and parity.
+fn single_size(tree: &PlannedTree, parity: Option<&ParityPlan>, data: &Input) -> u64 {
+    let end = parity.map_or(tree.area.file_size(), |parity| parity.area.range().end);
+    end.max(tree.padded_size(data))
+}
+
+fn describe(options: &Options, size_bytes: u64) -> Result<Image, CommandError> {
     let name = match &options.image_name {
         Some(name) => name.clone(),
-        None => set.stem.to_str().map(str::to_owned).ok_or_else(|| {
+        None => SidecarSet::new(&options.image, None, false)?.stem.to_str().map(str::to_owned).ok_or_else(|| {
             CommandError::usage("the file name is not UTF-8: --image-name says another")
                 .at(&options.image)
         })?,
     };
-    Image::new(name, options.image_version, options.label.as_str(), data.size())
+    Image::new(name, options.image_version, options.label.as_str(), size_bytes)
         .map_err(|error| CommandError::new(Class::Usage, error))
 }
 

@@ -59,6 +59,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, Comma
         return without_manifest(options, &set, context);
     }
     let trusted = options.trust.read()?;
+    // First, so that a mistyped name is not taken for a missing manifest.
+    let data = Arc::new(Device::open(&options.image)?);
     // Taken first and held to the end: no other run can accept an image meanwhile.
     let state = options.state.as_deref().map(StateFile::open).transpose()?;
     let verified = trust::manifest(&set.manifest, &trusted)
@@ -70,7 +72,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, Comma
     let root_hash_signer = check_root_hash(&set, manifest, &trusted)?;
     let signature_partition_signer =
         check_signature_partition(&set.signature_partition, &manifest.root_hash(), &trusted)?;
-    let image = open_image(options, &set, &verified)?;
+    let image = open_image(data, &set, &verified)?;
     let effort = Effort { parity: true, threads: options.threads, ..Effort::default() };
     let verification = image::verify(&image, effort, context)?;
     let verification = Verification { root_hash_signer: Some(root_hash_signer), ..verification };
@@ -136,16 +138,34 @@ fn refuse_what_needs_a_manifest(options: &Options) -> Result<(), CommandError> {
 
 /// Opens image and hash file, which must be what the manifest states.
 fn open_image(
-    options: &Options,
+    data: Arc<Device>,
     set: &SidecarSet,
     verified: &VerifiedManifest,
 ) -> Result<OpenedImage, CommandError> {
-    let data = Arc::new(Device::open(&options.image)?);
-    let hash = Arc::new(Device::open(&set.hash)?);
+    let manifest = verified.manifest();
+    let hash = match holds_its_hash_area(&set.hash, manifest, &data) {
+        // The manifest states the size of that file.
+        true => Arc::clone(&data),
+        false => {
+            let hash = Arc::new(Device::open(&set.hash)?);
+            check_hash_file(manifest, &hash)?;
+            hash
+        }
+    };
     let parity = ParitySource::default();
     let image = OpenedImage::of_manifest(verified, data, Arc::clone(&hash), &parity)?;
     check_hash_file(verified.manifest(), &hash)?;
     image.require_superblock()
+}
+
+/// Whether the image is a single file with data and hash area: no hash file lies beside it, and the
+/// hash area that the manifest states lies in the image, behind the data. Wherever hash blocks come
+/// from, they must be those of the root hash.
+fn holds_its_hash_area(hash: &Path, manifest: &Manifest, data: &Device) -> bool {
+    let area = manifest.hash_area();
+    hash.try_exists().is_ok_and(|exists| !exists)
+        && area.check_behind_data(manifest.params()).is_ok()
+        && area.file_size() <= data.size()
 }
 
 /// The hash file ends with the tree, or with the parity if there is any: every byte of it belongs

@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use verity::publish::{Input, Output};
 
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::error::{Class, CommandError, OrFail};
+use crate::image::{Device, read_superblock};
 use crate::inputs;
-use crate::making::{self, Formatted, HashTarget, Identity, ParityPlan, PlannedTree, TreeMaker};
+use crate::making::{
+    self, Formatted, HashTarget, Identity, ParityPlan, PlannedTree, Rest, Tail, TreeMaker,
+};
 use crate::outputs::{self, OWNER_ONLY};
 use crate::parameters::{Parameters, ParitySource};
 use crate::places::uncovered_bytes;
@@ -28,15 +31,27 @@ pub(crate) struct Options {
     pub(crate) root_hash_file: Option<PathBuf>,
     /// Where parity goes; without a device no parity is made.
     pub(crate) parity: ParitySource,
+    pub(crate) tail: Tail,
+    /// An old hash device, whose parameters the new one gets.
+    pub(crate) like: Option<Like>,
     pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// Where an old superblock lies.
+#[derive(Debug)]
+pub(crate) struct Like {
+    pub(crate) hash: PathBuf,
+    /// In bytes.
+    pub(crate) offset: u64,
 }
 
 /// Makes the hash area.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, CommandError> {
     options.parameters.check_uuid_has_a_place()?;
     let data = inputs::open(&options.data)?;
-    let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
-    let tree = PlannedTree::new(&options.parameters, identity, &data)?;
+    let parameters = parameters(options, context)?;
+    let identity = Identity::choose(&parameters, options.seed.as_deref())?;
+    let tree = PlannedTree::new(&parameters, identity, &data, options.tail)?;
     let target = HashTarget::open(&options.hash, &data, &tree)?;
     let parity = ParityPlan::open(&options.parity, &data, &target, &tree)?;
     let root_hash_file = match &options.root_hash_file {
@@ -45,10 +60,13 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
     };
     let uncovered_bytes = uncovered(&tree, &data, target.relation(&data)?, parity.as_ref())?;
     tree.warn(&data, uncovered_bytes);
+    let is_locked = target.relation(&data)? == Relation::Same
+        || parity.as_ref().is_some_and(ParityPlan::locks_data);
+    let padded_data = if is_locked { None } else { making::lock(&data, &tree)? };
     let area = parity.as_ref().map(|parity| parity.area);
     let is_parity_with_hash = parity.as_ref().is_some_and(ParityPlan::is_with_hash);
     let maker = TreeMaker { tree: &tree, data: &data, threads: options.threads, context };
-    let root_hash = making::write(target, &maker, parity, root_hash_file)?;
+    let root_hash = making::write(target, &maker, parity, Rest { root_hash_file, padded_data })?;
     Ok(Formatted {
         hash: options.hash.clone(),
         tree,
@@ -56,6 +74,23 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
         uncovered_bytes,
         parity: area,
         is_parity_with_hash,
+    })
+}
+
+/// What to say where --like finds no superblock.
+const NO_OLD_SUPERBLOCK: &str =
+    "; --like-offset says where it lies, and what has none has nothing to be like";
+
+/// What was given, and the rest from the old hash device, if one is named. Salt and UUID of a seed
+/// are given, too.
+fn parameters(options: &Options, context: &Context) -> Result<Parameters, CommandError> {
+    let given = &options.parameters;
+    let Some(like) = &options.like else { return Ok(given.clone()) };
+    let old = read_superblock(&Device::open(&like.hash)?, like.offset, NO_OLD_SUPERBLOCK, context)?;
+    let parameters = given.or_of(&old);
+    Ok(match options.seed {
+        Some(_) => Parameters { salt: None, uuid: None, ..parameters },
+        None => parameters,
     })
 }
 

@@ -1,10 +1,14 @@
 //! `verity plan`: every size before anything is written.
 
+use std::path::{Path, PathBuf};
+
 use verity::{FecArea, HashArea, Params, Plan, Salt, Uuid};
 
 use crate::error::{Class, CommandError};
+use crate::image::Device;
 use crate::library_error::class_of;
 use crate::parameters::Parameters;
+use crate::sizes::{self, SizeError};
 
 /// What to plan for.
 #[derive(Debug)]
@@ -15,13 +19,13 @@ pub(crate) struct Options {
     pub(crate) parameters: Parameters,
 }
 
-/// Which size is given, in bytes.
-#[derive(Clone, Copy, Debug)]
+/// Which size is given: in bytes, or as that of a file or device.
+#[derive(Clone, Debug)]
 pub(crate) enum Sizing {
     /// That of the data; the hash area, and the parity with it, has a device of its own.
-    ByImage(u64),
+    ByImage(PathBuf),
     /// That of the one partition that shall hold data and hash area, and the parity.
-    ByPartition(u64),
+    ByPartition(PathBuf),
 }
 
 /// The sizes follow from these.
@@ -41,18 +45,60 @@ pub(crate) struct Planned {
 pub(crate) fn run(options: &Options) -> Result<Planned, CommandError> {
     let parameters = &options.parameters;
     parameters.check_uuid_has_a_place()?;
-    match options.sizing {
-        Sizing::ByImage(size) => by_image(size, options.parity_roots, parameters),
-        Sizing::ByPartition(size) => by_partition(size, options.parity_roots, parameters),
+    match &options.sizing {
+        Sizing::ByImage(given) => by_image(&Size::of(given)?, options.parity_roots, parameters),
+        Sizing::ByPartition(given) => {
+            let size = Size::of(given)?;
+            by_partition(size.bytes, options.parity_roots, parameters)
+                .map_err(|error| size.blamed(error))
+        }
+    }
+}
+
+/// A size, and what has it.
+struct Size {
+    bytes: u64,
+    device: Option<Device>,
+}
+
+impl Size {
+    /// What can be a size is one: `./4096` is a file.
+    fn of(given: &Path) -> Result<Size, CommandError> {
+        let text = given.to_string_lossy();
+        let wrong = match sizes::bytes(&text) {
+            Ok(bytes) => return Ok(Size { bytes, device: None }),
+            Err(error @ SizeError::TooLarge { .. }) => {
+                return Err(CommandError::new(Class::Usage, error));
+            }
+            Err(error) => error,
+        };
+        match Device::open(given) {
+            Ok(device) => Ok(Size { bytes: device.size(), device: Some(device) }),
+            Err(error) if given.try_exists().is_ok_and(|exists| exists) => Err(error),
+            Err(error) => match text.contains("://") {
+                true => Err(error),
+                false => {
+                    let words = format!("neither a file nor a size: {wrong}");
+                    Err(CommandError::usage(words).at(given))
+                }
+            },
+        }
+    }
+
+    fn blamed(&self, error: CommandError) -> CommandError {
+        match &self.device {
+            Some(device) => error.at(device.path()),
+            None => error,
+        }
     }
 }
 
 fn by_image(
-    size: u64,
+    size: &Size,
     parity_roots: Option<u32>,
     parameters: &Parameters,
 ) -> Result<Planned, CommandError> {
-    let params = parameters.params(size)?;
+    let params = parameters.params(size.bytes).map_err(|error| size.blamed(error))?;
     let area = parameters.hash_area(&params)?;
     let parity = parity_roots.map(|roots| FecArea::behind_hash_area(&params, &area, roots));
     let parity = parity.transpose().map_err(|error| CommandError::new(Class::Metadata, error))?;

@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 
 use verity::table::{
     DeviceName, DmModCreate, FecOptions, Table, TableError, TableOptions, grub_set,
+    systemd_parameters, veritytab_line,
 };
 use verity::{BlockSize, Devices, FecArea, HashArea, Params, RootHash};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
-use crate::image::{Device, read_superblock};
+use crate::image::{Device, check_parity_pins, stated_parameters, trusted_superblock};
 use crate::inputs;
 use crate::library_error::refused_place;
-use crate::parameters::DEFAULT_ROOTS;
+use crate::parameters::{DEFAULT_ROOTS, Parameters, ParitySource, check_covered};
 use crate::quoted::Quoted;
 use crate::storage;
 use crate::trust::{self, RootHashSource, TrustSource};
@@ -27,6 +28,8 @@ use crate::trust::{self, RootHashSource, TrustSource};
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) source: TableSource,
+    /// Pins, or all there is if there is no superblock.
+    pub(crate) parameters: Parameters,
     pub(crate) data_device: String,
     pub(crate) hash_device: String,
     pub(crate) fec: TableFec,
@@ -40,7 +43,8 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) enum TableSource {
     Manifest { manifest: PathBuf, trust: TrustSource },
-    Superblock { hash: PathBuf, hash_offset: u64, root: RootHashSource, trust: TrustSource },
+    /// A superblock, or the parameters without one.
+    HashDevice { hash: PathBuf, root: RootHashSource, trust: TrustSource },
 }
 
 /// What the table shall say of parity, which a manifest may state and a superblock cannot.
@@ -63,10 +67,14 @@ pub(crate) struct TableFec {
 pub(crate) enum Emit {
     /// One line for `dmsetup create --readonly --table`.
     Dm,
-    /// The value of the kernel parameter `dm-mod.create=`.
+    /// The kernel parameter `dm-mod.create=`.
     DmModCreate,
-    /// A GRUB command that sets a variable to that value.
+    /// A GRUB command that sets a variable to the value of that parameter.
     Grub,
+    /// The kernel parameters that systemd reads.
+    Systemd,
+    /// A line of `/etc/veritytab`.
+    Veritytab,
 }
 
 /// The text, and what it says.
@@ -102,7 +110,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, Com
         stated.area.hash_start(),
     );
     let table = table.and_then(|table| table.with_options(table_options)).map_err(unusable)?;
-    let text = emit(options, table)?;
+    let text = emit(options, table, &stated.area)?;
     Ok(TableText { geometry: stated.geometry, root_hash: stated.root_hash, text, parity })
 }
 
@@ -132,6 +140,31 @@ fn unusable(error: impl Into<TableError>) -> CommandError {
     CommandError::new(Class::Usage, error.into())
 }
 
+/// An option that is not known is told by the way in which it was written.
+fn unusable_option(error: TableError) -> CommandError {
+    let hint = match &error {
+        TableError::UnknownOption { name } => other_spelling(name),
+        TableError::MissingValue { option } => format!(": --option {option}=VALUE"),
+        _ => String::new(),
+    };
+    unusable(error).adding(&hint)
+}
+
+fn other_spelling(name: &str) -> String {
+    let known = |name: &str| {
+        let name = name.trim_start_matches('-').replace('-', "_").to_lowercase();
+        TableOptions::NAMES.iter().find(|known| **known == name)
+    };
+    let mut parts = name.split([',', ' ', ':']).filter(|part| !part.is_empty());
+    match (known(name), parts.next().and_then(known), parts.next()) {
+        (Some(known), _, _) => format!("; the kernel spells it {known}"),
+        (None, Some(_), Some(_)) => {
+            "; each option has an --option of its own, with its value behind a =".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
 fn device(name: &str) -> Result<DeviceName, CommandError> {
     DeviceName::new(name).map_err(unusable)
 }
@@ -141,11 +174,11 @@ fn table_options(
     options: &Options,
     parity: Option<&FecArea>,
 ) -> Result<TableOptions, CommandError> {
-    let words = options.options.iter().flat_map(|option| match option.split_once('=') {
-        Some((name, value)) => vec![name, value],
-        None => vec![option.as_str()],
+    let pairs = options.options.iter().map(|option| match option.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (option.as_str(), None),
     });
-    let given = TableOptions::from_words(words).map_err(unusable)?;
+    let given = TableOptions::from_pairs(pairs).map_err(unusable_option)?;
     let Some(area) = parity else { return Ok(given) };
     if given.fec.is_some() {
         return Err(CommandError::usage(
@@ -157,11 +190,14 @@ fn table_options(
     Ok(TableOptions { fec: Some(FecOptions::new(device(name)?, area)), ..given })
 }
 
-fn emit(options: &Options, table: Table) -> Result<String, CommandError> {
-    if options.emit == Emit::Dm {
-        return Ok(table.to_string());
-    }
+fn emit(options: &Options, table: Table, area: &HashArea) -> Result<String, CommandError> {
     let name = options.name.as_deref().unwrap_or(DEFAULT_NAME);
+    match options.emit {
+        Emit::Dm => return Ok(table.to_string()),
+        Emit::Systemd => return systemd_parameters(name, &table, area).map_err(unusable),
+        Emit::Veritytab => return veritytab_line(name, &table, area).map_err(unusable),
+        Emit::DmModCreate | Emit::Grub => {}
+    }
     let value = DmModCreate::new(name, table).map_err(unusable)?;
     if value.exceeds_command_line() {
         tracing::warn!(
@@ -170,7 +206,7 @@ fn emit(options: &Options, table: Table) -> Result<String, CommandError> {
         );
     }
     if options.emit == Emit::DmModCreate {
-        return Ok(value.to_string());
+        return Ok(format!("dm-mod.create=\"{value}\""));
     }
     grub_set(&format!("dm_verity_{name}"), &value.to_string()).map_err(unusable)
 }
@@ -189,16 +225,16 @@ impl Stated {
         match &options.source {
             TableSource::Manifest { manifest, trust } if trust.is_empty() => {
                 trust.check_nobody_is_named()?;
-                Self::unsigned_manifest(manifest, trust.image_name.as_deref(), &options.fec)
+                Self::unsigned_manifest(manifest, trust.image_name.as_deref(), options)
             }
             TableSource::Manifest { manifest, trust } => {
                 let verified = trust::manifest(manifest, &trust.read()?)?;
                 let geometry = verity::Origin::Manifest.to_string();
-                Self::of_manifest(verified.manifest(), geometry, &options.fec)
+                Self::of_manifest(verified.manifest(), geometry, manifest, options)
             }
-            TableSource::Superblock { hash, hash_offset, root, trust } => {
+            TableSource::HashDevice { hash, root, trust } => {
                 trust.check_unused()?;
-                Self::superblock(hash, *hash_offset, root.require()?, options, context)
+                Self::of_hash_device(hash, root.require()?, options, context)
             }
         }
     }
@@ -206,39 +242,46 @@ impl Stated {
     fn unsigned_manifest(
         path: &Path,
         image_name: Option<&str>,
-        fec: &TableFec,
+        options: &Options,
     ) -> Result<Stated, CommandError> {
         let bytes = inputs::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
         let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
         trust::check_image_name(&manifest, image_name, path)?;
         let geometry = "not authenticated (manifest without --certificate)";
         warn_of(geometry, path);
-        Self::of_manifest(&manifest, geometry.to_owned(), fec)
+        Self::of_manifest(&manifest, geometry.to_owned(), path, options)
     }
 
     fn of_manifest(
         manifest: &Manifest,
         geometry: String,
-        fec: &TableFec,
+        path: &Path,
+        options: &Options,
     ) -> Result<Stated, CommandError> {
         let (params, area) = (manifest.params().clone(), manifest.hash_area());
-        let parity = fec.of_manifest(manifest)?;
+        options.parameters.pins().check(&params).or_fail(Class::Metadata, path)?;
+        let parity = options.fec.of_manifest(manifest, path)?;
         Ok(Stated { params, root_hash: manifest.root_hash(), area, geometry, parity })
     }
 
-    fn superblock(
+    fn of_hash_device(
         path: &Path,
-        hash_offset: u64,
         root_hash: RootHash,
         options: &Options,
         context: &Context,
     ) -> Result<Stated, CommandError> {
+        let parameters = &options.parameters;
+        parameters.check_uuid_has_a_place()?;
         let hash = Device::open(path)?;
-        let superblock = read_superblock(&hash, hash_offset, context)?;
-        let params = superblock.params().clone();
-        let area = HashArea::new(&params, hash_offset, true).or_fail(Class::Metadata, path)?;
-        let geometry = verity::Origin::Superblock.to_string();
-        warn_of(&geometry, path);
+        let trusted = match parameters.no_superblock {
+            true => stated_parameters(parameters, root_hash)?,
+            false => trusted_superblock(parameters, root_hash, &hash, context)?,
+        };
+        let (params, area) = (trusted.params().clone(), trusted.hash_area());
+        let geometry = trusted.origin().to_string();
+        if !trusted.origin().is_authenticated() {
+            warn_of(&geometry, path);
+        }
         let parity = options.fec.beside(&params, &area, &hash, &options.hash_device)?;
         let fec_device = options.fec.device.as_deref();
         let is_with_hash = fec_device == Some(options.hash_device.as_str());
@@ -250,14 +293,18 @@ impl Stated {
         };
         devices
             .check(&params, &area, parity.as_ref())
-            .map_err(|error| refused_place(error, [path; 3], false))?;
+            .map_err(|error| refused_place(error, [path; 3], None))?;
         Ok(Stated { params, root_hash, area, geometry, parity })
     }
 }
 
 impl TableFec {
     /// The parity that a manifest states, on the device and at the place that were named.
-    fn of_manifest(&self, manifest: &Manifest) -> Result<Option<FecArea>, CommandError> {
+    fn of_manifest(
+        &self,
+        manifest: &Manifest,
+        path: &Path,
+    ) -> Result<Option<FecArea>, CommandError> {
         let fec_area = match manifest.fec_area() {
             None if self.device.is_some() => {
                 return Err(CommandError::usage("the manifest states no parity for --fec-dev"));
@@ -267,10 +314,18 @@ impl TableFec {
                     "--no-fec has no effect: the manifest states no parity",
                 ));
             }
+            None if self.roots.is_some() || self.blocks.is_some() => {
+                return Err(CommandError::usage(
+                    "--fec-roots and --fec-blocks have no effect: the manifest states no parity",
+                ));
+            }
             None => return Ok(None),
             Some(_) if self.none => return Ok(None),
             Some(fec_area) => fec_area,
         };
+        let pins =
+            ParitySource { roots: self.roots, blocks: self.blocks, ..ParitySource::default() };
+        check_parity_pins(&pins, &fec_area).map_err(|error| error.at(path))?;
         let offset = self.offset.unwrap_or(fec_area.range().start);
         let (params, area) = (manifest.params(), manifest.hash_area());
         FecArea::new(params, &area, fec_area.roots(), fec_area.blocks(), offset)
@@ -287,7 +342,15 @@ impl TableFec {
         hash: &Device,
         hash_device: &str,
     ) -> Result<Option<FecArea>, CommandError> {
-        let Some(device) = &self.device else { return Ok(None) };
+        let Some(device) = &self.device else {
+            return match (self.roots, self.blocks) {
+                (None, None) => Ok(None),
+                _ => Err(CommandError::usage(
+                    "--fec-roots and --fec-blocks say nothing without --fec-dev, \
+                     or a manifest that states parity",
+                )),
+            };
+        };
         let with_hash = device == hash_device;
         let (offset, roots) = (self.offset.unwrap_or(0), self.roots.unwrap_or(DEFAULT_ROOTS));
         let fec_area = match self.blocks {
@@ -297,7 +360,12 @@ impl TableFec {
             }
             None => FecArea::covering(params, area, roots, hash.size(), offset),
         };
-        fec_area.map(Some).map_err(unusable)
+        let fec_area = fec_area.map_err(unusable)?;
+        if !with_hash {
+            check_covered(&fec_area, params, area, hash.size())
+                .map_err(|error| error.at(hash.path()))?;
+        }
+        Ok(Some(fec_area))
     }
 }
 

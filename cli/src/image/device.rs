@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use verity::Superblock;
+use verity::{Error, Superblock, SuperblockError};
 #[cfg(feature = "http")]
 use verity::io::http::{HttpError, HttpSource};
 use verity::io::{Extent, ReadAt};
@@ -17,6 +17,7 @@ use crate::error::Class;
 use crate::error::CommandError;
 use crate::inputs;
 use crate::library_error::from_library;
+use crate::packed;
 use crate::storage::{self, Relation};
 
 /// An opened data or hash device.
@@ -102,6 +103,12 @@ impl Device {
         }
     }
 
+    /// What to add to a message about a device that looks packed.
+    pub(super) fn packed_hint(&self) -> String {
+        // What lies on a server is not read once more for a hint.
+        self.input().map_or_else(String::new, |input| packed::hint(input.file()))
+    }
+
     /// What was fetched, if it lies on a server.
     pub(crate) fn fetched(&self) -> Option<Fetched> {
         match self {
@@ -148,14 +155,25 @@ fn is_url(path: &Path) -> bool {
     begins("http://") || begins("https://")
 }
 
-/// Reads the superblock at `offset` bytes of a hash device.
+/// Reads the superblock at `offset` bytes of a hash device; `hint` is what to say where there is
+/// none.
 pub(crate) fn read_superblock(
     hash: &Device,
     offset: u64,
+    hint: &str,
     context: &Context,
 ) -> Result<Superblock, CommandError> {
-    Superblock::read(hash, offset)
-        .map_err(|error| from_library(error, hash.path(), hash.path(), &context.signals))
+    Superblock::read(hash, offset).map_err(|error| {
+        let is_none = matches!(
+            error,
+            Error::Superblock(SuperblockError::Magic | SuperblockError::Truncated { .. })
+        );
+        let failure = from_library(error, hash.path(), hash.path(), &context.signals);
+        match is_none {
+            true => failure.adding(&format!("{hint}{}", hash.packed_hint())),
+            false => failure,
+        }
+    })
 }
 
 impl ReadAt for Device {

@@ -32,9 +32,10 @@ pub(super) fn check(
     };
     let paths = [data.path(), hash.path(), fec.unwrap_or(hash).path()];
     let is_stated = matches!(trusted.origin(), Origin::Superblock | Origin::Manifest);
+    let to_say = (!is_stated).then(|| trusted.params());
     devices
         .check(trusted.params(), &trusted.hash_area(), parity.map(ParityDevice::area))
-        .map_err(|error| refused_place(error, paths, !is_stated))
+        .map_err(|error| refused_place(error, paths, to_say))
 }
 
 /// Warns of blocks that are smaller than the sectors of their device: reading minds nothing, but no

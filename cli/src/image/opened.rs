@@ -113,7 +113,7 @@ impl OpenedImage {
         let (data, hash) = open_devices(source)?;
         if let Some(uuid) = source.parameters.uuid {
             let offset = stated.hash_area().offset();
-            let superblock = read_superblock(&hash, offset, context)?;
+            let superblock = read_superblock(&hash, offset, "", context)?;
             check_uuid(Some(uuid), &superblock, hash.path())?;
         }
         OpenedImage::of_manifest(&verified, data, hash, &source.parity)
@@ -253,7 +253,15 @@ impl OpenedImage {
                 error @ (Error::ReadParity { .. } | Error::ShortParity { .. } | Error::Fec(_)),
                 Some(parity),
             ) => CommandError::new(class_of(&error), error).at(parity.device().path()),
-            (error, _) => from_library(error, self.data.path(), self.hash.path(), &context.signals),
+            (error, _) => {
+                let hint = match error {
+                    Error::ShortData { .. } => self.data.packed_hint(),
+                    Error::ShortHashArea { .. } => self.hash.packed_hint(),
+                    _ => String::new(),
+                };
+                from_library(error, self.data.path(), self.hash.path(), &context.signals)
+                    .adding(&hint)
+            }
         }
     }
 
@@ -289,7 +297,10 @@ impl OpenedImage {
     pub(crate) fn failure(&self, class: Class, words: String, findings: Findings) -> CommandError {
         let error = CommandError::message(class, words);
         let error = match findings.first_block() {
-            Some(block) => error.at(findings.places.path(block)),
+            Some(block) => {
+                let device = if block.level().is_none() { &self.data } else { &self.hash };
+                error.adding(&device.packed_hint()).at(findings.places.path(block))
+            }
             None => error,
         };
         error.with_findings(findings)
@@ -363,6 +374,7 @@ fn check_size(data: &Device, stated: u64) -> Result<(), CommandError> {
     if size == stated || (data.is_block_device() && size > stated) {
         return Ok(());
     }
-    let words = format!("the image has {size} bytes, its manifest states {stated}");
+    let hint = data.packed_hint();
+    let words = format!("the image has {size} bytes, its manifest states {stated}{hint}");
     Err(CommandError::message(Class::Metadata, words).at(data.path()))
 }

@@ -11,7 +11,7 @@ use verity::{FecArea, HashArea, Params};
 
 use super::device::Device;
 use crate::error::{Class, CommandError, OrFail};
-use crate::parameters::{DEFAULT_ROOTS, ParitySource};
+use crate::parameters::{DEFAULT_ROOTS, ParitySource, check_covered};
 use crate::storage::Relation;
 
 /// The opened FEC device of an image.
@@ -46,11 +46,20 @@ impl ParityDevice {
             None => {
                 let roots = source.roots.unwrap_or(DEFAULT_ROOTS);
                 let offset = source.offset.unwrap_or(0);
-                let end = if with_hash { offset } else { hash.size() }.max(hash_area.end());
-                FecArea::covering(params, hash_area, roots, end, offset)
-                    .or_fail(Class::Metadata, path)
+                let area = match source.blocks {
+                    Some(blocks) => FecArea::new(params, hash_area, roots, blocks, offset),
+                    None => {
+                        let end = if with_hash { offset } else { hash.size() }.max(hash_area.end());
+                        FecArea::covering(params, hash_area, roots, end, offset)
+                    }
+                };
+                area.or_fail(Class::Metadata, path)
             }
         }?;
+        if source.blocks.is_some() && !with_hash {
+            check_covered(&area, params, hash_area, hash.size())
+                .map_err(|error| error.at(hash.path()))?;
+        }
         Ok(Some(ParityDevice { area, device }))
     }
 
@@ -62,21 +71,27 @@ impl ParityDevice {
     pub(crate) fn device(&self) -> &Arc<Device> {
         &self.device
     }
+
+    /// Whether it lies on this hash device.
+    pub(crate) fn is_with(&self, hash: &Device) -> bool {
+        is_with_hash(&self.device, hash).unwrap_or(false)
+    }
 }
 
 fn check_nothing_is_given(source: &ParitySource) -> Result<(), CommandError> {
-    match (source.offset, source.roots) {
-        (None, None) => Ok(()),
+    match (source.offset, source.roots, source.blocks) {
+        (None, None, None) => Ok(()),
         _ => Err(CommandError::usage(
-            "--fec-offset and --fec-roots say nothing without --fec-device, \
+            "--fec-offset, --fec-roots and --fec-blocks say nothing without --fec-device, \
              or a manifest that states parity",
         )),
     }
 }
 
 /// Refuses what is given beside a manifest that states something else.
-fn check_pins(source: &ParitySource, stated: &FecArea) -> Result<(), CommandError> {
+pub(crate) fn check_pins(source: &ParitySource, stated: &FecArea) -> Result<(), CommandError> {
     check_pin("fec roots", source.roots.map(u64::from), stated.roots().into())?;
+    check_pin("fec blocks", source.blocks, stated.blocks())?;
     check_pin("fec offset", source.offset, stated.range().start)
 }
 

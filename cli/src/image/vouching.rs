@@ -26,7 +26,9 @@ pub(super) fn trusted_parameters(
             TrustedParams::pinned(params, root_hash, area)
         }
         None => {
-            let params = parameters.params(data.size()).map_err(|error| error.at(data.path()))?;
+            let params = parameters
+                .params(data.size())
+                .map_err(|error| error.adding(&data.packed_hint()).at(data.path()))?;
             let area = parameters.hash_area(&params)?;
             TrustedParams::from_unauthenticated_assumptions(params, root_hash, area)
         }
@@ -34,15 +36,39 @@ pub(super) fn trusted_parameters(
     trusted.map_err(untrusted)
 }
 
+/// The parameters of the command line, where there is neither a superblock nor data to measure.
+pub(crate) fn stated_parameters(
+    parameters: &Parameters,
+    root_hash: RootHash,
+) -> Result<TrustedParams, CommandError> {
+    if parameters.data_blocks.is_none() {
+        return Err(CommandError::usage(
+            "--data-blocks is needed with --no-superblock: nothing else says how much data there is",
+        ));
+    }
+    let params = parameters.params(u64::MAX)?;
+    let area = parameters.hash_area(&params)?;
+    let is_pinned = parameters.pins().params().is_ok_and(|pinned| pinned.is_some());
+    let trusted = match is_pinned {
+        true => TrustedParams::pinned(params, root_hash, area),
+        false => TrustedParams::from_unauthenticated_assumptions(params, root_hash, area),
+    };
+    trusted.map_err(untrusted)
+}
+
+/// What to say where no superblock is.
+const NO_SUPERBLOCK: &str =
+    "; --hash-offset says where it lies, --no-superblock that the hash area has none";
+
 /// The parameters of the superblock, compared to those of the command line.
-pub(super) fn trusted_superblock(
+pub(crate) fn trusted_superblock(
     parameters: &Parameters,
     root_hash: RootHash,
     hash: &Device,
     context: &Context,
 ) -> Result<TrustedParams, CommandError> {
     let offset = parameters.hash_area_offset();
-    let superblock = read_superblock(hash, offset, context)?;
+    let superblock = read_superblock(hash, offset, NO_SUPERBLOCK, context)?;
     let pins = parameters.pins();
     pins.check(superblock.params()).or_fail(Class::Metadata, hash.path())?;
     check_uuid(parameters.uuid, &superblock, hash.path())?;
@@ -66,7 +92,7 @@ fn untrusted(error: TrustError) -> CommandError {
 }
 
 /// Refuses a superblock with another UUID than the pinned one.
-pub(super) fn check_uuid(
+pub(crate) fn check_uuid(
     pinned: Option<Uuid>,
     superblock: &Superblock,
     path: &Path,

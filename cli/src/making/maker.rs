@@ -1,13 +1,16 @@
 //! The work of making a hash tree, and parity with it, of some data.
 
+use std::io;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use verity::io::{ReadAt, WriteAt};
+use verity::io::{ReadAt, WriteAt, copy_file};
 use verity::publish::{InPlace, Input, Output, Rewriting};
-use verity::{Builder, Error, HashArea, RootHash};
+use verity::{Builder, Error, HashArea, Progress, RootHash};
 
 use super::overlay::HashOverlay;
+use super::padding::{PaddedFile, check_is_file};
 use super::parity::ParityPlan;
 use super::target::nameless_beside;
 use super::tree::PlannedTree;
@@ -16,6 +19,7 @@ use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::{class_of, from_library};
 use crate::outputs::copy;
 use crate::progress::Meter;
+use crate::quoted::Quoted;
 
 /// Makes a planned tree of some data.
 pub(crate) struct TreeMaker<'a> {
@@ -33,11 +37,53 @@ impl TreeMaker<'_> {
         output: &Output,
         parity: Option<&ParityPlan>,
     ) -> Result<RootHash, CommandError> {
+        self.build_into(output, parity, &self.padded_file())
+    }
+
+    /// Copies the data into a temporary file and builds behind it, of the copy: what is hashed is
+    /// what is published. Zeros that the data lacks are in the copy alone.
+    pub(crate) fn build_single_file(
+        &self,
+        output: &Output,
+        parity: Option<&ParityPlan>,
+    ) -> Result<RootHash, CommandError> {
+        self.copy_data(output)?;
+        self.data.check()?;
+        self.build_into(output, parity, output.file())
+    }
+
+    fn copy_data(&self, output: &Output) -> Result<(), CommandError> {
+        let (data, signals) = (self.data, &self.context.signals);
+        let meter = Meter::new(data.size(), signals);
+        let copied = copy_file(data.file(), output.file(), data.size(), &mut |run, copied| {
+            copied?;
+            match meter.advance(run.end - run.start) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(io::ErrorKind::Interrupted.into()),
+            }
+        });
+        match copied {
+            Ok(()) => Ok(()),
+            Err(_) if signals.raised() => Err(signals.error()),
+            Err(error) => {
+                let note = format!("cannot copy it to {}", Quoted(output.path()));
+                Err(CommandError::new(Class::Io, error).at(data.path()).noting(note))
+            }
+        }
+    }
+
+    /// Builds into a temporary file, of data in whatever file.
+    fn build_into(
+        &self,
+        output: &Output,
+        parity: Option<&ParityPlan>,
+        source: &impl ReadAt,
+    ) -> Result<RootHash, CommandError> {
         let (file, tree) = (output.file(), self.tree);
         let size = file.metadata().or_fail(Class::Io, output.path())?.len();
         let needed = size_needed(&tree.area, parity);
         WriteAt::set_len(file, size.max(needed)).or_fail(Class::Io, output.path())?;
-        let root_hash = self.build(file, output.path(), parity)?;
+        let root_hash = self.build(source, file, output.path(), parity)?;
         if let Some(superblock) = tree.superblock() {
             file.write_all_at(&superblock, tree.area.offset()).or_fail(Class::Io, output.path())?;
         }
@@ -58,7 +104,7 @@ impl TreeMaker<'_> {
             WriteAt::set_len(device.file(), needed).or_fail(Class::Io, &path)?;
         }
         let rewriting = device.begin(&self.tree.area)?;
-        let root_hash = self.build(rewriting.file(), &path, parity)?;
+        let root_hash = self.build(&self.padded_file(), rewriting.file(), &path, parity)?;
         self.data.check()?;
         Ok((rewriting, root_hash))
     }
@@ -67,7 +113,7 @@ impl TreeMaker<'_> {
     /// writes would hide whether somebody else changed the data meanwhile.
     pub(super) fn build_in_own_data(
         &self,
-        device: InPlace,
+        mut device: InPlace,
         parity: Option<&ParityPlan>,
     ) -> Result<(Rewriting, RootHash), CommandError> {
         let (path, area) = (device.path().to_owned(), &self.tree.area);
@@ -75,8 +121,9 @@ impl TreeMaker<'_> {
         let kept =
             area.end()..parity.map_or(0, |parity| parity.area.covered_end(&self.tree.params, area));
         let overlay = HashOverlay { made: &nameless, below: device.file(), kept };
-        let root_hash = self.build(&overlay, &path, parity)?;
+        let root_hash = self.build(&self.padded_file(), &overlay, &path, parity)?;
         self.data.check()?;
+        self.pad(&mut device)?;
         let rewriting = device.begin(area)?;
         copy(&nameless, rewriting.file(), area.tree_range()).or_fail(Class::Io, &path)?;
         if let Some(parity) = parity.filter(|parity| parity.is_with_hash()) {
@@ -85,14 +132,33 @@ impl TreeMaker<'_> {
         Ok((rewriting, root_hash))
     }
 
+    /// Appends the zeros that the data is to get. It is locked by `device`, and as it was when it
+    /// was opened.
+    pub(super) fn pad(&self, device: &mut InPlace) -> Result<(), CommandError> {
+        let Some(size) = self.padded_size() else { return Ok(()) };
+        check_is_file(self.data)?;
+        Ok(device.pad(size)?)
+    }
+
+    /// The size of the data with its zeros, if it is to get any.
+    pub(super) fn padded_size(&self) -> Option<u64> {
+        (self.tree.padding > 0).then(|| self.tree.padded_size(self.data))
+    }
+
+    fn padded_file(&self) -> PaddedFile<'_> {
+        let (size, padding) = (self.data.size(), self.tree.padding);
+        PaddedFile { file: self.data.file(), size, padding }
+    }
+
     /// Hashes the data; writes tree and parity, not the superblock.
     fn build<H: ReadAt + WriteAt>(
         &self,
+        source: &impl ReadAt,
         hash: &H,
         hash_path: &Path,
         parity: Option<&ParityPlan>,
     ) -> Result<RootHash, CommandError> {
-        let TreeMaker { tree: PlannedTree { params, area, .. }, data, .. } = self;
+        let PlannedTree { params, area, .. } = self.tree;
         let meter = Meter::new(params.data_size(), &self.context.signals);
         let kernels = self.context.kernels(params.algorithm());
         let builder = Builder::new(params)
@@ -100,9 +166,9 @@ impl TreeMaker<'_> {
             .kernels(kernels)
             .progress(&meter);
         let built = match parity.map(|parity| (&parity.area, parity.file())) {
-            None => builder.build(data.file(), hash, area),
-            Some((fec, None)) => builder.build_with_fec(data.file(), hash, area, hash, fec),
-            Some((fec, Some(file))) => builder.build_with_fec(data.file(), hash, area, file, fec),
+            None => builder.build(source, hash, area),
+            Some((fec, None)) => builder.build_with_fec(source, hash, area, hash, fec),
+            Some((fec, Some(file))) => builder.build_with_fec(source, hash, area, file, fec),
         };
         let parity_path = parity.map_or(hash_path, ParityPlan::path);
         built.map_err(|error| self.failure(error, hash_path, parity_path))

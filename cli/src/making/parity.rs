@@ -13,7 +13,7 @@ use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::refused_place;
 use crate::outputs::{self, OWNER_ONLY, copy};
-use crate::parameters::{DEFAULT_ROOTS, ParitySource, check_end};
+use crate::parameters::{DEFAULT_ROOTS, ParitySource, check_covered, check_end};
 use crate::quoted::Quoted;
 use crate::storage::Relation;
 
@@ -50,11 +50,20 @@ impl ParityPlan {
         let offset = source.offset.unwrap_or(0);
         let roots = source.roots.unwrap_or(DEFAULT_ROOTS);
         let with_hash = hash.is_also(path)?;
-        let end = if with_hash { offset } else { hash.size_with(&tree.area)? };
-        let end = end.max(tree.area.end());
-        let area = FecArea::covering(&tree.params, &tree.area, roots, end, offset)
-            .or_fail(Class::Metadata, path)?;
+        let size = hash.size_with(&tree.area)?;
+        let area = match source.blocks {
+            Some(blocks) => FecArea::new(&tree.params, &tree.area, roots, blocks, offset),
+            None => {
+                let end = if with_hash { offset } else { size }.max(tree.area.end());
+                FecArea::covering(&tree.params, &tree.area, roots, end, offset)
+            }
+        };
+        let area = area.or_fail(Class::Metadata, path)?;
         check_end("parity", area.range().end).map_err(|error| error.at(path))?;
+        if source.blocks.is_some() && !with_hash {
+            check_covered(&area, &tree.params, &tree.area, size)
+                .map_err(|error| error.at(hash.path()))?;
+        }
         let devices = hash.devices(data)?;
         let devices = match with_hash {
             true => Devices {
@@ -71,7 +80,7 @@ impl ParityPlan {
         };
         devices
             .check(&tree.params, &tree.area, Some(&area))
-            .map_err(|error| refused_place(error, [data.path(), hash.path(), path], true))?;
+            .map_err(|error| refused_place(error, [data.path(), hash.path(), path], Some(&tree.params)))?;
         let location = if with_hash { Location::WithHash } else { Location::open(path, data)? };
         let parity = ParityPlan { area, path: path.clone(), location };
         parity.warn_of_foreign_blocks(tree);
@@ -121,19 +130,33 @@ impl ParityPlan {
         &self.path
     }
 
-    /// Puts finished parity in its place, or adds it to what is put in place together.
-    pub(super) fn finish(self, set: OutputSet) -> Result<OutputSet, CommandError> {
+    /// Whether the parity goes into the file that the data is read from, which is locked for it.
+    pub(crate) fn locks_data(&self) -> bool {
+        matches!(self.location, Location::OwnData { .. })
+    }
+
+    /// Puts finished parity in its place, or adds it to what is put in place together; data that
+    /// it goes behind is padded to a size first, if one is given. Returns the device that it was
+    /// written to.
+    pub(super) fn finish(
+        self,
+        set: OutputSet,
+        padded_size: Option<u64>,
+    ) -> Result<(OutputSet, Option<InPlace>), CommandError> {
         let device = match self.location {
-            Location::WithHash => return Ok(set),
-            Location::File(output) => return Ok(set.output(output)),
+            Location::WithHash => return Ok((set, None)),
+            Location::File(output) => return Ok((set.output(output), None)),
             Location::InPlace(device) => device,
-            Location::OwnData { device, nameless } => {
+            Location::OwnData { mut device, nameless } => {
+                if let Some(size) = padded_size {
+                    device.pad(size)?;
+                }
                 copy(&nameless, device.file(), self.area.range()).or_fail(Class::Io, &self.path)?;
                 device
             }
         };
         WriteAt::sync(device.file()).or_fail(Class::Io, &self.path)?;
-        Ok(set)
+        Ok((set, Some(device)))
     }
 
     /// Warns of bytes behind the tree that are covered too: a hash device is covered to its end,

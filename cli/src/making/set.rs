@@ -20,6 +20,8 @@ pub(crate) struct SetParts {
     pub(crate) signatures: bool,
     /// What systemd's signature partition holds; with the signatures only.
     pub(crate) partition: bool,
+    /// The permission bits of the file with the hash area; what the umask leaves, unless given.
+    pub(crate) hash_mode: Option<u32>,
 }
 
 /// What the small files of a set hold.
@@ -61,6 +63,14 @@ impl SetSignatures {
     }
 }
 
+/// What became of the files of a set.
+#[derive(Debug)]
+pub(crate) struct PublishedSet {
+    pub(crate) written: Vec<PathBuf>,
+    /// Files of an earlier set that are gone.
+    pub(crate) removed: Vec<PathBuf>,
+}
+
 /// The files of a set, not yet published.
 pub(crate) struct SetOutputs {
     hash: Output,
@@ -83,11 +93,14 @@ impl SetOutputs {
         set: &SidecarSet,
         parts: SetParts,
     ) -> Result<SetOutputs, CommandError> {
-        let hash = outputs::create(&set.hash)?;
+        let hash = match parts.hash_mode {
+            Some(mode) => outputs::create_with_mode(&set.hash, mode)?,
+            None => outputs::create(&set.hash)?,
+        };
         let root_hash = outputs::create(&set.root_hash)?;
         let manifest = outputs::create(&set.manifest)?;
         let mut stale = Vec::new();
-        for path in &set.other_kind {
+        for path in &set.others {
             stale.push(outputs::removal(path)?);
         }
         let partition = match parts.signatures && parts.partition {
@@ -127,8 +140,8 @@ impl SetOutputs {
         }
     }
 
-    /// Makes the whole set appear, the manifest's signature last; returns the paths.
-    pub(crate) fn publish(self) -> Result<Vec<PathBuf>, CommandError> {
+    /// Makes the whole set appear, the manifest's signature last.
+    pub(crate) fn publish(self) -> Result<PublishedSet, CommandError> {
         let mut outputs = vec![self.hash, self.root_hash];
         let mut last = None;
         if let Some(signatures) = self.signatures {
@@ -138,10 +151,10 @@ impl SetOutputs {
         }
         outputs.push(self.manifest);
         outputs.extend(last);
-        let paths = outputs.iter().map(|output| output.path().to_owned()).collect();
+        let written = outputs.iter().map(|output| output.path().to_owned()).collect();
         let set = self.stale.into_iter().fold(OutputSet::new(), OutputSet::removal);
-        outputs.into_iter().fold(set, OutputSet::output).commit()?;
-        Ok(paths)
+        let removed = outputs.into_iter().fold(set, OutputSet::output).commit()?;
+        Ok(PublishedSet { written, removed })
     }
 }
 

@@ -18,9 +18,10 @@ pub(crate) struct SidecarSet {
     pub(crate) manifest_signature: PathBuf,
     /// What systemd's signature partition holds.
     pub(crate) signature_partition: PathBuf,
-    /// The root hash and its signature under the names for the other kind of file system. The
-    /// other files have one name for both kinds, so an image has only one set.
-    pub(crate) other_kind: [PathBuf; 2],
+    /// What a set has not, and an earlier one may have had: the root hash and its signature under
+    /// the names for the other kind of file system (the other files have one name for both kinds,
+    /// so an image has only one set), and a hash file where the image itself holds the hash area.
+    pub(crate) others: Vec<PathBuf>,
 }
 
 impl SidecarSet {
@@ -48,7 +49,7 @@ impl SidecarSet {
             manifest: beside(".manifest.json"),
             manifest_signature: beside(".manifest.json.p7s"),
             signature_partition: beside(".verity-sig"),
-            other_kind: [beside(other), beside(&format!("{other}.p7s"))],
+            others: vec![beside(other), beside(&format!("{other}.p7s"))],
             stem: stem.to_owned(),
         })
     }
@@ -64,6 +65,13 @@ impl SidecarSet {
             &self.signature_partition,
         ];
         files.into_iter().map(PathBuf::as_path)
+    }
+
+    /// The set of an image that holds its hash area itself, behind the data.
+    pub(crate) fn in_one_file(mut self, image: &Path) -> SidecarSet {
+        let separate = std::mem::replace(&mut self.hash, image.to_owned());
+        self.others.push(separate);
+        self
     }
 }
 

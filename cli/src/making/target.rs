@@ -79,7 +79,7 @@ impl HashTarget {
         let devices = self.devices(data)?;
         devices
             .check(&tree.params, &tree.area, None)
-            .map_err(|error| refused_place(error, [data.path(), self.path(), self.path()], true))
+            .map_err(|error| refused_place(error, [data.path(), self.path(), self.path()], Some(&tree.params)))
     }
 
     /// Whether the hash device holds the parity too.

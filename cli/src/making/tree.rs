@@ -1,10 +1,12 @@
 //! A hash tree that is to be made: parameters, place and UUID.
 
 use verity::publish::Input;
-use verity::{HashArea, Params, Superblock, Uuid};
+use verity::{BlockSize, HashArea, Params, Superblock, Uuid};
 
 use super::identity::Identity;
-use crate::error::CommandError;
+use super::padding::{Tail, missing};
+use crate::error::{Class, CommandError};
+use crate::packed;
 use crate::parameters::Parameters;
 use crate::quoted::Quoted;
 
@@ -14,6 +16,8 @@ pub(crate) struct PlannedTree {
     pub(crate) params: Params,
     pub(crate) area: HashArea,
     pub(crate) uuid: Uuid,
+    /// How many zeros the data is to get, all of which the tree covers.
+    pub(crate) padding: u64,
 }
 
 impl PlannedTree {
@@ -22,11 +26,23 @@ impl PlannedTree {
         parameters: &Parameters,
         identity: Identity,
         data: &Input,
+        tail: Tail,
     ) -> Result<PlannedTree, CommandError> {
         let salted = Parameters { salt: Some(identity.salt), ..parameters.clone() };
-        let params = salted.params(data.size()).map_err(|error| error.at(data.path()))?;
+        let padding = match (tail, parameters.data_blocks) {
+            (Tail::Padded, _) => missing(data.size(), parameters.block_size()),
+            (Tail::Refused, None) => refuse_tail(data, parameters.block_size())?,
+            (Tail::Refused, Some(_)) => 0,
+        };
+        let size = data.size().saturating_add(padding);
+        let params = salted.params(size).map_err(|error| error.at(data.path()))?;
         let area = parameters.hash_area(&params)?;
-        Ok(PlannedTree { params, area, uuid: identity.uuid })
+        Ok(PlannedTree { params, area, uuid: identity.uuid, padding })
+    }
+
+    /// The size of the data with its zeros, in bytes.
+    pub(crate) fn padded_size(&self, data: &Input) -> u64 {
+        data.size() + self.padding
     }
 
     /// The superblock, if the hash area has one.
@@ -57,4 +73,23 @@ impl PlannedTree {
             );
         }
     }
+}
+
+/// Refuses data that does not end with a block; there is no padding then.
+fn refuse_tail(data: &Input, block: BlockSize) -> Result<u64, CommandError> {
+    let (size, zeros) = (data.size(), missing(data.size(), block));
+    if zeros == 0 {
+        return Ok(0);
+    }
+    let (blocks, tail) = (size / u64::from(block), size % u64::from(block));
+    let cover = match blocks {
+        0 => String::new(),
+        _ => format!("; --data-blocks {blocks} leaves the last {tail} bytes unprotected"),
+    };
+    let words = format!(
+        "the data has {size} bytes, which is no multiple of the data block size {block}: --pad \
+         appends {zeros} zeros, as `truncate -s %{block} FILE` does beforehand{cover}{}",
+        packed::hint(data.file()),
+    );
+    Err(CommandError::message(Class::Metadata, words).at(data.path()))
 }

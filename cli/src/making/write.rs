@@ -11,16 +11,23 @@ use crate::error::CommandError;
 use crate::outputs::write_bytes;
 use crate::storage::Relation;
 
-/// Writes the hash area, parity, and the root hash file.
+/// What is written beside hash area and parity.
+pub(crate) struct Rest {
+    pub(crate) root_hash_file: Option<Output>,
+    /// The data, locked, if it is to be padded and neither hash area nor parity goes there.
+    pub(crate) padded_data: Option<InPlace>,
+}
+
+/// Writes the hash area, parity, the root hash file, and the zeros that the data is to get.
 pub(crate) fn write(
     target: HashTarget,
     maker: &TreeMaker<'_>,
     parity: Option<ParityPlan>,
-    root_hash_file: Option<Output>,
+    rest: Rest,
 ) -> Result<RootHash, CommandError> {
     match target {
-        HashTarget::File(output) => write_file(output, maker, parity, root_hash_file),
-        HashTarget::InPlace(device) => write_in_place(device, maker, parity, root_hash_file),
+        HashTarget::File(output) => write_file(output, maker, parity, rest),
+        HashTarget::InPlace(device) => write_in_place(device, maker, parity, rest),
     }
 }
 
@@ -29,11 +36,13 @@ fn write_file(
     output: Output,
     maker: &TreeMaker<'_>,
     parity: Option<ParityPlan>,
-    root_hash_file: Option<Output>,
+    rest: Rest,
 ) -> Result<RootHash, CommandError> {
     let root_hash = maker.build_output(&output, parity.as_ref())?;
-    let set = parity_set(parity)?.output(output);
-    with_root_hash(set, root_hash_file, root_hash)?.commit()?;
+    let data = padded(rest.padded_data, maker)?;
+    let (set, parity_device) = parity_set(parity, maker)?;
+    with_root_hash(set.output(output), rest.root_hash_file, root_hash)?.commit()?;
+    [data, parity_device].into_iter().flatten().for_each(InPlace::keep);
     Ok(root_hash)
 }
 
@@ -43,7 +52,7 @@ fn write_in_place(
     device: InPlace,
     maker: &TreeMaker<'_>,
     parity: Option<ParityPlan>,
-    root_hash_file: Option<Output>,
+    rest: Rest,
 ) -> Result<RootHash, CommandError> {
     let data = maker.data;
     let own = relate(data, device.file(), device.path())? != Relation::Distinct;
@@ -52,9 +61,12 @@ fn write_in_place(
     } else {
         maker.build_in_place(device, parity.as_ref())?
     };
-    let set = with_root_hash(OutputSet::new(), root_hash_file, root_hash)?;
-    parity_set(parity)?.commit()?;
+    let set = with_root_hash(OutputSet::new(), rest.root_hash_file, root_hash)?;
+    let data = padded(rest.padded_data, maker)?;
+    let (parity_files, parity_device) = parity_set(parity, maker)?;
+    parity_files.commit()?;
     rewriting.finish(maker.tree.superblock().as_ref())?;
+    [data, parity_device].into_iter().flatten().for_each(InPlace::keep);
     // The old root hash is worth nothing any more, so the new one must not get lost.
     set.commit().map_err(|error| {
         CommandError::from(error).noting(format!("the new root hash is {root_hash}"))
@@ -63,11 +75,25 @@ fn write_in_place(
 }
 
 /// Finished parity in a set: an empty one, if it lies where the hash area or the data does.
-fn parity_set(parity: Option<ParityPlan>) -> Result<OutputSet, CommandError> {
+/// A device that it was written to comes with it.
+fn parity_set(
+    parity: Option<ParityPlan>,
+    maker: &TreeMaker<'_>,
+) -> Result<(OutputSet, Option<InPlace>), CommandError> {
     match parity {
-        Some(parity) => parity.finish(OutputSet::new()),
-        None => Ok(OutputSet::new()),
+        Some(parity) => parity.finish(OutputSet::new(), maker.padded_size()),
+        None => Ok((OutputSet::new(), None)),
     }
+}
+
+/// The data with its zeros.
+fn padded(
+    data: Option<InPlace>,
+    maker: &TreeMaker<'_>,
+) -> Result<Option<InPlace>, CommandError> {
+    let Some(mut data) = data else { return Ok(None) };
+    maker.pad(&mut data)?;
+    Ok(Some(data))
 }
 
 /// Adds the root hash file to a set.

@@ -1,6 +1,7 @@
 //! `verity build`: what a set consists of.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ pub(super) struct BuiltDocument {
     /// Those of a disk on which systemd finds them; empty unless asked for.
     partitions: Vec<PartitionEntry>,
     files: Vec<String>,
+    /// Files of an earlier set that are gone.
+    removed: Vec<String>,
 }
 
 impl From<&Built> for BuiltDocument {
@@ -35,9 +38,14 @@ impl From<&Built> for BuiltDocument {
             signed: facts.signed_by.is_some(),
             certificate_sha256: facts.signed_by.map(|fingerprint| fingerprint.to_string()),
             partitions: mount_point.flat_map(of).collect(),
-            files: facts.files.iter().map(|path| Quoted(path).to_string()).collect(),
+            files: names(&facts.published.written),
+            removed: names(&facts.published.removed),
         }
     }
+}
+
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| Quoted(path).to_string()).collect()
 }
 
 impl fmt::Display for BuiltDocument {
@@ -48,6 +56,9 @@ impl fmt::Display for BuiltDocument {
         }
         for file in &self.files {
             writeln!(f, "Written:         \t{file}")?;
+        }
+        for file in &self.removed {
+            writeln!(f, "Removed:         \t{file}")?;
         }
         Ok(())
     }

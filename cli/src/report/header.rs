@@ -41,7 +41,9 @@ pub(super) struct HeaderDocument {
     hash_area_end: u64,
     /// Bytes of the data that the tree does not cover, if there is data.
     uncovered_bytes: Option<u64>,
-    /// The parity that was made.
+    /// Zeros that the data got, if there is data.
+    padding_bytes: Option<u64>,
+    /// The parity that was made, or described.
     fec: Option<FecEntry>,
     /// Whether that lies on the hash device.
     #[serde(skip)]
@@ -69,6 +71,7 @@ impl HeaderDocument {
             hash_device_bytes: area.end(),
             hash_area_end: area.end(),
             uncovered_bytes: None,
+            padding_bytes: None,
             fec: None,
             fec_with_hash: false,
         }
@@ -78,8 +81,12 @@ impl HeaderDocument {
 impl From<&Dumped> for HeaderDocument {
     fn from(facts: &Dumped) -> HeaderDocument {
         let superblock = &facts.superblock;
+        let with_hash = facts.parity.as_ref().filter(|_| facts.is_parity_with_hash);
         HeaderDocument {
             uuid: Some(superblock.uuid().to_string()),
+            hash_device_bytes: with_hash.map_or(facts.area.end(), |parity| parity.range().end),
+            fec: facts.parity.as_ref().map(FecEntry::from),
+            fec_with_hash: facts.is_parity_with_hash,
             ..HeaderDocument::new(&facts.hash, superblock.params(), &facts.area)
         }
     }
@@ -95,6 +102,7 @@ impl From<&Formatted> for HeaderDocument {
             root_hash: Some(facts.root_hash.to_string()),
             hash_device_bytes: fec_end,
             uncovered_bytes: Some(facts.uncovered_bytes),
+            padding_bytes: Some(tree.padding),
             fec: facts.parity.as_ref().map(FecEntry::from),
             fec_with_hash: facts.parity_with_hash().is_some(),
             ..header
@@ -120,7 +128,11 @@ impl fmt::Display for HeaderDocument {
         if let Some(root_hash) = &self.root_hash {
             writeln!(f, "Root hash:      \t{root_hash}")?;
         }
-        self.device_sizes(f)
+        self.device_sizes(f)?;
+        match self.padding_bytes {
+            None | Some(0) => Ok(()),
+            Some(zeros) => writeln!(f, "Padding:         \t{zeros} zero bytes behind the data"),
+        }
     }
 }
 

@@ -148,7 +148,7 @@ pub enum SuperblockError {
     #[error("superblock: the hash algorithm is not a name padded with NUL bytes")]
     AlgorithmField,
     /// No superblock here.
-    #[error("no verity superblock here: the signature is missing")]
+    #[error("no verity superblock here: it does not begin with the magic bytes of one")]
     Magic,
     /// A byte that must be zero is not.
     #[error("superblock: byte {position} belongs to the padding and is not zero")]

@@ -47,6 +47,8 @@ pub struct InPlace {
     file: Locked,
     path: PathBuf,
     snapshot: Snapshot,
+    /// How long a padded file was, and is again unless what it was padded for succeeds.
+    cut_to: Option<u64>,
 }
 
 impl InPlace {
@@ -72,7 +74,7 @@ impl InPlace {
         }
         let attempts = if kind == FileKind::BlockDevice { LOCK_ATTEMPTS } else { 1 };
         let file = Locked::exclusive_within(attempts, LOCK_PAUSE, file, path)?;
-        let in_place = InPlace { file, path: path.to_owned(), snapshot };
+        let in_place = InPlace { file, path: path.to_owned(), snapshot, cut_to: None };
         in_place.check_path()?;
         Ok(in_place)
     }
@@ -100,6 +102,51 @@ impl InPlace {
     /// Whether it is that input, under whatever name the two were given.
     pub fn is(&self, input: &Input) -> bool {
         self.snapshot.identity() == input.snapshot().identity()
+    }
+
+    /// Appends zeros to a regular file, up to `size` bytes, and syncs it.
+    ///
+    /// When this is dropped, or the [`Rewriting`] that it becomes, the file is cut off where it
+    /// ended before, with everything that was written behind it: unless [`InPlace::keep`] or
+    /// [`Rewriting::finish`] has said that all is well.
+    ///
+    /// ```
+    /// use verity::publish::InPlace;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("image");
+    /// std::fs::write(&path, [7; 5000])?;
+    /// let mut image = InPlace::open(&path)?;
+    /// image.pad(8192)?;
+    /// drop(image);
+    /// assert_eq!(std::fs::read(&path)?, [7; 5000]);
+    ///
+    /// let mut image = InPlace::open(&path)?;
+    /// image.pad(8192)?;
+    /// image.keep();
+    /// assert_eq!(std::fs::metadata(&path)?.len(), 8192);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PublishError::NotRegular`] for a block device, [`PublishError::Changed`] when the file is
+    /// not what it was when it was opened, [`PublishError::Io`] when it cannot be extended.
+    pub fn pad(&mut self, size: u64) -> Result<(), PublishError> {
+        if self.is_block_device() {
+            return Err(PublishError::not_regular(&self.path, FileKind::BlockDevice));
+        }
+        self.snapshot.compare(&Snapshot::of(&self.file, &self.path)?, &self.path)?;
+        if size > self.size() {
+            self.cut_to = Some(self.size());
+            WriteAt::set_len(self.file(), size).map_err(self.io("extend"))?;
+            WriteAt::sync(self.file()).map_err(self.io("sync"))?;
+        }
+        Ok(())
+    }
+
+    /// Lets a padded file keep its zeros, and unlocks it.
+    pub fn keep(mut self) {
+        self.cut_to = None;
     }
 
     /// Makes what is there unverifiable: zeroes and syncs the superblock, or, for a hash area
@@ -140,6 +187,15 @@ impl InPlace {
     }
 }
 
+impl Drop for InPlace {
+    fn drop(&mut self) {
+        if let Some(size) = self.cut_to {
+            // If this fails, zeros behind the data are what remains.
+            let _ = WriteAt::set_len(self.file(), size);
+        }
+    }
+}
+
 /// A hash area being rewritten: nothing on it verifies. Dropping it leaves it so.
 #[derive(Debug)]
 pub struct Rewriting {
@@ -164,7 +220,7 @@ impl Rewriting {
     /// [`PublishError::Io`] when a step fails, or when a superblock is given for a hash area that
     /// has none or missing for one that has. What is there then does not verify, except that a
     /// failure of the last sync leaves a superblock that may be there or not.
-    pub fn finish(self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
+    pub fn finish(mut self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
         if superblock.is_some() != self.area.has_superblock() {
             return Err(self.target.io("write a superblock as planned to")(Errno::INVAL));
         }
@@ -175,6 +231,7 @@ impl Rewriting {
                 .map_err(self.target.io("write the superblock to"))?;
             WriteAt::sync(self.file()).map_err(self.target.io("sync the superblock on"))?;
         }
+        self.target.cut_to = None;
         Ok(())
     }
 }

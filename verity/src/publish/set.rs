@@ -63,18 +63,21 @@ impl OutputSet {
 
     /// Syncs all outputs, removes what is to be removed, then puts the outputs in place in order.
     /// The directories are synced after the removals, before the last output appears, and at the
-    /// end.
+    /// end. Returns the files that were removed: those that were there.
     ///
     /// # Errors
     /// As [`Output::commit`] while nothing has been touched; [`PublishError::Incomplete`], which
     /// says how far it came, afterwards.
-    pub fn commit(mut self) -> Result<(), PublishError> {
+    pub fn commit(mut self) -> Result<Vec<PathBuf>, PublishError> {
         for output in &self.outputs {
             output.prepare()?;
         }
         let _publishing = self.publishing()?;
         let mut progress = Progress::default();
-        self.put_in_place(&mut progress).map_err(|error| progress.explain(error))
+        match self.put_in_place(&mut progress) {
+            Ok(()) => Ok(progress.removed),
+            Err(error) => Err(progress.explain(error)),
+        }
     }
 
     /// Once something is touched, all of the set is put in place.

@@ -111,11 +111,7 @@ impl DmDevice {
     }
 
     fn checked(self) -> Result<DmDevice, TableError> {
-        let is_name = !matches!(self.name.as_str(), "" | "." | "..")
-            && self.name.len() <= MAX_NAME
-            && is_field(&self.name)
-            && !self.name.contains(['/', '\\', ' ']);
-        if !is_name {
+        if !is_dm_name(&self.name) {
             return Err(TableError::DmName { name: excerpt(&self.name) });
         }
         if self.uuid.len() > MAX_UUID {
@@ -162,6 +158,14 @@ fn parse_minor(text: &str) -> Result<Option<u32>, TableError> {
         minor if minor <= MAX_MINOR => Ok(Some(minor)),
         _ => Err(TableError::Number { what, text: excerpt(text) }),
     }
+}
+
+/// Whether device-mapper and what names devices in text take the name.
+pub(super) fn is_dm_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..")
+        && name.len() <= MAX_NAME
+        && is_field(name)
+        && !name.contains(['/', '\\', ' '])
 }
 
 /// Whether it can stand between commas and within quotes, and comes back without its ends trimmed.

@@ -1,7 +1,7 @@
 //! What is wrong with a table, or with text that should be one.
 
 use super::limits::MAX_DEVICES;
-use super::names::OPTIONS;
+use super::names::{KEY, OPTIONS};
 use crate::{
     Algorithm, AlgorithmError, DigestError, FecError, HashAreaError, ParamsError, SaltError,
 };
@@ -142,6 +142,37 @@ pub enum TableError {
         /// The start, in sectors of 512 bytes.
         start: u64,
     },
+    /// A device name that systemd would take apart.
+    #[error("{text:?} cannot stand among systemd's options: no commas or quotes")]
+    SystemdCharacter {
+        /// The name.
+        text: String,
+    },
+    /// A name that systemd has no parameters for.
+    #[error(
+        "systemd has kernel parameters for the devices root and usr alone, not for {name:?}; \
+         a line of veritytab can name any"
+    )]
+    SystemdName {
+        /// The name.
+        name: String,
+    },
+    /// An option that systemd has no word for.
+    #[error("systemd has no option that sets {option}{}", systemd_instead(option))]
+    SystemdOption {
+        /// The option.
+        option: &'static str,
+    },
+    /// Parity over other blocks than systemd would say.
+    #[error(
+        "systemd takes parity at this place to cover {implied} blocks, but it covers {blocks}"
+    )]
+    SystemdParity {
+        /// How many it covers.
+        blocks: u64,
+        /// How many systemd would say.
+        implied: u64,
+    },
     /// Another target type.
     #[error("the target type is {target:?}, not verity")]
     Target {
@@ -168,6 +199,12 @@ pub enum TableError {
         /// The device's name.
         name: String,
     },
+    /// A value for an option that has none.
+    #[error("the option {option} takes no value")]
+    UnexpectedValue {
+        /// The option.
+        option: &'static str,
+    },
     /// An option that is not known.
     #[error("the option {name:?} is not known; known ones: {known}", known = OPTIONS.join(", "))]
     UnknownOption {
@@ -182,4 +219,11 @@ pub enum TableError {
         /// The text.
         text: String,
     },
+}
+
+fn systemd_instead(option: &str) -> &'static str {
+    match option {
+        KEY => ": it makes the key itself, of root-hash-signature=FILE",
+        _ => "",
+    }
 }

@@ -1,7 +1,8 @@
 //! The kernel's view of a verity device: device-mapper tables, as text, in both directions.
 //!
 //! [`Table`] is one line as `dmsetup` takes it; [`DmModCreate`] the value of the kernel's
-//! `dm-mod.create=` parameter; [`grub_set`] a line of a GRUB configuration. Text only: nothing here
+//! `dm-mod.create=` parameter; [`grub_set`] a line of a GRUB configuration, [`systemd_parameters`]
+//! and [`veritytab_line`] what systemd reads. Text only: nothing here
 //! activates a device or looks at one. Parsing is stricter than the kernel's: what it accepts,
 //! [`Table`] writes back in one spelling. Source:
 //! `Documentation/admin-guide/device-mapper/verity.rst` and `dm-init.rst` of Linux.
@@ -12,6 +13,7 @@ mod grub;
 mod limits;
 mod names;
 mod options;
+mod systemd;
 mod word;
 
 use std::fmt;
@@ -22,6 +24,7 @@ pub use self::error::TableError;
 pub use self::grub::grub_set;
 use self::limits::MAX_LINE;
 pub use self::options::{FecOptions, OnCorruption, OnError, TableOptions};
+pub use self::systemd::{systemd_parameters, veritytab_line};
 pub use self::word::{DeviceName, KeyDescription};
 use self::word::{excerpt, number};
 use crate::devices::PlaceError;

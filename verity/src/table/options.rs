@@ -136,6 +136,34 @@ impl TableOptions {
         parser.finish()
     }
 
+    /// Reads options one by one, each with its value if it was given one.
+    ///
+    /// ```
+    /// use verity::table::TableOptions;
+    ///
+    /// let options = TableOptions::from_pairs([("ignore_zero_blocks", None)])?;
+    /// assert!(options.ignore_zero_blocks);
+    /// assert!(TableOptions::from_pairs([("ignore_zero_blocks", Some("1"))]).is_err());
+    /// # Ok::<(), verity::table::TableError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`TableOptions::from_words`], and when an option has a value that it does not take.
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<TableOptions, TableError> {
+        let mut parser = Parser::default();
+        for (name, value) in pairs {
+            let mut rest = value.into_iter();
+            parser.read(name, &mut rest)?;
+            let known = OPTIONS.iter().find(|option| **option == name);
+            if let (Some(option), Some(_)) = (known, rest.next()) {
+                return Err(TableError::UnexpectedValue { option });
+            }
+        }
+        parser.finish()
+    }
+
     /// The option words, as many as the count in a table line says.
     pub fn words(&self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();

@@ -17,7 +17,7 @@ fn x01_of_concurrent_runs_each_is_busy_or_complete() {
                 }
                 set = set.output(output);
             }
-            set.commit()
+            set.commit().map(drop)
         };
         let results: Vec<Result<(), PublishError>> = thread::scope(|scope| {
             let runs: Vec<_> = (1..=8).map(|id| scope.spawn(move || run(id))).collect();

@@ -53,7 +53,7 @@ fn work(name: &str, directory: &Path) -> Result<(), PublishError> {
         "set" => {
             let removal = Removal::of(path("stale"))?;
             let (a, b, c) = (begin("a")?, begin("b")?, begin("c")?);
-            OutputSet::new().removal(removal).output(a).output(b).output(c).commit()
+            OutputSet::new().removal(removal).output(a).output(b).output(c).commit().map(drop)
         }
         "in place" => {
             let (area, superblock, tree) = hash_area();

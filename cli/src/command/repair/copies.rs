@@ -155,7 +155,8 @@ impl<'a> Copies<'a> {
 
     fn publish(self) -> Result<(), CommandError> {
         let set = self.hash.into_iter().fold(OutputSet::new(), OutputSet::output);
-        Ok(set.output(self.data).commit()?)
+        set.output(self.data).commit()?;
+        Ok(())
     }
 
     /// The copy that holds the hash area, if one does.

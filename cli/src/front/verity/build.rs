@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use verity::partition::Architecture;
 
-use super::parameters::{ParameterArgs, SeedArgs, ThreadArgs};
+use super::parameters::{PadArgs, ParameterArgs, SeedArgs, ThreadArgs};
 use super::signing::SigningArgs;
 use super::values::{FEC_HEADING, architecture, end_of_time, fec_roots, image_version};
 use crate::command::build;
@@ -17,11 +17,11 @@ use crate::exit;
 /// the root hash (.roothash) and its signature (.roothash.p7s), a manifest (.manifest.json) and its
 /// signature (.manifest.json.p7s). Without a key nothing is signed. With --systemd and a key, also
 /// what systemd's signature partition holds (.verity-sig). With --fec-roots parity goes behind the
-/// hash tree, into the same file. IMAGE is read once.
+/// hash tree, into the same file. With --single-file one file holds data, hash area and parity.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct BuildArgs {
-    /// The image to protect, only read
+    /// The image to protect, only read (but for --pad)
     image: PathBuf,
     #[command(flatten)]
     signing: SigningArgs,
@@ -57,6 +57,12 @@ pub(super) struct BuildArgs {
     #[command(flatten)]
     seed: SeedArgs,
     #[command(flatten)]
+    pad: PadArgs,
+    /// Copy IMAGE into this file, write the hash area behind it there, and the parity behind that;
+    /// the other files are named after FILE and lie beside it
+    #[arg(long, value_name = "FILE", conflicts_with = "systemd")]
+    single_file: Option<PathBuf>,
+    #[command(flatten)]
     threads: ThreadArgs,
 
     /// Parity right behind the hash area, by which so many lost blocks of each 255 can be
@@ -81,6 +87,8 @@ impl From<BuildArgs> for build::Options {
             parameters: args.parameters.into(),
             seed: args.seed.seed,
             parity_roots: args.fec_roots,
+            tail: args.pad.tail(),
+            single_file: args.single_file,
             threads: args.threads.threads,
         }
     }

@@ -4,22 +4,31 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::image::ParityArgs;
+use super::parameters::ParameterArgs;
 use crate::command::dump;
-use crate::{exit, sizes};
+use crate::exit;
 
 /// Print what the superblock of HASH states
+///
+/// Parameters that are given must be what it states. With --fec-device also what the parity is.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct DumpArgs {
     /// The device or file with the hash area
     hash: PathBuf,
-    /// Where the superblock lies
-    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
-    hash_offset: Option<u64>,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    #[command(flatten)]
+    parity: ParityArgs,
 }
 
 impl From<DumpArgs> for dump::Options {
     fn from(args: DumpArgs) -> Self {
-        dump::Options { hash: args.hash, hash_offset: args.hash_offset.unwrap_or(0) }
+        dump::Options {
+            hash: args.hash,
+            parameters: args.parameters.into(),
+            parity: args.parity.into(),
+        }
     }
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::parameters::{ParameterArgs, SeedArgs, ThreadArgs};
+use super::parameters::{PadArgs, ParameterArgs, SeedArgs, ThreadArgs};
 use super::values::{FEC_HEADING, fec_roots};
-use crate::command::format;
+use crate::command::format::{self, Like};
 use crate::parameters::ParitySource;
 use crate::{exit, sizes};
 
@@ -18,7 +18,7 @@ use crate::{exit, sizes};
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct FormatArgs {
-    /// The data to protect: a file or a block device, only read
+    /// The data to protect: a file or a block device, only read (but for --pad)
     data: PathBuf,
     /// Where the hash area is written
     hash: PathBuf,
@@ -26,6 +26,15 @@ pub(super) struct FormatArgs {
     parameters: ParameterArgs,
     #[command(flatten)]
     seed: SeedArgs,
+    #[command(flatten)]
+    pad: PadArgs,
+    /// Take algorithm, type, block sizes, salt and UUID from the superblock of this old hash
+    /// device; what is given beside it comes first
+    #[arg(long, value_name = "HASH")]
+    like: Option<PathBuf>,
+    /// Where that superblock lies [default: 0]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, requires = "like")]
+    like_offset: Option<u64>,
     /// Also write the root hash to this file, in hex
     #[arg(long, value_name = "FILE")]
     root_hash_file: Option<PathBuf>,
@@ -59,6 +68,17 @@ pub(super) struct FormatArgs {
         help_heading = FEC_HEADING
     )]
     fec_roots: u32,
+
+    /// How many blocks the parity covers [default: as with veritysetup the data, and the hash
+    /// device from the tree to its end, or to the parity on it]
+    #[arg(
+        long,
+        value_name = "BLOCKS",
+        value_parser = sizes::count,
+        requires = "fec_device",
+        help_heading = FEC_HEADING
+    )]
+    fec_blocks: Option<u64>,
 }
 
 impl From<FormatArgs> for format::Options {
@@ -73,7 +93,10 @@ impl From<FormatArgs> for format::Options {
                 device: args.fec_device,
                 offset: Some(args.fec_offset),
                 roots: Some(args.fec_roots),
+                blocks: args.fec_blocks,
             },
+            tail: args.pad.tail(),
+            like: args.like.map(|hash| Like { hash, offset: args.like_offset.unwrap_or(0) }),
             threads: args.threads.threads,
         }
     }

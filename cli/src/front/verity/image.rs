@@ -71,11 +71,21 @@ pub(super) struct ParityArgs {
     /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2, or what the manifest states]
     #[arg(long, value_name = "N", value_parser = fec_roots)]
     fec_roots: Option<u32>,
+
+    /// How many blocks the parity covers [default: what the manifest states; else as with
+    /// veritysetup the data, and the hash device from the tree to its end, or to the parity on it]
+    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
+    fec_blocks: Option<u64>,
 }
 
 impl From<ParityArgs> for ParitySource {
     fn from(args: ParityArgs) -> ParitySource {
-        ParitySource { device: args.fec_device, offset: args.fec_offset, roots: args.fec_roots }
+        ParitySource {
+            device: args.fec_device,
+            offset: args.fec_offset,
+            roots: args.fec_roots,
+            blocks: args.fec_blocks,
+        }
     }
 }
 

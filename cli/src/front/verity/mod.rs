@@ -24,6 +24,7 @@ mod signing;
 mod table;
 mod values;
 mod verify;
+mod veritysetup;
 mod words;
 
 use std::ffi::OsString;
@@ -45,13 +46,14 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     let arguments = command_first(arguments);
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let stream = if prints_data(&arguments) { Stream::Stderr } else { Stream::Stdout };
+    let command = arguments.get(1).and_then(|name| name.to_str()).map(str::to_owned);
     let code = match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let printer = Printer { stream, json: cli.json };
             run_guarded(cli, printer).unwrap_or_else(|error| report(Err(error), printer))
         }
         Err(error) if error.use_stderr() => {
-            report(Err(usage_error(&error)), Printer { stream, json: wants_json })
+            report(Err(usage_error(error, command.as_deref())), Printer { stream, json: wants_json })
         }
         Err(help) => {
             // A reader that has seen enough of the help may close the pipe.

@@ -6,6 +6,7 @@ use clap::Args;
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 
 use super::values::{hash_type, threads, uuid};
+use crate::making::Tail;
 use crate::parameters::Parameters;
 use crate::sizes;
 
@@ -74,6 +75,21 @@ pub(super) struct SeedArgs {
     /// Derive salt and UUID from this text, so that the same input gives the same output
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["salt", "uuid"])]
     pub(super) seed: Option<String>,
+}
+
+/// What becomes of data that does not end with a block
+#[derive(Args, Debug)]
+pub(super) struct PadArgs {
+    /// Append zeros to data that does not end with a block, up to the end of the block, when
+    /// everything else is ready; a failure cuts them off again
+    #[arg(long, conflicts_with = "data_blocks")]
+    pad: bool,
+}
+
+impl PadArgs {
+    pub(super) fn tail(&self) -> Tail {
+        if self.pad { Tail::Padded } else { Tail::Refused }
+    }
 }
 
 #[derive(Args, Debug)]

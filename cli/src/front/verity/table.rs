@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::image::TrustArgs;
+use super::parameters::ParameterArgs;
 use super::values::{FEC_HEADING, fec_roots};
 use crate::command::table::{self, Emit, TableFec, TableSource};
 use crate::trust::RootHashSource;
@@ -12,7 +13,8 @@ use crate::{exit, sizes};
 
 /// Print the device-mapper table that activates an image
 ///
-/// The parameters come from a manifest, or from the superblock of HASH for the root hash ROOT. A
+/// The parameters come from a manifest, or from the superblock of HASH for the root hash ROOT; what
+/// is given must be what it states. With --no-superblock they are what is given. A
 /// manifest without --certificate is not authenticated: it is accepted here alone, with a warning.
 /// Parity that the manifest states goes into the table.
 #[derive(Args, Debug)]
@@ -27,16 +29,12 @@ pub(super) struct TableArgs {
     /// Take the root hash from this file
     #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
     root_hash_file: Option<PathBuf>,
-    /// Where the superblock lies on HASH
+    /// Take everything from this manifest; its signature is in FILE.p7s
     #[arg(
         long,
-        value_name = "BYTES",
-        value_parser = sizes::bytes,
-        conflicts_with = "manifest"
+        value_name = "FILE",
+        conflicts_with_all = ["hash_offset", "no_superblock", "uuid"]
     )]
-    hash_offset: Option<u64>,
-    /// Take everything from this manifest; its signature is in FILE.p7s
-    #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
@@ -50,13 +48,16 @@ pub(super) struct TableArgs {
     /// written NAME=VALUE, such as root_hash_sig_key_desc=KEY. May be given several times
     #[arg(long = "option", value_name = "NAME[=VALUE]")]
     options: Vec<String>,
-    /// What to print: the table (dm), the value of dm-mod.create=, or a GRUB command that sets
-    /// dm_verity_NAME to that value
+    /// What to print: the table (dm), the kernel parameter dm-mod.create=, a GRUB command that sets
+    /// dm_verity_NAME to the value of that, the kernel parameters that systemd reads, or a line of
+    /// /etc/veritytab
     #[arg(long, value_enum, default_value_t = EmitArg::Dm)]
     emit: EmitArg,
-    /// Name of the device, for dm-mod-create and grub [default: root]
+    /// Name of the device, for all but dm; systemd knows root and usr [default: root]
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    parameters: ParameterArgs,
 
     /// The device with the parity as the table shall name it [default: the hash device if the
     /// manifest states parity, else none]
@@ -77,8 +78,6 @@ pub(super) struct TableArgs {
         long,
         value_name = "N",
         value_parser = fec_roots,
-        requires = "fec_dev",
-        conflicts_with = "manifest",
         help_heading = FEC_HEADING
     )]
     fec_roots: Option<u32>,
@@ -88,8 +87,6 @@ pub(super) struct TableArgs {
         long,
         value_name = "BLOCKS",
         value_parser = sizes::count,
-        requires = "fec_dev",
-        conflicts_with = "manifest",
         help_heading = FEC_HEADING
     )]
     fec_blocks: Option<u64>,
@@ -108,15 +105,15 @@ impl From<TableArgs> for table::Options {
     fn from(args: TableArgs) -> Self {
         let source = match (args.manifest, args.hash) {
             (Some(manifest), _) => TableSource::Manifest { manifest, trust: args.trust.into() },
-            (None, hash) => TableSource::Superblock {
+            (None, hash) => TableSource::HashDevice {
                 hash: hash.unwrap_or_default(),
-                hash_offset: args.hash_offset.unwrap_or(0),
                 root: RootHashSource { text: args.root, file: args.root_hash_file },
                 trust: args.trust.into(),
             },
         };
         table::Options {
             source,
+            parameters: args.parameters.into(),
             data_device: args.data_dev,
             hash_device: args.hash_dev,
             fec: TableFec {
@@ -138,6 +135,8 @@ enum EmitArg {
     Dm,
     DmModCreate,
     Grub,
+    Systemd,
+    Veritytab,
 }
 
 impl From<EmitArg> for Emit {
@@ -146,6 +145,8 @@ impl From<EmitArg> for Emit {
             EmitArg::Dm => Emit::Dm,
             EmitArg::DmModCreate => Emit::DmModCreate,
             EmitArg::Grub => Emit::Grub,
+            EmitArg::Systemd => Emit::Systemd,
+            EmitArg::Veritytab => Emit::Veritytab,
         }
     }
 }

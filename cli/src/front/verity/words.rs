@@ -6,6 +6,7 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::cli::Cli;
+use super::veritysetup;
 use crate::error::CommandError;
 
 /// Whether standard output is for data, so that results and failures have to go elsewhere.
@@ -24,12 +25,13 @@ pub(super) fn prints_data(arguments: &[OsString]) -> bool {
 }
 
 /// What clap has to say, as any other failure.
-pub(super) fn usage_error(error: &clap::Error) -> CommandError {
+pub(super) fn usage_error(mut error: clap::Error, command: Option<&str>) -> CommandError {
+    veritysetup::explain(&mut error, command);
     let text = error.to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return CommandError::usage(format!("a command is needed\n\n{}", text.trim_end()));
     }
-    if error.kind() == ErrorKind::ValueValidation && is_about(error, "--passphrase-fd") {
+    if error.kind() == ErrorKind::ValueValidation && is_about(&error, "--passphrase-fd") {
         // What is no number may be the passphrase, which clap would repeat.
         return CommandError::usage("--passphrase-fd takes the number of an open file descriptor");
     }
@@ -54,8 +56,10 @@ pub(super) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
         }
         index += if takes_next(&cli, argument) { 2 } else { 1 };
     }
-    let is_command =
-        |name: &OsString| cli.get_subcommands().any(|command| command.get_name() == name);
+    let is_command = |name: &OsString| {
+        cli.get_subcommands().any(|command| command.get_name() == name)
+            || name.to_str().is_some_and(veritysetup::is_action)
+    };
     if index > 1 && arguments.get(index).is_some_and(is_command) {
         let command = arguments.remove(index);
         arguments.insert(1, command);

@@ -1,0 +1,127 @@
+//! What veritysetup has and this command has not, or has under another name: what to use instead.
+//!
+//! Without this, the parser would guess at a name that is spelled alike and does something else.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::cli::Cli;
+
+/// Puts what to use instead in the place of a guess, if it is known.
+pub(super) fn explain(error: &mut clap::Error, command: Option<&str>) {
+    let Some(tip) = tip(error, command) else { return };
+    error.remove(ContextKind::SuggestedArg);
+    error.remove(ContextKind::SuggestedSubcommand);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+}
+
+fn tip(error: &clap::Error, command: Option<&str>) -> Option<String> {
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            of_action(text(error, ContextKind::InvalidSubcommand)?).map(str::to_owned)
+        }
+        ErrorKind::UnknownArgument => {
+            let option = text(error, ContextKind::InvalidArg)?;
+            of_option(option).map(str::to_owned).or_else(|| of_other_commands(option, command))
+        }
+        _ => None,
+    }
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Whether it is an action of veritysetup that is no command here.
+pub(super) fn is_action(name: &str) -> bool {
+    of_action(name).is_some()
+}
+
+fn of_action(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "open" | "create" => {
+            "verity activates no devices: `verity table` prints the table for `dmsetup create \
+             --readonly`, and `veritysetup open` activates what verity has made"
+        }
+        "close" | "remove" => {
+            "verity activates no devices: `veritysetup close` or `dmsetup remove` removes one"
+        }
+        "status" => {
+            "verity activates no devices: `veritysetup status` or `dmsetup status` tells of one"
+        }
+        _ => return None,
+    })
+}
+
+fn of_option(option: &str) -> Option<&'static str> {
+    Some(match option {
+        "--ignore-corruption" => "that is for the kernel: `verity table --option ignore_corruption`",
+        "--restart-on-corruption" => {
+            "that is for the kernel: `verity table --option restart_on_corruption`"
+        }
+        "--panic-on-corruption" => {
+            "that is for the kernel: `verity table --option panic_on_corruption`"
+        }
+        "--error-as-corruption" => {
+            "that is for the kernel: `verity table --option restart_on_error`, or panic_on_error"
+        }
+        "--check-at-most-once" => {
+            "that is for the kernel: `verity table --option check_at_most_once`"
+        }
+        "--ignore-zero-blocks" => {
+            "for the kernel `verity table --option ignore_zero_blocks`; of the commands here \
+             verify, read and serve take it"
+        }
+        "--use-tasklets" => {
+            "that is for the kernel: `verity table --option try_verify_in_tasklet`"
+        }
+        "--root-hash-signature" => {
+            "for the kernel `verity table --option root_hash_sig_key_desc=KEY`; `verity \
+             lint-signature` tells whether it would take the signature"
+        }
+        "--deferred" | "--cancel-deferred" | "--shared" => {
+            "verity activates no devices: that is for `veritysetup open` and `veritysetup close`"
+        }
+        "--batch-mode" => "nothing is asked here, so nothing needs to be answered beforehand",
+        "--debug" | "--debug-json" => "--verbose says more",
+        "--usage" => "--help tells every option",
+        "--root-hash" => "the root hash is the argument ROOT, or --root-hash-file FILE",
+        "--hash-algorithm" | "--algorithm" => "--hash ALG",
+        "--hash-type" => "--format 0 or 1",
+        "--block-size" => "--data-block-size and --hash-block-size",
+        _ => return None,
+    })
+}
+
+/// Which commands take an option that this one does not.
+fn of_other_commands(option: &str, command: Option<&str>) -> Option<String> {
+    let long = option.strip_prefix("--")?;
+    let cli = <Cli as clap::CommandFactory>::command();
+    let takes = |of: &&clap::Command| of.get_arguments().any(|arg| arg.get_long() == Some(long));
+    let names: Vec<_> = cli.get_subcommands().filter(takes).map(clap::Command::get_name).collect();
+    let command = command.filter(|name| cli.find_subcommand(name).is_some())?;
+    match names[..] {
+        [] => None,
+        [one] => Some(format!("{one} takes {option}, {command} does not")),
+        _ => Some(format!("{option} is for {}, not for {command}", names.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// A tip for an option that some command has would hide it.
+    #[test]
+    fn tips_are_for_what_is_not_there() {
+        let cli = Cli::command();
+        for action in ["open", "create", "close", "remove", "status"] {
+            assert!(is_action(action) && cli.find_subcommand(action).is_none(), "{action}");
+        }
+        assert!(!is_action("format"));
+    }
+}
