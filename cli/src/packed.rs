@@ -59,9 +59,9 @@ pub(crate) fn hint(file: &(impl ReadAt + ?Sized)) -> String {
 }
 
 fn named(start: &[u8]) -> Option<&'static Form> {
-    FORMS.iter().find(|form| {
-        start.get(form.offset..).is_some_and(|rest| rest.starts_with(form.magic))
-    })
+    FORMS
+        .iter()
+        .find(|form| start.get(form.offset..).is_some_and(|rest| rest.starts_with(form.magic)))
 }
 
 #[cfg(test)]

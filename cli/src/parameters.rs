@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 
 use verity::{
-    Algorithm, BlockSize, FecArea, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins, Salt,
-    Superblock, Uuid,
+    Algorithm, BlockSize, FecArea, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins,
+    Salt, Superblock, Uuid,
 };
 
 use crate::error::{Class, CommandError};

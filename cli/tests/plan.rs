@@ -136,3 +136,26 @@ fn impossible_plans_are_refused() {
     dir.ok("plan --image 16777215T --json");
     dir.fails("plan --image 16777216T", 2, "64 bits");
 }
+
+#[test]
+fn a_size_may_be_that_of_a_file() {
+    let dir = Dir::with_data(300);
+    let planned = dir.ok("plan --image data --fec-roots 2");
+    assert_eq!(planned, dir.ok("plan --image 1200K --fec-roots 2"));
+    assert_eq!(dir.ok("plan --partition data"), dir.ok("plan --partition 1200K"));
+    // A name that is a size is a size; ./ makes it a file.
+    std::fs::rename(dir.path("data"), dir.path("4096")).unwrap();
+    assert_eq!(dir.ok("plan --image ./4096 --fec-roots 2"), planned);
+    assert!(dir.ok("plan --image 4096").contains("Data blocks:     \t1\n"));
+    dir.write("tail", b"x");
+    for (line, code, word) in [
+        ("plan --image tail", 3, "tail: "),
+        ("plan --partition tail", 3, "tail: "),
+        ("plan --image missing", 2, "missing: neither a file nor a size"),
+        ("plan --image 12Q", 2, "12Q: neither a file nor a size"),
+        ("plan --image 99999999999999999999", 2, "beyond 64 bits"),
+        ("plan --image .", 2, "directory"),
+    ] {
+        dir.fails(line, code, word);
+    }
+}

@@ -244,3 +244,99 @@ fn sign_and_attach_signature_make_the_same() {
         "is named as two outputs",
     );
 }
+
+/// What systemd's own generator makes of kernel parameters, or of a veritytab: the command line
+/// of each unit.
+fn generated(dir: &Dir, command_line: &str, veritytab: &str) -> Vec<String> {
+    let _ = fs::remove_dir_all(dir.path("units"));
+    fs::create_dir(dir.path("units")).unwrap();
+    dir.write("veritytab", veritytab.as_bytes());
+    let mut generator = dir.tool(GENERATOR);
+    generator.args(["units"; 3]).env("SYSTEMD_PROC_CMDLINE", command_line);
+    generator.env("SYSTEMD_VERITYTAB", dir.path("veritytab")).env("SYSTEMD_IN_INITRD", "1");
+    oracle::run_ok(&mut generator);
+    let mut units = Vec::new();
+    for entry in fs::read_dir(dir.path("units")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "service") {
+            let unit = fs::read_to_string(path).unwrap();
+            let line = unit.lines().find(|line| line.starts_with("ExecStart=")).unwrap();
+            let (_, arguments) = line.split_once(" attach ").expect("a device to attach");
+            units.push(arguments.to_owned());
+        }
+    }
+    units
+}
+
+const GENERATOR: &str = "/usr/lib/systemd/system-generators/systemd-veritysetup-generator";
+
+#[test]
+fn what_is_emitted_is_what_systemds_generator_reads() {
+    if !std::path::Path::new(GENERATOR).exists() {
+        oracle::skip("systemd-veritysetup-generator (Debian package systemd)");
+        return;
+    }
+    let dir = Dir::with_data(300);
+    let root = dir.format("--salt 00ff");
+    dir.ok("format data bare --salt 00ff --no-superblock --hash-offset 8192");
+    dir.ok("format data far --salt 00ff --hash-offset 8192");
+    dir.ok("format data one --salt 00ff --fec-device one --fec-offset 32K --fec-roots 4");
+    let devices = "--data-dev PARTUUID=abc --hash-dev /dev/vda2";
+    let bare = "superblock=no,format=1,data-block-size=4096,hash-block-size=4096,data-blocks=300,\
+                salt=00ff,hash=sha256,hash-offset=8192";
+    let fec = "fec-device=/dev/vda2,fec-offset=32768,fec-roots=4";
+    let words = "restart-on-corruption,ignore-zero-blocks,check-at-most-once";
+    for (line, options) in [
+        ("hash", ""),
+        ("far --hash-offset 8192", "hash-offset=8192"),
+        ("bare --no-superblock --data-blocks 300 --salt 00ff --hash-offset 8192", bare),
+        ("one --fec-dev /dev/vda2 --fec-offset 32K --fec-roots 4", fec),
+        (
+            "hash --option restart_on_corruption --option ignore_zero_blocks \
+             --option check_at_most_once",
+            words,
+        ),
+    ] {
+        let (hash, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let line = format!("table {hash} {root} {devices} {rest}");
+        for name in ["root", "usr"] {
+            let text = dir.ok(&format!("{line} --emit systemd --name {name}"));
+            let expected =
+                format!("'{name}' '/dev/disk/by-partuuid/abc' '/dev/vda2' '{root}' '{options}'");
+            assert_eq!(generated(&dir, text.trim_end(), ""), [expected], "{text}");
+        }
+        let text = dir.ok(&format!("{line} --emit veritytab --name data"));
+        let expected =
+            format!("'data' '/dev/disk/by-partuuid/abc' '/dev/vda2' '{root}' '{options}'");
+        assert_eq!(generated(&dir, "", &text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn what_systemd_has_no_words_for_is_refused() {
+    let dir = Dir::with_data(300);
+    let root = dir.format("");
+    dir.ok("format data one --salt 00ff --fec-device one --fec-offset 32K --fec-blocks 304");
+    let devices = "--data-dev /dev/vda1 --hash-dev /dev/vda2";
+    for emit in ["systemd", "veritytab"] {
+        let line = format!("table hash {root} {devices} --emit {emit}");
+        for (options, word) in [
+            ("--option try_verify_in_tasklet", "no option that sets try_verify_in_tasklet"),
+            ("--option restart_on_error", "no option that sets restart_on_error"),
+            ("--option panic_on_error", "no option that sets panic_on_error"),
+            ("--option root_hash_sig_key_desc=k", "root-hash-signature=FILE"),
+            ("--fec-dev a,b", "no commas or quotes"),
+            ("--fec-dev /dev/vda2 --fec-offset 32K --fec-blocks 304", "to cover 307 blocks"),
+        ] {
+            let line = match options.contains("32K") {
+                true => line.replace("table hash", "table one"),
+                false => line.clone(),
+            };
+            dir.fails(&format!("{line} {options}"), 2, word);
+        }
+        dir.fails(&line.replace("/dev/vda1", "a'b"), 2, "no commas or quotes");
+    }
+    let line = format!("table hash {root} {devices}");
+    dir.fails(&format!("{line} --emit systemd --name data"), 2, "root and usr alone");
+    dir.fails(&format!("{line} --emit veritytab --name a/b"), 2, "no device-mapper name");
+}

@@ -20,7 +20,10 @@ fn bottlerockets_line_is_reproduced() {
          {root} 00ff 2 restart_on_corruption ignore_zero_blocks"
     );
     assert_eq!(dir.ok(&line), format!("{table}\n"));
-    assert_eq!(dir.ok(&format!("{line} --emit dm-mod-create")), format!("root,,,ro,{table}\n"));
+    assert_eq!(
+        dir.ok(&format!("{line} --emit dm-mod-create")),
+        format!("dm-mod.create=\"root,,,ro,{table}\"\n")
+    );
     assert_eq!(
         dir.ok(&format!("{line} --emit grub")),
         format!("set dm_verity_root=\"root,,,ro,{table}\"\n")
@@ -113,7 +116,7 @@ fn parity_of_a_manifest_stands_in_the_table() {
         assert_eq!(dir.ok(&with_options), format!("{table}\n"));
         assert_eq!(
             dir.ok(&format!("{with_options} --emit dm-mod-create")),
-            format!("root,,,ro,{table}\n")
+            format!("dm-mod.create=\"root,,,ro,{table}\"\n")
         );
         assert_eq!(
             dir.ok(&format!("{with_options} --emit grub --name usr")),
@@ -223,8 +226,6 @@ fn parity_that_cannot_be_is_not_put_into_a_table() {
             ),
             "parity already",
         ),
-        (format!("{manifest} --fec-roots 2"), "cannot be used with"),
-        (format!("{manifest} --fec-dev f --fec-blocks 304"), "cannot be used with"),
         (format!("{manifest} --fec-dev f --no-fec"), "cannot be used with"),
         (format!("{manifest} --fec-offset 0"), "--fec-dev"),
         (format!("{manifest} --fec-dev f --fec-offset 100"), "not a multiple of 4096"),
@@ -236,8 +237,19 @@ fn parity_that_cannot_be_is_not_put_into_a_table() {
     assert_eq!(run.code, 2, "{run:?}");
     let line = format!("{superblock} --fec-dev /dev/vda2 --fec-offset 24K");
     dir.fails(&line, 3, "the parity ends at 40960 bytes, the hash device at 36864");
+    let line = format!("{superblock} --fec-dev f --fec-blocks 309");
+    dir.fails(
+        &line,
+        3,
+        "image.verity: the hash device has 36864 bytes, but parity over 309 blocks",
+    );
+    // Beside a manifest they are pins.
+    dir.ok(&format!("{manifest} --fec-roots 2 --fec-blocks 304"));
+    dir.fails(&format!("{manifest} --fec-roots 3"), 3, "fec roots is pinned to 3, but 2 is stated");
+    dir.fails(&format!("{manifest} --fec-blocks 305"), 3, "fec blocks is pinned to 305");
     dir.ok("build image.raw");
     dir.fails(&format!("{manifest} --no-fec"), 2, "no effect");
+    dir.fails(&format!("{manifest} --fec-blocks 304"), 2, "states no parity");
     dir.fails(&format!("{manifest} --fec-dev f"), 2, "states no parity");
     // Still there: the four words as they are.
     let words = "--option use_fec_from_device=f --option fec_start=0 --option fec_blocks=304 \
@@ -279,4 +291,50 @@ fn contradictions_and_useless_options_are_usage_errors() {
     }
     let run = dir.run_words(["table", "hash", &root, "--data-dev", "a b", "--hash-dev", "c"]);
     assert_eq!(run.code, 2, "{run:?}");
+}
+
+/// Where there is no superblock everything is said by options, as to verify and read.
+#[test]
+fn a_table_takes_the_parameters_that_verify_takes() {
+    let dir = Dir::with_data(300);
+    let root = root_hash(&dir.ok("format data hash --salt 00ff"));
+    dir.ok("format data bare --salt 00ff --no-superblock");
+    let line = format!("table bare {root} {DEVICES} --no-superblock --data-blocks 300 --salt 00ff");
+    let run = dir.run(&line);
+    assert_eq!((run.code, run.stdout), (0, format!("{}\n", head(&root, "00ff", 0))));
+    assert!(run.stderr.contains("geometry: not authenticated (assumed)"), "{}", run.stderr);
+    let all = "--hash sha256 --format 1 --data-block-size 4096 --hash-block-size 4096";
+    let run = dir.run(&format!("{line} {all} --json"));
+    assert_eq!((run.json()["geometry"].as_str(), &*run.stderr), (Some("pinned"), ""));
+    // With a superblock they are pins.
+    let pinned =
+        dir.run(&format!("table hash {root} {DEVICES} --data-blocks 300 --salt 00ff {all}"));
+    assert_eq!((pinned.code, &*pinned.stderr), (0, ""));
+    assert_eq!(pinned.stdout, format!("{}\n", head(&root, "00ff", 1)));
+
+    dir.ok("format data far --salt 00ff --no-superblock --hash-offset 8192");
+    let far = line.replace("bare", "far");
+    assert_eq!(
+        dir.ok(&format!("{far} --hash-offset 8192")),
+        format!("{}\n", head(&root, "00ff", 2))
+    );
+
+    for (line, code, word) in [
+        (line.replace("--data-blocks 300", ""), 2, "--data-blocks is needed with --no-superblock"),
+        (format!("{line} --uuid {}", crate::common::UUID), 2, "--uuid has no effect"),
+        (line.replace("300 ", "30000 "), 3, "bare: the hash device has 16384 bytes, but the tree"),
+        (format!("{line} --hash-offset 100"), 3, "100"),
+        (format!("{line} --hash sha512"), 2, "root hash"),
+        (format!("table hash {root} {DEVICES} --data-blocks 299"), 3, "hash: "),
+        (format!("table hash {root} {DEVICES} --uuid {}", crate::common::UUID), 3, "uuid"),
+    ] {
+        dir.fails(&line, code, word);
+    }
+    let set = Dir::with_signed_set(4);
+    let line = format!("table --manifest image.manifest.json {DEVICES}");
+    set.ok(&format!("{line} --data-blocks 4"));
+    set.fails(&format!("{line} --data-blocks 5"), 3, "image.manifest.json");
+    for option in ["--no-superblock", "--uuid a60c98d2-ae9b-4865-bfcb-b4e3ace11033"] {
+        set.fails(&format!("{line} {option}"), 2, "cannot be used with");
+    }
 }

@@ -8,10 +8,10 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use verity::{RootHash, Superblock};
 use verity::internals::to_len;
 use verity::partition::{Architecture, MountPoint};
 use verity::publish::{InPlace, Input};
+use verity::{RootHash, Superblock};
 use verity_sign::{Fingerprint, Image, Manifest};
 
 use crate::context::Context;
@@ -236,10 +236,14 @@ fn single_size(tree: &PlannedTree, parity: Option<&ParityPlan>, data: &Input) ->
 fn describe(options: &Options, size_bytes: u64) -> Result<Image, CommandError> {
     let name = match &options.image_name {
         Some(name) => name.clone(),
-        None => SidecarSet::new(&options.image, None, false)?.stem.to_str().map(str::to_owned).ok_or_else(|| {
-            CommandError::usage("the file name is not UTF-8: --image-name says another")
-                .at(&options.image)
-        })?,
+        None => SidecarSet::new(&options.image, None, false)?
+            .stem
+            .to_str()
+            .map(str::to_owned)
+            .ok_or_else(|| {
+                CommandError::usage("the file name is not UTF-8: --image-name says another")
+                    .at(&options.image)
+            })?,
     };
     Image::new(name, options.image_version, options.label.as_str(), size_bytes)
         .map_err(|error| CommandError::new(Class::Usage, error))

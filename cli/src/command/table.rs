@@ -42,9 +42,16 @@ pub(crate) struct Options {
 /// Where root hash and parameters come from.
 #[derive(Debug)]
 pub(crate) enum TableSource {
-    Manifest { manifest: PathBuf, trust: TrustSource },
+    Manifest {
+        manifest: PathBuf,
+        trust: TrustSource,
+    },
     /// A superblock, or the parameters without one.
-    HashDevice { hash: PathBuf, root: RootHashSource, trust: TrustSource },
+    HashDevice {
+        hash: PathBuf,
+        root: RootHashSource,
+        trust: TrustSource,
+    },
 }
 
 /// What the table shall say of parity, which a manifest may state and a superblock cannot.

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use verity::{Error, Superblock, SuperblockError};
 #[cfg(feature = "http")]
 use verity::io::http::{HttpError, HttpSource};
 use verity::io::{Extent, ReadAt};
 use verity::publish::Input;
+use verity::{Error, Superblock, SuperblockError};
 
 use crate::context::Context;
 #[cfg(feature = "http")]

@@ -14,9 +14,9 @@ mod vouching;
 
 pub(crate) use self::device::{Device, Fetched, read_superblock};
 pub(crate) use self::opened::{ImageReader, OpenedImage};
+pub(crate) use self::parity::{ParityDevice, check_pins as check_parity_pins};
 pub(crate) use self::pieces::{PieceFailure, Pieces};
 pub(crate) use self::recovery::{Recovering, WrittenTo, failure_after};
 pub(crate) use self::source::{ImageSource, Reading};
-pub(crate) use self::parity::{ParityDevice, check_pins as check_parity_pins};
 pub(crate) use self::verification::{Effort, Verification, verify};
 pub(crate) use self::vouching::{check_uuid, stated_parameters, trusted_superblock};

@@ -87,10 +87,7 @@ fn parity_set(
 }
 
 /// The data with its zeros.
-fn padded(
-    data: Option<InPlace>,
-    maker: &TreeMaker<'_>,
-) -> Result<Option<InPlace>, CommandError> {
+fn padded(data: Option<InPlace>, maker: &TreeMaker<'_>) -> Result<Option<InPlace>, CommandError> {
     let Some(mut data) = data else { return Ok(None) };
     maker.pad(&mut data)?;
     Ok(Some(data))

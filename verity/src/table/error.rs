@@ -164,9 +164,7 @@ pub enum TableError {
         option: &'static str,
     },
     /// Parity over other blocks than systemd would say.
-    #[error(
-        "systemd takes parity at this place to cover {implied} blocks, but it covers {blocks}"
-    )]
+    #[error("systemd takes parity at this place to cover {implied} blocks, but it covers {blocks}")]
     SystemdParity {
         /// How many it covers.
         blocks: u64,

@@ -3,9 +3,9 @@
 //! of these names.
 
 use super::dm_mod_create::is_dm_name;
+use super::names::{KEY, PANIC_ON_ERROR, RESTART_ON_ERROR, TRY_VERIFY_IN_TASKLET};
 use super::word::excerpt;
 use super::{OnCorruption, OnError, Table, TableError};
-use super::names::{KEY, PANIC_ON_ERROR, RESTART_ON_ERROR, TRY_VERIFY_IN_TASKLET};
 use crate::{FecArea, HashArea};
 
 /// The parameters of the kernel command line for a device that is called `root` or `usr`, which

@@ -22,7 +22,7 @@ fn parse_with(offset: usize, bytes: &[u8]) -> Result<Superblock, SuperblockError
 }
 
 #[test]
-fn s01_every_byte_of_the_signature_counts() {
+fn s01_every_byte_of_the_magic_counts() {
     for index in 0..8 {
         for value in 0..=255 {
             let expected = if value == good()[index] { None } else { Some(SuperblockError::Magic) };

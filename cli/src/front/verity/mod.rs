@@ -52,9 +52,10 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
             let printer = Printer { stream, json: cli.json };
             run_guarded(cli, printer).unwrap_or_else(|error| report(Err(error), printer))
         }
-        Err(error) if error.use_stderr() => {
-            report(Err(usage_error(error, command.as_deref())), Printer { stream, json: wants_json })
-        }
+        Err(error) if error.use_stderr() => report(
+            Err(usage_error(error, command.as_deref())),
+            Printer { stream, json: wants_json },
+        ),
         Err(help) => {
             // A reader that has seen enough of the help may close the pipe.
             let _ = Stream::Stdout.print(&help.to_string());

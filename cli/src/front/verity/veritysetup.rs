@@ -57,7 +57,9 @@ fn of_action(name: &str) -> Option<&'static str> {
 
 fn of_option(option: &str) -> Option<&'static str> {
     Some(match option {
-        "--ignore-corruption" => "that is for the kernel: `verity table --option ignore_corruption`",
+        "--ignore-corruption" => {
+            "that is for the kernel: `verity table --option ignore_corruption`"
+        }
         "--restart-on-corruption" => {
             "that is for the kernel: `verity table --option restart_on_corruption`"
         }
@@ -74,9 +76,7 @@ fn of_option(option: &str) -> Option<&'static str> {
             "for the kernel `verity table --option ignore_zero_blocks`; of the commands here \
              verify, read and serve take it"
         }
-        "--use-tasklets" => {
-            "that is for the kernel: `verity table --option try_verify_in_tasklet`"
-        }
+        "--use-tasklets" => "that is for the kernel: `verity table --option try_verify_in_tasklet`",
         "--root-hash-signature" => {
             "for the kernel `verity table --option root_hash_sig_key_desc=KEY`; `verity \
              lint-signature` tells whether it would take the signature"
