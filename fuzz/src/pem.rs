@@ -109,7 +109,7 @@ fn check_variants(data: &[u8], object: &EnrolledCertificate) {
     assert!(same(&[b"text: \xff\n", data].concat()), "refused with text in front");
     assert!(same(&[data, b"\r\n \t\n"].concat()), "refused with white space behind");
     let parameters = encode("EC PARAMETERS", &[0x06, 0x01, 0x00], 64, "\n");
-    let beside = [&parameters, b"text between\n", data, b"\n", &parameters].concat();
+    let beside = [&parameters[..], b"text between\n", data, b"\n", &parameters].concat();
     assert!(beside.len() > 65_536 || same(&beside), "refused with parameters beside");
 
     let start = find(data, BEGIN).expect("a block");
