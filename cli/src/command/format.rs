@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use verity::publish::{Input, Output};
 
 use crate::context::Context;
-use crate::error::{Class, CommandError, OrFail};
+use crate::error::CommandError;
 use crate::image::{Device, read_superblock};
 use crate::inputs;
 use crate::making::{

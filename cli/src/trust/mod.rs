@@ -14,7 +14,7 @@ pub(crate) use self::certificates::{
     TrustSource, Trusted, certificate, signer_words, unreadable, warn_of_dates,
 };
 pub(crate) use self::clock::now;
-pub(crate) use self::manifest::{check_image_name, manifest, signature};
+pub(crate) use self::manifest::{check_image_name, manifest};
 pub(crate) use self::root_hash::{MAX_ROOT_HASH_FILE, RootHashSource};
 pub(crate) use self::root_hash_signature::root_hash_signer;
 pub(crate) use self::state::{Acceptance, StateFile};

@@ -14,7 +14,7 @@ use super::device_copy::copy_device;
 use super::recovered::Repair;
 use crate::error::{Class, CommandError, OrFail};
 use crate::findings::{Findings, Recovery};
-use crate::image::WrittenTo;
+use crate::image::{Device, WrittenTo};
 use crate::outputs::create_copy;
 use crate::places::Places;
 use crate::storage::Relation;
