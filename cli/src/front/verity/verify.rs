@@ -27,8 +27,8 @@ pub(super) struct VerifyArgs {
     /// certificates
     #[arg(long, value_name = "FILE")]
     root_hash_signature: Option<PathBuf>,
-    /// List every corrupt block, not only the first; with --fec-device, compare the parity of an
-    /// intact image too
+    /// List every block that is corrupt or cannot be read, not only the first; with --fec-device,
+    /// compare the parity of an intact image too
     #[arg(long)]
     all: bool,
     /// Do not read blocks that the tree says are all zeros, as the kernel's option of this name
