@@ -304,9 +304,9 @@ fn block_devices_take_parity_and_must_have_room() {
     assert!(dir.read("small") == dir.read("fec"));
     let own = format!("--data-blocks 300 --hash-offset {DATA} --salt 00ff");
     let line = format!("format {disk} {disk} {own} --fec-device {small} --fec-offset 4096");
-    dir.fails(&line, 3, "the parity needs 20480 bytes, the device has 16384");
+    dir.fails(&line, 3, "the FEC device has 16384 bytes");
     let line = format!("format {disk} {disk} {own} --fec-device {disk} --fec-offset 1253376");
-    dir.fails(&line, 3, "the parity needs 1269760 bytes, the device has 1265664");
+    dir.fails(&line, 3, "the FEC device has 1265664 bytes");
     assert!(dir.read("disk")[1_228_800..] == [7; 9 * 4096], "nothing is written");
     let line = format!("format {disk} {disk} {own} --fec-device {disk} --fec-offset 1249280");
     dir.ok(&line);

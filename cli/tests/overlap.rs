@@ -146,7 +146,7 @@ fn c13_loop_devices_give_the_same_root_as_the_file() {
         dir.fails(
             &format!("format {data} {hash} {place}"),
             3,
-            "needs 278528 bytes, the device has 262144",
+            "the hash device has 262144 bytes, but the hash area ends at 278528",
         );
         dir.ok(&format!("verify {data} {hash} {root}"));
     }

@@ -115,7 +115,7 @@ fn g03_a_small_hash_device_is_refused_before_anything_is_hashed() {
     let mut command = Command::new("timeout");
     command.args(["20", env!("CARGO_BIN_EXE_verity"), "format"]).args([&data, hash.path()]);
     let ended = run(&mut command).expect(3);
-    assert!(ended.stderr.contains("the device has 1048576"), "{}", ended.words());
+    assert!(ended.stderr.contains("the hash device has 1048576"), "{}", ended.words());
     assert!(files::read(hash.path()) == old, "the device was written");
 }
 
