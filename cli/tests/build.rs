@@ -401,7 +401,7 @@ fn g04_a_manifest_with_parity_in_the_tree_does_not_pass() {
         (0, 304, "must lie behind the hash area, which ends at 20480"),
         (16384, 304, "must lie behind the hash area, which ends at 20480"),
         (20480, 305, "lies in what it covers, which ends at 24576"),
-        (24576, 304, "its manifest states 40960"),
+        (24576, 304, "the FEC device has 36864 bytes, but the parity"),
     ] {
         let other = manifest
             .replace("\"offset_bytes\":20480", &format!("\"offset_bytes\":{offset}"))

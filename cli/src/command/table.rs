@@ -143,8 +143,14 @@ fn refuse_large_sectors(name: &str, kind: &str, block_size: BlockSize) -> Result
     Err(CommandError::message(Class::Metadata, words).at(path))
 }
 
+/// Places that cannot be are bad geometry, as everywhere; other text is the caller's mistake.
 fn unusable(error: impl Into<TableError>) -> CommandError {
-    CommandError::new(Class::Usage, error.into())
+    let error = error.into();
+    let class = match error {
+        TableError::Fec(_) | TableError::HashArea(_) => Class::Metadata,
+        _ => Class::Usage,
+    };
+    CommandError::new(class, error)
 }
 
 /// An option that is not known is told by the way in which it was written.
