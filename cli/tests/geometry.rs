@@ -86,6 +86,10 @@ fn g04_a_superblock_whose_data_reaches_over_the_tree_is_refused() {
         let run = dir.fails(&lines[0], 3, words[0]);
         // The superblock says how many there are, so the option would not help.
         assert!(!run.stderr.contains("--data-blocks"), "{run:?}");
+        let table = format!(
+            "table n.img {root} --hash-offset {END} --data-device /dev/a --hash-device /dev/a"
+        );
+        all_fail(&dir, &[table], &words);
     }
     dir.patch("n.img", END + 72, &256_u64.to_le_bytes());
     dir.ok(&format!("verify n.img n.img {root} --hash-offset {END}"));

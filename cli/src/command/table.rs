@@ -11,7 +11,7 @@ use verity::table::{
     DeviceName, DmModCreate, FecOptions, Table, TableError, TableOptions, grub_set,
     systemd_parameters, veritytab_line,
 };
-use verity::{BlockSize, Devices, FecArea, HashArea, Params, RootHash};
+use verity::{BlockSize, Devices, FecArea, HashArea, Params, RootHash, Sharing};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use crate::context::Context;
@@ -298,11 +298,15 @@ impl Stated {
         let parity = options.fec.beside(&params, &area, &hash, &options.hash_device)?;
         let fec_device = options.fec.device.as_deref();
         let is_with_hash = fec_device == Some(options.hash_device.as_str());
-        // How the others relate the names say, which the table itself looks at.
+        // The devices are elsewhere: which of them are one, their names say.
+        let sharing = |is_same| if is_same { Sharing::Same } else { Sharing::Nothing };
         let devices = Devices {
+            data_size: None,
             hash_size: Some(hash.size()),
             fec_size: is_with_hash.then(|| hash.size()),
-            ..Devices::default()
+            hash_on_data: sharing(options.data_device == options.hash_device),
+            fec_on_data: sharing(fec_device == Some(options.data_device.as_str())),
+            fec_on_hash: sharing(is_with_hash),
         };
         devices
             .check(&params, &area, parity.as_ref())
