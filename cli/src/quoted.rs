@@ -57,9 +57,10 @@ pub(crate) struct PlainJson<'a>(pub(crate) &'a str);
 impl Display for PlainJson<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|character| match steers(character) {
-            true => character.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| {
-                write!(f, "\\u{unit:04x}")
-            }),
+            true => character
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .try_for_each(|unit| write!(f, "\\u{unit:04x}")),
             false => f.write_char(character),
         })
     }

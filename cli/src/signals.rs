@@ -25,7 +25,7 @@ use verity::publish::remove_leftovers;
 use crate::error::{Class, CommandError};
 
 /// How long a command that was asked to stop may take to end by itself.
-const GRACE: Duration = Duration::from_millis(750);
+const GRACE: Duration = Duration::from_millis(600);
 
 /// How long outputs that are just being put in place may take, when a command is ended.
 const PATIENCE: Duration = Duration::from_millis(100);

@@ -407,10 +407,8 @@ fn a13_modes_are_those_of_the_table() {
             dir.set_mode("hash", mode & 0o660);
             run("read data hash --root-hash-file root --output out");
             assert_eq!(dir.mode("out"), mode, "read, umask {umask}");
-            run(
-                "repair data hash --root-hash-file root --fec-device fec --output copy \
-                 --hash-output tree",
-            );
+            run("repair data hash --root-hash-file root --fec-device fec --output copy \
+                 --hash-output tree");
             assert_eq!((dir.mode("copy"), dir.mode("tree")), (mode, mode & 0o660), "{umask}");
             for made in ["out", "copy", "tree"] {
                 fs::remove_file(dir.path(made)).unwrap();

@@ -111,7 +111,8 @@ fn a11_a_server_cannot_steer_the_terminal() {
             let run = dir.run(&line);
             assert_ne!(run.code, 0, "{run:?}");
             for text in [&run.stdout, &run.stderr] {
-                let steers = |c: char| c != '\n' && (c.is_control() || HOSTILE.contains(c) && !c.is_ascii());
+                let steers =
+                    |c: char| c != '\n' && (c.is_control() || HOSTILE.contains(c) && !c.is_ascii());
                 assert!(!text.contains(steers), "{run:?}");
             }
         }
@@ -128,10 +129,8 @@ fn a11_warnings_of_a_server_stay_on_one_line() {
         _ => format!("{GOOD}\r\nETag: \"\u{202e}b\u{2028}\""),
     };
     let server = WebServer::with_status(vec![("data", dir.read("data"))], usize::MAX, status);
-    let serving = Server::start(
-        &dir,
-        &format!("serve {} hash {root} --socket s", server.url("data")),
-    );
+    let serving =
+        Server::start(&dir, &format!("serve {} hash {root} --socket s", server.url("data")));
     assert!(serving.client(true).read(0, 512).unwrap().is_err());
     let run = serving.stop("TERM");
     assert!(run.stderr.contains("warning: ") && run.stderr.contains("\\u{202e}"), "{run:?}");

@@ -164,6 +164,7 @@ fn a05_another_image_of_the_same_signer_is_not_taken_for_the_expected_one() {
         );
         assert!(!dir.exists("out"), "{line}");
         dir.ok(line);
+        let _ = std::fs::remove_file(dir.path("out"));
     }
     let serve = format!("serve image.raw image.verity {manifest} --image-name os --socket s");
     dir.fails(&serve, 5, "\"os\" is expected");

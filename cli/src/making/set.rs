@@ -89,10 +89,7 @@ struct SignatureOutputs {
 
 impl SetOutputs {
     /// Creates every file, so that an impossible one is found before the work begins.
-    pub(crate) fn create(
-        set: &SidecarSet,
-        parts: SetParts,
-    ) -> Result<SetOutputs, CommandError> {
+    pub(crate) fn create(set: &SidecarSet, parts: SetParts) -> Result<SetOutputs, CommandError> {
         let hash = match parts.hash_mode {
             Some(mode) => outputs::create_with_mode(&set.hash, mode)?,
             None => outputs::create(&set.hash)?,

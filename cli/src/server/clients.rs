@@ -15,10 +15,10 @@ use super::Limits;
 
 /// How long clients have to read what they were promised, once a signal has come. The whole command
 /// has to end within a second.
-const GRACE: Duration = Duration::from_millis(400);
+const GRACE: Duration = Duration::from_millis(350);
 
 /// How long they have to leave, once they were hung up on.
-const FAREWELL: Duration = Duration::from_millis(150);
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// What was served.
 #[derive(Clone, Copy, Debug, Default)]

@@ -65,8 +65,7 @@ fn a08_clients_may_be_idle_unless_told_otherwise() {
 #[test]
 fn a08_one_address_does_not_take_all_places() {
     let dir = Dir::with_data(50);
-    let server =
-        server(&dir, "--listen 127.0.0.1:0 --max-clients 8 --max-clients-per-address 2");
+    let server = server(&dir, "--listen 127.0.0.1:0 --max-clients 8 --max-clients-per-address 2");
     let address = server.uri.trim_start_matches("nbd://").trim_end_matches('/').to_owned();
     let mut clients = [server.tcp_client(), server.tcp_client()];
     for _ in 0..3 {

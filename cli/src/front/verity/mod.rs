@@ -49,13 +49,14 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     let command = arguments.get(1).and_then(|name| name.to_str()).map(str::to_owned);
     let code = match Cli::try_parse_from(arguments) {
         Ok(cli) => {
+            log::install(cli.verbose);
             let printer = Printer { stream, json: cli.json };
-            run_guarded(cli, printer).unwrap_or_else(|error| report(Err(error), printer))
+            guard(printer, |signals| run_command(cli, printer, signals))
         }
-        Err(error) if error.use_stderr() => report(
-            Err(usage_error(error, command.as_deref())),
-            Printer { stream, json: wants_json },
-        ),
+        Err(error) if error.use_stderr() => {
+            let printer = Printer { stream, json: wants_json };
+            guard(printer, |_| Err(usage_error(error, command.as_deref())))
+        }
         Err(help) => {
             // A reader that has seen enough of the help may close the pipe.
             let _ = Stream::Stdout.print(&help.to_string());
@@ -65,17 +66,22 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Runs and reports a command; a signal ends both.
-fn run_guarded(cli: Cli, printer: Printer) -> Result<u8, CommandError> {
-    log::install(cli.verbose);
-    let signals = Signals::install().map_err(|error| CommandError::new(Class::Io, error))?;
-    let command = || {
-        let result = run_command(cli, printer, signals.clone());
+/// Runs a command and reports what came of it; a signal ends both.
+fn guard(
+    printer: Printer,
+    command: impl FnOnce(Signals) -> Result<Outcome, CommandError> + Send,
+) -> u8 {
+    let signals = match Signals::install() {
+        Ok(signals) => signals,
+        Err(error) => return report(Err(CommandError::new(Class::Io, error)), printer),
+    };
+    let run = || {
+        let result = command(signals.clone());
         report(result.map_err(|error| signals.explain(error)), printer)
     };
     // The failure decides the exit code, whether it could be printed or not.
     let last_words = move |error| drop(printer.failure(&error));
-    guarded(&signals, command, last_words)
+    guarded(&signals, run, last_words).unwrap_or_else(|error| report(Err(error), printer))
 }
 
 fn run_command(cli: Cli, printer: Printer, signals: Signals) -> Result<Outcome, CommandError> {

@@ -75,7 +75,8 @@ const MAX_THREADS: u64 = 4096;
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
     let threads = counted(text, "a number of threads")?;
     anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
-    NonZeroUsize::new(to_len(threads)).ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
+    NonZeroUsize::new(to_len(threads))
+        .ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
 }
 
 /// Each client is a thread and up to a mebibyte.
