@@ -79,7 +79,15 @@ fn k08_two_that_fit_are_refused() {
         let line = format!("prepare-signature {ROOT} --certificate {certificate} --output digest");
         dir.fails(&line, 5, "that are not one chain");
     }
-    dir.openssl("pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256 -in csr -out raw");
+    dir.ok(&format!("prepare-signature {ROOT} --certificate leaf.crt --output digest"));
+    dir.openssl("pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256 -in digest -out raw");
+    std::fs::remove_file(dir.path("digest")).unwrap();
+    for certificate in ["twice", "renewed"] {
+        let line = format!(
+            "attach-signature {ROOT} --certificate {certificate} --raw-signature raw --output s"
+        );
+        dir.fails(&line, 5, "2 certificates in the file are those of the key");
+    }
     assert!(!dir.exists("s") && !dir.exists("digest"));
 }
 

@@ -119,7 +119,7 @@ fn k08_encrypted_keys_by_openssl() {
             }
         }
     }
-    assert_eq!(opened, 60);
+    assert_eq!(opened, 72);
 }
 
 /// A wrong passphrase gives a valid padding once in 256 times: that is no other error.
@@ -731,7 +731,7 @@ fn p17_unsupported_keys_by_openssl() {
         ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2560", "RSA"),
         ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3", ""),
         ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime192v1", "curve"),
-        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521", "curve"),
+        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-224", "curve"),
         ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1", "curve"),
         (
             "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",

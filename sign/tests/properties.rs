@@ -14,7 +14,7 @@ use verity_sign::{
 
 /// One message without and one with its certificate, and one that names its signer by key, for each
 /// key.
-static MESSAGES: LazyLock<[[Vec<u8>; 3]; 5]> = LazyLock::new(|| {
+static MESSAGES: LazyLock<[[Vec<u8>; 3]; 6]> = LazyLock::new(|| {
     NAMES.map(|name| {
         let by_key = |builder: SignatureBuilder| builder.with_subject_key_identifier(true).unwrap();
         let signatories = [

@@ -23,7 +23,6 @@ pub use self::bundle::CertificateBundle;
 pub(crate) use self::issuers::check_issuers;
 pub(crate) use self::name::printable;
 pub use self::public_key::PublicKey;
-pub(crate) use self::public_key::padded;
 #[cfg(feature = "pkcs11")]
 pub(crate) use self::public_key::rsa_public_key_der;
 pub(crate) use self::signer_id::message_version;

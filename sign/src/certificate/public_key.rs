@@ -11,7 +11,6 @@ use const_oid::db::rfc5912;
 use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
 use ecdsa::elliptic_curve::array::ArraySize;
-use ecdsa::elliptic_curve::array::typenum::Unsigned;
 use ecdsa::elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
 use ecdsa::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize};
 use ecdsa::signature::hazmat::PrehashVerifier;
@@ -143,7 +142,8 @@ impl PublicKey {
         let [modulus, exponent] =
             [key.modulus, key.exponent].map(|number| BigUint::from_bytes_be(number.as_bytes()));
         let opened = BigUint::from_bytes_be(signature).modpow(&exponent, &modulus);
-        Some(padded(&opened.to_bytes_be(), size))
+        let digits = opened.to_bytes_be();
+        Some([vec![0; size.saturating_sub(digits.len())], digits].concat())
     }
 
     fn verifies_ecdsa<C>(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> bool
@@ -156,9 +156,7 @@ impl PublicKey {
     {
         let key = VerifyingKey::<C>::from_sec1_bytes(&self.bytes);
         let signature = Signature::<C>::from_der(signature);
-        // A digest shorter than half of P-521's order is lengthened, which does not change its
-        // number: the crate refuses it as it is.
-        let digest = padded(&to_be_signed.digest(), FieldBytesSize::<C>::USIZE);
+        let digest = to_be_signed.digest();
         key.and_then(|key| key.verify_prehash(&digest, &signature?)).is_ok()
     }
 }
@@ -187,13 +185,6 @@ struct EcdsaSignature<'a> {
 #[cfg_attr(not(feature = "pkcs11"), expect(dead_code, reason = "tokens give the numbers alone"))]
 pub(crate) fn rsa_public_key_der(modulus: &[u8], exponent: &[u8]) -> der::Result<Vec<u8>> {
     RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? }.to_der()
-}
-
-/// A digest as a number of at least as many bytes. One that is longer is left as it is.
-pub(crate) fn padded(digest: &[u8], size: usize) -> Vec<u8> {
-    let mut padded = vec![0; size.saturating_sub(digest.len())];
-    padded.extend(digest);
-    padded
 }
 
 fn rsa_parameters(digest: SignatureDigest) -> &'static RsaParameters {

@@ -62,9 +62,16 @@ struct Candidate<'a> {
 
 impl Candidate<'_> {
     fn of_bytes(&self, raw: &[u8]) -> Option<String> {
-        let trimmed = raw.trim_ascii_end();
-        if trimmed.len() < raw.len() && self.key.recognize(self.meant, trimmed).is_some() {
-            return Some("there is white space behind it, such as a line end".to_owned());
+        // One byte after the other: a signature may itself end with what looks like a blank.
+        let mut rest = raw;
+        while let [front @ .., b' ' | b'\t' | b'\r' | b'\n'] = rest {
+            if self.key.recognize(self.meant, front).is_some() {
+                return Some("there is white space behind it, such as a line end".to_owned());
+            }
+            rest = front;
+            if raw.len() - rest.len() >= MOST_BLANKS {
+                break;
+            }
         }
         self.other_content(raw).or_else(|| self.of_rsa(raw)).or_else(|| self.other_length(raw))
     }
@@ -145,6 +152,9 @@ impl Candidate<'_> {
         self.key.key_type().scalar_size().is_some_and(|size| raw.len() == 2 * size)
     }
 }
+
+/// So many bytes of white space are looked behind.
+const MOST_BLANKS: usize = 8;
 
 /// What may have been signed instead of a content.
 fn mistakes(content: &[u8]) -> Vec<Mistake> {

@@ -8,14 +8,17 @@ use verity::partition::Architecture;
 use verity::{FecArea, HashType, Uuid};
 
 use crate::dates::{self, DayEnd, TimeError};
-use crate::sizes;
+use crate::sizes::{self, SizeError};
 
 /// The heading of options about parity in help texts.
 pub(super) const FEC_HEADING: &str = "Forward error correction";
 
 /// A plain decimal number; the error says what it is for.
 fn counted(text: &str, what: &str) -> Result<u64, anyhow::Error> {
-    sizes::count(text).map_err(|_| anyhow::anyhow!("not {what}, in plain decimal digits"))
+    sizes::count(text).map_err(|error| match error {
+        SizeError::TooLarge { .. } => error.into(),
+        SizeError::NotANumber { .. } => anyhow::anyhow!("not {what}, in plain decimal digits"),
+    })
 }
 
 pub(super) fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
@@ -54,11 +57,12 @@ pub(super) fn end_of_time(text: &str) -> Result<u64, TimeError> {
 }
 
 pub(super) fn image_version(text: &str) -> Result<u64, anyhow::Error> {
-    sizes::count(text).map_err(|_| {
-        anyhow::anyhow!(
-            "not a version: one whole number below 2^64 that orders releases, such as 3 or \
-             20270131; --label takes any other words about the image"
-        )
+    sizes::count(text).map_err(|error| match error {
+        SizeError::TooLarge { .. } => error.into(),
+        SizeError::NotANumber { .. } => anyhow::anyhow!(
+            "not a version: one whole number that orders releases, such as 3 or 20270131; --label \
+             takes any other words about the image"
+        ),
     })
 }
 

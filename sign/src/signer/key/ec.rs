@@ -6,15 +6,14 @@
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Sequence};
-use ecdsa::elliptic_curve::array::typenum::Unsigned;
 use ecdsa::elliptic_curve::ops::Invert;
 use ecdsa::elliptic_curve::subtle::CtOption;
-use ecdsa::elliptic_curve::{CurveArithmetic, FieldBytesSize, Scalar};
+use ecdsa::elliptic_curve::{CurveArithmetic, Scalar};
 use ecdsa::{EcdsaCurve, Signature, SigningKey, hazmat};
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::{PublicKey, ToBeSigned, padded};
+use crate::certificate::{PublicKey, ToBeSigned};
 use crate::error::KeyError;
 
 /// A scalar on one of the curves. Its types wipe themselves when they are dropped.
@@ -109,8 +108,7 @@ where
     C: EcdsaCurve + CurveArithmetic,
     Scalar<C>: Invert<Output = CtOption<Scalar<C>>>,
 {
-    let scalar = key.as_nonzero_scalar();
-    let digest = padded(&to_be_signed.digest(), FieldBytesSize::<C>::USIZE);
+    let (scalar, digest) = (key.as_nonzero_scalar(), to_be_signed.digest());
     let (signature, _) = match to_be_signed.digest_algorithm() {
         SignatureDigest::Sha256 => {
             hazmat::sign_prehashed_rfc6979::<C, Sha256>(scalar, &digest, &[])
