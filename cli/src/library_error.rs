@@ -41,19 +41,22 @@ pub(crate) fn refused_place(
         _ => hash,
     };
     let hint = match (&error, to_say) {
-        (Error::HashArea(HashAreaError::OverlapsData { offset, .. }), Some(params))
-        | (Error::Fec(FecError::OverlapsData { offset, .. }), Some(params)) => {
-            room_for(*offset, params)
+        (Error::HashArea(HashAreaError::OverlapsData { offset, .. }), Some(params)) => {
+            room_for("--hash-offset", *offset, params)
+        }
+        (Error::Fec(FecError::OverlapsData { offset, .. }), Some(params)) => {
+            room_for("--fec-offset", *offset, params)
         }
         _ => String::new(),
     };
     CommandError::message(class_of(&error), format!("{error}{hint}")).at(path)
 }
 
-/// How much data there can be in front of what begins at `offset`, in bytes.
-fn room_for(offset: u64, params: &Params) -> String {
+/// What to do where the data does not end before `offset` bytes of its own device, where an option
+/// puts something.
+fn room_for(option: &str, offset: u64, params: &Params) -> String {
     match offset / u64::from(params.data_block_size()) {
-        0 => "; it must lie behind the data".to_owned(),
+        0 => format!("; {option} puts it behind the data, --data-blocks says where that ends"),
         blocks => format!("; --data-blocks says where the data ends: {blocks} blocks at most"),
     }
 }

@@ -251,6 +251,35 @@ fn parity_of_an_area_becomes_its_words() {
     assert_eq!(table.to_string(), line(words));
 }
 
+/// As pairs every option stands alone: its value is its own, or there is none.
+#[test]
+fn options_as_pairs_are_those_of_their_words() {
+    let pairs = [
+        ("restart_on_corruption", None),
+        ("use_fec_from_device", Some("/dev/vda3")),
+        ("fec_start", Some("0")),
+        ("fec_blocks", Some("304")),
+        ("fec_roots", Some("2")),
+        ("root_hash_sig_key_desc", Some("key")),
+    ];
+    let words = pairs.iter().flat_map(|(name, value)| [Some(*name), *value]).flatten();
+    let options = TableOptions::from_words(words).unwrap();
+    assert_eq!(TableOptions::from_pairs(pairs), Ok(options));
+    for option in TableOptions::NAMES {
+        let takes_value =
+            option.starts_with("fec") || option.contains("device") || option.contains("key");
+        let error = match takes_value {
+            true => TableOptions::from_pairs([(*option, None), ("ignore_zero_blocks", None)]),
+            false => TableOptions::from_pairs([(*option, Some("1"))]),
+        };
+        match (takes_value, error.unwrap_err()) {
+            (true, TableError::MissingValue { option: named })
+            | (false, TableError::UnexpectedValue { option: named }) => assert_eq!(named, *option),
+            (_, error) => panic!("{option}: {error}"),
+        }
+    }
+}
+
 #[test]
 fn dm_mod_create_checks_names_fields_and_lengths() {
     let table = || line("").parse::<Table>().unwrap();

@@ -143,7 +143,7 @@ fn open_image(
     verified: &VerifiedManifest,
 ) -> Result<OpenedImage, CommandError> {
     let manifest = verified.manifest();
-    let hash = match holds_its_hash_area(&set.hash, manifest, &data) {
+    let hash = match holds_its_hash_area(manifest, &set.hash) {
         // The manifest states the size of that file.
         true => Arc::clone(&data),
         false => {
@@ -161,11 +161,11 @@ fn open_image(
 /// Whether the image is a single file with data and hash area: no hash file lies beside it, and the
 /// hash area that the manifest states lies in the image, behind the data. Wherever hash blocks come
 /// from, they must be those of the root hash.
-fn holds_its_hash_area(hash: &Path, manifest: &Manifest, data: &Device) -> bool {
+fn holds_its_hash_area(manifest: &Manifest, hash: &Path) -> bool {
     let area = manifest.hash_area();
     hash.try_exists().is_ok_and(|exists| !exists)
         && area.check_behind_data(manifest.params()).is_ok()
-        && area.file_size() <= data.size()
+        && area.file_size() <= manifest.image().size_bytes()
 }
 
 /// The hash file ends with the tree, or with the parity if there is any: every byte of it belongs

@@ -87,7 +87,7 @@ impl Size {
 
     fn blamed(&self, error: CommandError) -> CommandError {
         match &self.device {
-            Some(device) => error.at(device.path()),
+            Some(device) => error.adding(&device.packed_hint()).at(device.path()),
             None => error,
         }
     }

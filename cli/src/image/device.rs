@@ -104,7 +104,7 @@ impl Device {
     }
 
     /// What to add to a message about a device that looks packed.
-    pub(super) fn packed_hint(&self) -> String {
+    pub(crate) fn packed_hint(&self) -> String {
         // What lies on a server is not read once more for a hint.
         self.input().map_or_else(String::new, |input| packed::hint(input.file()))
     }

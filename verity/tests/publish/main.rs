@@ -389,3 +389,34 @@ fn when_free<T>(open: impl Fn() -> Option<T>) -> T {
     }
     panic!("it is never free");
 }
+
+/// Whatever is written behind the zeros goes with them, unless all of it succeeds.
+#[test]
+fn padded_files_are_cut_off_unless_they_are_kept() {
+    let directory = files::tempdir();
+    let path = directory.path().join("a");
+    files::write(&path, &OLD[..5000]);
+    let (area, superblock, tree) = hash_area();
+    let padded = || {
+        let mut in_place = InPlace::open(&path).unwrap();
+        in_place.pad(8 * 4096).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 8 * 4096);
+        in_place
+    };
+    drop(padded());
+    assert_eq!(files::read(&path), &OLD[..5000]);
+    let rewriting = padded().begin(&area).unwrap();
+    rewriting.file().write_all_at(&tree, area.tree_range().start).unwrap();
+    drop(rewriting);
+    assert_eq!(files::read(&path), &OLD[..5000]);
+    assert!(padded().begin(&area).unwrap().finish(None).is_err());
+    assert_eq!(files::read(&path), &OLD[..5000]);
+    padded().begin(&area).unwrap().finish(Some(&superblock)).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), area.end());
+
+    let mut in_place = InPlace::open(&path).unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all_at(b"x", 9).unwrap();
+    assert!(matches!(in_place.pad(1 << 20), Err(PublishError::Changed { .. })));
+    drop(in_place);
+    assert_eq!(fs::metadata(&path).unwrap().len(), area.end() + 1);
+}
