@@ -29,6 +29,19 @@ pub fn cases(default: u32) -> u32 {
     }
 }
 
+/// This many percent, at least one, of the runs with faults: of `VERITY_FAULT_RUNS`, else of 600.
+///
+/// # Panics
+/// If `VERITY_FAULT_RUNS` is set and not a number.
+#[must_use]
+pub fn fault_runs(percent: u64) -> u64 {
+    let runs = match std::env::var("VERITY_FAULT_RUNS") {
+        Ok(text) => text.parse().expect("VERITY_FAULT_RUNS is a number"),
+        Err(_) => 600,
+    };
+    (runs * percent / 100).max(1)
+}
+
 fn parse_seed(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),

@@ -8,6 +8,7 @@ mod common;
 #[path = "common/parity.rs"]
 mod definition;
 mod examples;
+mod fault_runs;
 #[cfg(feature = "http")]
 mod http;
 mod known_roots;

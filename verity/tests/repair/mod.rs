@@ -1,10 +1,10 @@
 //! Repair by forward error correction. `case` makes images and damage, `model` says what must come
 //! back of it; the others attack.
 
-mod case;
+pub(crate) mod case;
 mod faults;
 mod hostile;
-mod model;
+pub(crate) mod model;
 mod parity;
 mod random;
 mod reader;

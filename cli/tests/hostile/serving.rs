@@ -1,0 +1,115 @@
+//! A server over a hostile input, and one client that reads every block.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use verity_testdata::nbd::{self, Client, OptionReply};
+
+use super::limits::{Ended, limited, patience, wait};
+
+const BLOCK: u64 = 4096;
+
+/// Serves, reads, and ends the server. Returns what is wrong.
+pub(crate) fn serve(place: &Path, line: &str, data: &[u8]) -> Option<String> {
+    let mut command = limited(place, &format!("{line} --socket s"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let fault = match wait_until_ready(&mut child) {
+        Ready::Serves => {
+            let fault = read_all(place, data).err();
+            let id = child.id().to_string();
+            let _ = std::process::Command::new("kill").args(["-TERM", &id]).status();
+            fault
+        }
+        Ready::Ended => None,
+        Ready::Silent => Some("it does not begin to serve".to_owned()),
+    };
+    let code = wait(&mut child);
+    fault.or_else(|| Ended { code, stderr: String::new() }.fault())
+}
+
+enum Ready {
+    Serves,
+    Ended,
+    Silent,
+}
+
+fn wait_until_ready(child: &mut Child) -> Ready {
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        // What is said later is read, so that nobody waits for room in the pipe.
+        for line in stdout.lines().map_while(Result::ok) {
+            let _ = sender.send(line.contains("nbd+unix"));
+        }
+    });
+    loop {
+        match receiver.recv_timeout(patience()) {
+            Ok(true) => return Ready::Serves,
+            Ok(false) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ready::Ended,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                child.kill().unwrap();
+                return Ready::Silent;
+            }
+        }
+    }
+}
+
+/// Reads every block of the data that there is, and some of those that are only claimed. Each is
+/// the data's or an error.
+fn read_all(place: &Path, data: &[u8]) -> Result<(), String> {
+    let words = |error: std::io::Error| match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
+        _ => format!("the connection ends: {error}"),
+    };
+    let size = size(place).map_err(words)?;
+    let mut client = Client::connect_for_status(connect(place).map_err(words)?).map_err(words)?;
+    for offset in places(size) {
+        let length = u32::try_from(BLOCK.min(size - offset)).unwrap();
+        let bytes = match client.read(offset, length).map_err(words)? {
+            Ok(bytes) => bytes,
+            Err(5) => continue,
+            Err(error) => return Err(format!("error {error} at byte {offset}")),
+        };
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let expected = data.get(start..).and_then(|rest| rest.get(..bytes.len()));
+        if expected != Some(&bytes) {
+            return Err(format!("bytes at {offset} that are not the data's"));
+        }
+    }
+    let length = u32::try_from(size).unwrap_or(u32::MAX);
+    match client.status(0, 0, length).map_err(words)? {
+        Err(error) if length > 0 => Err(format!("error {error} instead of a status")),
+        _ => Ok(()),
+    }
+}
+
+/// Where a client reads: everywhere in a small export, at its start and at its end in a larger one,
+/// and at every power of two.
+fn places(size: u64) -> Vec<u64> {
+    let blocks = size.div_ceil(BLOCK);
+    let powers = (9..52).map(|power| 1 << power).take_while(|block| *block < blocks);
+    let ends = (0..blocks.min(320)).chain(powers).chain(blocks.saturating_sub(4)..blocks);
+    ends.map(|block| block * BLOCK).collect()
+}
+
+fn connect(place: &Path) -> std::io::Result<UnixStream> {
+    let stream = UnixStream::connect(place.join("s"))?;
+    stream.set_read_timeout(Some(patience()))?;
+    stream.set_write_timeout(Some(patience()))?;
+    Ok(stream)
+}
+
+/// The size of the export.
+fn size(place: &Path) -> std::io::Result<u64> {
+    let mut stream = connect(place)?;
+    nbd::read_greeting(&mut stream)?;
+    stream.write_all(&nbd::hello(nbd::USUAL_FLAGS))?;
+    stream.write_all(&nbd::option(nbd::INFO, &nbd::info("", &[])))?;
+    let replies = OptionReply::read_all(&mut stream)?;
+    Ok(u64::from_be_bytes(replies[0].data[2..10].try_into().unwrap()))
+}

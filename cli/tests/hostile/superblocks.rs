@@ -1,0 +1,176 @@
+//! Superblocks that state anything, over files that are as small as they are or as large as they
+//! claim to be.
+
+use verity_testdata::pattern::Prng;
+
+use super::case::{Case, Contents, run_all, seed};
+use super::image::Image;
+
+/// Numbers of data blocks: around the edges of levels, of 32 and of 64 bits.
+const DATA_BLOCKS: [u64; 22] = [
+    0,
+    1,
+    2,
+    128,
+    129,
+    299,
+    301,
+    16384,
+    16385,
+    1 << 21,
+    1 << 32,
+    1 << 40,
+    1 << 44,
+    1 << 49,
+    (1 << 49) + 1,
+    (1 << 50) - 1,
+    1 << 51,
+    (1 << 52) - 1,
+    1 << 52,
+    1 << 55,
+    1 << 63,
+    u64::MAX,
+];
+const BLOCK_SIZES: [u32; 10] = [0, 1, 512, 513, 1024, 16384, 1 << 19, 1 << 20, 1 << 31, u32::MAX];
+const ALGORITHMS: [&str; 9] =
+    ["sha1", "sha512", "blake2b-512", "sha3-512", "sm3", "md5", "", "SHA256", "sha256\u{7}"];
+const SALT_SIZES: [u16; 6] = [0, 1, 255, 256, 257, u16::MAX];
+/// The largest that a file can be, less a little.
+const HUGE: u64 = (1 << 63) - (1 << 20);
+
+/// A superblock that is about to be changed.
+#[derive(Clone)]
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn with(mut self, offset: usize, field: &[u8]) -> Bytes {
+        self.0[offset..offset + field.len()].copy_from_slice(field);
+        self
+    }
+
+    fn data_blocks(self, blocks: u64) -> Bytes {
+        self.with(72, &blocks.to_le_bytes())
+    }
+
+    fn block_sizes(self, data: u32, hash: u32) -> Bytes {
+        self.with(64, &data.to_le_bytes()).with(68, &hash.to_le_bytes())
+    }
+
+    fn algorithm(self, name: &str) -> Bytes {
+        let mut field = [0; 32];
+        field[..name.len()].copy_from_slice(name.as_bytes());
+        self.with(32, &field)
+    }
+
+    fn salt_size(self, size: u16) -> Bytes {
+        self.with(80, &size.to_le_bytes())
+    }
+
+    /// Sets one of the fields to something that it may not like.
+    fn spoil(self, random: &mut Prng) -> Bytes {
+        match random.below(7) {
+            0 => self.data_blocks(*random.pick(&DATA_BLOCKS)),
+            1 => self.data_blocks(random.next_u64() >> random.below(64)),
+            2 => {
+                let sizes = [*random.pick(&BLOCK_SIZES), 512 << random.below(11)];
+                self.block_sizes(sizes[random.index(2)], sizes[random.index(2)])
+            }
+            3 => self.algorithm(ALGORITHMS[random.index(ALGORITHMS.len())]),
+            4 => self.salt_size(*random.pick(&SALT_SIZES)),
+            5 => self.with(12, &u32::from(random.one_in(2)).to_le_bytes()),
+            _ => {
+                let byte = random.index(512);
+                let bit = self.0[byte] ^ 1 << random.below(8);
+                self.with(byte, &[bit])
+            }
+        }
+    }
+}
+
+/// Superblocks by hand, and by chance.
+fn superblocks(image: &Image, random: &mut Prng) -> Vec<(String, Vec<u8>)> {
+    let good = Bytes(image.hash[..512].to_vec());
+    let mut all = Vec::new();
+    for blocks in DATA_BLOCKS {
+        all.push((format!("{blocks} data blocks"), good.clone().data_blocks(blocks)));
+    }
+    for size in BLOCK_SIZES {
+        for (data, hash) in [(size, 4096), (4096, size), (size, size)] {
+            let bytes = good.clone().block_sizes(data, hash);
+            all.push((format!("blocks of {data} and {hash} bytes"), bytes.clone()));
+            let many = bytes.data_blocks((HUGE / u64::from(data.max(1))).min(1 << 49));
+            all.push((format!("blocks of {data} and {hash} bytes, as many as can be"), many));
+        }
+    }
+    for name in ALGORITHMS {
+        let bytes = good.clone().algorithm(name);
+        all.push((format!("algorithm {name:?}"), bytes.clone()));
+        all.push((format!("algorithm {name:?}, 2^49 blocks"), bytes.data_blocks(1 << 49)));
+    }
+    for size in SALT_SIZES {
+        all.push((format!("{size} bytes of salt"), good.clone().salt_size(size)));
+    }
+    for number in 0..60 {
+        let spoiled = (0..=random.below(4)).fold(good.clone(), |bytes, _| bytes.spoil(random));
+        all.push((format!("random superblock {number}"), spoiled));
+    }
+    all.into_iter().map(|(name, bytes)| (name, bytes.0)).collect()
+}
+
+/// Every command that opens an image by its superblock.
+pub(crate) fn lines(root: &str) -> Vec<String> {
+    let image = format!("data hash {root}");
+    let lines = [
+        format!("verify {image}"),
+        format!("verify {image} --all"),
+        format!("verify {image} --all --fec-device fec"),
+        format!("read {image}"),
+        format!("read {image} --output out"),
+        format!("read {image} --preload --length 1 --output out"),
+        format!("read {image} --fec-device fec --length 1M --output out"),
+        format!("repair {image} --fec-device fec --dry-run"),
+        "dump hash".to_owned(),
+        format!("table --data-dev /dev/null --hash-dev /dev/zero hash {root}"),
+    ];
+    lines.to_vec()
+}
+
+pub(crate) fn servers(root: &str) -> Vec<String> {
+    let image = format!("serve data hash {root}");
+    vec![image.clone(), format!("{image} --preload"), format!("{image} --fec-device fec")]
+}
+
+/// The superblock stands over the honest tree. The devices are what they are, or so large that
+/// whatever is claimed has room.
+pub(crate) fn cases(huge: bool) -> Vec<Case> {
+    let image = Image::new();
+    let mut random = Prng::new(seed());
+    let size = |bytes: &[u8]| if huge { HUGE } else { bytes.len().try_into().unwrap() };
+    let contents = |bytes: &[u8]| Contents { bytes: bytes.to_vec(), size: size(bytes) };
+    let case = |(name, superblock): (String, Vec<u8>)| {
+        let hash = [&superblock[..], &image.hash[512..]].concat();
+        Case {
+            name,
+            files: vec![
+                ("data", contents(&image.data)),
+                ("hash", contents(&hash)),
+                // Parity is what it likes.
+                ("fec", contents(&image.data[..64 * 4096])),
+            ],
+            lines: lines(&image.root),
+            servers: servers(&image.root),
+            data: image.data.to_vec(),
+        }
+    };
+    superblocks(&image, &mut random).into_iter().map(case).collect()
+}
+
+#[test]
+fn r07_hostile_superblocks_over_small_devices_end_every_command_soon() {
+    run_all(&cases(false));
+}
+
+#[test]
+fn r07_hostile_superblocks_over_devices_as_large_as_they_claim_end_every_command_soon() {
+    run_all(&cases(true));
+}
