@@ -13,6 +13,12 @@ long_runs() {
     VERITY_DIFFERENTIAL_CASES=$cases PROPTEST_CASES=$properties \
         long_run "every test; $cases cases of each comparison, $properties of each property" cargo_test
     long_run "library and kernel by other seeds; $seeds of them" other_seeds "$seeds"
+    VERITY_FAULT_RUNS=$(share 10000) \
+        long_run "runs on failing storage, systems and servers; $(share 10000) of them" fault_runs
+    # A trial is as busy as any other machine.
+    VERITY_HANG_SECONDS=$((PERCENT < 100 ? 30 : 5)) \
+        long_run "hostile inputs under every command; each run within its limit" \
+        cargo test --locked -p verity-cli --test hostile r07_
     PROPTEST_CASES=$arm \
         long_run "ARM kernels; $arm cases of each property" testdata/arm/test.sh
     if command -v c++ >/dev/null; then
@@ -37,6 +43,14 @@ other_seeds() {
             adversarial:: read:: repair:: || status=$?
         env -u VERITY_TEST_SEED cargo test --locked -p verity-cli --test suite kernel:: || status=$?
     done
+    return "$status"
+}
+
+# Whatever goes wrong, in the library and under the command.
+fault_runs() {
+    local status=0
+    cargo test --locked -p verity --test suite fault_runs:: || status=$?
+    cargo test --locked -p verity-cli --test hostile faults_ || status=$?
     return "$status"
 }
 

@@ -18,5 +18,6 @@ pub(crate) use self::parity::{ParityDevice, check_pins as check_parity_pins};
 pub(crate) use self::pieces::{PieceFailure, Pieces};
 pub(crate) use self::recovery::{Recovering, WrittenTo, failure_after};
 pub(crate) use self::source::{ImageSource, Reading};
+pub(crate) use self::sparse::write_sparse;
 pub(crate) use self::verification::{Effort, Verification, verify};
 pub(crate) use self::vouching::{check_uuid, stated_parameters, trusted_superblock};

@@ -10,11 +10,12 @@ use verity::io::{Extent, ReadAt, WriteAt};
 /// What is written or left out as a whole, in bytes: what file systems make holes of.
 const GRAIN: u64 = 4096;
 
-/// Writes bytes at `offset` to a file that is zero, or has no bytes yet, there. They come from
-/// `place` on of a source; what lies in a hole of the source, and really is zero, is left out.
+/// Writes bytes at `offset` to a file that is zero, or has no bytes yet, where the source has
+/// holes. They belong to `place` of that source; what lies in a hole there, and really is zero, is
+/// left out.
 ///
 /// The source only decides what takes storage. The file has the bytes, whatever the source says.
-pub(super) fn write_sparse(
+pub(crate) fn write_sparse(
     file: &File,
     bytes: &[u8],
     offset: u64,

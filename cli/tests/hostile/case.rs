@@ -109,7 +109,10 @@ pub(crate) fn run_all(cases: &[Case]) {
         loop {
             let case = next.lock().unwrap().next();
             let Some(case) = case else { return };
-            faults.lock().unwrap().extend(case.run());
+            let found = case.run();
+            // Those of a long run are seen before its end.
+            found.iter().for_each(|fault| eprintln!("{fault}"));
+            faults.lock().unwrap().extend(found);
         }
     };
     thread::scope(|scope| {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use verity::io::{ReadAt, WriteAt};
+use verity::io::ReadAt;
 use verity::publish::{Output, OutputSet};
 use verity::{BlockRef, Error, RepairSink, Repaired};
 
@@ -14,7 +14,7 @@ use super::device_copy::copy_device;
 use super::recovered::Repair;
 use crate::error::{Class, CommandError, OrFail};
 use crate::findings::{Findings, Recovery};
-use crate::image::{Device, WrittenTo};
+use crate::image::{Device, WrittenTo, write_sparse};
 use crate::outputs::create_copy;
 use crate::places::Places;
 use crate::storage::Relation;
@@ -169,6 +169,12 @@ impl<'a> Copies<'a> {
         if block.level().is_none() { Some(&self.data) } else { self.hash_copy() }
     }
 
+    /// The device that a block lies on.
+    fn device_of(&self, block: BlockRef) -> &Device {
+        let image = self.repair.image;
+        if block.level().is_none() { image.data() } else { image.hash() }
+    }
+
     /// A library error, about the copy if it is the copy that failed.
     fn explain(&self, error: Error) -> CommandError {
         let copy = match &error {
@@ -186,7 +192,11 @@ impl<'a> Copies<'a> {
 impl RepairSink for Copies<'_> {
     fn put(&self, block: BlockRef, bytes: &[u8]) -> io::Result<()> {
         match self.copy_for(block) {
-            Some(output) => output.file().write_all_at(bytes, self.places.offset(block)),
+            Some(output) => {
+                // The copy is zero where the device has holes.
+                let offset = self.places.offset(block);
+                write_sparse(output.file(), bytes, offset, (self.device_of(block), offset))
+            }
             None => {
                 self.lost.fetch_add(1, Ordering::Relaxed);
                 Ok(())
