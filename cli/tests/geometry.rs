@@ -86,9 +86,8 @@ fn g04_a_superblock_whose_data_reaches_over_the_tree_is_refused() {
         let run = dir.fails(&lines[0], 3, words[0]);
         // The superblock says how many there are, so the option would not help.
         assert!(!run.stderr.contains("--data-blocks"), "{run:?}");
-        let table = format!(
-            "table n.img {root} --hash-offset {END} --data-device /dev/a --hash-device /dev/a"
-        );
+        let table =
+            format!("table n.img {root} --hash-offset {END} --data-dev /dev/a --hash-dev /dev/a");
         all_fail(&dir, &[table], &words);
     }
     dir.patch("n.img", END + 72, &256_u64.to_le_bytes());
@@ -153,7 +152,7 @@ fn g03_g07_devices_that_are_too_short_are_refused_by_whatever_opens_them() {
             all_fail(&dir, &[line], &[words]);
         }
     }
-    let table = format!("table short-hash {root} --data-device /dev/a --hash-device /dev/b");
+    let table = format!("table short-hash {root} --data-dev /dev/a --hash-dev /dev/b");
     all_fail(&dir, &[table], &["20479 bytes, but the hash area ends at 20480"]);
 }
 
@@ -205,9 +204,8 @@ fn sectors_matter_to_the_kernel_alone() {
         assert_eq!(run.stderr.matches(warning).count(), 2, "{run:?}");
     }
     assert!(dir.read("out") == dir.read("data"));
-    let table = |data: &str, hash: &str| {
-        format!("table hash {root} --data-device {data} --hash-device {hash}")
-    };
+    let table =
+        |data: &str, hash: &str| format!("table hash {root} --data-dev {data} --hash-dev {hash}");
     dir.fails(&table(data, "/dev/other"), 3, "the data blocks of 512 bytes are smaller");
     dir.fails(&table("/dev/other", hash), 3, "the hash blocks of 512 bytes are smaller");
     dir.ok(&table("/dev/other", "/dev/another"));
@@ -232,7 +230,8 @@ fn a_file_system_that_was_mounted_is_told_from_other_corruption() {
         let all = "nothing but the superblock of an ext2, ext3 or ext4 file system differs";
         let run = dir.fails(&format!("verify data hash {root} --all"), 1, all);
         assert!(run.stderr.contains(&format!("data block {first} ")), "{run:?}");
-        let one = "which a mount that writes changes: --all says whether anything else differs";
+        let one =
+            "which a mount that writes changes: verify --all says whether anything else differs";
         dir.fails(&format!("verify data hash {root}"), 1, one);
         dir.fails(&format!("read data hash {root} --output out"), 1, one);
         // Something else differs too.

@@ -41,7 +41,7 @@ pub(super) fn hint(
         }
         false => {
             "; this is the superblock of an ext2, ext3 or ext4 file system, which a mount that \
-             writes changes: --all says whether anything else differs"
+             writes changes: verify --all says whether anything else differs"
         }
     }
 }
