@@ -117,7 +117,7 @@ fn the_root_hash_file_holds_lower_case_hex_and_nothing_else() {
 fn g06_an_unprotected_tail_is_refused_with_its_size() {
     let dir = Dir::new();
     dir.write("data", &[7; 5000]);
-    dir.fails("format data hash", 3, "904 bytes would be unprotected; --data-blocks says");
+    dir.fails("format data hash", 3, "--data-blocks 1 leaves the last 904 bytes unprotected");
     assert!(!dir.exists("hash"));
     let run = dir.run("format data hash --data-blocks 1");
     assert_eq!(run.code, 0);
