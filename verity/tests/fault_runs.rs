@@ -286,7 +286,7 @@ fn i09_whatever_goes_wrong_with_storage_nothing_wrong_is_taken_for_right() {
     let seed = cases::seed();
     for number in 0..cases::fault_runs(60) {
         let seed = seed.wrapping_add(number);
-        let (done, heard) = mpsc::channel();
+        let (done, heard) = mpsc::channel::<()>();
         let run = thread::spawn(move || {
             Run::new(seed).all();
             drop(done);
