@@ -69,10 +69,8 @@ impl Parameters {
 
     /// Where the hash area lies, by the offset and the superblock option.
     pub(crate) fn hash_area(&self, params: &Params) -> Result<HashArea, CommandError> {
-        let area = HashArea::new(params, self.hash_area_offset(), !self.no_superblock)
-            .map_err(|error| CommandError::new(Class::Metadata, error))?;
-        check_end("hash area", area.end())?;
-        Ok(area)
+        HashArea::new(params, self.hash_area_offset(), !self.no_superblock)
+            .map_err(|error| CommandError::new(Class::Metadata, error))
     }
 
     /// Where the hash area begins, in bytes; 0 unless given.

@@ -205,8 +205,7 @@ impl Stopped {
                     .any(|line| line.starts_with("State:\tt") || line.starts_with("State:\tT"));
                 pending
                     && dir.names().iter().any(|name| name.contains("verity-tmp"))
-                    && fs::read_to_string(format!("/proc/{process}/syscall"))
-                        .is_ok_and(|call| call.starts_with("74 ") || call.starts_with("82 "))
+                    && is_syncing(process)
             })
         });
         Stopped { strace, process: process.unwrap() }
@@ -232,6 +231,15 @@ impl Stopped {
         signal(self.process, "-CONT");
         Run::of(self.strace.wait_with_output().unwrap())
     }
+}
+
+/// Whether some thread of a process is in one of the calls that sync.
+fn is_syncing(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    threads.into_iter().any(|thread| {
+        fs::read_to_string(thread.path().join("syscall"))
+            .is_ok_and(|call| call.starts_with("74 ") || call.starts_with("82 "))
+    })
 }
 
 /// K09: once a signature is made, neither the passphrase nor the bytes of the key file are in

@@ -7,7 +7,7 @@ use super::identity::Identity;
 use super::padding::{Tail, missing};
 use crate::error::{Class, CommandError};
 use crate::packed;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, check_end};
 use crate::quoted::Quoted;
 
 /// A hash tree that is to be made.
@@ -37,6 +37,7 @@ impl PlannedTree {
         let size = data.size().saturating_add(padding);
         let params = salted.params(size).map_err(|error| error.at(data.path()))?;
         let area = parameters.hash_area(&params)?;
+        check_end("hash area", area.end())?;
         Ok(PlannedTree { params, area, uuid: identity.uuid, padding })
     }
 
