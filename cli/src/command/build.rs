@@ -105,7 +105,7 @@ impl<'a> Prepared<'a> {
                 tree.area.check_behind_data(&tree.params).or_fail(Class::Metadata, file)?;
                 (None, Some(mode_of_copy(&data)?))
             }
-            None => (making::lock(&data, &tree)?, None),
+            None => (making::lock(&data, tree.padding)?, None),
         };
         let size = match &options.single_file {
             Some(_) => single_size(&tree, parity.as_ref(), &data),

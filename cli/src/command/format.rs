@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
     tree.warn(&data, uncovered_bytes);
     let is_locked = target.relation(&data)? == Relation::Same
         || parity.as_ref().is_some_and(ParityPlan::locks_data);
-    let padded_data = if is_locked { None } else { making::lock(&data, &tree)? };
+    let padded_data = if is_locked { None } else { making::lock(&data, tree.padding)? };
     let area = parity.as_ref().map(|parity| parity.area);
     let is_parity_with_hash = parity.as_ref().is_some_and(ParityPlan::is_with_hash);
     let maker = TreeMaker { tree: &tree, data: &data, threads: options.threads, context };

@@ -11,7 +11,6 @@ use verity::internals::{to_len, to_u64};
 use verity::io::{Extent, ReadAt};
 use verity::publish::{InPlace, Input};
 
-use super::tree::PlannedTree;
 use crate::error::CommandError;
 use crate::outputs;
 
@@ -30,9 +29,9 @@ pub(super) fn missing(size: u64, block: BlockSize) -> u64 {
     (block - size % block) % block
 }
 
-/// Locks the data for the zeros that it is to get, unless there are none.
-pub(crate) fn lock(data: &Input, tree: &PlannedTree) -> Result<Option<InPlace>, CommandError> {
-    if tree.padding == 0 {
+/// Locks the data for so many zeros that it is to get, unless there are none.
+pub(crate) fn lock(data: &Input, padding: u64) -> Result<Option<InPlace>, CommandError> {
+    if padding == 0 {
         return Ok(None);
     }
     check_is_file(data)?;
