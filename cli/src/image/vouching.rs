@@ -43,7 +43,8 @@ pub(crate) fn stated_parameters(
 ) -> Result<TrustedParams, CommandError> {
     if parameters.data_blocks.is_none() {
         return Err(CommandError::usage(
-            "--data-blocks is needed with --no-superblock: nothing else says how much data there is",
+            "--data-blocks is needed with --no-superblock: \
+             nothing else says how much data there is",
         ));
     }
     let params = parameters.params(u64::MAX)?;
