@@ -8,6 +8,7 @@ use std::thread;
 
 use tempfile::TempDir;
 use verity_testdata::cases;
+use verity_testdata::pattern::Prng;
 
 use super::limits;
 use super::serving;
@@ -127,6 +128,13 @@ pub(crate) fn run_all(cases: &[Case]) {
         faults.len(),
         faults.join("\n")
     );
+}
+
+/// All of a list in a full run, and about a third otherwise, by the seed.
+pub(crate) fn some_of<T>(mut list: Vec<T>) -> Vec<T> {
+    let mut random = Prng::new(seed() ^ 3);
+    list.retain(|_| limits::is_full_run() || random.one_in(3));
+    list
 }
 
 /// The seed of this run; the same for all tests.

@@ -19,6 +19,11 @@ pub(crate) fn patience() -> Duration {
     Duration::from_secs(seconds.map_or(30, |text| text.parse().expect("a number of seconds")))
 }
 
+/// Whether this is a full run: somebody has said how long a run may take.
+pub(crate) fn is_full_run() -> bool {
+    std::env::var_os("VERITY_HANG_SECONDS").is_some()
+}
+
 /// How a run ended, and what it said of that.
 #[derive(Debug)]
 pub(crate) struct Ended {

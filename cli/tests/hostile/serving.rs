@@ -81,6 +81,13 @@ fn read_all(place: &Path, data: &[u8]) -> Result<(), String> {
             return Err(format!("bytes at {offset} that are not the data's"));
         }
     }
+    // The longest read there is, in one request.
+    let length = u32::try_from(size.min(32 << 20)).unwrap();
+    if let Ok(bytes) = client.read(0, length).map_err(words)?
+        && !data.starts_with(&bytes)
+    {
+        return Err("a long read that is not the data's".to_owned());
+    }
     let length = u32::try_from(size).unwrap_or(u32::MAX);
     match client.status(0, 0, length).map_err(words)? {
         Err(error) if length > 0 => Err(format!("error {error} instead of a status")),

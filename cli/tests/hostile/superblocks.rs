@@ -3,7 +3,7 @@
 
 use verity_testdata::pattern::Prng;
 
-use super::case::{Case, Contents, run_all, seed};
+use super::case::{Case, Contents, run_all, seed, some_of};
 use super::image::Image;
 
 /// Numbers of data blocks: around the edges of levels, of 32 and of 64 bits.
@@ -90,10 +90,9 @@ impl Bytes {
 /// Superblocks by hand, and by chance.
 fn superblocks(image: &Image, random: &mut Prng) -> Vec<(String, Vec<u8>)> {
     let good = Bytes(image.hash[..512].to_vec());
+    let of_blocks = DATA_BLOCKS
+        .map(|blocks| (format!("{blocks} data blocks"), good.clone().data_blocks(blocks)));
     let mut all = Vec::new();
-    for blocks in DATA_BLOCKS {
-        all.push((format!("{blocks} data blocks"), good.clone().data_blocks(blocks)));
-    }
     for size in BLOCK_SIZES {
         for (data, hash) in [(size, 4096), (4096, size), (size, size)] {
             let bytes = good.clone().block_sizes(data, hash);
@@ -114,7 +113,8 @@ fn superblocks(image: &Image, random: &mut Prng) -> Vec<(String, Vec<u8>)> {
         let spoiled = (0..=random.below(4)).fold(good.clone(), |bytes, _| bytes.spoil(random));
         all.push((format!("random superblock {number}"), spoiled));
     }
-    all.into_iter().map(|(name, bytes)| (name, bytes.0)).collect()
+    let all = of_blocks.into_iter().chain(some_of(all));
+    all.map(|(name, bytes)| (name, bytes.0)).collect()
 }
 
 /// Every command that opens an image by its superblock.

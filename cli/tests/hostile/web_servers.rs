@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use verity_testdata::pattern::Prng;
 
-use super::case::{Case, run_all, seed};
+use super::case::{Case, run_all, seed, some_of};
 use super::image::Image;
 use super::superblocks::{lines, servers};
 use super::web::{ANSWERS, Answer, Published, Web};
@@ -81,5 +81,5 @@ fn r07_servers_that_answer_anything_end_every_command_soon() {
         webs.push((format!("random server {number}"), Web::new(site(&image, 300, 0), mood)));
     }
     let cases = webs.iter().map(|(name, web)| case(name.clone(), &image, web));
-    run_all(&cases.collect::<Vec<_>>());
+    run_all(&some_of(cases.collect()));
 }
