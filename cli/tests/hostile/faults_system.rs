@@ -31,11 +31,9 @@ const ERRORS: [&str; 7] = ["EIO", "ENOSPC", "EINTR", "EACCES", "ENOMEM", "EAGAIN
 fn rule(prng: &mut Prng, keeps_inputs: bool) -> String {
     let (call, most) = *prng.pick(&CALLS);
     let first = prng.range(1..=most);
-    // One call, or all from there on. What is interrupted for ever is tried for ever, and a file that
-    // cannot be looked at any more is not removed: it may be another's.
+    // One call, or all from there on. What is interrupted for ever is tried for ever.
     let error = *prng.pick(&ERRORS);
-    let lasts = error != "EINTR" && !call.starts_with("statx") && prng.one_in(3);
-    let every = if lasts { "+" } else { "" };
+    let every = if error != "EINTR" && prng.one_in(3) { "+" } else { "" };
     match prng.below(6) {
         0 => format!("inject={call}:delay_enter=3000:when={first}"),
         // It says that it has read some bytes, and has not.
@@ -75,7 +73,14 @@ fn i09_system_calls_that_fail_lose_nothing() {
         command.args(rules.iter().flat_map(|rule| ["-e", rule]));
         command.arg(env!("CARGO_BIN_EXE_verity")).args(job.line.split_whitespace());
         let ended = limits::finish(&mut command);
-        let fault = bench.fault(&place, job, &ended);
+        let mut fault = bench.fault(&place, job, &ended);
+        let blind = rules.iter().any(|rule| rule.contains("statx"));
+        if blind && fault.as_ref().is_some_and(|words| words.ends_with("is left")) {
+            // A file that cannot be looked at is not removed: it may be another's. The next run
+            // removes it.
+            let again = limits::run(place.0.path(), &job.line);
+            fault = bench.fault(&place, job, &again);
+        }
         fault.map(|fault| format!("{}, {rules:?}: {fault}: {ended:?}", job.line))
     });
 }
