@@ -4,6 +4,10 @@
 //! The real binary runs without a terminal, at a width of 100. `VERITY_BLESS=1` writes the files
 //! anew, and fails where one has changed, so that somebody looks at it.
 
+// Below this, for the same directories.
+#[path = "errors.rs"]
+mod errors;
+
 use std::process::Command;
 
 use verity_testdata::{files, pattern};

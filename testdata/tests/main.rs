@@ -7,5 +7,6 @@ mod arrows;
 mod attacks;
 mod differential;
 mod documents;
+mod error_texts;
 mod known_answers;
 mod programs;

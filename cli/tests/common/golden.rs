@@ -29,6 +29,18 @@ impl Golden {
         Golden { directory, bless, asked_for: BTreeSet::new(), found: Vec::new() }
     }
 
+    /// The names of the files, sorted; directories are no files.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(&self.directory).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+        files.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    }
+
+    /// What is expected of a file.
+    pub(crate) fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.join(name)).unwrap()
+    }
+
     /// Compares a file with the text that it should have, or writes it.
     pub(crate) fn compare(&mut self, name: &str, actual: &str) {
         self.asked_for.insert(name.to_owned());
@@ -47,9 +59,7 @@ impl Golden {
     /// Fails if a file was another one, was written anew, or is there and was not asked for.
     #[track_caller]
     pub(crate) fn finish(mut self) {
-        let entries = fs::read_dir(&self.directory).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let others: BTreeSet<_> = names.collect();
+        let others = self.names();
         let others = others.difference(&self.asked_for);
         self.found.extend(others.map(|name| format!("{name}: of no screen; remove it\n")));
         assert!(
