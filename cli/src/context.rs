@@ -10,6 +10,7 @@ use verity::{Algorithm, TrustedParams};
 
 use crate::error::CommandError;
 use crate::signals::Signals;
+use crate::signer::Signer;
 
 /// What every command is given beside its options.
 pub(crate) struct Context {
@@ -54,7 +55,7 @@ pub(crate) struct Ready {
     pub(crate) size: u64,
     pub(crate) trusted: TrustedParams,
     /// Who signed the manifest.
-    pub(crate) signer: Option<String>,
+    pub(crate) signer: Option<Signer>,
 }
 
 /// The number of threads that was asked for, or one for each processor.

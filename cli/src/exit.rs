@@ -5,8 +5,11 @@ use crate::error::Class;
 /// Done, or verified.
 pub(crate) const OK: u8 = 0;
 
-/// What the help says about exit codes.
-pub(crate) const HELP: &str = "\
+/// What the help of each command says about exit codes.
+pub(crate) const HELP: &str = "Exit codes: verity help exit-codes";
+
+/// The exit codes, as the help has them in one place.
+pub(crate) const TABLE: &str = "\
 Exit codes:
   0      done, or verified
   1      not verified: data, hash tree, root hash or parity are not as they should be

@@ -4,7 +4,7 @@
 //! Everything here fails closed: a file that is missing, unreadable or too long is an error. What
 //! is opened here is an input, which no output of the run may replace (`roles`).
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use verity::internals::to_u64;
@@ -12,6 +12,8 @@ use verity::publish::Input;
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::roles;
+use crate::signals::Signals;
+use crate::streams::{INPUT, StandardInput, is_standard, stdin};
 
 /// Opens an input.
 pub(crate) fn open(path: &Path) -> Result<Input, CommandError> {
@@ -23,26 +25,78 @@ pub(crate) fn open(path: &Path) -> Result<Input, CommandError> {
 /// Reads a whole file of at most `limit` bytes. A longer one is a failure of this class: no more of
 /// it is read.
 pub(crate) fn read_small(path: &Path, limit: u64, class: Class) -> Result<Vec<u8>, CommandError> {
-    read_whole(&open(path)?, limit, class)
+    read_at_most(stream(path)?, limit, class, path)
 }
 
 /// Does the same with a file that is open.
 pub(crate) fn read_whole(input: &Input, limit: u64, class: Class) -> Result<Vec<u8>, CommandError> {
-    let bytes = read_some(input, limit + 1)?;
+    read_at_most(input.file(), limit, class, input.path())
+}
+
+fn read_at_most(
+    source: impl Read,
+    limit: u64,
+    class: Class,
+    path: &Path,
+) -> Result<Vec<u8>, CommandError> {
+    let bytes = read_some(source, limit + 1, path)?;
     if to_u64(bytes.len()) <= limit {
         return Ok(bytes);
     }
     let words = format!("the file is longer than {limit} bytes");
-    Err(CommandError::message(class, words).at(input.path()))
+    Err(CommandError::message(class, words).at(path))
 }
 
 /// Reads the first `limit` bytes of a file, or all of it.
 pub(crate) fn read_start(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
-    read_some(&open(path)?, limit)
+    read_some(stream(path)?, limit, path)
 }
 
-fn read_some(input: &Input, limit: u64) -> Result<Vec<u8>, CommandError> {
+fn read_some(source: impl Read, limit: u64, path: &Path) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
-    input.file().take(limit).read_to_end(&mut bytes).or_fail(Class::Io, input.path())?;
+    source.take(limit).read_to_end(&mut bytes).or_fail(Class::Io, path)?;
+    Ok(bytes)
+}
+
+/// An input that is read from its start to its end.
+pub(crate) enum Stream {
+    File(Input),
+    /// What standard input had, or its first bytes: nothing that is read as a stream is longer.
+    Standard(Cursor<Vec<u8>>),
+}
+
+/// The most that is read of standard input: more than any small input may have.
+const MAX_STANDARD: u64 = 2 << 20;
+
+/// Opens a file, or reads standard input for `-`.
+pub(crate) fn stream(path: &Path) -> Result<Stream, CommandError> {
+    if !is_standard(path) {
+        return Ok(Stream::File(open(path)?));
+    }
+    let bytes = standard_bytes(0, MAX_STANDARD)?;
+    Ok(Stream::Standard(Cursor::new(bytes)))
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::File(input) => input.file().read(buffer),
+            Stream::Standard(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+/// Reads at most `limit` bytes of standard input, after those that are skipped. Should it be a
+/// file, that is an input as any other.
+pub(crate) fn standard_bytes(skipped: u64, limit: u64) -> Result<Vec<u8>, CommandError> {
+    let path = Path::new(INPUT);
+    roles::reads(&stdin().or_fail(Class::Io, path)?, path)?;
+    let signals = Signals::installed();
+    let mut bytes = Vec::new();
+    let mut input = StandardInput { signals: &signals };
+    let read = io::copy(&mut input.by_ref().take(skipped), &mut io::sink())
+        .and_then(|_| input.take(limit).read_to_end(&mut bytes));
+    signals.check()?;
+    read.or_fail(Class::Io, path)?;
     Ok(bytes)
 }

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use verity::internals::{to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
-use verity::publish::{InPlace, Input, Output, Removal};
+use verity::publish::{InPlace, Input, Output, OutputSet, Removal};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::roles;
+use crate::streams::{OUTPUT, is_standard};
 
 /// The mode of new hash files, FEC files and root hash files: only the owner may read them, as
 /// veritysetup makes them.
@@ -45,8 +46,40 @@ pub(crate) fn create_copy(path: &Path, original: Option<&Input>) -> Result<Outpu
     create_with_mode(path, mode.unwrap_or(OWNER_ONLY))
 }
 
+/// Small outputs that appear together. What goes to standard output goes there last.
+#[derive(Default)]
+pub(crate) struct SmallOutputs {
+    files: OutputSet,
+    standard: Vec<u8>,
+}
+
+impl SmallOutputs {
+    /// Adds an output with these bytes: a file, or standard output for `-`.
+    pub(crate) fn with(mut self, path: &Path, bytes: &[u8]) -> Result<SmallOutputs, CommandError> {
+        if is_standard(path) {
+            check_stdout()?;
+            self.standard.extend(bytes);
+            return Ok(self);
+        }
+        let files = self.files.output(written(path, bytes)?);
+        Ok(SmallOutputs { files, ..self })
+    }
+
+    /// Makes the files appear, and prints the rest.
+    pub(crate) fn publish(self) -> Result<(), CommandError> {
+        self.files.commit()?;
+        print(&self.standard)
+    }
+}
+
+/// Writes bytes to standard output.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), CommandError> {
+    let written = stdout().and_then(|mut stdout| stdout.write_all(bytes));
+    written.or_fail(Class::Io, Path::new(OUTPUT))
+}
+
 /// An output with these bytes, not yet published.
-pub(crate) fn written(path: &Path, bytes: &[u8]) -> Result<Output, CommandError> {
+fn written(path: &Path, bytes: &[u8]) -> Result<Output, CommandError> {
     let output = create(path)?;
     write_bytes(&output, bytes)?;
     Ok(output)
@@ -106,6 +139,6 @@ pub(crate) fn stdout() -> io::Result<File> {
 
 /// Refuses to write data to standard output, if that is one of the inputs.
 pub(crate) fn check_stdout() -> Result<(), CommandError> {
-    let path = Path::new("standard output");
+    let path = Path::new(OUTPUT);
     roles::writes_to(&stdout().or_fail(Class::Io, path)?, path)
 }

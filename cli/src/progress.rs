@@ -1,8 +1,8 @@
-//! A progress bar on standard error, on a terminal only; and the place where signals stop long
-//! work.
+//! Progress on standard error, on a terminal only; and the place where signals stop long work.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,9 +10,47 @@ use verity::Progress;
 
 use crate::signals::Signals;
 
+/// Whether there is to be any.
+static SHOWN: AtomicBool = AtomicBool::new(true);
+
+/// Shows progress from now on, or not.
+pub(crate) fn show(shown: bool) {
+    SHOWN.store(shown, Ordering::Relaxed);
+}
+
+/// What is being done, as progress names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Corrupt blocks are looked for, and made right.
+    Recovering,
+    /// The tree, and parity with it, is made.
+    Hashing,
+    /// Parity is compared.
+    Parity,
+    /// Verified bytes are written.
+    Reading,
+    Verifying,
+    /// A copy is made.
+    Writing,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Step::Recovering => "recovering",
+            Step::Hashing => "hashing",
+            Step::Parity => "parity",
+            Step::Reading => "reading",
+            Step::Verifying => "verifying",
+            Step::Writing => "writing",
+        }
+    }
+}
+
 /// Counts bytes towards a total, shows them, and breaks off once a signal has come.
 pub(crate) struct Meter {
     bar: ProgressBar,
+    step: Step,
     total: u64,
     begun: Instant,
     signals: Signals,
@@ -20,10 +58,18 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// A meter for `total` bytes of work.
-    pub(crate) fn new(total: u64, signals: &Signals) -> Meter {
-        let bar =
-            if std::io::stderr().is_terminal() { visible(total) } else { ProgressBar::hidden() };
-        Meter { bar, total, begun: Instant::now(), signals: signals.clone() }
+    pub(crate) fn new(step: Step, total: u64, signals: &Signals) -> Meter {
+        let is_shown = SHOWN.load(Ordering::Relaxed) && std::io::stderr().is_terminal();
+        let bar = match is_shown {
+            true if can_redraw() => visible(step, total),
+            true => {
+                // It can show lines and nothing else.
+                let _ = writeln!(std::io::stderr(), "verity: {}", step.name());
+                ProgressBar::hidden()
+            }
+            false => ProgressBar::hidden(),
+        };
+        Meter { bar, step, total, begun: Instant::now(), signals: signals.clone() }
     }
 }
 
@@ -37,8 +83,8 @@ impl Progress for Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-        let elapsed = self.begun.elapsed();
-        tracing::info!("{} of {} bytes in {elapsed:.2?}", self.bar.position(), self.total);
+        let (elapsed, step) = (self.begun.elapsed(), self.step.name());
+        tracing::info!("{step}: {} of {} bytes in {elapsed:.2?}", self.bar.position(), self.total);
     }
 }
 
@@ -57,12 +103,38 @@ impl Progress for Stop {
     }
 }
 
-fn visible(total: u64) -> ProgressBar {
-    let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar =
-        ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style);
+/// Whether the terminal can go back in a line.
+fn can_redraw() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb")
+}
+
+/// A terminal has room for all that can be said from this width on.
+const WIDE: u16 = 80;
+
+/// And for the time that is left from this one on.
+const MEDIUM: u16 = 30;
+
+fn visible(step: Step, total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(template(width()));
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+        .with_style(style)
+        .with_message(step.name());
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
+}
+
+/// The columns of the terminal.
+fn width() -> u16 {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    size.ok().map(|size| size.ws_col).filter(|columns| *columns > 0).unwrap_or(80)
+}
+
+/// A line that fits the columns.
+fn template(columns: u16) -> &'static str {
+    match columns {
+        WIDE.. => "{msg} {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+        MEDIUM..WIDE => "{msg} {percent}% {eta} left",
+        _ => "{msg} {percent}%",
+    }
 }

@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,9 @@ pub(crate) struct Signals {
     listening: Vec<i32>,
 }
 
+/// The handlers of this process, for who waits where no command hands them in.
+static INSTALLED: OnceLock<Signals> = OnceLock::new();
+
 impl Signals {
     /// Installs the handlers.
     pub(crate) fn install() -> io::Result<Signals> {
@@ -56,7 +59,12 @@ impl Signals {
         }
         // With a handler in place, a write beyond the file size limit is an error like any other.
         flag::register(SIGXFSZ, Arc::default())?;
-        Ok(signals)
+        Ok(INSTALLED.get_or_init(|| signals).clone())
+    }
+
+    /// The handlers of this process, if there are any.
+    pub(crate) fn installed() -> Signals {
+        INSTALLED.get().cloned().unwrap_or_default()
     }
 
     fn listen(&mut self, signal: i32) -> io::Result<()> {

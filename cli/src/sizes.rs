@@ -14,28 +14,37 @@ pub(crate) fn bytes(text: &str) -> Result<u64, SizeError> {
         [digits @ .., b'T' | b't'] => (digits, 1 << 40),
         digits => (digits, 1),
     };
-    let number = decimal(digits).map_err(|kind| kind.error(text, "bytes, with K, M, G or T"))?;
-    number.checked_mul(factor).ok_or_else(|| Kind::TooLarge.error(text, "bytes"))
+    let number = decimal(digits).map_err(|kind| {
+        kind.error(
+            text,
+            "a size is a plain decimal number of bytes, with K, M, G or T behind it for powers of \
+             1024",
+        )
+    })?;
+    number.checked_mul(factor).ok_or_else(|| Kind::TooLarge.error(text, ""))
 }
 
 /// A number of blocks, or of anything else that is counted.
 pub(crate) fn count(text: &str) -> Result<u64, SizeError> {
-    decimal(text.as_bytes()).map_err(|kind| kind.error(text, "blocks, without a suffix"))
+    decimal(text.as_bytes()).map_err(|kind| {
+        kind.error(text, "a plain decimal number is needed: digits alone, no suffix")
+    })
 }
 
 /// The size of a data block or a hash block.
 pub(crate) fn block_size(text: &str) -> Result<BlockSize, anyhow::Error> {
-    let bytes = bytes(text)?;
-    let bytes = u32::try_from(bytes).map_err(|_| Kind::TooLarge.error(text, "bytes of a block"))?;
-    BlockSize::new(bytes).map_err(|error: ParamsError| error.into())
+    let bytes = u32::try_from(bytes(text)?);
+    let bytes =
+        bytes.map_err(|_| anyhow::anyhow!("a block has at most {} bytes", BlockSize::MAX.bytes()));
+    BlockSize::new(bytes?).map_err(|error: ParamsError| error.into())
 }
 
 /// Text that is no size or no count.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SizeError {
-    #[error("not a plain decimal number of {unit}")]
-    NotANumber { unit: &'static str },
-    #[error("{text} is beyond 64 bits")]
+    #[error("{rule}")]
+    NotANumber { rule: &'static str },
+    #[error("{text} is beyond 64 bits: at most 18446744073709551615")]
     TooLarge { text: String },
 }
 
@@ -45,9 +54,9 @@ enum Kind {
 }
 
 impl Kind {
-    fn error(self, text: &str, unit: &'static str) -> SizeError {
+    fn error(self, text: &str, rule: &'static str) -> SizeError {
         match self {
-            Kind::NotANumber => SizeError::NotANumber { unit },
+            Kind::NotANumber => SizeError::NotANumber { rule },
             Kind::TooLarge => SizeError::TooLarge { text: text.chars().take(64).collect() },
         }
     }

@@ -379,7 +379,7 @@ fn parity_is_stated_in_the_manifest_and_checked_for() {
     dir.write("image.verity", &hash);
     // Parity that could repair nothing is of no use to anyone.
     files::flip_bit(&dir.path("image.verity"), 36000, 0);
-    dir.fails(CHECK, 1, "the parity of 1 rounds of 2 is not theirs");
+    dir.fails(CHECK, 1, "the parity of 1 round of 2 is not theirs");
     dir.write("image.verity", &hash);
     // What can be repaired is not accepted either.
     files::flip_bit(&dir.path("image.verity"), 9000, 0);

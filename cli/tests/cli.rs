@@ -28,9 +28,16 @@ fn help_and_version_have_short_names() {
 #[test]
 fn usage_errors_exit_with_2_and_print_nothing_on_standard_output() {
     let dir = Dir::new();
-    for line in
-        ["", "bogus", "format", "format a", "format a b c", "--bogus", "dump a --threads 1", "help"]
-    {
+    for line in [
+        "",
+        "bogus",
+        "format",
+        "format a",
+        "format a b c",
+        "--bogus",
+        "dump a --threads 1",
+        "help bogus",
+    ] {
         let run = dir.run(line);
         assert_eq!((run.code, &*run.stdout), (2, ""), "{line}: {run:?}");
         assert!(run.stderr.starts_with("verity: "), "{line}: {run:?}");
@@ -53,7 +60,7 @@ fn failures_are_json_too() {
         assert_eq!(run.code, code, "{line}: {run:?}");
         let json = run.json();
         assert_eq!(json["class"], class, "{line}: {run:?}");
-        assert_eq!(json["schema"], 1);
+        assert_eq!(json["schema"], 2);
         assert!(!json["message"].as_str().unwrap().is_empty());
         assert_eq!(json["corruptions"].as_array().map(Vec::len), Some(0));
         assert_eq!(json["truncated"], false);

@@ -41,6 +41,7 @@ mod signing;
 mod single_file;
 mod sparse;
 mod state;
+mod streams;
 mod systemd;
 mod table;
 mod times;

@@ -274,7 +274,7 @@ fn lint_signature_tells_what_the_kernel_does() {
     assert!(text.contains("accepted by the kernel: yes\nsince: Linux 5.4\n"), "{text}");
     assert!(text.contains("ok   trust: "), "{text}");
     let json = dir.run(&format!("{lint} --json")).json();
-    assert_eq!((&json["accepted"], &json["schema"]), (&"unknown".into(), &1.into()));
+    assert_eq!((&json["accepted"], &json["schema"]), (&"unknown".into(), &2.into()));
 
     let run = dir.run(&format!("{lint} --certificate other.cert --json"));
     assert_eq!((run.code, run.json()["error"].clone()), (5, "ENOKEY".into()));

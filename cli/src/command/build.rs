@@ -60,6 +60,8 @@ pub(crate) struct Built {
     pub(crate) signed_by: Option<Fingerprint>,
     /// Where the file system is mounted, for a disk on which systemd finds the partitions.
     pub(crate) mount_point: Option<MountPoint>,
+    /// The file with the data, of which the image is.
+    pub(crate) image_file: PathBuf,
     /// Those whose partition types are told.
     pub(crate) architectures: Vec<Architecture>,
     pub(crate) published: PublishedSet,
@@ -166,6 +168,7 @@ impl<'a> Prepared<'a> {
             image: self.image,
             signed_by: self.key.map(|key| key.builder().certificate().fingerprint()),
             mount_point: self.options.systemd.then_some(mount_point),
+            image_file: self.options.single_file.as_ref().unwrap_or(&self.options.image).clone(),
             architectures,
             published,
         })

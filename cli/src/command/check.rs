@@ -22,6 +22,7 @@ use crate::making::SidecarSet;
 use crate::parameters::{Parameters, ParitySource};
 use crate::quoted::Quoted;
 use crate::roles;
+use crate::signer::Signer;
 use crate::trust::{
     self, Acceptance, MAX_ROOT_HASH_FILE, RootHashSource, StateFile, TrustSource, Trusted,
 };
@@ -47,7 +48,7 @@ pub(crate) struct Checked {
     pub(crate) verification: Verification,
     pub(crate) manifest: Option<Manifest>,
     /// Who signed what systemd's signature partition holds, if the set has that.
-    pub(crate) signature_partition_signer: Option<String>,
+    pub(crate) signature_partition_signer: Option<Signer>,
     pub(crate) state: Option<Acceptance>,
 }
 
@@ -199,7 +200,7 @@ fn check_root_hash(
     set: &SidecarSet,
     manifest: &Manifest,
     trusted: &Trusted,
-) -> Result<String, CommandError> {
+) -> Result<Signer, CommandError> {
     let root_hash = manifest.root_hash();
     let path = &set.root_hash;
     // These very bytes are what a script puts into a table, and what the kernel holds against the
@@ -220,7 +221,7 @@ fn check_signature_partition(
     path: &Path,
     root_hash: &RootHash,
     trusted: &Trusted,
-) -> Result<Option<String>, CommandError> {
+) -> Result<Option<Signer>, CommandError> {
     if path.try_exists().is_ok_and(|exists| !exists) {
         return Ok(None);
     }
@@ -228,5 +229,5 @@ fn check_signature_partition(
     let signed_by = SignaturePartition::parse(&bytes)
         .and_then(|partition| partition.verify(root_hash, trusted.trust()))
         .or_fail(Class::Trust, path)?;
-    Ok(Some(trust::signer_words(&signed_by)))
+    Ok(Some((&signed_by).into()))
 }

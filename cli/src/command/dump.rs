@@ -1,6 +1,6 @@
 //! `verity dump`: what a superblock states.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use verity::{FecArea, HashArea, Superblock};
@@ -8,7 +8,9 @@ use verity::{FecArea, HashArea, Superblock};
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::{Device, ParityDevice, check_uuid, read_superblock};
+use crate::inputs::standard_bytes;
 use crate::parameters::{Parameters, ParitySource};
+use crate::streams::{INPUT, is_standard};
 
 /// What to dump.
 #[derive(Debug)]
@@ -45,15 +47,36 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Dumped, Comman
              by its parameters",
         ));
     }
-    let hash = Arc::new(Device::open(path)?);
     let offset = parameters.hash_area_offset();
-    let superblock = read_superblock(&hash, offset, NO_SUPERBLOCK, context)?;
+    let (superblock, hash) = match is_standard(path) {
+        true => (read_standard(offset, parity)?, None),
+        false => {
+            let hash = Arc::new(Device::open(path)?);
+            (read_superblock(&hash, offset, NO_SUPERBLOCK, context)?, Some(hash))
+        }
+    };
     parameters.pins().check(superblock.params()).or_fail(Class::Metadata, path)?;
     check_uuid(parameters.uuid, &superblock, path)?;
     let params = superblock.params();
     let area = HashArea::new(params, offset, true).or_fail(Class::Metadata, path)?;
-    let parity = ParityDevice::open(parity, None, params, &area, &hash)?;
-    let is_parity_with_hash = parity.as_ref().is_some_and(|parity| parity.is_with(&hash));
-    let parity = parity.map(|parity| *parity.area());
+    let opened = match &hash {
+        Some(hash) => ParityDevice::open(parity, None, params, &area, hash)?,
+        None => None,
+    };
+    let is_parity_with_hash =
+        opened.as_ref().zip(hash.as_ref()).is_some_and(|(parity, hash)| parity.is_with(hash));
+    let parity = opened.map(|parity| *parity.area());
     Ok(Dumped { hash: path.clone(), superblock, area, parity, is_parity_with_hash })
+}
+
+/// Reads the superblock that standard input has behind so many bytes.
+fn read_standard(offset: u64, parity: &ParitySource) -> Result<Superblock, CommandError> {
+    if parity.device.is_some() {
+        return Err(CommandError::usage(
+            "--fec-device needs the size of the hash device, which standard input does not tell: \
+             name HASH",
+        ));
+    }
+    let bytes = standard_bytes(offset, Superblock::SIZE)?;
+    Superblock::parse(&bytes).or_fail(Class::Metadata, Path::new(INPUT))
 }

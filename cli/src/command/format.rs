@@ -15,11 +15,12 @@ use crate::inputs;
 use crate::making::{
     self, Formatted, HashTarget, Identity, ParityPlan, PlannedTree, Rest, Tail, TreeMaker,
 };
-use crate::outputs::{self, OWNER_ONLY};
+use crate::outputs::{self, OWNER_ONLY, check_stdout};
 use crate::parameters::{Parameters, ParitySource};
 use crate::places::uncovered_bytes;
 use crate::roles::same_place;
 use crate::storage::Relation;
+use crate::streams::is_standard;
 
 /// What to make of what.
 #[derive(Debug)]
@@ -55,6 +56,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
     let target = HashTarget::open(&options.hash, &data, &tree)?;
     let parity = ParityPlan::open(&options.parity, &data, &target, &tree)?;
     let root_hash_file = match &options.root_hash_file {
+        Some(path) if is_standard(path) => {
+            check_stdout()?;
+            None
+        }
         Some(path) => Some(root_hash_output(path, options)?),
         None => None,
     };
@@ -67,6 +72,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
     let is_parity_with_hash = parity.as_ref().is_some_and(ParityPlan::is_with_hash);
     let maker = TreeMaker { tree: &tree, data: &data, threads: options.threads, context };
     let root_hash = making::write(target, &maker, parity, Rest { root_hash_file, padded_data })?;
+    if options.root_hash_file.as_deref().is_some_and(is_standard) {
+        outputs::print(root_hash.to_string().as_bytes())
+            .map_err(|error| error.noting(format!("the new root hash is {root_hash}")))?;
+    }
     Ok(Formatted {
         hash: options.hash.clone(),
         tree,

@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<Linted, CommandError> {
 }
 
 fn enrolled(path: &Path) -> Result<EnrolledCertificate, CommandError> {
-    EnrolledCertificate::read(inputs::open(path)?.file())
+    EnrolledCertificate::read(inputs::stream(path)?)
         .map_err(|error| trust::unreadable(error, "give each in a file of its own").at(path))
 }
 

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use verity::publish::OutputSet;
 use verity_sign::{SignatureBuilder, SignatureDigest, ToBeSigned};
 
 use crate::error::{Class, CommandError, OrFail};
-use crate::outputs::written;
+use crate::outputs::SmallOutputs;
 use crate::signing::{self, Signable, SignedContent};
 
 /// What to prepare.
@@ -37,12 +36,11 @@ pub(crate) fn run(options: &Options) -> Result<Prepared, CommandError> {
         .or_fail(Class::Trust, &options.certificate)?;
     let builder = signing::builder(&options.certificate, certificate, options.digest);
     let to_be_signed = builder.prepare(&content.bytes);
-    let digest = written(&options.output, &to_be_signed.digest())?;
-    let mut set = OutputSet::new().output(digest);
+    let mut set = SmallOutputs::default().with(&options.output, &to_be_signed.digest())?;
     if let Some(path) = &options.content_output {
-        set = set.output(written(path, to_be_signed.content())?);
+        set = set.with(path, to_be_signed.content())?;
     }
-    set.commit()?;
+    set.publish()?;
     Ok(Prepared {
         content,
         builder,

@@ -17,7 +17,8 @@ use crate::image::{
     Device, Fetched, ImageReader, ImageSource, OpenedImage, PieceFailure, Pieces, Reading,
 };
 use crate::outputs;
-use crate::progress::Meter;
+use crate::progress::{Meter, Step};
+use crate::signer::Signer;
 
 /// What to read, and where to.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(crate) struct Copied {
     /// What servers were asked for, and sent.
     pub(crate) fetched: Option<Fetched>,
     /// Who signed the manifest.
-    pub(crate) signer: Option<String>,
+    pub(crate) signer: Option<Signer>,
 }
 
 /// Reads.
@@ -126,7 +127,7 @@ fn copy<'a>(
     output: Option<&'a Output>,
     context: &Context,
 ) -> Result<(), Incomplete<'a>> {
-    let meter = Meter::new(range.end - range.start, &context.signals);
+    let meter = Meter::new(Step::Reading, range.end - range.start, &context.signals);
     let threads = threads_or_all(options.threads);
     let pieces = Pieces { reader, range, threads, progress: &meter };
     match output {

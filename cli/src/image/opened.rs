@@ -24,6 +24,7 @@ use crate::library_error::{class_of, from_library};
 use crate::parameters::ParitySource;
 use crate::places::Places;
 use crate::progress::Stop;
+use crate::signer::Signer;
 use crate::trust;
 
 /// A reader that serves any number of threads.
@@ -36,8 +37,8 @@ pub(crate) struct OpenedImage {
     data: Arc<Device>,
     hash: Arc<Device>,
     parity: Option<ParityDevice>,
-    signer: Option<String>,
-    root_hash_signer: Option<String>,
+    signer: Option<Signer>,
+    root_hash_signer: Option<Signer>,
     superblock: Result<(), CommandError>,
 }
 
@@ -137,7 +138,7 @@ impl OpenedImage {
             data,
             hash,
             parity,
-            signer: Some(trust::signer_words(verified.signer())),
+            signer: Some(verified.signer().into()),
             root_hash_signer: None,
         })
     }
@@ -172,12 +173,12 @@ impl OpenedImage {
     }
 
     /// Who signed the manifest, if there is one.
-    pub(crate) fn signer(&self) -> Option<String> {
+    pub(crate) fn signer(&self) -> Option<Signer> {
         self.signer.clone()
     }
 
     /// Who signed the root hash, if a signature of it was given.
-    pub(crate) fn root_hash_signer(&self) -> Option<String> {
+    pub(crate) fn root_hash_signer(&self) -> Option<Signer> {
         self.root_hash_signer.clone()
     }
 
@@ -356,7 +357,7 @@ fn open_parity(
 fn check_root_hash_signature(
     source: &ImageSource,
     root_hash: &RootHash,
-) -> Result<Option<String>, CommandError> {
+) -> Result<Option<Signer>, CommandError> {
     let Some(path) = &source.root_hash_signature else { return Ok(None) };
     trust::root_hash_signer(path, root_hash, &source.trust.read()?).map(Some)
 }

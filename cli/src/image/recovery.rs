@@ -11,7 +11,7 @@ use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError};
 use crate::findings::{Findings, Recovery};
 use crate::library_error::is_change;
-use crate::progress::Meter;
+use crate::progress::{Meter, Step};
 
 /// An image with parity, and how to go about its recovery.
 pub(crate) struct Recovering<'a> {
@@ -41,7 +41,10 @@ impl<'a> Recovering<'a> {
     ) -> Result<Repaired, Error> {
         let trusted = self.image.trusted();
         let tree = trusted.hash_area().tree_range();
-        let meter = self.meter(trusted.params().data_size().saturating_add(tree.end - tree.start));
+        let meter = self.meter(
+            Step::Recovering,
+            trusted.params().data_size().saturating_add(tree.end - tree.start),
+        );
         self.repairer(&meter)?.repair(data, hash, &**self.parity.device(), sink)
     }
 
@@ -54,15 +57,16 @@ impl<'a> Recovering<'a> {
     /// Compares the parity of an image that was verified.
     pub(crate) fn verify_parity(&self) -> Result<ParityReport, CommandError> {
         let covered = self.parity.area().blocks();
-        let meter = self.meter(covered.saturating_mul(self.parity.area().block_size().into()));
+        let bytes = covered.saturating_mul(self.parity.area().block_size().into());
+        let meter = self.meter(Step::Parity, bytes);
         let (data, hash) = (self.image.data(), self.image.hash());
         self.repairer(&meter)
             .and_then(|repairer| repairer.verify_parity(data, hash, &**self.parity.device()))
             .map_err(|error| self.image.error(error, self.context))
     }
 
-    fn meter(&self, bytes: u64) -> Meter {
-        Meter::new(bytes, &self.context.signals)
+    fn meter(&self, step: Step, bytes: u64) -> Meter {
+        Meter::new(step, bytes, &self.context.signals)
     }
 
     fn repairer<'m>(&self, meter: &'m Meter) -> Result<Repairer<'m>, Error> {

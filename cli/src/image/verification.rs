@@ -12,8 +12,9 @@ use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError, OrFail};
 use crate::findings::Findings;
 use crate::places::uncovered_bytes;
-use crate::progress::Meter;
+use crate::progress::{Meter, Step};
 use crate::quoted::Quoted;
+use crate::signer::Signer;
 use crate::storage::Relation;
 
 /// How to go about a verification.
@@ -37,9 +38,9 @@ pub(crate) struct Verification {
     /// The rounds whose parity was compared too.
     pub(crate) parity_rounds: Option<u64>,
     /// Who signed the manifest.
-    pub(crate) signer: Option<String>,
+    pub(crate) signer: Option<Signer>,
     /// Who signed the root hash, if a signature of it was checked.
-    pub(crate) root_hash_signer: Option<String>,
+    pub(crate) root_hash_signer: Option<Signer>,
 }
 
 /// Verifies every block, and that nothing changed meanwhile.
@@ -75,7 +76,7 @@ fn verify_blocks(
     let trusted = image.trusted();
     let (params, tree) = (trusted.params(), trusted.hash_area().tree_range());
     let size = params.data_size().saturating_add(tree.end - tree.start);
-    let meter = Meter::new(size, &context.signals);
+    let meter = Meter::new(Step::Verifying, size, &context.signals);
     let verifier = Verifier::new(trusted.clone())
         .threads(threads_or_all(effort.threads))
         .kernels(context.kernels(params.algorithm()))
@@ -119,9 +120,11 @@ fn verify_parity(
         return Ok(Some(report.compared));
     }
     let words = format!(
-        "data and hash tree are right, but the parity of {} rounds of {} is not theirs, \
-         and could not repair them",
-        report.rounds, report.compared,
+        "data and hash tree are right, but the parity of {} round{} of {} is not theirs, \
+         and could not repair them: make it anew with verity format --fec-device",
+        report.rounds,
+        if report.rounds == 1 { "" } else { "s" },
+        report.compared,
     );
     let findings = Findings { parity: Some(report), ..image.findings() };
     let error = CommandError::message(Class::Parity, words).at(parity.device().path());

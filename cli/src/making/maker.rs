@@ -18,7 +18,7 @@ use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::{class_of, from_library};
 use crate::outputs::copy;
-use crate::progress::Meter;
+use crate::progress::{Meter, Step};
 use crate::quoted::Quoted;
 
 /// Makes a planned tree of some data.
@@ -54,7 +54,7 @@ impl TreeMaker<'_> {
 
     fn copy_data(&self, output: &Output) -> Result<(), CommandError> {
         let (data, signals) = (self.data, &self.context.signals);
-        let meter = Meter::new(data.size(), signals);
+        let meter = Meter::new(Step::Writing, data.size(), signals);
         let copied = copy_file(data.file(), output.file(), data.size(), &mut |run, copied| {
             copied?;
             match meter.advance(run.end - run.start) {
@@ -159,7 +159,7 @@ impl TreeMaker<'_> {
         parity: Option<&ParityPlan>,
     ) -> Result<RootHash, CommandError> {
         let PlannedTree { params, area, .. } = self.tree;
-        let meter = Meter::new(params.data_size(), &self.context.signals);
+        let meter = Meter::new(Step::Hashing, params.data_size(), &self.context.signals);
         let kernels = self.context.kernels(params.algorithm());
         let builder = Builder::new(params)
             .threads(threads_or_all(self.threads))

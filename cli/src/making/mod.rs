@@ -17,7 +17,9 @@ pub(crate) use self::identity::Identity;
 pub(crate) use self::maker::TreeMaker;
 pub(crate) use self::padding::{Tail, lock};
 pub(crate) use self::parity::ParityPlan;
-pub(crate) use self::set::{PublishedSet, SetContent, SetOutputs, SetParts, SetSignatures};
+pub(crate) use self::set::{
+    FileRole, PublishedSet, SetContent, SetFile, SetOutputs, SetParts, SetSignatures,
+};
 pub(crate) use self::sidecars::SidecarSet;
 pub(crate) use self::target::HashTarget;
 pub(crate) use self::tree::PlannedTree;

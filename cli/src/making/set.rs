@@ -11,7 +11,7 @@ use verity::publish::{Output, OutputSet, Removal};
 use verity_sign::{Manifest, Signatory, SignaturePartition, Signer};
 
 use super::sidecars::SidecarSet;
-use crate::error::CommandError;
+use crate::error::{Class, CommandError, OrFail};
 use crate::outputs::{self, write_bytes};
 
 /// Which parts a set has that not every set has.
@@ -66,9 +66,45 @@ impl SetSignatures {
 /// What became of the files of a set.
 #[derive(Debug)]
 pub(crate) struct PublishedSet {
-    pub(crate) written: Vec<PathBuf>,
+    pub(crate) written: Vec<SetFile>,
     /// Files of an earlier set that are gone.
     pub(crate) removed: Vec<PathBuf>,
+}
+
+/// A file of a set that has been published.
+#[derive(Clone, Debug)]
+pub(crate) struct SetFile {
+    pub(crate) role: FileRole,
+    pub(crate) path: PathBuf,
+    pub(crate) size_bytes: u64,
+}
+
+/// What a file of a set is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileRole {
+    /// The hash area, with the parity behind it if there is any, and the data before it in a single
+    /// file.
+    Hash,
+    RootHash,
+    RootHashSignature,
+    /// What systemd's signature partition holds.
+    SignaturePartition,
+    Manifest,
+    ManifestSignature,
+}
+
+impl FileRole {
+    /// The stable name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            FileRole::Hash => "hash",
+            FileRole::RootHash => "root-hash",
+            FileRole::RootHashSignature => "root-hash-signature",
+            FileRole::SignaturePartition => "signature-partition",
+            FileRole::Manifest => "manifest",
+            FileRole::ManifestSignature => "manifest-signature",
+        }
+    }
 }
 
 /// The files of a set, not yet published.
@@ -139,19 +175,30 @@ impl SetOutputs {
 
     /// Makes the whole set appear, the manifest's signature last.
     pub(crate) fn publish(self) -> Result<PublishedSet, CommandError> {
-        let mut outputs = vec![self.hash, self.root_hash];
+        let mut outputs = vec![(FileRole::Hash, self.hash), (FileRole::RootHash, self.root_hash)];
         let mut last = None;
         if let Some(signatures) = self.signatures {
-            outputs.push(signatures.root_hash);
-            outputs.extend(signatures.partition);
-            last = Some(signatures.manifest);
+            outputs.push((FileRole::RootHashSignature, signatures.root_hash));
+            outputs.extend(signatures.partition.map(|it| (FileRole::SignaturePartition, it)));
+            last = Some((FileRole::ManifestSignature, signatures.manifest));
         }
-        outputs.push(self.manifest);
+        outputs.push((FileRole::Manifest, self.manifest));
         outputs.extend(last);
-        let written = outputs.iter().map(|output| output.path().to_owned()).collect();
+        let written = outputs.iter().map(|(role, output)| SetFile::new(*role, output));
+        let written = written.collect::<Result<_, _>>()?;
         let set = self.stale.into_iter().fold(OutputSet::new(), OutputSet::removal);
-        let removed = outputs.into_iter().fold(set, OutputSet::output).commit()?;
+        let outputs = outputs.into_iter().map(|(_, output)| output);
+        let removed = outputs.fold(set, OutputSet::output).commit()?;
         Ok(PublishedSet { written, removed })
+    }
+}
+
+impl SetFile {
+    /// What becomes of an output that is written.
+    fn new(role: FileRole, output: &Output) -> Result<SetFile, CommandError> {
+        let path = output.path().to_owned();
+        let size_bytes = output.file().metadata().or_fail(Class::Io, &path)?.len();
+        Ok(SetFile { role, path, size_bytes })
     }
 }
 

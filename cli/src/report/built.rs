@@ -1,13 +1,13 @@
 //! `verity build`: what a set consists of.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::header::HeaderDocument;
-use super::partitions::{PartitionEntry, partitions};
+use super::partitions::PartitionEntry;
 use crate::command::build::Built;
+use crate::making::SetFile;
 use crate::quoted::Quoted;
 
 /// What was built. The order of the fields is the order of the keys.
@@ -21,31 +21,24 @@ pub(super) struct BuiltDocument {
     certificate_sha256: Option<String>,
     /// Those of a disk on which systemd finds them; empty unless asked for.
     partitions: Vec<PartitionEntry>,
-    files: Vec<String>,
+    files: Vec<FileEntry>,
     /// Files of an earlier set that are gone.
     removed: Vec<String>,
 }
 
 impl From<&Built> for BuiltDocument {
     fn from(facts: &Built) -> BuiltDocument {
-        let root_hash = &facts.formatted.root_hash;
-        let mount_point = facts.mount_point.into_iter();
-        let of = |point| partitions(point, &facts.architectures, root_hash);
         BuiltDocument {
             header: HeaderDocument::from(&facts.formatted),
             image_name: facts.image.name().to_owned(),
             image_version: facts.image.version(),
             signed: facts.signed_by.is_some(),
             certificate_sha256: facts.signed_by.map(|fingerprint| fingerprint.to_string()),
-            partitions: mount_point.flat_map(of).collect(),
-            files: names(&facts.published.written),
-            removed: names(&facts.published.removed),
+            partitions: PartitionEntry::list(facts),
+            files: facts.published.written.iter().map(FileEntry::from).collect(),
+            removed: facts.published.removed.iter().map(|path| Quoted(path).to_string()).collect(),
         }
     }
-}
-
-fn names(paths: &[PathBuf]) -> Vec<String> {
-    paths.iter().map(|path| Quoted(path).to_string()).collect()
 }
 
 impl fmt::Display for BuiltDocument {
@@ -54,12 +47,32 @@ impl fmt::Display for BuiltDocument {
         for partition in &self.partitions {
             partition.fmt(f)?;
         }
-        for file in &self.files {
-            writeln!(f, "Written:         \t{file}")?;
+        for FileEntry { path, .. } in &self.files {
+            writeln!(f, "Written:         \t{path}")?;
         }
         for file in &self.removed {
             writeln!(f, "Removed:         \t{file}")?;
         }
         Ok(())
+    }
+}
+
+/// A file that was written. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct FileEntry {
+    /// `hash`, `root-hash`, `root-hash-signature`, `signature-partition`, `manifest` or
+    /// `manifest-signature`.
+    role: &'static str,
+    path: String,
+    size_bytes: u64,
+}
+
+impl From<&SetFile> for FileEntry {
+    fn from(file: &SetFile) -> FileEntry {
+        FileEntry {
+            role: file.role.name(),
+            path: Quoted(&file.path).to_string(),
+            size_bytes: file.size_bytes,
+        }
     }
 }

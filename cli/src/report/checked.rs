@@ -6,6 +6,7 @@ use serde::Serialize;
 use verity_sign::{Image, Manifest};
 
 use super::parity::FecEntry;
+use super::signer::SignerEntry;
 use super::verified::VerifiedDocument;
 use crate::command::check::Checked;
 use crate::quoted::{Plain, Quoted};
@@ -22,7 +23,7 @@ pub(super) struct CheckedDocument {
     label: Option<String>,
     not_after: Option<u64>,
     /// Who signed what systemd's signature partition holds, if the set has that.
-    signature_partition_signer: Option<String>,
+    signature_partition_signer: Option<SignerEntry>,
     /// The parity in the hash file, compared too.
     fec: Option<FecEntry>,
     state: Option<StateEntry>,
@@ -32,13 +33,14 @@ impl From<&Checked> for CheckedDocument {
     fn from(facts: &Checked) -> CheckedDocument {
         let manifest = facts.manifest.as_ref();
         let image = manifest.map(Manifest::image);
+        let partition_signer = facts.signature_partition_signer.as_ref();
         CheckedDocument {
             verification: VerifiedDocument::from(&facts.verification),
             image_name: image.map(|image| image.name().to_owned()),
             image_version: image.map(Image::version),
             label: image.map(|image| image.label().to_owned()),
             not_after: manifest.and_then(Manifest::not_after),
-            signature_partition_signer: facts.signature_partition_signer.clone(),
+            signature_partition_signer: partition_signer.map(SignerEntry::from),
             fec: manifest.and_then(Manifest::fec_area).as_ref().map(FecEntry::from),
             state: facts.state.as_ref().map(StateEntry::from),
         }
@@ -52,7 +54,7 @@ impl fmt::Display for CheckedDocument {
             _ => writeln!(f, "image: not known, no manifest names it")?,
         }
         if let Some(signer) = &self.signature_partition_signer {
-            writeln!(f, "signature partition: signed by {}", Plain(signer))?;
+            writeln!(f, "signature partition: signed by {signer}")?;
         }
         if let Some(state) = &self.state {
             writeln!(f, "state: {state}")?;

@@ -1,6 +1,7 @@
 //! Why a command has failed, and what it found out before.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use super::ranges::{BlocksEntry, CorruptionEntry, RoundsEntry};
 use crate::error::{Class, CommandError};
 use crate::findings::Findings;
 use crate::quoted::{Plain, Quoted};
+use crate::streams::{INPUT, is_standard};
 
 /// Why a command has failed. The order of the fields is the order of the keys.
 ///
@@ -17,6 +19,8 @@ use crate::quoted::{Plain, Quoted};
 pub(super) struct FailureDocument {
     class: &'static str,
     pub(super) message: String,
+    /// The file that it is about, which the message begins with.
+    path: Option<String>,
     corruptions: Vec<CorruptionEntry>,
     /// How many of those blocks cannot be read, as far as a search for all of them has counted.
     unreadable_blocks: u64,
@@ -25,6 +29,7 @@ pub(super) struct FailureDocument {
     unchecked: Vec<BlocksEntry>,
     truncated: bool,
     geometry: Option<String>,
+    geometry_authenticated: Option<bool>,
     /// What parity can make right.
     repairable_blocks: u64,
     repairable: Vec<BlocksEntry>,
@@ -44,12 +49,14 @@ impl From<&CommandError> for FailureDocument {
         let failure = FailureDocument {
             class: error.class().name(),
             message: message(error),
+            path: error.path().map(name_of),
             corruptions: Vec::new(),
             unreadable_blocks: 0,
             unchecked_blocks: 0,
             unchecked: Vec::new(),
             truncated: false,
             geometry: None,
+            geometry_authenticated: None,
             repairable_blocks: 0,
             repairable: Vec::new(),
             repaired_blocks: 0,
@@ -77,6 +84,7 @@ impl FailureDocument {
         }
         self.truncated = findings.truncated();
         self.geometry = Some(origin.to_string());
+        self.geometry_authenticated = Some(origin.is_authenticated());
         if let Some(recovery) = recovery {
             let entries = BlocksEntry::list(places, &recovery.ranges);
             match recovery.written {
@@ -131,7 +139,15 @@ fn message(error: &CommandError) -> String {
         _ => Plain(&words).to_string(),
     };
     match error.path() {
-        Some(path) => format!("{}: {message}", Quoted(path)),
+        Some(path) => format!("{}: {message}", name_of(path)),
         None => message,
+    }
+}
+
+/// What a file is called; an error about a stream that was named `-` is about what was read.
+fn name_of(path: &Path) -> String {
+    match is_standard(path) {
+        true => INPUT.to_owned(),
+        false => Quoted(path).to_string(),
     }
 }

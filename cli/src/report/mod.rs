@@ -19,6 +19,7 @@ mod read;
 mod repaired;
 mod served;
 mod signed;
+mod signer;
 mod stream;
 mod table;
 mod verified;
@@ -104,11 +105,16 @@ impl Outcome {
 pub(crate) struct Printer {
     pub(crate) stream: Stream,
     pub(crate) json: bool,
+    /// Whether a success is told by the exit code alone. Data and JSON are printed all the same.
+    pub(crate) quiet: bool,
 }
 
 impl Printer {
     /// Prints what a command has done.
     pub(crate) fn outcome(self, outcome: &Outcome) -> Result<(), CommandError> {
+        if self.quiet && !self.json && !matches!(outcome, Outcome::Table(_)) {
+            return Ok(());
+        }
         let text = outcome.text(self.json).map_err(unwritten)?;
         self.stream.print(&text).map_err(|error| {
             // The root hash must not get lost: standard error has it then.
@@ -119,6 +125,9 @@ impl Printer {
 
     /// Prints that clients can connect now, and where.
     pub(crate) fn ready(self, ready: &Ready) -> Result<(), CommandError> {
+        if self.quiet && !self.json {
+            return Ok(());
+        }
         let text = render(&ReadyDocument::from(ready), self.json).map_err(unwritten)?;
         self.stream.print(&text).map_err(unwritten)
     }

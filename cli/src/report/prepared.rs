@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::lines::file;
 use crate::command::prepare_signature::Prepared;
-use crate::quoted::Quoted;
+use crate::streams::OUTPUT;
 
 /// What is to be signed. The order of the fields is the order of the keys.
 #[derive(Serialize)]
@@ -17,7 +18,8 @@ pub(super) struct PreparedDocument {
     key: &'static str,
     digest: String,
     digest_hex: String,
-    digest_file: String,
+    /// Null, here and below, for standard output.
+    digest_file: Option<String>,
     content_file: Option<String>,
     content_bytes: usize,
     certificate_sha256: String,
@@ -32,8 +34,8 @@ impl From<&Prepared> for PreparedDocument {
             key: builder.key_type().name(),
             digest: builder.digest().to_string(),
             digest_hex: hex::encode(to_be_signed.digest()),
-            digest_file: Quoted(&facts.digest_file).to_string(),
-            content_file: facts.content_file.as_ref().map(|path| Quoted(path).to_string()),
+            digest_file: file(&facts.digest_file),
+            content_file: facts.content_file.as_deref().and_then(file),
             content_bytes: to_be_signed.content().len(),
             certificate_sha256: builder.certificate().fingerprint().to_string(),
         }
@@ -43,7 +45,8 @@ impl From<&Prepared> for PreparedDocument {
 impl fmt::Display for PreparedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PreparedDocument { root_hash, key, certificate_sha256, .. } = self;
-        let PreparedDocument { digest, digest_hex, digest_file, .. } = self;
+        let PreparedDocument { digest, digest_hex, .. } = self;
+        let digest_file = self.digest_file.as_deref().unwrap_or(OUTPUT);
         let what = self.to_be_signed.replace('-', " ");
         writeln!(
             f,

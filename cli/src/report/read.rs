@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::lines::provenance;
+use super::lines::{counted, provenance};
+use super::signer::SignerEntry;
 use crate::command::read::Copied;
 use crate::quoted::Quoted;
 
@@ -12,6 +13,7 @@ use crate::quoted::Quoted;
 #[derive(Serialize)]
 pub(super) struct ReadDocument {
     geometry: String,
+    geometry_authenticated: bool,
     root_hash: String,
     algorithm: &'static str,
     offset_bytes: u64,
@@ -28,7 +30,7 @@ pub(super) struct ReadDocument {
     requests: Option<u64>,
     fetched_bytes: Option<u64>,
     /// Who signed the manifest.
-    signer: Option<String>,
+    signer: Option<SignerEntry>,
 }
 
 impl From<&Copied> for ReadDocument {
@@ -36,6 +38,7 @@ impl From<&Copied> for ReadDocument {
         let Copied { trusted, range, counters, .. } = facts;
         ReadDocument {
             geometry: trusted.origin().to_string(),
+            geometry_authenticated: trusted.origin().is_authenticated(),
             root_hash: trusted.root_hash().to_string(),
             algorithm: trusted.params().algorithm().name(),
             offset_bytes: range.start,
@@ -48,7 +51,7 @@ impl From<&Copied> for ReadDocument {
             repairs: counters.repairs,
             requests: facts.fetched.map(|fetched| fetched.requests),
             fetched_bytes: facts.fetched.map(|fetched| fetched.bytes),
-            signer: facts.signer.clone(),
+            signer: facts.signer.as_ref().map(SignerEntry::from),
         }
     }
 }
@@ -56,20 +59,20 @@ impl From<&Copied> for ReadDocument {
 impl fmt::Display for ReadDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ReadDocument { bytes, offset_bytes, algorithm, root_hash, .. } = self;
-        provenance(f, &self.geometry, self.signer.as_deref())?;
+        provenance(f, &self.geometry, self.signer.as_ref())?;
         write!(
             f,
-            "read: {bytes} bytes from {offset_bytes} on, verified ({algorithm}) \
-             against root hash {root_hash}",
+            "read: {} from {offset_bytes} on, verified ({algorithm}) against root hash {root_hash}",
+            counted(*bytes, "byte"),
         )?;
         if self.zero_blocks > 0 {
-            write!(f, "; {} zero blocks not read", self.zero_blocks)?;
+            write!(f, "; {} not read", counted(self.zero_blocks, "zero block"))?;
         }
         if self.repairs > 0 {
-            write!(f, "; {} times a block was repaired", self.repairs)?;
+            write!(f, "; {} a block was repaired", counted(self.repairs, "time"))?;
         }
         if let (Some(requests), Some(bytes)) = (self.requests, self.fetched_bytes) {
-            write!(f, "; fetched {bytes} bytes in {requests} requests")?;
+            write!(f, "; fetched {} in {}", counted(bytes, "byte"), counted(requests, "request"))?;
         }
         if let Some(output) = &self.output {
             write!(f, "; written to {output}")?;

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::lines::provenance;
+use super::lines::{counted, provenance};
 use super::ranges::BlocksEntry;
+use super::signer::SignerEntry;
 use crate::command::repair::RepairedImage;
 use crate::quoted::Quoted;
 
@@ -14,6 +15,7 @@ use crate::quoted::Quoted;
 pub(super) struct RepairedDocument {
     whole: bool,
     geometry: String,
+    geometry_authenticated: bool,
     root_hash: String,
     algorithm: &'static str,
     data_blocks: u64,
@@ -26,7 +28,7 @@ pub(super) struct RepairedDocument {
     output: Option<String>,
     hash_output: Option<String>,
     /// Who signed the manifest.
-    signer: Option<String>,
+    signer: Option<SignerEntry>,
 }
 
 impl From<&RepairedImage> for RepairedDocument {
@@ -36,6 +38,7 @@ impl From<&RepairedImage> for RepairedDocument {
         RepairedDocument {
             whole: true,
             geometry: trusted.origin().to_string(),
+            geometry_authenticated: trusted.origin().is_authenticated(),
             root_hash: trusted.root_hash().to_string(),
             algorithm: params.algorithm().name(),
             data_blocks: params.data_blocks(),
@@ -47,7 +50,7 @@ impl From<&RepairedImage> for RepairedDocument {
             truncated: recovery.truncated,
             output: facts.output.as_ref().map(|path| Quoted(path).to_string()),
             hash_output: facts.hash_output.as_ref().map(|path| Quoted(path).to_string()),
-            signer: facts.signer.clone(),
+            signer: facts.signer.as_ref().map(SignerEntry::from),
         }
     }
 }
@@ -55,7 +58,7 @@ impl From<&RepairedImage> for RepairedDocument {
 impl fmt::Display for RepairedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RepairedDocument { data_blocks, hash_blocks, algorithm, root_hash, .. } = self;
-        provenance(f, &self.geometry, self.signer.as_deref())?;
+        provenance(f, &self.geometry, self.signer.as_ref())?;
         for range in &self.repaired {
             writeln!(f, "repaired: {range}")?;
         }
@@ -64,8 +67,9 @@ impl fmt::Display for RepairedDocument {
         }
         write!(
             f,
-            "whole: {data_blocks} data blocks and {hash_blocks} hash blocks ({algorithm}) \
-             against root hash {root_hash}; ",
+            "whole: {} and {} ({algorithm}) against root hash {root_hash}; ",
+            counted(*data_blocks, "data block"),
+            counted(*hash_blocks, "hash block"),
         )?;
         match self.repaired_blocks {
             0 => write!(f, "nothing was corrupt")?,

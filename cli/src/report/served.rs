@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::lines::provenance;
+use super::lines::{counted, provenance};
+use super::signer::SignerEntry;
 use crate::command::serve::Served;
 use crate::context::Ready;
 
@@ -16,9 +17,10 @@ pub(super) struct ReadyDocument {
     size_bytes: u64,
     block_size: u32,
     geometry: String,
+    geometry_authenticated: bool,
     root_hash: String,
     /// Who signed the manifest.
-    signer: Option<String>,
+    signer: Option<SignerEntry>,
 }
 
 impl From<&Ready> for ReadyDocument {
@@ -30,15 +32,16 @@ impl From<&Ready> for ReadyDocument {
             size_bytes: facts.size,
             block_size: trusted.params().data_block_size().bytes(),
             geometry: trusted.origin().to_string(),
+            geometry_authenticated: trusted.origin().is_authenticated(),
             root_hash: trusted.root_hash().to_string(),
-            signer: facts.signer.clone(),
+            signer: facts.signer.as_ref().map(SignerEntry::from),
         }
     }
 }
 
 impl fmt::Display for ReadyDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        provenance(f, &self.geometry, self.signer.as_deref())?;
+        provenance(f, &self.geometry, self.signer.as_ref())?;
         writeln!(f, "serving: {}", self.uri)
     }
 }
@@ -84,16 +87,24 @@ impl fmt::Display for ServedDocument {
         let ServedDocument { failed_requests, refused_clients, .. } = self;
         writeln!(
             f,
-            "served: {clients} clients, {requests} requests, {bytes_sent} bytes; \
-             {failed_requests} requests failed, {refused_clients} clients refused",
+            "served: {}, {}, {}; {} failed, {} refused",
+            counted(*clients, "client"),
+            counted(*requests, "request"),
+            counted(*bytes_sent, "byte"),
+            counted(*failed_requests, "request"),
+            counted(*refused_clients, "client"),
         )?;
         let ServedDocument { data_blocks_read, hash_blocks_read, cache_hits, .. } = self;
         let ServedDocument { corruptions, read_errors, repairs, .. } = self;
         writeln!(
             f,
-            "read: {data_blocks_read} data blocks and {hash_blocks_read} hash blocks \
-             ({cache_hits} more from the cache); {corruptions} times one was corrupt, \
-             {read_errors} times unreadable, {repairs} times repaired",
+            "read: {} and {} ({cache_hits} more from the cache); {} one was corrupt, \
+             {} unreadable, {} repaired",
+            counted(*data_blocks_read, "data block"),
+            counted(*hash_blocks_read, "hash block"),
+            counted(*corruptions, "time"),
+            counted(*read_errors, "time"),
+            counted(*repairs, "time"),
         )
     }
 }

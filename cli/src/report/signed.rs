@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::quoted::Quoted;
+use super::lines::file;
 use crate::signing::Signed;
+use crate::streams::OUTPUT;
 
 /// What was signed. The order of the fields is the order of the keys.
 #[derive(Serialize)]
@@ -16,7 +17,8 @@ pub(super) struct SignedDocument {
     digest: String,
     certificate_sha256: String,
     certificate_embedded: bool,
-    signature: String,
+    /// The file; null if it went to standard output.
+    signature: Option<String>,
     signature_bytes: usize,
     signature_partition: Option<String>,
 }
@@ -29,20 +31,17 @@ impl From<&Signed> for SignedDocument {
             digest: facts.digest.to_string(),
             certificate_sha256: facts.certificate.to_string(),
             certificate_embedded: facts.certificate_embedded,
-            signature: Quoted(&facts.outputs.signature).to_string(),
+            signature: file(&facts.outputs.signature),
             signature_bytes: facts.signature_bytes,
-            signature_partition: facts
-                .outputs
-                .partition
-                .as_ref()
-                .map(|path| Quoted(path).to_string()),
+            signature_partition: facts.outputs.partition.as_deref().and_then(file),
         }
     }
 }
 
 impl fmt::Display for SignedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SignedDocument { root_hash, digest, signature, signature_bytes, .. } = self;
+        let SignedDocument { root_hash, digest, signature_bytes, .. } = self;
+        let signature = self.signature.as_deref().unwrap_or(OUTPUT);
         let what = self.signed.replace('-', " ");
         writeln!(
             f,

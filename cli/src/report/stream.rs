@@ -9,7 +9,7 @@ use crate::outputs;
 use crate::quoted::{PlainJson, PlainLines};
 
 /// The version of the JSON objects.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Where results go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,15 +4,16 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::lines::provenance;
+use super::lines::{counted, provenance};
+use super::signer::SignerEntry;
 use crate::image::Verification;
-use crate::quoted::Plain;
 
 /// What was verified. The order of the fields is the order of the keys.
 #[derive(Serialize)]
 pub(super) struct VerifiedDocument {
     verified: bool,
     geometry: String,
+    geometry_authenticated: bool,
     root_hash: String,
     algorithm: &'static str,
     hash_type: u32,
@@ -30,9 +31,9 @@ pub(super) struct VerifiedDocument {
     /// The rounds whose parity was compared too.
     parity_rounds: Option<u64>,
     /// Who signed the manifest.
-    signer: Option<String>,
+    signer: Option<SignerEntry>,
     /// Who signed the root hash, if a signature of it was checked.
-    root_hash_signer: Option<String>,
+    root_hash_signer: Option<SignerEntry>,
 }
 
 impl From<&Verification> for VerifiedDocument {
@@ -42,6 +43,7 @@ impl From<&Verification> for VerifiedDocument {
         VerifiedDocument {
             verified: true,
             geometry: trusted.origin().to_string(),
+            geometry_authenticated: trusted.origin().is_authenticated(),
             root_hash: trusted.root_hash().to_string(),
             algorithm: params.algorithm().name(),
             hash_type: params.hash_type().number(),
@@ -54,8 +56,8 @@ impl From<&Verification> for VerifiedDocument {
             zero_blocks: checked.zero_blocks,
             uncovered_bytes: facts.uncovered_bytes,
             parity_rounds: facts.parity_rounds,
-            signer: facts.signer.clone(),
-            root_hash_signer: facts.root_hash_signer.clone(),
+            signer: facts.signer.as_ref().map(SignerEntry::from),
+            root_hash_signer: facts.root_hash_signer.as_ref().map(SignerEntry::from),
         }
     }
 }
@@ -64,24 +66,25 @@ impl fmt::Display for VerifiedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let VerifiedDocument { data_block_size, hash_blocks, hash_block_size, .. } = self;
         let VerifiedDocument { checked_data_blocks, algorithm, root_hash, .. } = self;
-        provenance(f, &self.geometry, self.signer.as_deref())?;
+        provenance(f, &self.geometry, self.signer.as_ref())?;
         if let Some(signer) = &self.root_hash_signer {
-            writeln!(f, "root hash: signed by {}", Plain(signer))?;
+            writeln!(f, "root hash: signed by {signer}")?;
         }
         write!(
             f,
-            "verified: {checked_data_blocks} data blocks of {data_block_size} bytes \
-             and {hash_blocks} hash blocks of {hash_block_size} bytes \
+            "verified: {} of {data_block_size} bytes and {} of {hash_block_size} bytes \
              ({algorithm}) against root hash {root_hash}",
+            counted(*checked_data_blocks, "data block"),
+            counted(*hash_blocks, "hash block"),
         )?;
         if self.uncovered_bytes > 0 {
-            write!(f, "; {} bytes behind them not covered", self.uncovered_bytes)?;
+            write!(f, "; {} behind them not covered", counted(self.uncovered_bytes, "byte"))?;
         }
         if self.zero_blocks > 0 {
-            write!(f, "; {} zero blocks not checked", self.zero_blocks)?;
+            write!(f, "; {} not checked", counted(self.zero_blocks, "zero block"))?;
         }
         if let Some(rounds) = self.parity_rounds {
-            write!(f, "; the parity of {rounds} rounds is right")?;
+            write!(f, "; the parity of {} is right", counted(rounds, "round"))?;
         }
         writeln!(f)
     }

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use verity::RootHash;
-use verity::publish::OutputSet;
 use verity_sign::{Fingerprint, SignatureBuilder, SignatureDigest, SignaturePartition};
 
 use super::content::{ContentKind, Signable};
 use crate::error::{Class, CommandError, OrFail};
-use crate::outputs::written;
+use crate::outputs::SmallOutputs;
 
 /// Where a signature goes.
 #[derive(Clone, Debug)]
@@ -38,14 +37,14 @@ pub(crate) fn publish(
     signature: &[u8],
 ) -> Result<Signed, CommandError> {
     let certificate = builder.certificate();
-    let mut set = OutputSet::new().output(written(&outputs.signature, signature)?);
+    let mut set = SmallOutputs::default().with(&outputs.signature, signature)?;
     if let Some(path) = &outputs.partition {
         let partition =
             SignaturePartition::new(&content.root_hash, signature.to_vec(), certificate)
                 .or_fail(Class::Trust, path)?;
-        set = set.output(written(path, &partition.to_bytes())?);
+        set = set.with(path, &partition.to_bytes())?;
     }
-    set.commit()?;
+    set.publish()?;
     Ok(Signed {
         kind: content.kind,
         root_hash: content.root_hash,

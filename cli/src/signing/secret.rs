@@ -23,6 +23,7 @@ use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::roles;
 use crate::signals::Signals;
+use crate::streams::is_standard;
 
 /// The longest passphrase or PIN, in bytes.
 pub(super) const MAX_SECRET_BYTES: usize = 1024;
@@ -59,6 +60,9 @@ impl SecretSource {
             finish(bytes.or_fail(Class::Io, path)?, what).map_err(|error| error.at(path))
         };
         match self {
+            SecretSource::File(path) if is_standard(path) => {
+                SecretSource::descriptor(0).read(what, signals)
+            }
             SecretSource::File(path) => {
                 let input = inputs::open(path)?;
                 warn_of_readers(input.file(), path, &format!("the {what}"))?;
@@ -93,7 +97,7 @@ impl SecretSource {
     /// The file, if it is one.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            SecretSource::File(path) => Some(path),
+            SecretSource::File(path) if !is_standard(path) => Some(path),
             _ => None,
         }
     }

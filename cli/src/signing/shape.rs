@@ -44,7 +44,7 @@ impl SignatureShape {
 /// The certificates of a file. A chain or a key beside the certificate does no harm: whoever signs
 /// has a key, which belongs to one of them.
 pub(crate) fn certificates(path: &Path) -> Result<CertificateBundle, CommandError> {
-    CertificateBundle::read(inputs::open(path)?.file()).or_fail(Class::Trust, path)
+    CertificateBundle::read(inputs::stream(path)?).or_fail(Class::Trust, path)
 }
 
 /// Signatures by the key of this certificate, with the given digest or the usual one.

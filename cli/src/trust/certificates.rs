@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use verity_sign::{
-    Authorities, Certificate, CertificateError, Error, InputError, SignedBy, Trust, Validity,
-};
+use verity_sign::{Authorities, Certificate, CertificateError, Error, InputError, Trust, Validity};
 
 use super::clock::now;
 use crate::error::{Class, CommandError, OrFail};
-use crate::inputs::open;
+use crate::inputs::stream;
 use crate::quoted::Quoted;
 
 /// Which signers to trust, as the caller names them.
@@ -110,7 +108,7 @@ impl Trusted {
 
 fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandError> {
     let read = |path: &PathBuf| {
-        let authority = Certificate::read(open(path)?.file()).map_err(|error| {
+        let authority = Certificate::read(stream(path)?).map_err(|error| {
             unreadable(error, "give each in a file of its own, by a --ca of its own").at(path)
         })?;
         // Each is checked alone first, so that the message names the file.
@@ -127,7 +125,7 @@ pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
 }
 
 fn certificate_at(path: &Path, at: u64) -> Result<Certificate, CommandError> {
-    let certificate = Certificate::read(open(path)?.file()).map_err(|error| {
+    let certificate = Certificate::read(stream(path)?).map_err(|error| {
         let advice = "give the signer's in a file of its own, or trust its authority by --ca";
         unreadable(error, advice).at(path)
     })?;
@@ -152,16 +150,5 @@ pub(crate) fn unreadable(error: Error, advice: &str) -> CommandError {
             CommandError::message(Class::Trust, format!("{error}; {advice}"))
         }
         error => CommandError::new(Class::Trust, error),
-    }
-}
-
-/// One line about who signed.
-pub(crate) fn signer_words(signed_by: &SignedBy) -> String {
-    let certificate = signed_by.certificate();
-    let words =
-        format!("{} (certificate sha256 {})", certificate.subject(), certificate.fingerprint());
-    match signed_by.authority() {
-        Some(authority) => format!("{words} under {}", authority.subject()),
-        None => words,
     }
 }

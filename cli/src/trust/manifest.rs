@@ -7,10 +7,17 @@ use verity_sign::{MAX_MANIFEST_BYTES, MAX_SIGNATURE_BYTES, Manifest, VerifiedMan
 use super::certificates::Trusted;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs::read_small;
+use crate::streams::is_standard;
 
 /// Reads a manifest and checks its signature, which lies beside it, its end of validity, and that
 /// it is about the image that is expected, if one is.
 pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifest, CommandError> {
+    if is_standard(path) {
+        return Err(CommandError::usage(
+            "the signature of a manifest lies beside it, in FILE.p7s, so a manifest that is to be \
+             trusted cannot come from standard input: --manifest FILE names it",
+        ));
+    }
     let bytes = read_small(path, MAX_MANIFEST_BYTES, Class::Trust)?;
     let signature_path = signature_path(path);
     let signature = signature(&signature_path)?;

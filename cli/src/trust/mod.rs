@@ -10,9 +10,7 @@ mod root_hash;
 mod root_hash_signature;
 mod state;
 
-pub(crate) use self::certificates::{
-    TrustSource, Trusted, certificate, signer_words, unreadable, warn_of_dates,
-};
+pub(crate) use self::certificates::{TrustSource, Trusted, certificate, unreadable, warn_of_dates};
 pub(crate) use self::clock::now;
 pub(crate) use self::manifest::{check_image_name, manifest};
 pub(crate) use self::root_hash::{MAX_ROOT_HASH_FILE, RootHashSource};

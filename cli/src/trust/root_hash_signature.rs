@@ -5,18 +5,19 @@ use std::path::Path;
 use verity::RootHash;
 use verity_sign::verify_root_hash;
 
-use super::certificates::{Trusted, signer_words};
+use super::certificates::Trusted;
 use super::manifest::signature;
 use crate::error::{Class, CommandError, OrFail};
+use crate::signer::Signer;
 
 /// Reads a root hash signature and checks it, whoever has made it; returns who signed.
 pub(crate) fn root_hash_signer(
     path: &Path,
     root_hash: &RootHash,
     trusted: &Trusted,
-) -> Result<String, CommandError> {
+) -> Result<Signer, CommandError> {
     let signature = signature(path)?;
     let signed_by =
         verify_root_hash(&signature, root_hash, trusted.trust()).or_fail(Class::Trust, path)?;
-    Ok(signer_words(&signed_by))
+    Ok((&signed_by).into())
 }

@@ -90,8 +90,5 @@ fn an_error_without_a_run_is_found() {
     assert_eq!(found("# words\n\nE::B -- it takes a disk that breaks"), "");
     assert!(found("E::B -- no").contains("without a reason"));
     let list = "E::B -- it takes a disk\nE::A -- so I say\nE::C -- as it was";
-    assert_eq!(
-        found(list),
-        "listed, but a run provokes it: E::A\nlisted, but no such error: E::C"
-    );
+    assert_eq!(found(list), "listed, but a run provokes it: E::A\nlisted, but no such error: E::C");
 }

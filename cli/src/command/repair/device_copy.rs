@@ -11,7 +11,7 @@ use verity::publish::Output;
 use crate::error::{Class, CommandError};
 use crate::image::Device;
 use crate::library_error::is_change;
-use crate::progress::Meter;
+use crate::progress::{Meter, Step};
 use crate::quoted::Quoted;
 use crate::signals::Signals;
 
@@ -28,7 +28,7 @@ pub(super) fn copy_device(
     block_size: u64,
     signals: &Signals,
 ) -> Result<(), CommandError> {
-    let meter = Meter::new(size, signals);
+    let meter = Meter::new(Step::Writing, size, signals);
     let copy = DeviceCopy { output, device, covered, block_size, meter: &meter };
     let copied = match device.input() {
         Some(input) => copy_file(input.file(), output.file(), size, &mut |run, copied| {

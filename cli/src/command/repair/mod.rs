@@ -20,6 +20,7 @@ use crate::error::CommandError;
 use crate::findings::Recovery;
 use crate::image::{ImageSource, OpenedImage, Recovering};
 use crate::places::Places;
+use crate::signer::Signer;
 
 /// What to repair, and where to.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(crate) struct RepairedImage {
     pub(crate) output: Option<PathBuf>,
     pub(crate) hash_output: Option<PathBuf>,
     /// Who signed the manifest.
-    pub(crate) signer: Option<String>,
+    pub(crate) signer: Option<Signer>,
 }
 
 /// Repairs.

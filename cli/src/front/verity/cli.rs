@@ -37,7 +37,7 @@ use crate::report::Outcome;
     disable_version_flag = true,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = exit::HELP
+    after_help = after_help()
 )]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -48,8 +48,13 @@ pub(super) struct Cli {
     pub(super) json: bool,
 
     /// Say more on standard error
-    #[arg(short, long, global = true, help_heading = "General")]
+    #[arg(short, long, global = true, help_heading = "General", conflicts_with = "quiet")]
     pub(super) verbose: bool,
+
+    /// Print no report of a success and no progress: the exit code tells. Errors, warnings, data
+    /// (read, table) and --json are printed
+    #[arg(short, long, global = true, help_heading = "General")]
+    pub(super) quiet: bool,
 
     /// Hash by these kernels instead of the fastest ones; for tests
     #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = platform)]
@@ -66,6 +71,16 @@ pub(super) struct Cli {
     /// Print the version
     #[arg(short = 'V', long, global = true, action = ArgAction::Version, help_heading = "General")]
     version: Option<bool>,
+}
+
+/// What stands below the help of all commands.
+fn after_help() -> String {
+    format!(
+        "verity help COMMAND tells more of one command, verity version which version this is.\n\n\
+         A file that is called - is standard input or output, where that can be; ./- is a file of \
+         this name.\n\n{}",
+        exit::TABLE
+    )
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,6 +135,6 @@ mod tests {
 
     #[test]
     fn the_flag_table_is_consistent() {
-        Cli::command().debug_assert();
+        super::super::streams::refusing_streams(Cli::command()).debug_assert();
     }
 }

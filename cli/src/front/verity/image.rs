@@ -53,23 +53,21 @@ impl From<ImageArgs> for ImageSource {
     }
 }
 
-// The heading stays for the options that a command adds behind this group.
 /// The parity of an image
 #[derive(Args, Debug)]
-#[command(next_help_heading = FEC_HEADING)]
 pub(super) struct ParityArgs {
     /// The parity of the image is in this file or device, which may be HASH or DATA [with a
     /// manifest that states parity: HASH]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = FEC_HEADING)]
     fec_device: Option<PathBuf>,
 
     /// Where the parity begins on its device; takes K, M, G and T [default: 0, or what the manifest
     /// states]
-    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, help_heading = FEC_HEADING)]
     fec_offset: Option<u64>,
 
     /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2, or what the manifest states]
-    #[arg(long, value_name = "N", value_parser = fec_roots)]
+    #[arg(long, value_name = "N", value_parser = fec_roots, help_heading = FEC_HEADING)]
     fec_roots: Option<u32>,
 
     /// How many blocks the parity covers [default: what the manifest states; else as with

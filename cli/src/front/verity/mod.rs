@@ -21,6 +21,7 @@ mod repair;
 mod serve;
 mod sign;
 mod signing;
+mod streams;
 mod table;
 mod values;
 mod verify;
@@ -31,30 +32,36 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Once;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use self::cli::Cli;
-use self::words::{command_first, prints_data, usage_error};
+use self::streams::{check_single_use, refusing_streams};
+use self::words::{asks_for_exit_codes, command_first, prints_data, usage_error, with_help_words};
 use crate::context::Context;
 use crate::error::{Class, CommandError};
 use crate::report::{Outcome, Printer, Stream};
 use crate::signals::{Signals, guarded};
-use crate::{exit, log};
+use crate::{exit, log, progress};
 
 /// Runs one command line.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments = command_first(arguments);
+    let arguments = with_help_words(command_first(arguments));
+    if asks_for_exit_codes(&arguments) {
+        let _ = Stream::Stdout.print(&format!("{}\n", exit::TABLE));
+        return ExitCode::from(exit::OK);
+    }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let stream = if prints_data(&arguments) { Stream::Stderr } else { Stream::Stdout };
     let command = arguments.get(1).and_then(|name| name.to_str()).map(str::to_owned);
-    let code = match Cli::try_parse_from(arguments) {
+    let code = match parse(arguments) {
         Ok(cli) => {
             log::install(cli.verbose);
-            let printer = Printer { stream, json: cli.json };
+            progress::show(!cli.quiet);
+            let printer = Printer { stream, json: cli.json, quiet: cli.quiet };
             guard(printer, |signals| run_command(cli, printer, signals))
         }
         Err(error) if error.use_stderr() => {
-            let printer = Printer { stream, json: wants_json };
+            let printer = Printer { stream, json: wants_json, quiet: false };
             guard(printer, |_| Err(usage_error(error, command.as_deref())))
         }
         Err(help) => {
@@ -64,6 +71,13 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = refusing_streams(Cli::command());
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    check_single_use(&matches)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Runs a command and reports what came of it; a signal ends both.

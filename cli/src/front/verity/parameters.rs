@@ -5,51 +5,70 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 
-use super::values::{hash_type, threads, uuid};
+use super::values::{PARAMETERS_HEADING, hash_type, salt, threads, uuid};
 use crate::making::Tail;
 use crate::parameters::Parameters;
 use crate::sizes;
 
 /// Parameters of the hash tree and place of the hash area
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Parameters")]
 pub(super) struct ParameterArgs {
     /// Hash algorithm [a new tree: sha256]
-    #[arg(short = 'h', long = "hash", value_name = "ALG")]
+    #[arg(short = 'h', long = "hash", value_name = "ALG", help_heading = PARAMETERS_HEADING)]
     algorithm: Option<Algorithm>,
 
     /// Hash type: 1, or 0 as Chrome OS had it (legacy) [a new tree: 1]
-    #[arg(long, value_name = "0|1", value_parser = hash_type)]
+    #[arg(long, value_name = "0|1", value_parser = hash_type, help_heading = PARAMETERS_HEADING)]
     format: Option<HashType>,
 
     /// Size of a data block: a power of two from 512 to 512K [a new tree: 4096]
-    #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::block_size,
+        help_heading = PARAMETERS_HEADING
+    )]
     data_block_size: Option<BlockSize>,
 
     /// Size of a hash block: a power of two from 512 to 512K [a new tree: 4096]
-    #[arg(long, value_name = "BYTES", value_parser = sizes::block_size)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::block_size,
+        help_heading = PARAMETERS_HEADING
+    )]
     hash_block_size: Option<BlockSize>,
 
     /// How many data blocks the tree covers [a new tree: all of them]
-    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
+    #[arg(
+        long,
+        value_name = "BLOCKS",
+        value_parser = sizes::count,
+        help_heading = PARAMETERS_HEADING
+    )]
     data_blocks: Option<u64>,
 
     /// Salt of up to 256 bytes in hex, or - for none [a new tree: 32 random bytes; no superblock to
     /// read: none]
-    #[arg(short, long, value_name = "HEX|-")]
+    #[arg(short, long, value_name = "HEX|-", value_parser = salt, help_heading = PARAMETERS_HEADING)]
     salt: Option<Salt>,
 
     /// UUID in the superblock
-    #[arg(long, value_parser = uuid)]
+    #[arg(long, value_parser = uuid, help_heading = PARAMETERS_HEADING)]
     uuid: Option<Uuid>,
 
     /// Where the hash area begins on the hash device; sizes in bytes take K, M, G and T (powers of
     /// 1024)
-    #[arg(long, value_name = "BYTES", value_parser = sizes::bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::bytes,
+        help_heading = PARAMETERS_HEADING
+    )]
     hash_offset: Option<u64>,
 
     /// The hash area has no superblock
-    #[arg(long)]
+    #[arg(long, help_heading = PARAMETERS_HEADING)]
     no_superblock: bool,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use verity_sign::SignatureDigest;
 
-use super::values::seconds;
+use super::values::{SIGNING_HEADING, seconds};
 use crate::signing::{
     SecretSource, SignatureOutputs, SignatureShape, SignedContent, Signing, SigningKey,
 };
@@ -32,15 +32,14 @@ pub(super) struct ContentArgs {
 
 /// Who signs
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Signing")]
 #[group(id = "signer", multiple = false, args = ["key", "signer_command"])]
 pub(super) struct SigningArgs {
     /// Private key to sign with: a file, or a key on a token as
     /// pkcs11:token=...;object=...?module-path=...
-    #[arg(long, value_name = "KEY", requires = "certificate")]
+    #[arg(long, value_name = "KEY", requires = "certificate", help_heading = SIGNING_HEADING)]
     key: Option<OsString>,
     /// Certificate of the key
-    #[arg(long, value_name = "CERT", requires = "signer")]
+    #[arg(long, value_name = "CERT", requires = "signer", help_heading = SIGNING_HEADING)]
     certificate: Option<PathBuf>,
     // Both, here and below: a requirement that conflicts with what is given counts as met.
     /// Take the passphrase of an encrypted key from this file [default: asked for on a terminal]
@@ -49,7 +48,8 @@ pub(super) struct SigningArgs {
         value_name = "FILE",
         requires = "key",
         conflicts_with = "signer_command",
-        group = "passphrase"
+        group = "passphrase",
+        help_heading = SIGNING_HEADING
     )]
     passphrase_file: Option<PathBuf>,
     /// Take the passphrase from this open file descriptor
@@ -58,7 +58,8 @@ pub(super) struct SigningArgs {
         value_name = "N",
         requires = "key",
         conflicts_with = "signer_command",
-        group = "passphrase"
+        group = "passphrase",
+        help_heading = SIGNING_HEADING
     )]
     passphrase_fd: Option<u32>,
     /// Take the passphrase from this environment variable
@@ -67,7 +68,8 @@ pub(super) struct SigningArgs {
         value_name = "NAME",
         requires = "key",
         conflicts_with = "signer_command",
-        group = "passphrase"
+        group = "passphrase",
+        help_heading = SIGNING_HEADING
     )]
     passphrase_env: Option<OsString>,
     /// Take the PIN of a token from this file [default: asked for on a terminal]
@@ -75,13 +77,14 @@ pub(super) struct SigningArgs {
         long,
         value_name = "FILE",
         requires = "key",
-        conflicts_with_all = ["passphrase", "signer_command"]
+        conflicts_with_all = ["passphrase", "signer_command"],
+        help_heading = SIGNING_HEADING
     )]
     pin_file: Option<PathBuf>,
     /// Sign by this program, started without a shell: the raw digest on its standard input, the raw
     /// signature on its standard output; VERITY_KEY_ALGORITHM and VERITY_DIGEST_ALGORITHM name key
     /// and digest
-    #[arg(long, value_name = "PROGRAM", requires = "certificate")]
+    #[arg(long, value_name = "PROGRAM", requires = "certificate", help_heading = SIGNING_HEADING)]
     signer_command: Option<OsString>,
     /// An argument of that program; may be given several times
     #[arg(
@@ -89,7 +92,8 @@ pub(super) struct SigningArgs {
         value_name = "ARG",
         allow_hyphen_values = true,
         requires = "signer_command",
-        conflicts_with = "key"
+        conflicts_with = "key",
+        help_heading = SIGNING_HEADING
     )]
     signer_args: Vec<OsString>,
     /// How long that program may take for each signature
@@ -99,7 +103,8 @@ pub(super) struct SigningArgs {
         value_parser = seconds,
         default_value = "60",
         requires = "signer_command",
-        conflicts_with = "key"
+        conflicts_with = "key",
+        help_heading = SIGNING_HEADING
     )]
     signer_timeout: Duration,
     #[command(flatten)]
@@ -108,20 +113,24 @@ pub(super) struct SigningArgs {
 
 /// How signatures look
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Signing")]
 pub(super) struct ShapeArgs {
     /// Digest of the signature [default: sha256; sha384 for P-384, sha512 for P-521]
-    #[arg(long, value_name = "sha256|sha384|sha512", requires = "certificate")]
+    #[arg(
+        long,
+        value_name = "sha256|sha384|sha512",
+        requires = "certificate",
+        help_heading = SIGNING_HEADING
+    )]
     digest: Option<SignatureDigest>,
     /// Put the certificate into the signature
-    #[arg(long, requires = "certificate")]
+    #[arg(long, requires = "certificate", help_heading = SIGNING_HEADING)]
     embed_certificate: bool,
     /// Also put this certificate into the signature: the issuer of the signing one, or of another
     /// of the chain; may be given several times
-    #[arg(long, value_name = "CERT", requires = "certificate")]
+    #[arg(long, value_name = "CERT", requires = "certificate", help_heading = SIGNING_HEADING)]
     chain: Vec<PathBuf>,
     /// Name the signer by its certificate's subject key identifier, not by issuer and serial number
-    #[arg(long, requires = "certificate")]
+    #[arg(long, requires = "certificate", help_heading = SIGNING_HEADING)]
     subject_key_identifier: bool,
 }
 

@@ -5,31 +5,40 @@ use std::time::Duration;
 
 use verity::internals::{FecPlatform, Platform, to_len};
 use verity::partition::Architecture;
-use verity::{FecArea, HashType, Uuid};
+use verity::{FecArea, HashType, Salt, Uuid};
 
 use crate::dates::{self, DayEnd, TimeError};
-use crate::sizes::{self, SizeError};
+use crate::{hex_text, sizes};
 
 /// The heading of options about parity in help texts.
 pub(super) const FEC_HEADING: &str = "Forward error correction";
 
-/// A plain decimal number; the error says what it is for.
-fn counted(text: &str, what: &str) -> Result<u64, anyhow::Error> {
-    sizes::count(text).map_err(|error| match error {
-        SizeError::TooLarge { .. } => error.into(),
-        SizeError::NotANumber { .. } => anyhow::anyhow!("not {what}, in plain decimal digits"),
-    })
-}
+/// The heading of options about the hash tree and its place.
+pub(super) const PARAMETERS_HEADING: &str = "Parameters";
+
+/// The heading of options about who signs, and how.
+pub(super) const SIGNING_HEADING: &str = "Signing";
 
 pub(super) fn hash_type(text: &str) -> Result<HashType, anyhow::Error> {
-    let number = u32::try_from(counted(text, "a hash type: 0 or 1")?).ok();
-    Ok(HashType::try_from(number.ok_or_else(|| anyhow::anyhow!("neither 0 nor 1"))?)?)
+    let number = u32::try_from(sizes::count(text)?).ok();
+    let hash_type = number.and_then(|number| HashType::try_from(number).ok());
+    hash_type.ok_or_else(|| anyhow::anyhow!("a hash type is 0 or 1"))
+}
+
+/// A salt in hex, or `-` for none.
+pub(super) fn salt(text: &str) -> Result<Salt, anyhow::Error> {
+    if let Some(fault) = hex_text::fault(text.as_bytes()).filter(|_| !matches!(text, "-" | "")) {
+        anyhow::bail!("the text {fault}; a salt is hex digits, two for each byte, or - for none");
+    }
+    Ok(text.parse()?)
 }
 
 pub(super) fn uuid(text: &str) -> Result<Uuid, anyhow::Error> {
     // `Uuid` reads other forms too; superblock tools know this one.
-    anyhow::ensure!(text.len() == 36, "not of the form 01234567-89ab-cdef-0123-456789abcdef");
-    Ok(Uuid::try_parse(text)?)
+    anyhow::ensure!(text.len() == 36, "a UUID has the form 01234567-89ab-cdef-0123-456789abcdef");
+    Uuid::try_parse(text).map_err(|_| {
+        anyhow::anyhow!("a UUID has hex digits and dashes, as 01234567-89ab-cdef-0123-456789abcdef")
+    })
 }
 
 pub(super) fn platform(name: &str) -> Result<Platform, anyhow::Error> {
@@ -77,35 +86,35 @@ pub(super) fn architecture(name: &str) -> Result<Architecture, anyhow::Error> {
 const MAX_THREADS: u64 = 4096;
 
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
-    let threads = counted(text, "a number of threads")?;
-    anyhow::ensure!(threads <= MAX_THREADS, "more than {MAX_THREADS} threads");
-    NonZeroUsize::new(to_len(threads))
-        .ok_or_else(|| anyhow::anyhow!("at least one thread is needed"))
+    let threads = Some(sizes::count(text)?).filter(|threads| *threads <= MAX_THREADS);
+    threads
+        .map(to_len)
+        .and_then(NonZeroUsize::new)
+        .ok_or_else(|| anyhow::anyhow!("threads are from 1 to {MAX_THREADS}"))
 }
 
 /// Each client is a thread and up to a mebibyte.
 const MAX_CLIENTS: u64 = 4096;
 
 pub(super) fn clients(text: &str) -> Result<usize, anyhow::Error> {
-    let clients = counted(text, "a number of clients")?;
-    anyhow::ensure!((1..=MAX_CLIENTS).contains(&clients), "not from 1 to {MAX_CLIENTS} clients");
-    Ok(to_len(clients))
+    let clients = Some(sizes::count(text)?).filter(|it| (1..=MAX_CLIENTS).contains(it));
+    clients.map(to_len).ok_or_else(|| anyhow::anyhow!("clients are from 1 to {MAX_CLIENTS}"))
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, anyhow::Error> {
-    let seconds = counted(text, "a whole number of seconds")?;
-    anyhow::ensure!((1..=86_400).contains(&seconds), "not from 1 second to a day");
+    let seconds = sizes::count(text)?;
+    anyhow::ensure!((1..=86_400).contains(&seconds), "seconds are from 1 to 86400, a day");
     Ok(Duration::from_secs(seconds))
 }
 
 pub(super) fn mode(text: &str) -> Result<u32, anyhow::Error> {
     let octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
-    mode.ok_or_else(|| anyhow::anyhow!("not an octal mode such as 660"))
+    mode.ok_or_else(|| anyhow::anyhow!("a mode is up to three octal digits, such as 660"))
 }
 
 pub(super) fn fec_roots(text: &str) -> Result<u32, anyhow::Error> {
-    let roots = u32::try_from(counted(text, "a number of roots: from 2 to 24")?).ok();
+    let roots = u32::try_from(sizes::count(text)?).ok();
     let roots = roots.filter(|roots| FecArea::ROOTS.contains(roots));
-    roots.ok_or_else(|| anyhow::anyhow!("not from 2 to 24"))
+    roots.ok_or_else(|| anyhow::anyhow!("roots are from 2 to 24"))
 }

@@ -6,22 +6,72 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::cli::Cli;
+use super::streams::outputs_of;
 use super::veritysetup;
 use crate::error::CommandError;
+use crate::streams::STANDARD;
 
 /// Whether standard output is for data, so that results and failures have to go elsewhere.
 pub(super) fn prints_data(arguments: &[OsString]) -> bool {
-    let mut words = arguments.iter().map(|argument| argument.to_string_lossy());
-    let reads = words.nth(1).is_some_and(|command| command == "read");
-    let mut output = None;
-    while let Some(word) = words.next() {
-        if word == "--output" {
-            output = words.next();
-        } else if let Some(file) = word.strip_prefix("--output=") {
-            output = Some(file.to_owned().into());
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    let Some(command) = words.get(1) else { return false };
+    let mut is_named = false;
+    for option in outputs_of(command) {
+        for (index, word) in words.iter().enumerate() {
+            let next = || words.get(index + 1).map(|file| &**file);
+            let file = match word.strip_prefix(&*option) {
+                Some("") => next(),
+                Some(rest) => rest.strip_prefix('='),
+                None => None,
+            };
+            is_named |= option == "--output" && file.is_some();
+            if file == Some(STANDARD) {
+                return true;
+            }
         }
     }
-    reads && output.is_none_or(|file| file == "-")
+    command == "read" && !is_named
+}
+
+/// Puts options for the words by which people ask for help: `help`, `help COMMAND`, `version`, and
+/// `-h` where it cannot name a hash algorithm, as nothing follows.
+pub(super) fn with_help_words(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let cli = Cli::command();
+    let word = |index: usize| arguments.get(index).and_then(|word| word.to_str());
+    let is_command = |name: &str| cli.get_subcommands().any(|it| it.get_name() == name);
+    let first = (1..arguments.len()).find(|&index| !is_global_flag(&cli, word(index)));
+    let first = first.unwrap_or(arguments.len());
+    match word(first) {
+        Some("version") if arguments.len() == first + 1 => arguments[first] = "--version".into(),
+        Some("help") if word(first + 1) != Some("exit-codes") => {
+            arguments.remove(first);
+            arguments.push("--help".into());
+        }
+        Some("-h") if arguments.len() == first + 2 && word(first + 1).is_some_and(is_command) => {
+            arguments.remove(first);
+            arguments.push("--help".into());
+        }
+        _ => {
+            let last = arguments.len().saturating_sub(1);
+            let is_value = last > 1 && takes_next(&cli, &arguments[last - 1]);
+            if last > 0 && arguments[last] == "-h" && !is_value {
+                arguments[last] = "--help".into();
+            }
+        }
+    }
+    arguments
+}
+
+/// Whether somebody asks for the table of exit codes.
+pub(super) fn asks_for_exit_codes(arguments: &[OsString]) -> bool {
+    matches!(arguments, [_, help, topic] if help == "help" && topic == "exit-codes")
+}
+
+/// Whether it is an option that may stand in front of the command and takes no value.
+fn is_global_flag(cli: &clap::Command, word: Option<&str>) -> bool {
+    word.is_some_and(|word| {
+        word.starts_with('-') && word != "-h" && word != "--" && !takes_next(cli, word.as_ref())
+    })
 }
 
 /// What clap has to say, as any other failure.
@@ -98,5 +148,33 @@ mod tests {
         assert_eq!(order("verity --platform avx2 dump h"), "verity dump --platform avx2 h");
         assert_eq!(order("verity --uuid dump h"), "verity --uuid dump h");
         assert_eq!(order("verity format d dump"), "verity format d dump");
+    }
+
+    #[test]
+    fn help_is_what_people_ask_for() {
+        let meant = |line: &str| {
+            let words = command_first(line.split(' ').map(OsString::from).collect());
+            let words = with_help_words(words);
+            words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        for (line, meaning) in [
+            ("verity help", "verity --help"),
+            ("verity -h", "verity --help"),
+            ("verity help build", "verity build --help"),
+            ("verity --json help build", "verity --json build --help"),
+            ("verity help help", "verity help --help"),
+            ("verity build -h", "verity build --help"),
+            ("verity -h build", "verity build --help"),
+            ("verity verify a b -h", "verity verify a b --help"),
+            ("verity version", "verity --version"),
+            ("verity -v version", "verity -v --version"),
+            ("verity help exit-codes", "verity help exit-codes"),
+            ("verity format a b -h sha1", "verity format a b -h sha1"),
+            ("verity sign a --signer-arg -h", "verity sign a --signer-arg -h"),
+            ("verity dump help", "verity dump help"),
+            ("verity", "verity"),
+        ] {
+            assert_eq!(meant(line), meaning, "{line}");
+        }
     }
 }
