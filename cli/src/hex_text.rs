@@ -44,7 +44,10 @@ fn likeness(text: &str) -> Option<String> {
     }
     if text.starts_with(char::is_whitespace) {
         let first = text.chars().next()?;
-        return Some(format!("begins with {}: take away what is before it", shown(first)));
+        return Some(format!(
+            "has {} as character 1: begin with the first hex digit",
+            shown(first)
+        ));
     }
     if let Some((name, rest)) = text.split_once('=').filter(|(_, rest)| is_hex(rest.trim_end())) {
         return Some(format!(
@@ -65,7 +68,7 @@ fn likeness(text: &str) -> Option<String> {
     }
     let (word, rest) = text.split_once(char::is_whitespace)?;
     (is_hex(word) && !rest.trim().is_empty())
-        .then(|| "has more text behind it: keep the first word alone".to_owned())
+        .then(|| "goes on behind a blank or a line end: keep the first word alone".to_owned())
 }
 
 fn is_hex(text: &str) -> bool {
@@ -104,14 +107,14 @@ mod tests {
             (format!("\u{feff}{hash}"), "byte order mark"),
             (format!("\"{hash}\""), "in quotes"),
             (format!("'{hash}'"), "in quotes"),
-            (format!(" {hash}"), "begins with a blank"),
-            (format!("\t{hash}"), "begins with a tab"),
+            (format!(" {hash}"), "has a blank as character 1"),
+            (format!("\t{hash}"), "has a tab as character 1"),
             (format!("roothash={hash}"), "roothash=abababab...: give"),
             (format!("sha256:{hash}"), "sha256:abababab...: give"),
             (format!("SHA2-256 (data) = {hash}"), "'S' as character 1"),
             (format!("0x{hash}"), "begins with 0x"),
-            (format!("{hash}  data"), "more text behind it"),
-            (format!("{hash}\n{hash}"), "more text behind it"),
+            (format!("{hash}  data"), "goes on behind a blank"),
+            (format!("{hash}\n{hash}"), "goes on behind a blank"),
         ] {
             let found = fault(text.as_bytes()).unwrap();
             assert!(found.contains(words), "{text:?}: {found}");

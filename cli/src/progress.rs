@@ -108,6 +108,12 @@ fn can_redraw() -> bool {
     std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb")
 }
 
+const WIDE_LINE: &str = "{msg} {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
+
+const MEDIUM_LINE: &str = "{msg} {percent}% {eta} left";
+
+const NARROW_LINE: &str = "{msg} {percent}%";
+
 /// A terminal has room for all that can be said from this width on.
 const WIDE: u16 = 80;
 
@@ -133,8 +139,8 @@ fn width() -> u16 {
 /// A line that fits the columns.
 fn template(columns: u16) -> &'static str {
     match columns {
-        WIDE.. => "{msg} {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
-        MEDIUM..WIDE => "{msg} {percent}% {eta} left",
-        _ => "{msg} {percent}%",
+        WIDE.. => WIDE_LINE,
+        MEDIUM..WIDE => MEDIUM_LINE,
+        _ => NARROW_LINE,
     }
 }

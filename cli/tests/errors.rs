@@ -82,8 +82,8 @@ fn played(text: &str) -> String {
 fn shell(dir: &Dir, line: &str) -> Run {
     let binary = Path::new(env!("CARGO_BIN_EXE_verity")).parent().unwrap().display().to_string();
     let path = std::env::var("PATH").unwrap();
-    let mut shell: Command = dir.tool("sh");
-    shell.args(["-c", line]).env("PATH", format!("{binary}:{path}:/usr/sbin:/sbin"));
+    let mut shell: Command = dir.tool("timeout");
+    shell.args(["60", "sh", "-c", line]).env("PATH", format!("{binary}:{path}:/usr/sbin:/sbin"));
     Run::of(shell.env("COLUMNS", "100").stdin(Stdio::null()).output().unwrap())
 }
 

@@ -79,6 +79,16 @@ fn answer(request: &str) -> Option<Vec<u8>> {
             whole(part(&format!("ETag: \"{}\"\r\n", count % 2), body.len()))
         }
         "/short" => Some([part("", body.len()).as_bytes(), &body[1..]].concat()),
+        "/long" | "/short-chunks" => {
+            let size = if path == "/long" { body.len() + 1 } else { body.len() - 1 };
+            let head = part("", 0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
+            let chunk = if size == 0 {
+                String::new()
+            } else {
+                format!("{size:x}\r\n{}\r\n", "x".repeat(size))
+            };
+            Some(format!("{head}{chunk}0\r\n\r\n").into())
+        }
         "/zeros" => whole(part("", body.len())),
         _ => None,
     }

@@ -298,7 +298,7 @@ fn help_and_version_have_words_too() {
 /// What a terminal of a width shows while an image is hashed, a line each time.
 fn shown(dir: &Dir, columns: u32, name: &str, line: &str) -> Vec<String> {
     let binary = env!("CARGO_BIN_EXE_verity");
-    let line = format!("stty cols {columns}; {binary} {line}");
+    let line = format!("stty rows 24 cols {columns}; {binary} {line}");
     let mut script = dir.tool("script");
     script.args(["-qec", &line, "/dev/null"]).env("TERM", name).stdin(Stdio::null());
     let output = script.output().unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use verity::{FecArea, HashArea, Superblock};
+use verity::{FecArea, HashArea, Superblock, SuperblockError};
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
@@ -77,6 +77,10 @@ fn read_standard(offset: u64, parity: &ParitySource) -> Result<Superblock, Comma
              name HASH",
         ));
     }
-    let bytes = standard_bytes(offset, Superblock::SIZE)?;
-    Superblock::parse(&bytes).or_fail(Class::Metadata, Path::new(INPUT))
+    let failed =
+        |error: SuperblockError| CommandError::new(Class::Metadata, error).at(Path::new(INPUT));
+    if !offset.is_multiple_of(Superblock::SIZE) {
+        return Err(failed(SuperblockError::Unaligned { offset }));
+    }
+    Superblock::parse(&standard_bytes(offset, Superblock::SIZE)?).map_err(failed)
 }

@@ -42,7 +42,7 @@ impl ParityDevice {
         let path = device.path();
         let with_hash = is_with_hash(&device, hash)?;
         let area = match stated {
-            Some(area) => check_pins(source, &area).map(|()| area),
+            Some(area) => check_pins(source, &area).map(|()| area).map_err(|error| error.at(path)),
             None => {
                 let roots = source.roots.unwrap_or(DEFAULT_ROOTS);
                 let offset = source.offset.unwrap_or(0);

@@ -27,7 +27,9 @@ impl Identity {
             }
             if seed.is_empty() {
                 // An unset variable of a script: every image would get the same salt.
-                return Err(CommandError::usage("--seed is empty"));
+                return Err(CommandError::usage(
+                    "--seed is empty: it takes a text, from which salt and UUID follow",
+                ));
             }
             return Ok(Identity { salt: Salt::from_seed(seed), uuid: uuid_from_seed(seed) });
         }

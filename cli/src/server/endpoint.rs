@@ -169,7 +169,7 @@ fn lock_directory(path: &Path) -> Result<File, CommandError> {
 fn remove_stale(path: &Path) -> Result<(), CommandError> {
     let kind = fs::symlink_metadata(path).or_fail(Class::Io, path)?.file_type();
     if !kind.is_socket() {
-        let words = "there is something else than a socket";
+        let words = "there is something else than a socket: remove it, or name another place";
         return Err(CommandError::usage(words).at(path));
     }
     match UnixStream::connect(path) {

@@ -143,8 +143,9 @@ impl<'a> Copies<'a> {
             return Ok(());
         }
         let words = format!(
-            "{lost} hash blocks are corrupt, without which the copy would not verify: \
-             --hash-output FILE makes a repaired copy of HASH too"
+            "{lost} hash block{} corrupt, without which the copy would not verify: \
+             --hash-output FILE makes a repaired copy of HASH too",
+            if lost == 1 { " is" } else { "s are" },
         );
         let image = self.repair.image;
         let recovery = Some(Recovery::of(repaired, false));

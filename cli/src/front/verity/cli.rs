@@ -73,14 +73,14 @@ pub(super) struct Cli {
     version: Option<bool>,
 }
 
-/// What stands below the help of all commands.
+/// What stands below the help of all commands, with the exit codes.
+const NOTES: &str = "\
+verity help COMMAND tells more of one command, verity version which version this is.
+
+A file that is called - is standard input or output, where that can be; ./- is a file of this name.";
+
 fn after_help() -> String {
-    format!(
-        "verity help COMMAND tells more of one command, verity version which version this is.\n\n\
-         A file that is called - is standard input or output, where that can be; ./- is a file of \
-         this name.\n\n{}",
-        exit::TABLE
-    )
+    format!("{NOTES}\n\n{}", exit::TABLE)
 }
 
 #[derive(Debug, Subcommand)]
