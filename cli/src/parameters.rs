@@ -148,7 +148,7 @@ fn explain(error: ParamsError) -> CommandError {
 }
 
 /// What a caller says about the parity of an image.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ParitySource {
     /// The device or file with the parity.
     pub(crate) device: Option<PathBuf>,

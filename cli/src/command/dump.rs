@@ -71,10 +71,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Dumped, Comman
 
 /// Reads the superblock that standard input has behind so many bytes.
 fn read_standard(offset: u64, parity: &ParitySource) -> Result<Superblock, CommandError> {
-    if parity.device.is_some() {
+    if *parity != ParitySource::default() {
         return Err(CommandError::usage(
-            "--fec-device needs the size of the hash device, which standard input does not tell: \
-             name HASH",
+            "parity depends on the size of the hash device, which standard input does not tell: \
+             name a file",
         ));
     }
     let failed =
