@@ -20,6 +20,10 @@ pub(crate) fn from_library(
     if matches!(error, Error::Cancelled) {
         return signals.error();
     }
+    if let Error::CacheTooSmall { needed, .. } = error {
+        let words = format!("{error}: --preload needs --cache-size {needed} or more, or none");
+        return CommandError::usage(words);
+    }
     let path = culprit(&error, data, hash);
     let failure = CommandError::new(class_of(&error), error);
     match path {

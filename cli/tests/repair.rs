@@ -96,7 +96,7 @@ fn f03_parity_that_is_not_there_or_not_of_this_kind() {
         }
     }
     dir.fails(&format!("repair data hash {} --in-place", image.root), 2, "without parity");
-    dir.fails(&line("--fec-device fec --fec-roots 25"), 2, "not from 2 to 24");
+    dir.fails(&line("--fec-device fec --fec-roots 25"), 2, "roots are from 2 to 24");
     dir.fails(&line("--fec-device none"), 4, "none");
     dir.fails(&line("--fec-device fec --fec-offset 512"), 3, "not a multiple of 4096");
     for options in ["--fec-roots 3", "--fec-offset 4096", "--fec-offset 1T"] {

@@ -99,7 +99,7 @@ fn t13_malformed_root_hashes_are_usage_errors() {
     ] {
         dir.fails(&format!("verify data hash {bad}"), 2, "root hash");
     }
-    for bad in [format!("{root}\n"), format!(" {root}"), String::new()] {
+    for bad in [format!("\n{root}"), format!(" {root}"), String::new()] {
         let run = dir.run_words(["verify", "data", "hash", &bad]);
         assert_eq!(run.code, 2, "{run:?}");
     }
@@ -114,16 +114,25 @@ fn c19_a_root_hash_file_that_says_nothing_is_never_a_success() {
     for (content, word) in [
         (String::new(), "empty"),
         ("\n".to_owned(), "empty"),
-        (root[..62].to_owned(), "bytes are not the digest"),
-        (format!("{root}\n\n"), "hex"),
-        (format!("{root} # comment"), "hex"),
+        (root[..62].to_owned(), "62 hex digits are the digest of no known algorithm"),
+        (format!("{root} # comment"), "goes on behind a blank"),
+        (format!(" {root}"), "a blank as character 1"),
+        (format!("{root}g"), "'g' as character 65"),
         (format!("{root}{root}"), "verity"),
-        ("0".repeat(131), "longer than 130"),
+        ("0".repeat(131), "odd number of hex digits, 131"),
+        (format!("{root}{}", " ".repeat(5000)), "longer than 4096"),
     ] {
         dir.write("root", content.as_bytes());
         dir.fails("verify data hash --root-hash-file root", 2, word);
     }
-    for content in [root.clone(), format!("{root}\n"), format!("{root}\r\n"), root.to_uppercase()] {
+    for content in [
+        root.clone(),
+        format!("{root}\n"),
+        format!("{root}\r\n"),
+        format!("{root}\n\n"),
+        format!("{root} \t\n"),
+        root.to_uppercase(),
+    ] {
         dir.write("root", content.as_bytes());
         dir.ok("verify data hash --root-hash-file root");
     }

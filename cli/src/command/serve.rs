@@ -61,9 +61,8 @@ fn description(image: &OpenedImage) -> String {
 }
 
 fn unexportable(error: ExportError) -> CommandError {
-    let class = match error {
-        ExportError::Text => Class::Usage,
-        _ => Class::Io,
-    };
-    CommandError::new(class, error)
+    match error {
+        ExportError::Text => CommandError::usage(format!("--export-name: {error}")),
+        _ => CommandError::new(Class::Io, error),
+    }
 }

@@ -117,8 +117,10 @@ pub(crate) fn failure_after(
         None if written_to != WrittenTo::Nowhere || blocks == 0 => return None,
         None => {
             let words = match blocks {
-                1 => "1 corrupt block, which can be repaired".to_owned(),
-                _ => format!("{blocks} corrupt blocks, all of which can be repaired"),
+                1 => "1 corrupt block, which can be repaired: verity repair does it".to_owned(),
+                _ => format!(
+                    "{blocks} corrupt blocks, all of which can be repaired: verity repair does it"
+                ),
             };
             let hint = match recovery.ranges.as_slice() {
                 [only] => image.mount_hint_of(only.first, only.blocks, true),

@@ -44,7 +44,10 @@ impl Endpoint {
                         ErrorKind::AddrInUse => Class::Busy,
                         _ => Class::Io,
                     };
-                    CommandError::new(class, anyhow::Error::new(error).context(address.to_string()))
+                    CommandError::new(
+                        class,
+                        anyhow::Error::new(error).context(format!("cannot listen on {address}")),
+                    )
                 })?;
                 Endpoint::Tcp(listener)
             }
@@ -139,7 +142,10 @@ fn bind_unix(path: &Path, mode: u32) -> Result<Endpoint, CommandError> {
         }
         result => result,
     };
-    let listener = listener.or_fail(Class::Io, path)?;
+    let listener = listener.map_err(|error| {
+        let error = anyhow::Error::new(error).context("cannot make a socket here");
+        CommandError::new(Class::Io, error).at(path)
+    })?;
     let file = SocketFile::new(path).or_fail(Class::Io, path)?;
     Ok(Endpoint::Unix { listener, file })
 }
