@@ -42,6 +42,11 @@ fn inputs_are_read_from_standard_input() {
         ("check image.raw --ca -", "rsa2048.cert"),
         ("lint-signature - --certificate rsa2048.cert", "image.roothash.p7s"),
         ("lint-signature image.roothash.p7s --certificate -", "rsa2048.cert"),
+        (
+            "verify image.raw image.verity --root-hash-file image.roothash \
+             --certificate rsa2048.cert --root-hash-signature -",
+            "image.roothash.p7s",
+        ),
         ("dump -", "image.verity"),
     ] {
         let (code, _, said) = with_input(&dir, line, &dir.read(file));
