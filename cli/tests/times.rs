@@ -56,9 +56,9 @@ fn errors_about_times_speak_of_dates() {
     }
     dir.fails(&format!("{SIGNED_BUILD} --image-version 1.2.3"), 2, "not a version: one whole");
     for (option, words) in [
-        ("--threads many", "not a number of threads"),
-        ("--fec-roots two", "not a number of roots"),
-        ("--data-blocks 4K", "number of blocks"),
+        ("--threads many", "a plain decimal number is needed"),
+        ("--fec-roots two", "a plain decimal number is needed"),
+        ("--data-blocks 4K", "digits alone, no suffix"),
     ] {
         let run = dir.fails(&format!("{SIGNED_BUILD} {option}"), 2, words);
         assert!(!run.stderr.contains("other things"), "{run:?}");

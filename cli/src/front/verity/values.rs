@@ -8,7 +8,8 @@ use verity::partition::Architecture;
 use verity::{FecArea, HashType, Salt, Uuid};
 
 use crate::dates::{self, DayEnd, TimeError};
-use crate::{hex_text, sizes};
+use crate::hex_text;
+use crate::sizes::{self, SizeError};
 
 /// The heading of options about parity in help texts.
 pub(super) const FEC_HEADING: &str = "Forward error correction";
