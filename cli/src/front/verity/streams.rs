@@ -143,7 +143,7 @@ mod tests {
                 let parsed = alone.try_get_matches_from([STANDARD]);
                 match direction(command.get_name(), id) {
                     Some(_) => {
-                        assert!(is_path, "{} {id}", command.get_name());
+                        assert!(is_path && parsed.is_ok(), "{} {id}", command.get_name());
                         streams += 1;
                     }
                     None if is_path => {
