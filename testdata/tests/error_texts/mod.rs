@@ -1,5 +1,6 @@
 //! Every error of the sources beside the texts that commands were seen to end with: no variant, and
-//! no message of the command, is without a run that provokes it, but for those listed with a reason.
+//! no message of the command, is without a run that provokes it, but for those that are listed with
+//! a reason.
 //!
 //! Errors are the texts of `#[error("...")]`, and within the functions of the command all texts of
 //! more than one word, less what is logged or reported: nobody has to remember how a message became

@@ -77,7 +77,7 @@ pub(super) struct Cli {
 const NOTES: &str = "\
 verity help COMMAND tells more of one command, verity version which version this is.
 
-A file that is called - is standard input or output, where that can be; ./- is a file of this name.";
+A file called - is standard input or output, where that can be; ./- is a file of this name.";
 
 fn after_help() -> String {
     format!("{NOTES}\n\n{}", exit::TABLE)

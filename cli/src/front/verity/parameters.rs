@@ -50,7 +50,13 @@ pub(super) struct ParameterArgs {
 
     /// Salt of up to 256 bytes in hex, or - for none [a new tree: 32 random bytes; no superblock to
     /// read: none]
-    #[arg(short, long, value_name = "HEX|-", value_parser = salt, help_heading = PARAMETERS_HEADING)]
+    #[arg(
+        short,
+        long,
+        value_name = "HEX|-",
+        value_parser = salt,
+        help_heading = PARAMETERS_HEADING
+    )]
     salt: Option<Salt>,
 
     /// UUID in the superblock
