@@ -55,7 +55,6 @@ fn a01_a02_a_superblock_that_claims_exabytes_costs_nothing() {
         "read data hash ROOT --output out --preload",
         "read data hash ROOT --output out --cache-size 1T",
         "serve data hash ROOT --socket s --preload",
-        "serve data hash ROOT --socket s --preload --check-at-most-once",
         "verify data hash ROOT --fec-device fec",
         "verify data hash ROOT --all --fec-device fec",
         "read data hash ROOT --output out --preload --fec-device fec",

@@ -59,7 +59,7 @@ fn f13_damage_beyond_repair_is_listed_beside_what_can_be_repaired() {
 fn a_wrong_root_hash_is_not_repairable() {
     let image = Image::new();
     let line = image.line("verify").replace(&image.root, &common::wrong(&image.root));
-    image.dir.fails(&line, 1, "(or the root hash is that of another image)");
+    image.dir.fails(&line, 1, "(or the root hash is that of another image");
 }
 
 #[test]
