@@ -47,7 +47,8 @@
 //! A client can send anything. A handshake takes at most [`MAX_OPTIONS`] options of at
 //! most [`MAX_OPTION_BYTES`] bytes, a read at most [`MAX_REQUEST`] bytes, and a session less than
 //! [`BUFFER_SIZE`] and 64 KiB of memory. For the status of blocks the source is asked at most
-//! [`MAX_EXTENTS`] times, and the reply ends there; a client that wants to know more asks on. How long a client may take is up to the transport.
+//! [`MAX_EXTENTS`] times, and the reply ends there; a client that wants to know more asks on. How
+//! long a client may take is up to the transport.
 
 mod error;
 mod export;

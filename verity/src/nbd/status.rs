@@ -1,4 +1,4 @@
-//! What a client is told of blocks that it has not read: which of them are zero, and which are holes.
+//! What a client is told of blocks that it has not read: which are zero, and which are holes.
 
 use super::limits::MAX_EXTENTS;
 use super::protocol::{CMD_FLAG_REQ_ONE, Request, STATE_HOLE, STATE_ZERO};
