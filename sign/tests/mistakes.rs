@@ -1,5 +1,5 @@
-//! What is said of a signature that is refused: which of the usual mistakes it is. Whatever is said,
-//! nothing of it is accepted.
+//! What is said of a signature that is refused: which of the usual mistakes it is. Whatever is
+//! said, nothing of it is accepted.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 

@@ -47,8 +47,8 @@ pub enum Pkcs11Error {
     PinLocked,
     /// The key is of a kind that is not supported.
     #[error(
-        "unsupported key on the token ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384, P-521 \
-         are supported"
+        "unsupported key on the token ({actual}); RSA 2048, 3072, 4096 and ECDSA P-256, P-384, \
+         P-521 are supported"
     )]
     UnsupportedKey {
         /// What it is.

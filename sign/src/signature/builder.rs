@@ -48,7 +48,8 @@ pub struct SignatureBuilder {
 
 impl SignatureBuilder {
     /// Signatures by the key of this certificate. The digest is SHA-256, or SHA-384 for a P-384
-    /// key and SHA-512 for a P-521 key; nothing is embedded, and the signer is named by issuer and serial number.
+    /// key and SHA-512 for a P-521 key; nothing is embedded, and the signer is named by issuer and
+    /// serial number.
     pub fn new(certificate: Certificate) -> SignatureBuilder {
         SignatureBuilder {
             digest: certificate.key_type().default_digest(),
@@ -152,7 +153,8 @@ impl SignatureBuilder {
     /// # Errors
     ///
     /// [`Error::Signing`] when it is not a signature by the certificate's key over what was to be
-    /// signed (the error says so where it is a well-known mistake), or when the message with everything embedded becomes larger than the kernel reads.
+    /// signed (the error says so where it is a well-known mistake), or when the message with
+    /// everything embedded becomes larger than the kernel reads.
     pub fn attach(&self, to_be_signed: &ToBeSigned, signature: &[u8]) -> Result<Vec<u8>, Error> {
         let key = self.certificate.public_key();
         let Some(signature) = key.recognize(to_be_signed, signature) else {

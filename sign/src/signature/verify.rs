@@ -54,8 +54,8 @@ impl SignedBy {
     }
 }
 
-/// Checks a signature over a root hash (see [`root_hash_content`]), whoever has made it: this crate,
-/// `systemd-repart`, mkosi, or openssl without attributes.
+/// Checks a signature over a root hash (see [`root_hash_content`]), whoever has made it: this
+/// crate, `systemd-repart`, mkosi, or openssl without attributes.
 ///
 /// It vouches for the root hash and for nothing else. An image without a manifest is verified under
 /// it for the geometry that its superblock states, which nobody has signed:

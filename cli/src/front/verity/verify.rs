@@ -16,8 +16,8 @@ use crate::image::{Effort, ImageSource};
 /// so. Parameters that are given are pins: they must be what the superblock states. With
 /// --no-superblock they are the parameters themselves. With --manifest everything comes from the
 /// manifest, whose signature (FILE.p7s) must be by one of the certificates. --root-hash-signature
-/// checks the signature of the root hash, as the kernel and systemd do, whoever has made it; it says
-/// nothing of the parameters.
+/// checks the signature of the root hash, as the kernel and systemd do, whoever has made it; it
+/// says nothing of the parameters.
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct VerifyArgs {

@@ -55,8 +55,8 @@ impl PrivateKey {
     /// # Errors
     ///
     /// [`Error::Key`] when the file is empty, too large, does not hold exactly one private key (its
-    /// certificates and parameters may stand beside it), or when the key is of an unsupported kind or
-    /// size, or inconsistent; [`KeyError::Encrypted`] when it takes a passphrase.
+    /// certificates and parameters may stand beside it), or when the key is of an unsupported kind
+    /// or size, or inconsistent; [`KeyError::Encrypted`] when it takes a passphrase.
     pub fn parse(file: &[u8]) -> Result<PrivateKey, Error> {
         let object = object(file)?;
         Ok(PrivateKey::decode(encoding(&object)?, &object.der)?)
