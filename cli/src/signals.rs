@@ -2,9 +2,9 @@
 //!
 //! A command runs in a thread of its own. A signal asks it to stop: it removes what it has not
 //! finished, and ends. What hangs meanwhile (in a read from a silent server, in a write to a full
-//! pipe, in a token's module) cannot be asked, so after a moment the process is ended over its head:
-//! what it would leave behind is removed first, and nothing can be published any more. Signals that
-//! come later change nothing.
+//! pipe, in a token's module) cannot be asked, so after a moment the process is ended over its
+//! head: what it would leave behind is removed first, and nothing can be published any more.
+//! Signals that come later change nothing.
 //!
 //! Signals that the parent process had ignored (`nohup`) stay ignored.
 

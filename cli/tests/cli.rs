@@ -239,8 +239,7 @@ fn a10_numbers_beyond_every_limit_are_refused_by_their_limit() {
         "serve IMAGE --socket s --timeout NUMBER",
         "serve IMAGE --socket s --idle-timeout NUMBER",
     ] {
-        // Just below and above what a file can have, and what 32 and 64 bits hold; all of them whole
-        // sectors where sectors count.
+        // Just below and above what a file can have, and what 64 bits hold; whole sectors, too.
         for number in [
             "9223372036854775296",
             "9223372036854775808",

@@ -26,8 +26,9 @@ use crate::io::ReadAt;
 ///
 /// A change is seen by size, modification time and change time, so a write within the file system's
 /// clock tick of opening (milliseconds) can go unseen, and so can any write to a block device. A
-/// store through a shared mapping changes the times when it makes a page dirty: one into a page that
-/// is dirty already goes unseen until that page was written back, which on tmpfs never happens.
+/// store through a shared mapping changes the times when it makes a page dirty: one into a page
+/// that is dirty already goes unseen until that page was written back, which on tmpfs never
+/// happens.
 #[derive(Debug)]
 pub struct Input {
     file: File,
