@@ -99,8 +99,12 @@ fn ours_are_accepted_where_the_key_is_enrolled() {
             let report = Lint::new().keyring(&[enrolled(name)]).run(&message);
             assert_eq!(report.accepted(), Accepted::Unknown, "{name}");
             assert!(report.assumptions()[0].contains("root hash"), "{:?}", report.assumptions());
-            let ecdsa = name.starts_with('p');
-            assert_eq!(report.since(), if ecdsa { "5.14" } else { "5.4" });
+            let since = match name {
+                "p256" | "p384" => "5.14",
+                "p521" => "6.10",
+                _ => "5.4",
+            };
+            assert_eq!(report.since(), since);
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::algorithm::SignatureDigest;
 use crate::canonical::first_difference;
 use crate::certificate::message_version;
 use crate::error::SignatureError;
-use crate::form;
+use crate::form::{self, Form};
 
 /// Signatures are at most this long, in bytes: what the kernel reads from a user key.
 pub const MAX_SIGNATURE_BYTES: u64 = to_u64(MAX);
@@ -159,7 +159,9 @@ pub(super) fn unsupported(oid: ObjectIdentifier, what: &str) -> SignatureError {
 
 /// The error for bytes that are something well known, and no message.
 fn other_form(signature: &[u8]) -> Option<SignatureError> {
-    let (form, _) = form::of_signature(signature)?;
+    // What looks like a message is a malformed one, and text may be the beginning of anything.
+    let known = |form: &Form| !matches!(form, Form::Pkcs7 | Form::Text);
+    let form = form::of_signature(signature).map(|(form, _)| form).filter(known)?;
     let (found, advice) = form.words();
     Some(SignatureError::NotPkcs7 { found, advice })
 }
