@@ -106,6 +106,7 @@ fn p28_a_deleted_manifest_is_no_way_to_a_weaker_check() {
     let run = dir.fails(&format!("{BARE_CHECK} --state state"), 2, "--state needs the manifest");
     assert!(!run.stdout.contains("verified: "), "{run:?}");
     assert_eq!(dir.read("state"), state);
+    dir.fails(&format!("{BARE_CHECK} --image-name image"), 2, "--image-name needs the manifest");
     dir.ok(BARE_CHECK);
     assert_no_leftovers(&dir);
 }

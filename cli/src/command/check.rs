@@ -127,7 +127,10 @@ fn without_manifest(
 
 /// Only a manifest says which image it is, and which version of it.
 fn refuse_what_needs_a_manifest(options: &Options) -> Result<(), CommandError> {
-    let needing = [("--state", options.state.is_some())];
+    let needing = [
+        ("--state", options.state.is_some()),
+        ("--image-name", options.trust.image_name.is_some()),
+    ];
     match needing.into_iter().find(|(_, is_given)| *is_given) {
         Some((option, _)) => Err(CommandError::usage(format!(
             "{option} needs the manifest, which alone says which image and version it is: \

@@ -64,8 +64,9 @@ impl OpenedImage {
             let root_hash_signer = check_root_hash_signature(source, &image.trusted.root_hash())?;
             return Ok(OpenedImage { root_hash_signer, ..image });
         }
+        source.trust.check_no_image_is_named()?;
         if source.root_hash_signature.is_none() {
-            source.trust.check_unused()?;
+            source.trust.check_nobody_is_named()?;
         }
         let root_hash = source.root.needed(root_hash)?;
         // Before the image is touched, which may be anybody's.

@@ -78,9 +78,9 @@ impl ParityPlan {
                 ..devices
             },
         };
-        devices
-            .check(&tree.params, &tree.area, Some(&area))
-            .map_err(|error| refused_place(error, [data.path(), hash.path(), path], Some(&tree.params)))?;
+        devices.check(&tree.params, &tree.area, Some(&area)).map_err(|error| {
+            refused_place(error, [data.path(), hash.path(), path], Some(&tree.params))
+        })?;
         let location = if with_hash { Location::WithHash } else { Location::open(path, data)? };
         let parity = ParityPlan { area, path: path.clone(), location };
         parity.warn_of_foreign_blocks(tree);

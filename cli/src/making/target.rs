@@ -77,9 +77,9 @@ impl HashTarget {
     /// Refuses a hash area in the data, or one that a device has no room for.
     fn check_place(&self, data: &Input, tree: &PlannedTree) -> Result<(), CommandError> {
         let devices = self.devices(data)?;
-        devices
-            .check(&tree.params, &tree.area, None)
-            .map_err(|error| refused_place(error, [data.path(), self.path(), self.path()], Some(&tree.params)))
+        devices.check(&tree.params, &tree.area, None).map_err(|error| {
+            refused_place(error, [data.path(), self.path(), self.path()], Some(&tree.params))
+        })
     }
 
     /// Whether the hash device holds the parity too.

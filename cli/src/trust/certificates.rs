@@ -66,11 +66,18 @@ impl TrustSource {
 
     /// Refuses what is for manifests where there is none.
     pub(crate) fn check_unused(&self) -> Result<(), CommandError> {
-        if self.image_name.is_some() {
-            let words = "--image-name goes with --manifest only: nothing else names an image";
-            return Err(CommandError::usage(words));
-        }
+        self.check_no_image_is_named()?;
         self.check_nobody_is_named()
+    }
+
+    /// Refuses a name that nothing can be held against.
+    pub(crate) fn check_no_image_is_named(&self) -> Result<(), CommandError> {
+        match self.image_name {
+            Some(_) => Err(CommandError::usage(
+                "--image-name goes with --manifest only: nothing else names an image",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Refuses certificates, authorities and a time where no signature needs them.

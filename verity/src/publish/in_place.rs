@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::input::{Snapshot, changed, flag_bits};
 use super::lock::Locked;
-use super::{Change, FileKind, Input, PublishError};
+use super::{Change, FileKind, Input, Leftover, PublishError};
 use crate::HashArea;
 use crate::io::WriteAt;
 
@@ -47,8 +47,17 @@ pub struct InPlace {
     file: Locked,
     path: PathBuf,
     snapshot: Snapshot,
-    /// How long a padded file was, and is again unless what it was padded for succeeds.
-    cut_to: Option<u64>,
+    /// Of a padded file.
+    padding: Option<Padding>,
+}
+
+/// Zeros that are cut off again unless what they were appended for succeeds.
+#[derive(Debug)]
+struct Padding {
+    /// How long the file was, in bytes.
+    cut_to: u64,
+    /// Does the same where nothing is dropped any more.
+    _leftover: Leftover,
 }
 
 impl InPlace {
@@ -74,7 +83,7 @@ impl InPlace {
         }
         let attempts = if kind == FileKind::BlockDevice { LOCK_ATTEMPTS } else { 1 };
         let file = Locked::exclusive_within(attempts, LOCK_PAUSE, file, path)?;
-        let in_place = InPlace { file, path: path.to_owned(), snapshot, cut_to: None };
+        let in_place = InPlace { file, path: path.to_owned(), snapshot, padding: None };
         in_place.check_path()?;
         Ok(in_place)
     }
@@ -137,7 +146,10 @@ impl InPlace {
         }
         self.snapshot.compare(&Snapshot::of(&self.file, &self.path)?, &self.path)?;
         if size > self.size() {
-            self.cut_to = Some(self.size());
+            let (cut_to, file) = (self.size(), self.file().try_clone().map_err(self.io("open"))?);
+            // Repeated, or too early, it does nothing.
+            let leftover = Leftover::new(move || drop(WriteAt::set_len(&file, cut_to)));
+            self.padding = Some(Padding { cut_to, _leftover: leftover });
             WriteAt::set_len(self.file(), size).map_err(self.io("extend"))?;
             WriteAt::sync(self.file()).map_err(self.io("sync"))?;
         }
@@ -146,7 +158,7 @@ impl InPlace {
 
     /// Lets a padded file keep its zeros, and unlocks it.
     pub fn keep(mut self) {
-        self.cut_to = None;
+        self.padding = None;
     }
 
     /// Makes what is there unverifiable: zeroes and syncs the superblock, or, for a hash area
@@ -189,9 +201,9 @@ impl InPlace {
 
 impl Drop for InPlace {
     fn drop(&mut self) {
-        if let Some(size) = self.cut_to {
+        if let Some(padding) = &self.padding {
             // If this fails, zeros behind the data are what remains.
-            let _ = WriteAt::set_len(self.file(), size);
+            let _ = WriteAt::set_len(self.file(), padding.cut_to);
         }
     }
 }
@@ -231,7 +243,7 @@ impl Rewriting {
                 .map_err(self.target.io("write the superblock to"))?;
             WriteAt::sync(self.file()).map_err(self.target.io("sync the superblock on"))?;
         }
-        self.target.cut_to = None;
+        self.target.padding = None;
         Ok(())
     }
 }
