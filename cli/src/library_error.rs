@@ -61,7 +61,7 @@ pub(crate) fn refused_place(
 fn room_for(option: &str, offset: u64, params: &Params) -> String {
     match offset / u64::from(params.data_block_size()) {
         0 => format!("; {option} puts it behind the data, --data-blocks says where that ends"),
-        blocks => format!("; --data-blocks says where the data ends: {blocks} blocks at most"),
+        blocks => format!("; --data-blocks says where the data ends: at most {blocks}"),
     }
 }
 
