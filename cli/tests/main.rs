@@ -11,6 +11,7 @@ mod common;
 mod crash;
 mod differential;
 mod dump;
+mod errors;
 mod fec;
 mod fec_blocks;
 mod format;

@@ -4,10 +4,6 @@
 //! The real binary runs without a terminal, at a width of 100. `VERITY_BLESS=1` writes the files
 //! anew, and fails where one has changed, so that somebody looks at it.
 
-// Below this, for the same directories.
-#[path = "errors.rs"]
-mod errors;
-
 use std::process::Command;
 
 use verity_testdata::{files, pattern};
@@ -264,7 +260,7 @@ fn lay_out(json: &str, text: &mut String) {
 }
 
 /// An image of 300 blocks.
-fn data() -> Dir {
+pub(crate) fn data() -> Dir {
     Dir::with_data(300)
 }
 
@@ -276,14 +272,14 @@ fn tail() -> Dir {
 }
 
 /// An image with its tree, its root hash in a file, and parity: two rounds, two roots.
-fn image() -> Dir {
+pub(crate) fn image() -> Dir {
     let dir = data();
     dir.ok("format data hash --fec-device fec --seed test --root-hash-file root");
     dir
 }
 
 /// An old hash area in the middle of a file.
-fn legacy() -> Dir {
+pub(crate) fn legacy() -> Dir {
     let dir = Dir::with_data(129);
     let options = "--hash sha512 --format 0 --salt 00ff --hash-offset 4608";
     dir.ok(&format!("format data hash {options} --uuid {UUID}"));
@@ -305,7 +301,7 @@ fn another_root_hash() -> Dir {
 }
 
 /// An image with damage that its parity can repair.
-fn corrupt() -> Dir {
+pub(crate) fn corrupt() -> Dir {
     let dir = image();
     for (name, block) in [("hash", 3), ("data", 5), ("data", 6), ("data", 201)] {
         dir.patch(name, block * 4096 + 100, b"changed");
@@ -314,7 +310,7 @@ fn corrupt() -> Dir {
 }
 
 /// And with one block more in a round than there are roots.
-fn beyond() -> Dir {
+pub(crate) fn beyond() -> Dir {
     let dir = corrupt();
     for block in [7, 9] {
         dir.patch("data", block * 4096 + 100, b"changed");
@@ -323,7 +319,7 @@ fn beyond() -> Dir {
 }
 
 /// Keys, and an image and a root hash to sign.
-fn keys() -> Dir {
+pub(crate) fn keys() -> Dir {
     let dir = image();
     dir.key("rsa2048");
     dir.key("other");
@@ -332,7 +328,7 @@ fn keys() -> Dir {
 }
 
 /// An image with everything that `build` makes.
-fn signed() -> Dir {
+pub(crate) fn signed() -> Dir {
     let dir = keys();
     dir.ok(&format!("{SIGNED_BUILD} --systemd --fec-roots 2"));
     dir

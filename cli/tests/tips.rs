@@ -142,12 +142,9 @@ fn a_missing_superblock_has_two_causes() {
 fn an_overlap_names_where_the_data_ends() {
     let dir = Dir::with_data(512);
     let run = dir.fails("format data data --hash-offset 1M", 3, "lies in the data");
-    assert!(
-        run.stderr.contains("--data-blocks says where the data ends: 256 blocks at most"),
-        "{run:?}"
-    );
+    assert!(run.stderr.contains("--data-blocks says where the data ends: at most 256"), "{run:?}");
     let line = "format data hash --fec-device data --fec-offset 1M";
-    dir.fails(line, 3, "--data-blocks says where the data ends: 256 blocks at most");
+    dir.fails(line, 3, "--data-blocks says where the data ends: at most 256");
     dir.ok("format data data --hash-offset 1M --data-blocks 256");
 }
 

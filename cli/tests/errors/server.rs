@@ -7,12 +7,12 @@ use std::thread;
 
 use crate::common::Dir;
 
-/// The size of every file, in bytes.
-const SIZE: usize = 1_000_000;
+/// The size of every file, in bytes: that of the data.
+const SIZE: usize = 1_228_800;
 
 /// A directory with the address of a server in `url`. The server ends with this process.
 pub(super) fn place() -> Dir {
-    let dir = super::super::image();
+    let dir = crate::screens::image();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     dir.write("url", format!("http://{}\n", listener.local_addr().unwrap()).as_bytes());
     thread::spawn(move || {

@@ -6,7 +6,6 @@
 //! that fails changes nothing, so the next one finds everything as it was. That every error of the
 //! sources stands here is the test `error_texts` of `testdata`.
 
-#[path = "errors_server.rs"]
 mod server;
 
 use std::fs;
@@ -19,17 +18,18 @@ use crate::common::golden::Golden;
 #[cfg(feature = "pkcs11")]
 use crate::common::token::{PIN, Token};
 use crate::common::{Dir, Run};
+use crate::screens;
 
 /// The directories in which runs can take place.
 const PLACES: [(&str, fn() -> Dir); 10] = [
     ("empty", Dir::new),
-    ("data", super::data),
-    ("image", super::image),
-    ("legacy", super::legacy),
-    ("corrupt", super::corrupt),
-    ("beyond", super::beyond),
-    ("keys", super::keys),
-    ("signed", super::signed),
+    ("data", screens::data),
+    ("image", screens::image),
+    ("legacy", screens::legacy),
+    ("corrupt", screens::corrupt),
+    ("beyond", screens::beyond),
+    ("keys", screens::keys),
+    ("signed", screens::signed),
     ("server", server::place),
     ("token", token),
 ];
@@ -102,7 +102,7 @@ fn outcome(dir: &Dir, run: &Run) -> String {
 
 /// Keys in files, and the first of them on a token: its module's URI is in `uri`.
 fn token() -> Dir {
-    let dir = super::keys();
+    let dir = screens::keys();
     #[cfg(feature = "pkcs11")]
     if let Some(token) = Token::new(&dir) {
         token.import("rsa2048.key", "k", "a1");
