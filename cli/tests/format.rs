@@ -161,7 +161,7 @@ fn options_that_contradict_or_do_nothing_are_usage_errors() {
         (&*format!("--uuid {}", UUID.replace('-', "")), "uuid"),
         ("--hash md5", "known ones: sha1, sha224, sha256"),
         ("--hash sha-256", "known ones"),
-        ("--format 2", "hash type 2"),
+        ("--format 2", "a hash type is 0 or 1"),
         ("--data-block-size 3072", "3072"),
         ("--hash-block-size 1M", "1048576"),
         ("--data-blocks -1", "unexpected argument '-1'"),

@@ -64,7 +64,7 @@ impl ParityPlan {
             check_covered(&area, &tree.params, &tree.area, size)
                 .map_err(|error| error.at(hash.path()))?;
         }
-        let devices = hash.devices(data)?;
+        let devices = hash.devices(data, tree)?;
         let devices = match with_hash {
             true => Devices {
                 fec_size: devices.hash_size,

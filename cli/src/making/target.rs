@@ -61,13 +61,17 @@ impl HashTarget {
     }
 
     /// What is known of the devices before there is parity. A file grows as it is written.
-    pub(super) fn devices(&self, data: &Input) -> Result<Devices, CommandError> {
+    pub(super) fn devices(
+        &self,
+        data: &Input,
+        tree: &PlannedTree,
+    ) -> Result<Devices, CommandError> {
         let block_device = match self {
             HashTarget::InPlace(device) if device.is_block_device() => Some(device),
             _ => None,
         };
         Ok(Devices {
-            data_size: Some(data.size()),
+            data_size: Some(tree.padded_size(data)),
             hash_size: block_device.map(InPlace::size),
             hash_on_data: self.relation(data)?.into(),
             ..Devices::default()
@@ -76,7 +80,7 @@ impl HashTarget {
 
     /// Refuses a hash area in the data, or one that a device has no room for.
     fn check_place(&self, data: &Input, tree: &PlannedTree) -> Result<(), CommandError> {
-        let devices = self.devices(data)?;
+        let devices = self.devices(data, tree)?;
         devices.check(&tree.params, &tree.area, None).map_err(|error| {
             refused_place(error, [data.path(), self.path(), self.path()], Some(&tree.params))
         })
