@@ -48,7 +48,7 @@ pub(crate) struct Checked {
     pub(crate) verification: Verification,
     pub(crate) manifest: Option<Manifest>,
     /// Who signed what systemd's signature partition holds, if the set has that.
-    pub(crate) signature_partition_signer: Option<Signer>,
+    pub(crate) signature_partition_signer: Option<Box<Signer>>,
     pub(crate) state: Option<Acceptance>,
 }
 
@@ -224,7 +224,7 @@ fn check_signature_partition(
     path: &Path,
     root_hash: &RootHash,
     trusted: &Trusted,
-) -> Result<Option<Signer>, CommandError> {
+) -> Result<Option<Box<Signer>>, CommandError> {
     if path.try_exists().is_ok_and(|exists| !exists) {
         return Ok(None);
     }
@@ -232,5 +232,5 @@ fn check_signature_partition(
     let signed_by = SignaturePartition::parse(&bytes)
         .and_then(|partition| partition.verify(root_hash, trusted.trust()))
         .or_fail(Class::Trust, path)?;
-    Ok(Some((&signed_by).into()))
+    Ok(Some(Box::new((&signed_by).into())))
 }

@@ -33,7 +33,7 @@ impl From<&Checked> for CheckedDocument {
     fn from(facts: &Checked) -> CheckedDocument {
         let manifest = facts.manifest.as_ref();
         let image = manifest.map(Manifest::image);
-        let partition_signer = facts.signature_partition_signer.as_ref();
+        let partition_signer = facts.signature_partition_signer.as_deref();
         CheckedDocument {
             verification: VerifiedDocument::from(&facts.verification),
             image_name: image.map(|image| image.name().to_owned()),

@@ -20,8 +20,11 @@ use crate::common::token::{PIN, Token};
 use crate::common::{Dir, Run};
 use crate::screens;
 
+/// A directory by its name, and how it is made.
+type Place = (&'static str, fn() -> Dir);
+
 /// The directories in which runs can take place.
-const PLACES: [(&str, fn() -> Dir); 10] = [
+const PLACES: [Place; 10] = [
     ("empty", Dir::new),
     ("data", screens::data),
     ("image", screens::image),
