@@ -151,13 +151,13 @@ mod server {
                 .map(|at| usize::try_from(at).ok().and_then(|at| bytes.get(at)).copied())
                 .map(Option::unwrap_or_default)
                 .collect();
-            write!(
-                stream,
+            let header = format!(
                 "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {first}-{last}/{size}\r\n\
                  Content-Length: {}\r\nETag: \"x\"\r\n\r\n",
                 body.len(),
-            )?;
-            stream.write_all(&body)?;
+            );
+            // In one piece: the second one would wait for an acknowledgement.
+            stream.write_all(&[header.as_bytes(), &body].concat())?;
         }
     }
 

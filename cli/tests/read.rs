@@ -51,7 +51,8 @@ fn d05_any_range_by_any_number_of_threads_is_the_plain_bytes() {
         let expected = &data[index(offset)..index(offset + length)];
         assert!(ok(&dir, &line) == expected, "{line}");
         let said = dir.ok(&format!("{line} --output out"));
-        assert!(said.contains(&format!("read: {length} bytes from {offset} on")), "{said}");
+        let plural = if length == 1 { "" } else { "s" };
+        assert!(said.contains(&format!("read: {length} byte{plural} from {offset} on")), "{said}");
         assert!(dir.read("out") == expected, "{line}");
     }
 }

@@ -492,8 +492,9 @@ fn wait_until_stalled(process: u32) {
             let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
             stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('t'))
         };
-        let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-        stalled = if threads.map(is_stopped).any(|stopped| stopped) { stalled + 1 } else { 0 };
+        let mut threads =
+            fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        stalled = if threads.any(is_stopped) { stalled + 1 } else { 0 };
     }
 }
 

@@ -146,19 +146,17 @@ fn open_image(
     set: &SidecarSet,
     verified: &VerifiedManifest,
 ) -> Result<OpenedImage, CommandError> {
-    let manifest = verified.manifest();
-    let hash = match holds_its_hash_area(manifest, &set.hash) {
-        // The manifest states the size of that file.
+    let hash = match holds_its_hash_area(verified.manifest(), &set.hash) {
         true => Arc::clone(&data),
-        false => {
-            let hash = Arc::new(Device::open(&set.hash)?);
-            check_hash_file(manifest, &hash)?;
-            hash
-        }
+        false => Arc::new(Device::open(&set.hash)?),
     };
+    let is_separate = !Arc::ptr_eq(&data, &hash);
     let parity = ParitySource::default();
     let image = OpenedImage::of_manifest(verified, data, Arc::clone(&hash), &parity)?;
-    check_hash_file(verified.manifest(), &hash)?;
+    // The manifest states the size of a single file itself.
+    if is_separate {
+        check_hash_file(verified.manifest(), &hash)?;
+    }
     image.require_superblock()
 }
 

@@ -1,7 +1,7 @@
 //! Whether an image can lie where it is said to, asked before its first block is judged; the rules
 //! are the library's, and the same by which an image is made.
 
-use verity::{BlockSize, Devices, Origin, Sharing, TrustedParams};
+use verity::{BlockSize, Devices, Error, Origin, Sharing, TrustedParams};
 
 use super::device::Device;
 use super::parity::ParityDevice;
@@ -33,9 +33,22 @@ pub(super) fn check(
     let paths = [data.path(), hash.path(), fec.unwrap_or(hash).path()];
     let is_stated = matches!(trusted.origin(), Origin::Superblock | Origin::Manifest);
     let to_say = (!is_stated).then(|| trusted.params());
+    let refused = |error| {
+        let hint = packed_hint(&error, data, hash);
+        refused_place(error, paths, to_say).adding(&hint)
+    };
     devices
         .check(trusted.params(), &trusted.hash_area(), parity.map(ParityDevice::area))
-        .map_err(|error| refused_place(error, paths, to_say))
+        .map_err(refused)
+}
+
+/// What a device that is too short looks like, if that may be why.
+pub(super) fn packed_hint(error: &Error, data: &Device, hash: &Device) -> String {
+    match error {
+        Error::ShortData { .. } => data.packed_hint(),
+        Error::ShortHashArea { .. } => hash.packed_hint(),
+        _ => String::new(),
+    }
 }
 
 /// Warns of blocks that are smaller than the sectors of their device: reading minds nothing, but no

@@ -256,11 +256,7 @@ impl OpenedImage {
                 Some(parity),
             ) => CommandError::new(class_of(&error), error).at(parity.device().path()),
             (error, _) => {
-                let hint = match error {
-                    Error::ShortData { .. } => self.data.packed_hint(),
-                    Error::ShortHashArea { .. } => self.hash.packed_hint(),
-                    _ => String::new(),
-                };
+                let hint = geometry::packed_hint(&error, &self.data, &self.hash);
                 from_library(error, self.data.path(), self.hash.path(), &context.signals)
                     .adding(&hint)
             }

@@ -43,7 +43,7 @@ fn differences(errors: &[Known], said: &[String], list: &str) -> Vec<String> {
         let Known { name, place, template } = known;
         found.push(format!("no run: {name}\n        {template} ({place})"));
     }
-    for (name, _) in &excused {
+    for name in excused.keys() {
         if !names.contains(name) {
             found.push(format!("listed, but no such error: {name}"));
         } else if with_run.iter().any(|known| known.name == *name)

@@ -21,8 +21,12 @@ impl ReadAt for File {
         if metadata.is_file() {
             Ok(metadata.len())
         } else if metadata.file_type().is_block_device() {
-            // The file's own cursor is not used by positioned reads and writes.
-            Ok(seek(self, SeekFrom::End(0))?)
+            // Positioned reads and writes do not use the position; others who share the open
+            // device may, as a shell does with standard output.
+            let position = seek(self, SeekFrom::Current(0))?;
+            let end = seek(self, SeekFrom::End(0))?;
+            seek(self, SeekFrom::Start(position))?;
+            Ok(end)
         } else {
             Err(io::Error::new(
                 ErrorKind::InvalidInput,

@@ -92,7 +92,7 @@ impl<R: ReadAt> Handshake<'_, R> {
             OPT_STARTTLS => (reply(REP_ERR_POLICY), Next::Option),
             OPT_LIST_META_CONTEXT | OPT_SET_META_CONTEXT => {
                 let replies = self.contexts(option, data);
-                (replies.unwrap_or_else(|refusal| reply(refusal)), Next::Option)
+                (replies.unwrap_or_else(&reply), Next::Option)
             }
             _ => (reply(REP_ERR_UNSUP), Next::Option),
         })

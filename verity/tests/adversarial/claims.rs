@@ -1,5 +1,7 @@
 //! Attacks `a`: numbers that nothing vouches for, and no end to what they claim.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
+
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The status of blocks: how it is agreed on, what is told, and how much work that may be.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
+
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};

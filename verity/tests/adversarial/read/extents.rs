@@ -1,6 +1,8 @@
 //! Which bytes a verified reader calls zero: those that the tree proves, never those that the
 //! storage claims.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
+
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
