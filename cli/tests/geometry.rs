@@ -252,7 +252,8 @@ fn an_image_that_was_mounted_is_said_to_be_repairable_as_such() {
     let root = root_hash(&dir.ok("format data hash --fec-device fec"));
     dir.patch("data", 1068, &[7; 10]);
     let line = format!("verify data hash {root} --fec-device fec");
-    let words = "1 corrupt block, which can be repaired: verity repair does it; nothing but the super";
+    let words =
+        "1 corrupt block, which can be repaired: verity repair does it; nothing but the super";
     let run = dir.fails(&line, 6, words);
     assert_eq!(run.code, 6);
 }

@@ -164,11 +164,12 @@ impl<'a> Repairer<'a> {
         let state = &State::new(Numbers::new(params), &tree, decoder, sink);
         let covered = Covered::new(&self.trusted, self.fec_area, data, tree.hash());
         let (progress, limit) = (self.work.progress, self.limit);
+        let is_authenticated = self.trusted.origin().is_authenticated();
         let rounds = Rounds { covered, fec, decoder, hasher, progress };
         let reader = RunReader::new(data, params, hasher);
         self.work.run(|crew| {
             let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
-            Passes { scan, rounds, limit }.run()
+            Passes { scan, rounds, limit, is_authenticated }.run()
         })
     }
 

@@ -246,6 +246,30 @@ fn a_search_for_all_goes_on_past_blocks_that_cannot_be_read() {
     assert!(matches!(result, Err(Error::Read { block: BlockRef::Data { block: 7 }, .. })));
 }
 
+/// Every block is corrupt and the parity is garbage: where nothing vouches for the parameters, a
+/// few rounds show that.
+#[test]
+fn a02_parity_of_something_else_is_not_tried_on_every_round() {
+    let image = Image::new(&small(), 10_000);
+    let blocks = 10_000 + image.area.hash_blocks();
+    let fec_area = FecArea::new(&image.params, &image.area, 24, blocks, 0).unwrap();
+    assert!(fec_area.rounds() > 40);
+    let garbage = |len| verity_testdata::pattern::Prng::new(7).bytes(len);
+    let fec = garbage(usize::try_from(fec_area.size()).unwrap());
+    let read = |trusted: TrustedParams| {
+        let repairer = Repairer::new(trusted, fec_area).unwrap().threads(threads(2));
+        let data = Claims::new(&garbage(10_000 * 512), u64::MAX);
+        let beyond = repairer.repair(&data, &image.hash, &fec, &()).unwrap().beyond.unwrap();
+        assert_eq!(beyond.corrupt_blocks, 10_000);
+        data.read.into_inner()
+    };
+    // All blocks once, and 231 of each of 16 rounds, twice.
+    let most = 10_000 * 512 + 16 * 231 * 512 * 2 + MIB / 4;
+    let root_hash = image.pinned().root_hash();
+    assert!(read(trusted(&image.params, root_hash)) <= most);
+    assert!(read(image.pinned()) > most);
+}
+
 /// A round that cannot be solved is tried once, whichever of its blocks are asked for.
 #[test]
 fn a06_rounds_that_cannot_be_solved_are_remembered() {
