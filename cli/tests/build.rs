@@ -409,7 +409,9 @@ fn g04_a_manifest_with_parity_in_the_tree_does_not_pass() {
         dir.write("image.manifest.json", other.as_bytes());
         dir.ok("sign --manifest image.manifest.json --key rsa2048.key --certificate rsa2048.cert \
                 --output image.manifest.json.p7s");
-        dir.fails(CHECK, 3, word);
+        dir.fails(CHECK, 3, "image.verity: ");
+        let verify = "verify image.raw image.verity --manifest image.manifest.json";
+        dir.fails(&format!("{verify} --certificate rsa2048.cert"), 3, word);
     }
 }
 

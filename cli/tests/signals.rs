@@ -129,7 +129,8 @@ fn every_command(root: &str) -> Vec<String> {
         format!("sign {ROOT} {key} --output signature"),
         format!("prepare-signature {ROOT} --certificate rsa2048.cert --output digest"),
         format!(
-            "attach-signature {ROOT} --certificate rsa2048.cert --raw-signature raw --output attached"
+            "attach-signature {ROOT} --certificate rsa2048.cert --raw-signature raw \
+             --output attached"
         ),
         format!("serve data hash {root} --socket s"),
         // Mistakes are printed, too.

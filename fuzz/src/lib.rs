@@ -3,7 +3,8 @@
 //!
 //! There is one module for each target, with `run` (the invariants) and `seeds` (valid inputs, made
 //! by our own writers). `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on
-//! seeds, mutations of them, old findings and what fuzzing kept as an ordinary test. How to fuzz: README.md.
+//! seeds, mutations of them, old findings and what fuzzing kept as an ordinary test. How to fuzz:
+//! README.md.
 
 mod authority;
 pub mod certificate;

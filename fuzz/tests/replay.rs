@@ -99,7 +99,8 @@ fn kept_inputs() {
 #[test]
 fn kept_inputs_are_no_more_than_a_repository_should_hold() {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    let sizes = std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().metadata().unwrap().len());
+    let sizes =
+        std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().metadata().unwrap().len());
     assert!(sizes.sum::<u64>() <= 2 << 20);
 }
 

@@ -146,18 +146,18 @@ fn open_image(
     set: &SidecarSet,
     verified: &VerifiedManifest,
 ) -> Result<OpenedImage, CommandError> {
-    let hash = match holds_its_hash_area(verified.manifest(), &set.hash) {
+    let manifest = verified.manifest();
+    let hash = match holds_its_hash_area(manifest, &set.hash) {
+        // The manifest states the size of that file itself.
         true => Arc::clone(&data),
-        false => Arc::new(Device::open(&set.hash)?),
+        false => {
+            let hash = Arc::new(Device::open(&set.hash)?);
+            check_hash_file(manifest, &hash)?;
+            hash
+        }
     };
-    let is_separate = !Arc::ptr_eq(&data, &hash);
     let parity = ParitySource::default();
-    let image = OpenedImage::of_manifest(verified, data, Arc::clone(&hash), &parity)?;
-    // The manifest states the size of a single file itself.
-    if is_separate {
-        check_hash_file(verified.manifest(), &hash)?;
-    }
-    image.require_superblock()
+    OpenedImage::of_manifest(verified, data, hash, &parity)?.require_superblock()
 }
 
 /// Whether the image is a single file with data and hash area: no hash file lies beside it, and the

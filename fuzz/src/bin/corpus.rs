@@ -1,5 +1,5 @@
-//! Writes the seeds of a fuzz target and what fuzzing kept, keeps what it found, or runs a target on
-//! files: `corpus seeds TARGET DIR`, `corpus keep TARGET DIR`, `corpus replay TARGET FILE…`.
+//! Writes the seeds of a fuzz target and what fuzzing kept, keeps what it found, or runs a target
+//! on files: `corpus seeds TARGET DIR`, `corpus keep TARGET DIR`, `corpus replay TARGET FILE…`.
 
 use std::path::Path;
 use std::process::ExitCode;

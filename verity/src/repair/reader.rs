@@ -99,8 +99,8 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
         Ok(FecRepair { trusted, data, fec, tree, decoder, unsolvable, progress })
     }
 
-    /// Tells of 0 bytes now and then while a round is worked on. Once progress asks to stop, nothing
-    /// is recovered any more: a single round of large blocks takes seconds.
+    /// Tells of 0 bytes now and then while a round is worked on. Once progress asks to stop,
+    /// nothing is recovered any more: a single round of large blocks takes seconds.
     pub fn progress(mut self, progress: Arc<dyn Progress + Send + Sync>) -> Self {
         self.progress = progress;
         self
