@@ -70,6 +70,7 @@ fn an_old_superblock_may_lie_anywhere_and_is_only_read() {
         dir.fails(&line, 2, "the output \"old\" is the input \"old\"");
     }
     std::fs::hard_link(dir.path("old"), dir.path("link")).unwrap();
-    dir.fails("format data link --like old --like-offset 8K", 2, "--like");
+    let line = "format data link --like old --like-offset 8K";
+    dir.fails(line, 2, "the output \"link\" is the input \"old\"");
     assert!(dir.read("old") == before);
 }
