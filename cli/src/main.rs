@@ -3,6 +3,7 @@
 mod command;
 mod context;
 mod dates;
+mod descriptors;
 mod error;
 mod exit;
 mod findings;
@@ -33,5 +34,6 @@ mod trust;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    descriptors::remember();
     front::verity::run(std::env::args_os().collect())
 }

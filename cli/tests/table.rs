@@ -325,7 +325,7 @@ fn a_table_takes_the_parameters_that_verify_takes() {
     for (line, code, word) in [
         (line.replace("--data-blocks 300", ""), 2, "--data-blocks is needed with --no-superblock"),
         (format!("{line} --uuid {}", crate::common::UUID), 2, "--uuid has no effect"),
-        (line.replace("300 ", "30000 "), 3, "bare: the hash device has 16384 bytes, but the tree"),
+        (line.replace("300 ", "30000 "), 3, "bare: the hash device has 16384 bytes, but the hash"),
         (format!("{line} --hash-offset 100"), 3, "100"),
         (format!("{line} --hash sha512"), 2, "root hash"),
         (format!("table hash {root} {DEVICES} --data-blocks 299"), 3, "hash: "),

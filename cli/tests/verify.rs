@@ -239,10 +239,12 @@ fn t01_t02_level_confusion_is_refused_with_a_manifest() {
         assert!(set.ok(&format!("verify d h {root}")).starts_with(UNAUTHENTICATED));
         set.fails(line, 3, "its manifest states");
         set.fails("check image.raw --certificate rsa2048.cert --output-dir none", 5, "no manifest");
-        // Even with the size that the manifest states.
-        let mut padded = data.to_vec();
-        padded.resize(300 * 4096, 0);
-        set.write("d", &padded);
+        // Even with the sizes that the manifest states.
+        for (name, size) in [("d", 300 * 4096), ("h", hash.len())] {
+            let mut padded = set.read(name);
+            padded.resize(size, 0);
+            set.write(name, &padded);
+        }
         set.fails(line, 1, "superblock");
     }
 }

@@ -19,6 +19,7 @@ use rustix::process::{
 use zeroize::Zeroizing;
 
 use super::key_file::warn_of_readers;
+use crate::descriptors::is_inherited;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::roles;
@@ -112,9 +113,7 @@ fn descriptor_path(number: u32) -> PathBuf {
 /// 5.6): the path opens the file anew, which a pipe that another user has made does not allow.
 fn descriptor(number: u32) -> Result<File, Errno> {
     let foreign = i32::try_from(number).map_err(|_| Errno::BADF)?;
-    let path = descriptor_path(number);
-    // Asked by name, which opens nothing that could get the number.
-    if Path::new("/dev/fd").exists() && path.symlink_metadata().is_err() {
+    if !is_inherited(number) {
         return Err(Errno::BADF);
     }
     let duplicate = pidfd_open(getpid(), PidfdFlags::empty())
@@ -122,9 +121,8 @@ fn descriptor(number: u32) -> Result<File, Errno> {
     match duplicate {
         Ok(descriptor) => Ok(descriptor.into()),
         Err(Errno::BADF) => Err(Errno::BADF),
-        Err(_) => {
-            File::open(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
-        }
+        Err(_) => File::open(descriptor_path(number))
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)),
     }
 }
 
