@@ -17,6 +17,7 @@ mod faults;
 mod faults_full;
 #[path = "hostile/faults_system.rs"]
 mod faults_system;
+#[cfg(feature = "http")]
 #[path = "hostile/faults_web.rs"]
 mod faults_web;
 #[path = "hostile/image.rs"]
@@ -33,7 +34,9 @@ mod serving;
 mod signatures;
 #[path = "hostile/superblocks.rs"]
 mod superblocks;
+#[cfg(feature = "http")]
 #[path = "hostile/web.rs"]
 mod web;
+#[cfg(feature = "http")]
 #[path = "hostile/web_servers.rs"]
 mod web_servers;
