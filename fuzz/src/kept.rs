@@ -4,14 +4,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::Target;
-
 /// Reads the kept inputs of a target; none if it has no file.
 ///
 /// # Errors
 ///
 /// If the file cannot be read, or a line is not hexadecimal.
-pub fn read(target: Target) -> io::Result<Vec<Vec<u8>>> {
+pub fn read(target: &str) -> io::Result<Vec<Vec<u8>>> {
     let path = path(target);
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -26,13 +24,12 @@ pub fn read(target: Target) -> io::Result<Vec<Vec<u8>>> {
 }
 
 /// Writes the files of a directory as the kept inputs of a target, the same file for the same
-/// inputs. What our own writers make anyway is left out.
+/// inputs. What is made anyway is left out.
 ///
 /// # Errors
 ///
 /// If a file cannot be read, or the result not be written.
-pub fn write(target: Target, directory: &Path) -> io::Result<()> {
-    let made = (target.seeds)();
+pub fn write(target: &str, directory: &Path, made: &[Vec<u8>]) -> io::Result<()> {
     let mut inputs = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let input = std::fs::read(entry?.path())?;
@@ -46,7 +43,7 @@ pub fn write(target: Target, directory: &Path) -> io::Result<()> {
     std::fs::write(path(target), lines.concat())
 }
 
-fn path(target: Target) -> PathBuf {
+fn path(target: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    folder.join(target.name).with_extension("hex")
+    folder.join(target).with_extension("hex")
 }

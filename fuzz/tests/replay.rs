@@ -92,7 +92,7 @@ fn mutations_of_the_seeds() {
 #[test]
 fn kept_inputs() {
     for target in TARGETS {
-        kept::read(target).unwrap().iter().for_each(|input| run(target, input));
+        kept::read(target.name).unwrap().iter().for_each(|input| run(target, input));
     }
 }
 

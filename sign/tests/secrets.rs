@@ -152,13 +152,19 @@ fn scalar(name: &str) -> Vec<Needle> {
     let scalar = Node::parse(&sec1).at(&[1]).bytes();
     let order = match name {
         "p256" => "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
-        _ => {
+        "p384" => {
             "ffffffffffffffffffffffffffffffffffffffffffffffff\
              c7634d81f4372ddf581a0db248b0a77aecec196accc52973"
         }
+        _ => {
+            "1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa\
+             51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409"
+        }
     };
     let order = BigUint::parse_bytes(order.as_bytes(), 16).unwrap();
-    let montgomery = (BigUint::from_bytes_be(&scalar) << (8 * scalar.len())) % order;
+    // In whole limbs.
+    let bits = (8 * scalar.len()).next_multiple_of(64);
+    let montgomery = (BigUint::from_bytes_be(&scalar) << bits) % order;
     let mut all = Vec::from(needles("the scalar", &scalar));
     all.extend(needles("the scalar in Montgomery's form", &montgomery.to_bytes_be()));
     all

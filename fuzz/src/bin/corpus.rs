@@ -31,7 +31,7 @@ fn find(name: &str) -> Result<Target, String> {
 
 fn seeds(target: Target, directory: &Path) -> Result<(), String> {
     std::fs::create_dir_all(directory).map_err(|error| format!("{directory:?}: {error}"))?;
-    let kept = kept::read(target).map_err(|error| error.to_string())?;
+    let kept = kept::read(target.name).map_err(|error| error.to_string())?;
     let named = |name: &'static str, inputs: Vec<Vec<u8>>| {
         inputs.into_iter().enumerate().map(move |(index, it)| (format!("{name}-{index:02}"), it))
     };
@@ -43,7 +43,8 @@ fn seeds(target: Target, directory: &Path) -> Result<(), String> {
 }
 
 fn keep(target: Target, directory: &Path) -> Result<(), String> {
-    kept::write(target, directory).map_err(|error| format!("{directory:?}: {error}"))
+    kept::write(target.name, directory, &(target.seeds)())
+        .map_err(|error| format!("{directory:?}: {error}"))
 }
 
 /// A violated invariant panics, and so ends the program with its message.
