@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use verity_fuzz::{TARGETS, Target, kept, mutate};
+use verity_fuzz::{TARGETS, Target, mutate};
 use verity_testdata::pattern::Prng;
 
 const MUTATIONS: u32 = 30_000;
@@ -86,22 +86,6 @@ fn mutations_of_the_seeds() {
             run(target, &mutate::mutation(&seeds, &mut prng));
         }
     }
-}
-
-/// What the longest fuzzing reached, every test run reaches.
-#[test]
-fn kept_inputs() {
-    for target in TARGETS {
-        kept::read(target.name).unwrap().iter().for_each(|input| run(target, input));
-    }
-}
-
-#[test]
-fn kept_inputs_are_no_more_than_a_repository_should_hold() {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    let sizes =
-        std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().metadata().unwrap().len());
-    assert!(sizes.sum::<u64>() <= 2 << 20);
 }
 
 /// Files in `crashes/` are named after their target: `table-two-counts`.
