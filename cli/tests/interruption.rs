@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FallocateFlags;
 
-use crate::common::{CHECK, Dir, Run, SIGNED_BUILD, assert_no_leftovers, root_hash};
+use crate::common::{
+    CHECK, Dir, Run, SIGNED_BUILD, assert_no_leftovers, root_hash, wait_until_reading,
+};
 use verity_testdata::{files, oracle, pattern};
 
 /// So large that hashing takes a while, by the slowest algorithm and on one of however many
@@ -80,20 +82,6 @@ fn ignored_signals_stay_ignored() {
     wait_for_temporary(&dir);
     signal(&child, "HUP");
     assert_eq!(child.wait().unwrap().code(), Some(0), "as under nohup");
-}
-
-/// Waits until a run has read some of its data, and so has opened it.
-fn wait_until_reading(child: &Child) {
-    let io = format!("/proc/{}/io", child.id());
-    for _ in 0..10_000 {
-        let read = fs::read_to_string(&io).unwrap_or_default();
-        let read = read.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
-        if read.is_some_and(|bytes| bytes > 8 << 20) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    panic!("nothing is read");
 }
 
 /// Our own writes to a file that holds its own hash area do not hide those of others.

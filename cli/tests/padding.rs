@@ -4,11 +4,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::{Child, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use crate::common::layout::Layout;
-use crate::common::{CHECK, Dir, Run, SIGNED_BUILD, UUID, assert_no_leftovers, root_hash};
+use crate::common::{
+    CHECK, Dir, Run, SIGNED_BUILD, UUID, assert_no_leftovers, root_hash, wait_until_reading,
+};
 use verity_testdata::loop_device::LoopDevice;
 use verity_testdata::oracle::{self, VeritySetup};
 use verity_testdata::{files, pattern};
@@ -171,20 +171,6 @@ fn spawn(dir: &Dir, line: &str) -> Child {
     let mut command = dir.command();
     command.args(line.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
-}
-
-/// Waits until a run has read some of its data.
-fn wait_until_reading(child: &Child) {
-    let io = format!("/proc/{}/io", child.id());
-    for _ in 0..10_000 {
-        let read = fs::read_to_string(&io).unwrap_or_default();
-        let read = read.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
-        if read.is_some_and(|bytes| bytes > 8 << 20) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    panic!("nothing is read");
 }
 
 const LARGE: u64 = (256 << 20) + 904;

@@ -59,12 +59,17 @@ fn send(process: u32, signal: &str) {
 
 /// Waits until every thread of a process sleeps, and goes on sleeping.
 fn wait_until_quiet(process: u32) {
+    wait_until_steady("it works on", || sleeps(process));
+}
+
+/// Waits until something has been so for a while.
+fn wait_until_steady(otherwise: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
-    let mut quiet = 0;
-    while quiet < 6 {
-        assert!(begun.elapsed() < LIMIT, "it works on");
+    let mut steady = 0;
+    while steady < 6 {
+        assert!(begun.elapsed() < LIMIT, "{otherwise}");
         thread::sleep(Duration::from_millis(20));
-        quiet = if sleeps(process) { quiet + 1 } else { 0 };
+        steady = if is_so() { steady + 1 } else { 0 };
     }
 }
 
@@ -482,21 +487,14 @@ fn a03_a_signal_ends_a_rewrite_in_place_that_waits_for_storage() {
     }
 }
 
-/// A thread that strace holds up is stopped, not asleep.
+/// Waits until strace holds a call up: its thread is stopped, not asleep.
 fn wait_until_stalled(process: u32) {
-    let begun = Instant::now();
-    let mut stalled = 0;
-    while stalled < 6 {
-        assert!(begun.elapsed() < LIMIT, "no call is held up");
-        thread::sleep(Duration::from_millis(20));
-        let is_stopped = |thread: fs::DirEntry| {
-            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('t'))
-        };
-        let mut threads =
-            fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-        stalled = if threads.any(is_stopped) { stalled + 1 } else { 0 };
-    }
+    let is_stopped = |thread: fs::DirEntry| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('t'))
+    };
+    let threads = || fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    wait_until_steady("no call is held up", || threads().any(is_stopped));
 }
 
 /// How a process ended whose other threads strace still holds; ends strace too.

@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod authority;
+mod certificates;
 mod chains;
 mod common;
 mod encoding;
 mod external;
+mod key_files;
 mod keys;
 mod lint;
 mod manifest;

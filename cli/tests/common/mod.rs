@@ -13,7 +13,9 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use verity_testdata::files::{self, TempDir};
 use verity_testdata::{oracle, pattern};
@@ -264,4 +266,18 @@ pub(crate) fn assert_no_leftovers(dir: &Dir) {
 
 pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     fs::read(a).unwrap() == fs::read(b).unwrap()
+}
+
+/// Waits until a run has read some of its data, and so has opened it.
+pub(crate) fn wait_until_reading(child: &Child) {
+    let io = format!("/proc/{}/io", child.id());
+    for _ in 0..10_000 {
+        let read = fs::read_to_string(&io).unwrap_or_default();
+        let read = read.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
+        if read.is_some_and(|bytes| bytes > 8 << 20) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("nothing is read");
 }

@@ -11,8 +11,8 @@ use cms::signed_data::{SignedData, SignerInfo, SignerInfos};
 use der::{Any, Decode, Encode};
 use verity::RootHash;
 use verity_sign::{
-    Certificate, Class, Error, PrivateKey, Signatory, SignatureBuilder, SignatureError,
-    verify_root_hash,
+    Certificate, CertificateError, Class, Error, KeyError, PrivateKey, Signatory, SignatureBuilder,
+    SignatureError, verify_detached, verify_root_hash,
 };
 
 pub(crate) const NAMES: [&str; 6] = ["rsa2048", "rsa3072", "rsa4096", "p256", "p384", "p521"];
@@ -189,3 +189,31 @@ macro_rules! assert_refused {
 }
 
 pub(crate) use assert_refused;
+
+pub(crate) fn key_error(file: &[u8]) -> KeyError {
+    match PrivateKey::parse(file) {
+        Err(Error::Key(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn certificate_error(file: &[u8]) -> CertificateError {
+    match Certificate::parse(file) {
+        Err(Error::Certificate(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn with_certificate(
+    key: PrivateKey,
+    name: &str,
+) -> Result<Signatory<PrivateKey>, Error> {
+    Signatory::new(key, SignatureBuilder::new(certificate(name)))
+}
+
+/// The key signs, and its signatures are those of its certificate.
+pub(crate) fn works(file: &[u8], name: &str) {
+    let key = PrivateKey::parse(file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let signature = with_certificate(key, name).unwrap().sign_detached(b"content").unwrap();
+    verify_detached(&signature, b"content", &[certificate(name)]).unwrap();
+}

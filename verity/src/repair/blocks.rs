@@ -233,15 +233,20 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn sets_are_those_of_the_standard_library() {
-        let mut state = 7_u64;
-        let mut random = move |below: u64| {
+    /// Random numbers below a bound, the same for the same seed.
+    fn random_numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+        let mut state = seed;
+        move |below| {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
             (state >> 20) % below
-        };
+        }
+    }
+
+    #[test]
+    fn sets_are_those_of_the_standard_library() {
+        let mut random = random_numbers(7);
         for _ in 0..300 {
             let (mut set, mut model) = (BlockSet::default(), BTreeSet::new());
             for _ in 0..random(20) {
@@ -272,13 +277,7 @@ mod tests {
 
     #[test]
     fn ranges_are_those_of_the_standard_library() {
-        let mut state = 11_u64;
-        let mut random = move |below: u64| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 20) % below
-        };
+        let mut random = random_numbers(11);
         for _ in 0..2000 {
             let (mut set, mut model) = (RangeSet::default(), BTreeSet::new());
             for _ in 0..random(12) {
