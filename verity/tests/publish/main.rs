@@ -85,7 +85,7 @@ fn work(name: &str, directory: &Path) -> Result<(), PublishError> {
 
 /// What a thread does that ends the process while others work.
 fn end_everything(directory: &Path) {
-    let path = |name| directory.join(name);
+    let path = |name: &str| directory.join(name);
     let undone = Arc::<Mutex<Vec<u32>>>::default();
     let thing = |number| {
         let undone = Arc::clone(&undone);
