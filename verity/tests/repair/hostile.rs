@@ -112,6 +112,56 @@ fn f03_random_parity_recovers_nothing() {
     assert_eq!(beyond(&repaired)[0], BlockRef::Hash { level: 1, block: 1 });
 }
 
+/// Nothing vouches for the geometry, and parity is that of something else: a few rounds are tried in
+/// the whole repair, and it is told how many are not.
+#[test]
+fn f03_rounds_that_are_not_tried_are_counted() {
+    let (mut prng, image) = image(18, 9000, 2);
+    let rounds = image.fec_area.rounds();
+    assert!(rounds > 30, "{rounds}");
+    let (params, root_hash) = (image.params.clone(), image.root_hash);
+    let stated =
+        TrustedParams::from_unauthenticated_assumptions(params, root_hash, image.hash_area);
+    let tree = image.hash_number(0, 0)..image.hash_number(0, 0) + 12;
+    for (lost, is_known) in [
+        ((0..30).collect::<Vec<u64>>(), false),
+        ((0..30).collect(), true),
+        (tree.chain(0..30).collect(), false),
+    ] {
+        let mut disks = image.disks();
+        disks.fec.bytes = prng.bytes(disks.fec.bytes.len());
+        let damages = lost.iter().map(|block| (*block, Damage::Changed)).collect();
+        disks.damage(&image, &mut prng, &damages);
+        let trusted = if is_known { image.trusted() } else { stated.clone().unwrap() };
+        let repairer = Repairer::new(trusted, image.fec_area).unwrap();
+        let repaired = disks.repair(&repairer, &()).unwrap();
+        assert_eq!(repaired.repaired_blocks, 0);
+        let wanted = repaired.beyond.unwrap();
+        let lost_rounds: std::collections::BTreeSet<u64> = lost
+            .iter()
+            .filter(|block| **block >= 9000 || !is_under(&wanted, **block))
+            .map(|block| block % rounds)
+            .collect();
+        let tried = disks.fec.read.into_inner() / 1024;
+        match is_known {
+            true => assert_eq!((repaired.untried_rounds, tried), (0, 60)),
+            false => {
+                let untried = repaired.untried_rounds;
+                assert!(untried >= lost_rounds.len() as u64 - 16 && untried > 0, "{untried}");
+                // Each at the first look, and at the second.
+                assert!(tried <= 2 * 16, "{tried}");
+            }
+        }
+    }
+}
+
+/// Whether a data block could not be looked at.
+fn is_under(report: &verity::Report, block: u64) -> bool {
+    let mut unchecked = report.unchecked.iter();
+    unchecked
+        .any(|range| (range.first.block()..range.first.block() + range.blocks).contains(&block))
+}
+
 #[test]
 fn f03_short_parity_is_an_error_before_any_work() {
     let (_, image) = image(9, 900, 8);
