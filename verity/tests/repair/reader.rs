@@ -188,8 +188,10 @@ fn a06_a_source_that_fails_as_a_whole_ends_a_read_with_its_error() {
     let data: Vec<u64> = image.round(1).into_iter().filter(|block| *block < 600).collect();
     for case in 0..3 {
         let mut disks = image.disks();
-        let corrupt = Damages::from([(data[0], Damage::Changed)]);
-        disks.damage(&image, &mut prng, &corrupt);
+        // Where another block is lost too, all rows are asked for their digests.
+        let lost = &data[..if case == 2 { 2 } else { 1 }];
+        let damages = lost.iter().map(|block| (*block, Damage::Changed)).collect();
+        disks.damage(&image, &mut prng, &damages);
         match case {
             0 => disks.fec.gone.push(0..image.fec.len()),
             1 => disks.data.gone.push(image.place(data[5]).1),
