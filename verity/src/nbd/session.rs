@@ -92,9 +92,9 @@ impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
     ///
     /// Where blocks are recovered by a [`FecRepair`](crate::FecRepair), a request has a bounded
     /// number of attempts: after 16 rounds in vain, or 256 recovered blocks, the others that are
-    /// corrupt fail unless parity is not needed for them. The next request has as many. What is read
-    /// twice has as many for the second time, all pieces together. Where a whole source fails, such
-    /// as a server that does not answer, the request ends with the first error.
+    /// corrupt fail unless parity is not needed for them. The next request has as many. What is
+    /// read twice has as many for the second time, all pieces together. Where a whole source fails,
+    /// such as a server that does not answer, the request ends with the first error.
     ///
     /// # Errors
     /// When the client breaks the protocol, or is gone in the middle of a message; when a long read

@@ -8,9 +8,9 @@
 //!
 //! Where nothing vouches for the parameters, the parity is on trial: a few rounds, spread over all
 //! that are to be recovered, come first, and if they give nothing it is the parity of something
-//! else, and the others are not tried, but counted. Else a real tree that is said to be the top of a
-//! higher one would cost a round for each digest that it has. A repair has one such trial, of which
-//! the tree may use up a half.
+//! else, and the others are not tried, but counted. Else a real tree that is said to be the top of
+//! a higher one would cost a round for each digest that it has. A repair has one such trial, of
+//! which the tree may use up a half.
 
 use std::ops::Range;
 use std::sync::Mutex;

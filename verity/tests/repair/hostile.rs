@@ -113,8 +113,8 @@ fn f03_random_parity_recovers_nothing() {
     assert_eq!(beyond(&repaired)[0], BlockRef::Hash { level: 1, block: 1 });
 }
 
-/// Nothing vouches for the geometry, and parity is that of something else: a few rounds are tried in
-/// the whole repair, and it is told how many are not.
+/// Nothing vouches for the geometry, and parity is that of something else: a few rounds are tried
+/// in the whole repair, and it is told how many are not.
 #[test]
 fn f03_rounds_that_are_not_tried_are_counted() {
     let (mut prng, image) = image(18, 9000, 2);
