@@ -102,7 +102,7 @@ fn a_file_that_vanishes_from_its_server_ends_the_run() {
         0 | 1 => GOOD.to_owned(),
         _ => "404 Not Found".to_owned(),
     };
-    for command in ["verify", "verify --all", "read", "repair --dry-run"] {
+    for command in ["verify", "verify --all", "read --output out", "repair --dry-run"] {
         let server = WebServer::with_status(vec![("data", dir.read("data"))], usize::MAX, gone);
         let run = dir.run(&format!(
             "{command} {} hash {root} --fec-device fec --fec-roots 2 --threads 1",

@@ -201,7 +201,9 @@ fn c02_whatever_ends_a_run_leaves_the_data_without_zeros() {
 fn c02_a_signal_while_tree_or_parity_is_copied_leaves_the_data_as_it_was() {
     let Some(strace) = oracle::require("strace") else { return };
     let data = pattern::sha256_stream((32 << 20) + 304);
-    for places in ["data --hash-offset 64M", "hash --fec-device data --fec-offset 64M"] {
+    for places in
+        ["data --hash-offset 64M", "hash --fec-device data --fec-offset 64M --fec-roots 24"]
+    {
         let dir = Dir::new();
         dir.write("data", &data);
         let mut traced = dir.tool(&strace);
@@ -210,9 +212,10 @@ fn c02_a_signal_while_tree_or_parity_is_copied_leaves_the_data_as_it_was() {
         traced.arg(fs::canonicalize(dir.path("data")).unwrap());
         traced.args(["-e", "inject=pwrite64:delay_enter=100000", env!("CARGO_BIN_EXE_verity")]);
         let line = format!("format data {places} --pad --hash sha512 --data-block-size 512");
-        traced.args(line.split(' ')).args(["--hash-block-size=512", "--fec-roots=24"]);
-        let child = traced.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        traced.args(line.split(' ')).arg("--hash-block-size=512");
+        let mut child = traced.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         while fs::metadata(dir.path("data")).unwrap().len() == data.len() as u64 {
+            assert!(child.try_wait().unwrap().is_none(), "{places}: it has ended");
             thread::sleep(Duration::from_millis(1));
         }
         oracle::run_ok(dir.tool("kill").args(["-INT", &child.id().to_string()]));
