@@ -42,6 +42,8 @@ pub(crate) struct Recovery {
     /// All of them, listed or not.
     pub(crate) blocks: u64,
     pub(crate) truncated: bool,
+    /// Rounds that were not tried, as nothing vouches for the parameters.
+    pub(crate) untried_rounds: u64,
     /// Whether they were written.
     pub(crate) written: bool,
 }
@@ -53,6 +55,7 @@ impl Recovery {
             ranges: repaired.repaired.clone(),
             blocks: repaired.repaired_blocks,
             truncated: repaired.truncated,
+            untried_rounds: repaired.untried_rounds,
             written,
         }
     }

@@ -78,7 +78,10 @@ pub(crate) fn class_of(error: &Error) -> Class {
         | Error::Superblock(_) => Class::Metadata,
         Error::CacheTooSmall { .. } => Class::Usage,
         Error::Corrupt(_) => Class::NotVerified,
-        Error::Read { source, .. } | Error::ReadParity { source, .. } | Error::Io(source)
+        Error::Read { source, .. }
+        | Error::ReadParity { source, .. }
+        | Error::Recovery { source, .. }
+        | Error::Io(source)
             if is_change(source) =>
         {
             Class::Changed
@@ -101,10 +104,11 @@ fn culprit<'a>(error: &Error, data: &'a Path, hash: &'a Path) -> Option<&'a Path
 
 /// Whether a failed read means that the file on the server is another one now.
 pub(crate) fn is_change(error: &io::Error) -> bool {
+    let Some(cause) = error.get_ref() else { return false };
     #[cfg(feature = "http")]
-    if let Some(cause) = error.get_ref() {
-        return matches!(cause.downcast_ref(), Some(HttpError::Changed { .. }));
+    if matches!(cause.downcast_ref(), Some(HttpError::Changed { .. })) {
+        return true;
     }
-    let _ = error;
-    false
+    // What a recovery has failed with.
+    cause.downcast_ref().is_some_and(|error| class_of(error) == Class::Changed)
 }

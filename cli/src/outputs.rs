@@ -13,6 +13,7 @@ use verity::publish::{InPlace, Input, Output, OutputSet, Removal};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::roles;
+use crate::signals::Signals;
 use crate::streams::{OUTPUT, is_standard};
 
 /// The mode of new hash files, FEC files and root hash files: only the owner may read them, as
@@ -118,15 +119,22 @@ pub(crate) fn write_bytes(output: &Output, bytes: &[u8]) -> Result<(), CommandEr
 /// How many bytes are copied at a time.
 const COPIED_AT_ONCE: usize = 1 << 20;
 
-/// Copies these bytes to the same place in another file.
-pub(crate) fn copy(from: &File, to: &File, range: Range<u64>) -> io::Result<()> {
+/// Copies these bytes to the same place in what lies at `path`, until a signal asks to stop.
+pub(crate) fn copy(
+    from: &File,
+    to: &impl WriteAt,
+    range: Range<u64>,
+    path: &Path,
+    signals: &Signals,
+) -> Result<(), CommandError> {
     let mut buffer = vec![0; COPIED_AT_ONCE];
     let mut offset = range.start;
     while offset < range.end {
+        signals.check()?;
         let size = (range.end - offset).min(to_u64(COPIED_AT_ONCE));
         let chunk = &mut buffer[..to_len(size)];
-        from.read_exact_at(chunk, offset)?;
-        to.write_all_at(chunk, offset)?;
+        let read = from.read_exact_at(chunk, offset);
+        read.and_then(|()| to.write_all_at(chunk, offset)).or_fail(Class::Io, path)?;
         offset += size;
     }
     Ok(())

@@ -70,6 +70,49 @@ fn an_image_on_a_web_server_is_read_and_verified_as_one_here() {
     assert_no_leftovers(&dir);
 }
 
+/// What a server says of one range is about the blocks there: parity gives them, as it does where a
+/// disk cannot read them.
+#[test]
+fn blocks_that_a_server_fails_over_come_from_parity() {
+    let dir = Dir::with_data(BLOCKS);
+    let root = dir.format("--salt 00 --fec-device fec --fec-roots 2");
+    let data = dir.read("data");
+    let server = WebServer::with_bad_byte(vec![("data", data.clone())], 700 * 4096 + 5);
+    let line = |command: &str| {
+        format!("{command} {} hash {root} --fec-device fec --fec-roots 2", server.url("data"))
+    };
+    let run = dir.run(&line("verify"));
+    assert!(run.code == 6 && run.stderr.contains("1 corrupt block"), "{run:?}");
+    let (code, bytes, said) = dir.run_bytes(&line("read"));
+    assert!(code == 0 && bytes == data, "{code} {said}");
+    dir.ok(&line("repair --output out"));
+    assert!(dir.read("out") == data);
+    // Without parity the block is what it is.
+    let run = dir.run(&format!("verify {} hash {root} --all", server.url("data")));
+    assert!(run.code == 4 && run.stderr.contains("data block 700 cannot be read"), "{run:?}");
+    assert_no_leftovers(&dir);
+}
+
+/// A file that is gone is gone for every block: nothing else is asked for.
+#[test]
+fn a_file_that_vanishes_from_its_server_ends_the_run() {
+    let dir = Dir::with_data(BLOCKS);
+    let root = dir.format("--salt 00 --fec-device fec --fec-roots 2");
+    let gone: fn(usize) -> String = |number| match number {
+        0 | 1 => GOOD.to_owned(),
+        _ => "404 Not Found".to_owned(),
+    };
+    for command in ["verify", "verify --all", "read --output out", "repair --dry-run"] {
+        let server = WebServer::with_status(vec![("data", dir.read("data"))], usize::MAX, gone);
+        let run = dir.run(&format!(
+            "{command} {} hash {root} --fec-device fec --fec-roots 2 --threads 1",
+            server.url("data")
+        ));
+        assert!(run.code == 4 && run.stderr.contains("status 404"), "{command}: {run:?}");
+        assert!(server.asked() <= 4, "{command}: {}", server.asked());
+    }
+}
+
 /// A file that is replaced between two reads of a run.
 #[test]
 fn x06_a_file_on_a_server_that_changes_during_the_run_fails_it() {

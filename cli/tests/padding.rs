@@ -4,6 +4,8 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::common::layout::Layout;
 use crate::common::{
@@ -191,6 +193,38 @@ fn c02_whatever_ends_a_run_leaves_the_data_without_zeros() {
         oracle::run_ok(dir.tool("kill").args([&format!("-{name}"), &id]));
         assert_eq!(Run::of(child.wait_with_output().unwrap()).code, code);
         assert_eq!(fs::metadata(dir.path("data")).unwrap().len(), LARGE, "{command}");
+    }
+}
+
+/// Also in the middle of what is written behind the zeros, which is slow here.
+#[test]
+fn c02_a_signal_while_tree_or_parity_is_copied_leaves_the_data_as_it_was() {
+    let Some(strace) = oracle::require("strace") else { return };
+    let data = pattern::sha256_stream((32 << 20) + 304);
+    for places in
+        ["data --hash-offset 64M", "hash --fec-device data --fec-offset 64M --fec-roots 24"]
+    {
+        let dir = Dir::new();
+        dir.write("data", &data);
+        let mut traced = dir.tool(&strace);
+        // The tracer is a child, so that the signal goes to the command alone.
+        traced.args(["-D", "-f", "-qq", "-o", "log", "-e", "trace=pwrite64", "-P"]);
+        traced.arg(fs::canonicalize(dir.path("data")).unwrap());
+        traced.args(["-e", "inject=pwrite64:delay_enter=100000", env!("CARGO_BIN_EXE_verity")]);
+        let line = format!("format data {places} --pad --hash sha512 --data-block-size 512");
+        traced.args(line.split(' ')).arg("--hash-block-size=512");
+        let mut child = traced.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while fs::metadata(dir.path("data")).unwrap().len() == data.len() as u64 {
+            assert!(child.try_wait().unwrap().is_none(), "{places}: it has ended");
+            thread::sleep(Duration::from_millis(1));
+        }
+        oracle::run_ok(dir.tool("kill").args(["-INT", &child.id().to_string()]));
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!(run.code, 130, "{places}: {run:?}");
+        assert!(dir.read("data") == data, "{places}");
+        let log = String::from_utf8(dir.read("log")).unwrap();
+        let after = log.split_once("SIGINT").unwrap().1;
+        assert!(after.matches("pwrite64(").count() <= 1, "it went on: {log}");
     }
 }
 

@@ -62,6 +62,15 @@ pub enum Error {
         /// The error of the storage.
         source: io::Error,
     },
+    /// A block is not right, or cannot be read, and its recovery ended with the failure of a whole
+    /// source, which would fail for other blocks too.
+    #[error("{block} is not right, and cannot be recovered")]
+    Recovery {
+        /// The block.
+        block: BlockRef,
+        /// What the [`Repair`](crate::Repair) has failed with.
+        source: io::Error,
+    },
     /// The data ends before the last data block.
     #[error("the data has {actual} bytes, but the hash tree covers {needed}")]
     ShortData {
@@ -126,9 +135,25 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What was asked for, or `None` where a single block is to blame that is corrupt or cannot be
+    /// read.
+    ///
+    /// # Errors
+    /// Every failure that is not about a block: others would follow.
+    pub(crate) fn unless_of_block<T>(asked: Result<T, Error>) -> Result<Option<T>, Error> {
+        match asked {
+            Ok(told) => Ok(Some(told)),
+            Err(error) if error.is_about_source() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
 impl ReadFailure for Error {
     fn is_about_source(&self) -> bool {
         match self {
+            Error::Corrupt(_) => false,
             Error::Read { source, .. } => source.is_about_source(),
             _ => true,
         }

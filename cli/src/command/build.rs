@@ -160,8 +160,7 @@ impl<'a> Prepared<'a> {
             [] => Architecture::ALL.to_vec(),
             named => named.to_vec(),
         };
-        let published = self.outputs.publish()?;
-        padded_data.into_iter().for_each(InPlace::keep);
+        let published = self.outputs.publish(padded_data)?;
         let mount_point = if self.options.usr { MountPoint::Usr } else { MountPoint::Root };
         Ok(Built {
             formatted,

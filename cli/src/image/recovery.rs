@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use verity::io::ReadAt;
+use verity::io::{ReadAt, is_about_source};
 use verity::{Error, ParityReport, RepairSink, Repaired, Repairer};
 
 use super::opened::OpenedImage;
@@ -10,7 +10,6 @@ use super::parity::ParityDevice;
 use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError};
 use crate::findings::{Findings, Recovery};
-use crate::library_error::is_change;
 use crate::progress::{Meter, Step};
 
 /// An image with parity, and how to go about its recovery.
@@ -88,17 +87,12 @@ pub(crate) enum WrittenTo {
     InPlace,
 }
 
-/// Whether a failed verification is about blocks that parity could give. A server that does not
-/// answer is not such a failure: it would not answer for the other blocks either.
-pub(crate) fn is_about_blocks(error: &Error, image: &OpenedImage) -> bool {
+/// Whether a failed verification is about blocks that parity could give. A source that fails as a
+/// whole, such as a server that does not answer, is not such a failure.
+pub(crate) fn is_about_blocks(error: &Error) -> bool {
     match error {
-        Error::Corrupt(_) => true,
-        // A server would have ended the search.
-        Error::Unreadable(_) => true,
-        Error::Read { block, source } => {
-            let device = if block.level().is_none() { image.data() } else { image.hash() };
-            device.input().is_some() && !is_change(source)
-        }
+        Error::Corrupt(_) | Error::Unreadable(_) => true,
+        Error::Read { source, .. } => !is_about_source(source),
         _ => false,
     }
 }
@@ -135,9 +129,21 @@ pub(crate) fn failure_after(
                 (_, false) => "; the others can be repaired",
             };
             let or = image.other_cause(report);
-            (Class::NotVerified, format!("beyond repair: {report}{or}{others}"))
+            let untried = untried(repaired.untried_rounds);
+            (Class::NotVerified, format!("beyond repair: {report}{or}{others}{untried}"))
         }
     };
     let (report, recovery) = (repaired.beyond.clone(), Some(recovery));
     Some(image.failure(class, words, Findings { report, recovery, ..image.findings() }))
+}
+
+/// What was not tried, as the end of a message.
+fn untried(rounds: u64) -> String {
+    match rounds {
+        0 => String::new(),
+        _ => format!(
+            "; a sample of the rounds gave nothing, so that {rounds} others were not tried: with \
+             parameters from a manifest, or every one of them stated, all are"
+        ),
+    }
 }

@@ -96,7 +96,7 @@ fn explain(
     context: &Context,
 ) -> CommandError {
     let recovering = Recovering::new(image, threads, context);
-    let Some(recovering) = recovering.filter(|_| is_about_blocks(&error, image)) else {
+    let Some(recovering) = recovering.filter(|_| is_about_blocks(&error)) else {
         return image.error(error, context);
     };
     match recovering.dry_run() {

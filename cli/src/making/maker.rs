@@ -125,9 +125,10 @@ impl TreeMaker<'_> {
         self.data.check()?;
         self.pad(&mut device)?;
         let rewriting = device.begin(area)?;
-        copy(&nameless, rewriting.file(), area.tree_range()).or_fail(Class::Io, &path)?;
-        if let Some(parity) = parity.filter(|parity| parity.is_with_hash()) {
-            copy(&nameless, rewriting.file(), parity.area.range()).or_fail(Class::Io, &path)?;
+        let parity = parity.filter(|parity| parity.is_with_hash());
+        for range in [Some(area.tree_range()), parity.map(|parity| parity.area.range())] {
+            let Some(range) = range else { continue };
+            copy(&nameless, &rewriting, range, &path, &self.context.signals)?;
         }
         Ok((rewriting, root_hash))
     }

@@ -15,6 +15,7 @@ use crate::library_error::refused_place;
 use crate::outputs::{self, OWNER_ONLY, copy};
 use crate::parameters::{DEFAULT_ROOTS, ParitySource, check_covered, check_end};
 use crate::quoted::Quoted;
+use crate::signals::Signals;
 use crate::storage::Relation;
 
 /// Parity that is to be made, and where it goes.
@@ -142,6 +143,7 @@ impl ParityPlan {
         self,
         set: OutputSet,
         padded_size: Option<u64>,
+        signals: &Signals,
     ) -> Result<(OutputSet, Option<InPlace>), CommandError> {
         let device = match self.location {
             Location::WithHash => return Ok((set, None)),
@@ -151,7 +153,7 @@ impl ParityPlan {
                 if let Some(size) = padded_size {
                     device.pad(size)?;
                 }
-                copy(&nameless, device.file(), self.area.range()).or_fail(Class::Io, &self.path)?;
+                copy(&nameless, &device, self.area.range(), &self.path, signals)?;
                 device
             }
         };

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use verity::RootHash;
-use verity::publish::{Output, OutputSet, Removal};
+use verity::publish::{InPlace, Output, OutputSet, Removal};
 use verity_sign::{Manifest, Signatory, SignaturePartition, Signer};
 
 use super::sidecars::SidecarSet;
@@ -173,8 +173,9 @@ impl SetOutputs {
         }
     }
 
-    /// Makes the whole set appear, the manifest's signature last.
-    pub(crate) fn publish(self) -> Result<PublishedSet, CommandError> {
+    /// Makes the whole set appear, the manifest's signature last. With it the image keeps the zeros
+    /// that it was padded with, if it was.
+    pub(crate) fn publish(self, padded: Option<InPlace>) -> Result<PublishedSet, CommandError> {
         let mut outputs = vec![(FileRole::Hash, self.hash), (FileRole::RootHash, self.root_hash)];
         let mut last = None;
         if let Some(signatures) = self.signatures {
@@ -188,6 +189,7 @@ impl SetOutputs {
         let written = written.collect::<Result<_, _>>()?;
         let set = self.stale.into_iter().fold(OutputSet::new(), OutputSet::removal);
         let outputs = outputs.into_iter().map(|(_, output)| output);
+        let set = padded.into_iter().fold(set, OutputSet::keeping);
         let removed = outputs.fold(set, OutputSet::output).commit()?;
         Ok(PublishedSet { written, removed })
     }

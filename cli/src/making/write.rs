@@ -2,7 +2,7 @@
 //! together.
 
 use verity::RootHash;
-use verity::publish::{InPlace, Output, OutputSet};
+use verity::publish::{InPlace, Output, OutputSet, Rewriting};
 
 use super::maker::TreeMaker;
 use super::parity::ParityPlan;
@@ -41,8 +41,8 @@ fn write_file(
     let root_hash = maker.build_output(&output, parity.as_ref())?;
     let data = padded(rest.padded_data, maker)?;
     let (set, parity_device) = parity_set(parity, maker)?;
-    with_root_hash(set.output(output), rest.root_hash_file, root_hash)?.commit()?;
-    [data, parity_device].into_iter().flatten().for_each(InPlace::keep);
+    let set = with_root_hash(set.output(output), rest.root_hash_file, root_hash)?;
+    [data, parity_device].into_iter().flatten().fold(set, OutputSet::keeping).commit()?;
     Ok(root_hash)
 }
 
@@ -65,8 +65,8 @@ fn write_in_place(
     let data = padded(rest.padded_data, maker)?;
     let (parity_files, parity_device) = parity_set(parity, maker)?;
     parity_files.commit()?;
-    rewriting.finish(maker.tree.superblock().as_ref())?;
-    [data, parity_device].into_iter().flatten().for_each(InPlace::keep);
+    let padded = [data, parity_device].into_iter().flatten();
+    padded.fold(rewriting, Rewriting::keeping).finish(maker.tree.superblock().as_ref())?;
     // The old root hash is worth nothing any more, so the new one must not get lost.
     set.commit().map_err(|error| {
         CommandError::from(error).noting(format!("the new root hash is {root_hash}"))
@@ -81,7 +81,9 @@ fn parity_set(
     maker: &TreeMaker<'_>,
 ) -> Result<(OutputSet, Option<InPlace>), CommandError> {
     match parity {
-        Some(parity) => parity.finish(OutputSet::new(), maker.padded_size()),
+        Some(parity) => {
+            parity.finish(OutputSet::new(), maker.padded_size(), &maker.context.signals)
+        }
         None => Ok((OutputSet::new(), None)),
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct FailureDocument {
     /// What it has made right, where it lies.
     repaired_blocks: u64,
     repaired: Vec<BlocksEntry>,
+    /// Rounds with corrupt blocks that were not tried, as nothing vouches for the parameters.
+    untried_rounds: u64,
     /// Rounds whose parity does not belong to the image.
     parity_rounds: u64,
     parity: Vec<RoundsEntry>,
@@ -61,6 +63,7 @@ impl From<&CommandError> for FailureDocument {
             repairable: Vec::new(),
             repaired_blocks: 0,
             repaired: Vec::new(),
+            untried_rounds: 0,
             parity_rounds: 0,
             parity: Vec::new(),
             more: "there may be more corrupt blocks",
@@ -86,6 +89,7 @@ impl FailureDocument {
         self.geometry = Some(origin.to_string());
         self.geometry_authenticated = Some(origin.is_authenticated());
         if let Some(recovery) = recovery {
+            self.untried_rounds = recovery.untried_rounds;
             let entries = BlocksEntry::list(places, &recovery.ranges);
             match recovery.written {
                 true => (self.repaired_blocks, self.repaired) = (recovery.blocks, entries),
@@ -118,6 +122,9 @@ impl fmt::Display for FailureDocument {
         }
         for range in &self.repaired {
             writeln!(f, "repaired: {range}")?;
+        }
+        if self.untried_rounds > 0 {
+            writeln!(f, "not tried: {} rounds of the parity", self.untried_rounds)?;
         }
         for rounds in &self.parity {
             writeln!(f, "{rounds}: not that of the image")?;

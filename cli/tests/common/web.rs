@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -27,6 +28,23 @@ impl WebServer {
         answered: usize,
         status: fn(usize) -> String,
     ) -> WebServer {
+        WebServer::serve(files, answered, move |number, _| status(number))
+    }
+
+    /// Fails over every range of `data` in which that byte lies.
+    pub(crate) fn with_bad_byte(files: Vec<(&'static str, Vec<u8>)>, bad: usize) -> WebServer {
+        WebServer::serve(files, usize::MAX, move |_, range| match range.contains(&bad) {
+            true => "500 Internal Server Error".to_owned(),
+            false => GOOD.to_owned(),
+        })
+    }
+
+    fn serve(
+        files: Vec<(&'static str, Vec<u8>)>,
+        answered: usize,
+        status: impl Fn(usize, RangeInclusive<usize>) -> String + Send + Sync + 'static,
+    ) -> WebServer {
+        let status = Arc::new(status);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let requests = Arc::<AtomicUsize>::default();
@@ -34,7 +52,8 @@ impl WebServer {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (files, count) = (Arc::clone(&files), Arc::clone(&count));
-                thread::spawn(move || talk(&stream.unwrap(), &files, &count, answered, status));
+                let status = Arc::clone(&status);
+                thread::spawn(move || talk(&stream.unwrap(), &files, &count, answered, &*status));
             }
         });
         WebServer { address, requests, answered }
@@ -42,6 +61,11 @@ impl WebServer {
 
     pub(crate) fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
+    }
+
+    /// How many requests have come.
+    pub(crate) fn asked(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// Whether somebody waits for an answer that never comes.
@@ -55,7 +79,7 @@ fn talk(
     files: &[(&'static str, Vec<u8>)],
     count: &AtomicUsize,
     answered: usize,
-    status: fn(usize) -> String,
+    status: &dyn Fn(usize, RangeInclusive<usize>) -> String,
 ) -> Option<()> {
     let mut lines = BufReader::new(stream).lines();
     loop {
@@ -77,10 +101,11 @@ fn talk(
         let bytes = &files.iter().find(|(file, _)| *file == name)?.1;
         let range = range?;
         let (first, last) = range.split_once('-')?;
-        let body = bytes.get(first.parse().ok()?..=last.parse::<usize>().ok()?)?;
+        let places = first.parse().ok()?..=last.parse::<usize>().ok()?;
+        let body = bytes.get(places.clone())?;
         let head = format!(
             "HTTP/1.1 {}\r\nContent-Range: bytes {range}/{}\r\nContent-Length: {}\r\n\r\n",
-            status(number),
+            status(number, places),
             bytes.len(),
             body.len()
         );

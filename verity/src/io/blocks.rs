@@ -4,6 +4,8 @@
 use std::io;
 use std::ops::Range;
 
+use rustix::io::Errno;
+
 use crate::number::to_u64;
 
 use super::{ReadAt, Source, WriteAt};
@@ -43,7 +45,8 @@ pub(crate) fn write_blocks<W: WriteAt + ?Sized>(
     })
 }
 
-/// Which of some blocks it is that cannot be read, after all at once failed with `error`.
+/// Which of some blocks it is that cannot be read, after all at once failed with `error`. Where
+/// that is about the whole source it is the first of them, and nothing is asked for again.
 pub(crate) fn first_unreadable<S: Source + ?Sized>(
     source: &S,
     error: io::Error,
@@ -51,6 +54,9 @@ pub(crate) fn first_unreadable<S: Source + ?Sized>(
     block_len: usize,
     offset: u64,
 ) -> FailedBlock {
+    if is_about_source(&error) {
+        return FailedBlock { index: 0, error };
+    }
     let mut block = vec![0; block_len];
     let offsets = (0..blocks).map(|index| offset + index * to_u64(block_len));
     first_failing(error, offsets.map(|offset| source.source_read_exact_at(&mut block, offset)))
@@ -60,23 +66,24 @@ pub(crate) fn first_unreadable<S: Source + ?Sized>(
 /// them, which `read` fills; those that it cannot fill go to `failed`.
 ///
 /// # Errors
-/// The first failure that is about the whole source, see [`is_about_source`]: others would follow.
+/// The first failure that is about the whole source, see [`is_about_source`], as others would
+/// follow; and the block that was read then, of several at once the first.
 pub(crate) fn read_each<E: ReadFailure>(
     blocks: Range<u64>,
     bytes: &mut [u8],
     len: usize,
     mut read: impl FnMut(Range<u64>, &mut [u8]) -> Result<(), E>,
     mut failed: impl FnMut(u64, &mut [u8], E),
-) -> Result<(), E> {
+) -> Result<(), (u64, E)> {
     match read(blocks.clone(), bytes) {
         Ok(()) => return Ok(()),
-        Err(error) if error.is_about_source() => return Err(error),
+        Err(error) if error.is_about_source() => return Err((blocks.start, error)),
         Err(_) => {}
     }
     for (block, bytes) in blocks.zip(bytes.chunks_exact_mut(len)) {
         match read(block..block + 1, bytes) {
             Ok(()) => {}
-            Err(error) if error.is_about_source() => return Err(error),
+            Err(error) if error.is_about_source() => return Err((block, error)),
             Err(error) => failed(block, bytes, error),
         }
     }
@@ -95,16 +102,34 @@ impl ReadFailure for io::Error {
     }
 }
 
-/// Whether a failed read is about the whole source and not about the bytes that were asked for: a
-/// server that does not answer would not answer for other bytes either, each time after its
-/// timeout.
-pub(crate) fn is_about_source(error: &io::Error) -> bool {
-    #[cfg(feature = "http")]
-    if let Some(cause) = error.get_ref() {
-        return cause.is::<super::http::HttpError>();
+/// Whether a failed read is about the whole source and not about the bytes that were asked for, so
+/// that it is of no use to ask for others: a server that does not answer would not answer for them
+/// either, each time after its timeout; a file that is another one now, or gone, has none of them.
+///
+/// Of a local device that is what the system says of one that was taken away (ENODEV, ENXIO,
+/// ENOMEDIUM, ESTALE); of an `HttpError` see `is_about_file` there. An error that wraps
+/// one is judged like it. All others are about the block: EIO, or an answer that is not what was
+/// asked for.
+pub fn is_about_source(error: &io::Error) -> bool {
+    const GONE: [Errno; 4] = [Errno::NODEV, Errno::NXIO, Errno::NOMEDIUM, Errno::STALE];
+    if error.raw_os_error().is_some_and(|code| GONE.contains(&Errno::from_raw_os_error(code))) {
+        return true;
     }
-    let _ = error;
-    false
+    let Some(cause) = error.get_ref() else { return false };
+    let mut cause: &(dyn std::error::Error + 'static) = cause;
+    loop {
+        #[cfg(feature = "http")]
+        if let Some(error) = cause.downcast_ref::<super::http::HttpError>() {
+            return error.is_about_file();
+        }
+        if let Some(inner) = cause.downcast_ref::<io::Error>() {
+            return is_about_source(inner);
+        }
+        match cause.source() {
+            Some(next) => cause = next,
+            None => return false,
+        }
+    }
 }
 
 /// The first failure of blocks that are tried one by one, so that a report names the right one
@@ -173,6 +198,28 @@ mod tests {
         let error = ErrorKind::TimedOut.into();
         let failed = first_unreadable(&vec![0; 32], error, 4, 8, 0);
         assert_eq!((failed.index, failed.error.kind()), (0, ErrorKind::TimedOut));
+    }
+
+    /// What was taken away is asked once, and of one block at a time the right one is named.
+    #[test]
+    fn a06_a_source_that_fails_as_a_whole_is_not_asked_again() {
+        let gone = || io::Error::from_raw_os_error(Errno::NODEV.raw_os_error());
+        let failed = first_unreadable(&vec![0; 8], gone(), 4, 8, 0);
+        assert_eq!((failed.index, failed.error.raw_os_error()), (0, gone().raw_os_error()));
+        let mut asked = Vec::new();
+        let read = |blocks: Range<u64>, _: &mut [u8]| {
+            asked.push(blocks.clone());
+            match (blocks.end - blocks.start, blocks.start) {
+                (1, 101) => Err(io::Error::other(gone())),
+                (1, _) => Ok(()),
+                _ => Err(ErrorKind::ConnectionReset.into()),
+            }
+        };
+        let (block, error) = read_each(100..104, &mut [0; 32], 8, read, |_, _, _| ()).unwrap_err();
+        assert!(block == 101 && is_about_source(&error), "{block}: {error}");
+        assert_eq!(asked, [100..104, 100..101, 101..102]);
+        let error = ErrorKind::TimedOut.into();
+        assert!(!is_about_source(&error) && !is_about_source(&io::Error::other(error)));
     }
 
     #[test]

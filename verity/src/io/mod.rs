@@ -18,9 +18,10 @@ mod read_at;
 mod source;
 mod write_at;
 
+#[doc(hidden)]
+pub use self::blocks::is_about_source;
 pub(crate) use self::blocks::{
-    FailedBlock, ReadFailure, first_unreadable, is_about_source, read_blocks, read_each,
-    write_blocks,
+    FailedBlock, ReadFailure, first_unreadable, read_blocks, read_each, write_blocks,
 };
 pub use self::copy::copy_file;
 pub use self::cursor::Cursor;

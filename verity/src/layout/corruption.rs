@@ -28,7 +28,29 @@ pub enum Corruption {
     Unreadable {
         /// The kind of error that the storage reported.
         kind: io::ErrorKind,
+        /// The number of the system's error, if it was one.
+        os_error: Option<i32>,
     },
+}
+
+impl Corruption {
+    /// A block that was read in vain.
+    pub(crate) fn unreadable(error: &io::Error) -> Corruption {
+        Corruption::Unreadable { kind: error.kind(), os_error: error.raw_os_error() }
+    }
+}
+
+/// Why a read has failed, in the system's words where it was the system that said so.
+struct Reason(io::ErrorKind, Option<i32>);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Reason(_, Some(code)) => io::Error::from_raw_os_error(code).fmt(f),
+            Reason(io::ErrorKind::Other, None) => f.write_str("the storage has failed"),
+            Reason(kind, None) => kind.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for Corruption {
@@ -40,7 +62,9 @@ impl fmt::Display for Corruption {
             Corruption::SpareBytes { offset } => {
                 write!(f, "unused byte at {offset} in the block is not zero")
             }
-            Corruption::Unreadable { kind } => write!(f, "it cannot be read: {kind}"),
+            Corruption::Unreadable { kind, os_error } => {
+                write!(f, "it cannot be read: {}", Reason(*kind, *os_error))
+            }
         }
     }
 }
@@ -54,8 +78,9 @@ pub struct Report {
     pub corruptions: Vec<CorruptRange>,
     /// How many corrupt blocks were found, listed or not, those that cannot be read among them.
     pub corrupt_blocks: u64,
-    /// How many of them cannot be read. Counted by
-    /// [`Verifier::verify_all`](crate::Verifier::verify_all) only.
+    /// How many of them cannot be read. Counted by a repair and by
+    /// [`Verifier::verify_all`](crate::Verifier::verify_all); 0 from a search for the first
+    /// corruption.
     pub unreadable_blocks: u64,
     /// The data blocks that lie under corrupt hash blocks, in order, up to the limit: nothing can
     /// be said of them, and they were not looked at. The tree above them is not listed.
@@ -118,9 +143,12 @@ impl fmt::Display for CorruptRange {
         let CorruptRange { first, blocks, corruption } = self;
         let last = first.block() + (blocks - 1);
         match (corruption, blocks) {
-            (Corruption::Unreadable { kind }, 1) => write!(f, "{first} cannot be read: {kind}"),
-            (Corruption::Unreadable { kind }, _) => {
-                write!(f, "{first} to {last} cannot be read; the first: {kind}")
+            (Corruption::Unreadable { kind, os_error }, 1) => {
+                write!(f, "{first} cannot be read: {}", Reason(*kind, *os_error))
+            }
+            (Corruption::Unreadable { kind, os_error }, _) => {
+                let reason = Reason(*kind, *os_error);
+                write!(f, "{first} to {last} cannot be read; the first: {reason}")
             }
             (_, 1) => write!(f, "{first} is corrupt: {corruption}"),
             (_, _) => write!(f, "{first} to {last} are corrupt; the first: {corruption}"),
@@ -138,11 +166,56 @@ impl fmt::Display for Report {
             [first, ..] if self.unreadable_blocks == 0 => {
                 write!(f, "{first} ({} corrupt blocks in all)", self.corrupt_blocks)
             }
+            [first, ..] if self.unreadable_blocks == self.corrupt_blocks => {
+                write!(f, "{first} ({} unreadable blocks in all)", self.unreadable_blocks)
+            }
             [first, ..] => {
                 let corrupt = self.corrupt_blocks - self.unreadable_blocks;
                 let unreadable = self.unreadable_blocks;
                 write!(f, "{first} ({corrupt} corrupt and {unreadable} unreadable blocks in all)")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(block: u64, corruption: Corruption) -> CorruptRange {
+        CorruptRange { first: BlockRef::Data { block }, blocks: 1, corruption }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_the_words_of_the_system() {
+        // ENODATA, which has no kind of its own, and EIO.
+        for (code, words) in [(61, "No data available"), (5, "Input/output error")] {
+            let corruption = Corruption::unreadable(&io::Error::from_raw_os_error(code));
+            let text = range(3, corruption).to_string();
+            assert_eq!(text, format!("data block 3 cannot be read: {words} (os error {code})"));
+        }
+        let told = |kind: io::ErrorKind| Corruption::unreadable(&kind.into()).to_string();
+        assert_eq!(told(io::ErrorKind::TimedOut), "it cannot be read: timed out");
+        assert_eq!(told(io::ErrorKind::Other), "it cannot be read: the storage has failed");
+    }
+
+    #[test]
+    fn a_report_counts_nothing_that_is_not_there() {
+        let spare = Corruption::SpareBytes { offset: 7 };
+        let lost = Corruption::unreadable(&io::ErrorKind::TimedOut.into());
+        let text = |corruptions: Vec<CorruptRange>, unreadable_blocks| {
+            let report = Report {
+                corrupt_blocks: 2,
+                unreadable_blocks,
+                truncated: false,
+                corruptions,
+                ..Report::of_one(BlockRef::Data { block: 0 }, spare)
+            };
+            report.to_string().split_once(" (").unwrap().1.to_owned()
+        };
+        let (a, b) = (range(1, lost), range(4, spare));
+        assert_eq!(text(vec![b, range(6, spare)], 0), "2 corrupt blocks in all)");
+        assert_eq!(text(vec![a, b], 1), "1 corrupt and 1 unreadable blocks in all)");
+        assert_eq!(text(vec![a, range(3, lost)], 2), "2 unreadable blocks in all)");
     }
 }

@@ -10,7 +10,7 @@ use super::protocol::{
 };
 use super::wire::Wire;
 use super::{Export, SessionError, handshake, status};
-use crate::io::ReadAt;
+use crate::io::{ReadAt, is_about_source};
 use crate::number::{to_len, to_u64};
 use crate::work;
 
@@ -92,7 +92,9 @@ impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
     ///
     /// Where blocks are recovered by a [`FecRepair`](crate::FecRepair), a request has a bounded
     /// number of attempts: after 16 rounds in vain, or 256 recovered blocks, the others that are
-    /// corrupt fail unless parity is not needed for them. The next request has as many.
+    /// corrupt fail unless parity is not needed for them. The next request has as many. What is
+    /// read twice has as many for the second time, all pieces together. Where a whole source fails,
+    /// such as a server that does not answer, the request ends with the first error.
     ///
     /// # Errors
     /// When the client breaks the protocol, or is gone in the middle of a message; when a long read
@@ -131,7 +133,8 @@ impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
             CMD_BLOCK_STATUS => match self.status_refusal(request) {
                 Some(words) => self.refuse(request, EINVAL, words),
                 None => {
-                    let extents = status::extents(&self.export.source, request);
+                    let extents = status::extents(&self.export.source, request, self.stop);
+                    self.check_stop()?;
                     self.wire.write(&protocol::status_chunk(request.cookie, &extents))
                 }
             },
@@ -213,8 +216,13 @@ impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
             return self.send(&head, length);
         }
         self.wire.write(&head)?;
+        work::with_attempts(MAX_ATTEMPTS, || self.send_pieces(request))
+    }
+
+    /// Reads everything once more, and sends it.
+    fn send_pieces(&mut self, request: &Request) -> Result<(), SessionError> {
         for (offset, size) in pieces(request) {
-            let (read, error) = work::with_attempts(MAX_ATTEMPTS, || self.fill(offset, size));
+            let (read, error) = self.fill(offset, size);
             self.check_stop()?;
             if let Some(error) = error {
                 return Err(SessionError::Changed(error));
@@ -242,6 +250,10 @@ impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
             }
             if let Some(error) = error {
                 self.tell_error(request, &mut remaining, &error)?;
+                // What lies behind could not be read either, each time after a timeout perhaps.
+                if is_about_source(&error) {
+                    break;
+                }
             }
         }
         self.traffic.failed += u64::from(remaining.failed);

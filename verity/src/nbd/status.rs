@@ -6,8 +6,12 @@ use crate::io::{Extent, ReadAt};
 
 /// Lengths and flags of the extents from the start of a request on: at least one, and no further
 /// than the request goes. The source is asked [`MAX_EXTENTS`] times at most, so that the work does
-/// not depend on the length of the request.
-pub(super) fn extents<R: ReadAt>(source: &R, request: &Request) -> Vec<(u32, u32)> {
+/// not depend on the length of the request. Once `stop` says so it is not asked again.
+pub(super) fn extents<R: ReadAt>(
+    source: &R,
+    request: &Request,
+    stop: &dyn Fn() -> bool,
+) -> Vec<(u32, u32)> {
     let mut extents: Vec<(u32, u32)> = Vec::new();
     let (mut offset, mut remaining) = (request.offset, request.length);
     for _ in 0..MAX_EXTENTS {
@@ -21,7 +25,7 @@ pub(super) fn extents<R: ReadAt>(source: &R, request: &Request) -> Vec<(u32, u32
         }
         offset += u64::from(length);
         remaining -= length;
-        if remaining == 0 {
+        if remaining == 0 || stop() {
             break;
         }
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FileType as RawType, Stat};
 use rustix::io::Errno;
 
 /// An input or output that cannot be used, changed or failed.
@@ -166,6 +167,21 @@ pub enum FileKind {
     Symlink,
     /// Something else.
     Unknown,
+}
+
+impl FileKind {
+    pub(super) fn of(stat: &Stat) -> FileKind {
+        match RawType::from_raw_mode(stat.st_mode) {
+            RawType::BlockDevice => FileKind::BlockDevice,
+            RawType::CharacterDevice => FileKind::CharacterDevice,
+            RawType::Directory => FileKind::Directory,
+            RawType::Fifo => FileKind::Fifo,
+            RawType::RegularFile => FileKind::Regular,
+            RawType::Socket => FileKind::Socket,
+            RawType::Symlink => FileKind::Symlink,
+            RawType::Unknown => FileKind::Unknown,
+        }
+    }
 }
 
 impl fmt::Display for FileKind {

@@ -4,6 +4,7 @@
 //! is destroyed and synced first, and what lets the new one verify is written last.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,11 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use super::appended::{Appended, Held};
 use super::input::{Snapshot, changed, flag_bits};
+use super::leftovers::Step;
 use super::lock::Locked;
-use super::{Change, FileKind, Input, Leftover, PublishError};
+use super::{Change, FileKind, Input, PublishError};
 use crate::HashArea;
 use crate::io::WriteAt;
 
@@ -25,9 +28,12 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// A block device, or a regular file that holds data besides the hash area: opened for writing and
 /// locked.
 ///
-/// Nothing is written before [`InPlace::begin`].
+/// Nothing is written before [`InPlace::begin`] or [`InPlace::pad`]. Bytes are written by
+/// [`WriteAt`]: after [`remove_leftovers`](super::remove_leftovers) that fails for a padded file,
+/// which is as short as it was then, and stays so.
 ///
 /// ```
+/// use verity::io::WriteAt;
 /// use verity::publish::InPlace;
 /// use verity::{HashArea, Params, Superblock, Uuid};
 ///
@@ -38,26 +44,18 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// let area = HashArea::new(&params, params.data_size(), true)?;
 ///
 /// let rewriting = InPlace::open(&path)?.begin(&area)?;
-/// // ... write the tree to rewriting.file() ...
+/// rewriting.write_all_at(&[0; 4096], area.tree_range().start)?; // the tree
 /// rewriting.finish(Some(&Superblock::new(params, Uuid::nil()).to_bytes()))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct InPlace {
+    /// Of a padded file: its zeros, and what was written behind them. Dropped first, so that it is
+    /// cut off before the lock ends.
+    appended: Option<Appended>,
     file: Locked,
     path: PathBuf,
     snapshot: Snapshot,
-    /// Of a padded file.
-    padding: Option<Padding>,
-}
-
-/// Zeros that are cut off again unless what they were appended for succeeds.
-#[derive(Debug)]
-struct Padding {
-    /// How long the file was, in bytes.
-    cut_to: u64,
-    /// Does the same where nothing is dropped any more.
-    _leftover: Leftover,
 }
 
 impl InPlace {
@@ -83,12 +81,13 @@ impl InPlace {
         }
         let attempts = if kind == FileKind::BlockDevice { LOCK_ATTEMPTS } else { 1 };
         let file = Locked::exclusive_within(attempts, LOCK_PAUSE, file, path)?;
-        let in_place = InPlace { file, path: path.to_owned(), snapshot, padding: None };
+        let in_place = InPlace { appended: None, file, path: path.to_owned(), snapshot };
         in_place.check_path()?;
         Ok(in_place)
     }
 
-    /// The file, for reading what is there.
+    /// The file, for reading what is there. What is written to it directly does not stop when
+    /// leftovers are removed.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -116,8 +115,9 @@ impl InPlace {
     /// Appends zeros to a regular file, up to `size` bytes, and syncs it.
     ///
     /// When this is dropped, or the [`Rewriting`] that it becomes, the file is cut off where it
-    /// ended before, with everything that was written behind it: unless [`InPlace::keep`] or
-    /// [`Rewriting::finish`] has said that all is well.
+    /// ended before, with everything that was written behind it: unless [`InPlace::keep`],
+    /// [`Rewriting::finish`] or the [`OutputSet`](super::OutputSet) that it is a member of has said
+    /// that all is well. So does [`remove_leftovers`](super::remove_leftovers).
     ///
     /// ```
     /// use verity::publish::InPlace;
@@ -132,33 +132,46 @@ impl InPlace {
     ///
     /// let mut image = InPlace::open(&path)?;
     /// image.pad(8192)?;
-    /// image.keep();
+    /// image.keep()?;
     /// assert_eq!(std::fs::metadata(&path)?.len(), 8192);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// [`PublishError::NotRegular`] for a block device, [`PublishError::Changed`] when the file is
-    /// not what it was when it was opened, [`PublishError::Io`] when it cannot be extended.
+    /// not what it was when it was opened, [`PublishError::Io`] when it cannot be extended, or
+    /// leftovers were removed.
     pub fn pad(&mut self, size: u64) -> Result<(), PublishError> {
         if self.is_block_device() {
             return Err(PublishError::not_regular(&self.path, FileKind::BlockDevice));
         }
         self.snapshot.compare(&Snapshot::of(&self.file, &self.path)?, &self.path)?;
         if size > self.size() {
-            let (cut_to, file) = (self.size(), self.file().try_clone().map_err(self.io("open"))?);
-            // Repeated, or too early, it does nothing.
-            let leftover = Leftover::new(move || drop(WriteAt::set_len(&file, cut_to)));
-            self.padding = Some(Padding { cut_to, _leftover: leftover });
-            WriteAt::set_len(self.file(), size).map_err(self.io("extend"))?;
+            let file = self.file().try_clone().map_err(self.io("open"))?;
+            let appended = Appended::to(file, self.size());
+            appended.write(|file| WriteAt::set_len(file, size)).map_err(self.io("extend"))?;
+            self.appended = Some(appended);
             WriteAt::sync(self.file()).map_err(self.io("sync"))?;
         }
         Ok(())
     }
 
     /// Lets a padded file keep its zeros, and unlocks it.
-    pub fn keep(mut self) {
-        self.padding = None;
+    ///
+    /// Where outputs belong to the zeros, [`OutputSet::keeping`](super::OutputSet::keeping) does
+    /// both at once.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] when leftovers were removed: then the zeros are gone.
+    pub fn keep(self) -> Result<(), PublishError> {
+        let held = self.hold()?;
+        held.map_or(Ok(()), Held::keep).map_err(self.io("append zeros to"))
+    }
+
+    /// Makes the cut of a padded file wait for a moment.
+    pub(super) fn hold(&self) -> Result<Option<Held<'_>>, PublishError> {
+        let held = self.appended.as_ref().map(Appended::hold).transpose();
+        held.map_err(self.io("append zeros to"))
     }
 
     /// Makes what is there unverifiable: zeroes and syncs the superblock, or, for a hash area
@@ -169,17 +182,20 @@ impl InPlace {
     /// shortened.
     ///
     /// # Errors
-    /// [`PublishError::Io`] when a device is too small (then nothing was written) or writing fails.
+    /// [`PublishError::Io`] when a device is too small or leftovers were removed (then nothing was
+    /// written), or writing fails.
     pub fn begin(self, area: &HashArea) -> Result<Rewriting, PublishError> {
+        let publishing = Step::begin().map_err(self.io("write"))?;
         if self.size() < area.file_size() {
-            WriteAt::set_len(self.file(), area.file_size()).map_err(self.io("extend"))?;
+            WriteAt::set_len(&self, area.file_size()).map_err(self.io("extend"))?;
         }
         let destroyed = vouching_range(area);
         let len = usize::try_from(destroyed.end - destroyed.start);
         let zeros = vec![0; len.map_err(|_| self.io("extend")(Errno::FBIG))?];
-        self.file.write_all_at(&zeros, destroyed.start).map_err(self.io("write"))?;
+        self.write_all_at(&zeros, destroyed.start).map_err(self.io("write"))?;
         WriteAt::sync(self.file()).map_err(self.io("sync"))?;
-        Ok(Rewriting { target: self, area: *area })
+        drop(publishing);
+        Ok(Rewriting { target: self, area: *area, kept: Vec::new() })
     }
 
     /// A regular file may have been replaced between opening and locking.
@@ -199,24 +215,38 @@ impl InPlace {
     }
 }
 
-impl Drop for InPlace {
-    fn drop(&mut self) {
-        if let Some(padding) = &self.padding {
-            // If this fails, zeros behind the data are what remains.
-            let _ = WriteAt::set_len(self.file(), padding.cut_to);
+impl WriteAt for InPlace {
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        match &self.appended {
+            Some(appended) => appended.write(|file| WriteAt::write_at(file, buf, offset)),
+            None => WriteAt::write_at(self.file(), buf, offset),
         }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        match &self.appended {
+            Some(appended) => appended.write(|file| WriteAt::set_len(file, len)),
+            None => WriteAt::set_len(self.file(), len),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        WriteAt::sync(self.file())
     }
 }
 
 /// A hash area being rewritten: nothing on it verifies. Dropping it leaves it so.
+///
+/// The tree is written by [`WriteAt`], as into an [`InPlace`].
 #[derive(Debug)]
 pub struct Rewriting {
     target: InPlace,
     area: HashArea,
+    kept: Vec<InPlace>,
 }
 
 impl Rewriting {
-    /// The file, for writing the tree.
+    /// The file: what is written to it directly does not stop when leftovers are removed.
     pub fn file(&self) -> &File {
         &self.target.file
     }
@@ -226,25 +256,64 @@ impl Rewriting {
         self.target.path()
     }
 
-    /// Syncs the tree, then writes the superblock and syncs again.
+    /// Adds a padded file that keeps its zeros if, and only if, this is finished.
+    #[must_use]
+    pub fn keeping(mut self, padded: InPlace) -> Rewriting {
+        self.kept.push(padded);
+        self
+    }
+
+    /// Syncs the tree, then writes the superblock and syncs again. From the superblock on, padded
+    /// files keep their zeros.
     ///
     /// # Errors
-    /// [`PublishError::Io`] when a step fails, or when a superblock is given for a hash area that
-    /// has none or missing for one that has. What is there then does not verify, except that a
-    /// failure of the last sync leaves a superblock that may be there or not.
-    pub fn finish(mut self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
+    /// [`PublishError::Io`] when a step fails, when leftovers were removed, or when a superblock is
+    /// given for a hash area that has none or missing for one that has. What is there then does not
+    /// verify, except that a failure of the last sync leaves a superblock that may be there or not.
+    pub fn finish(self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
         if superblock.is_some() != self.area.has_superblock() {
             return Err(self.target.io("write a superblock as planned to")(Errno::INVAL));
         }
         WriteAt::sync(self.file()).map_err(self.target.io("sync"))?;
+        let _publishing = Step::begin().map_err(self.target.io("finish"))?;
+        self.vouch(superblock)?;
+        if superblock.is_none() {
+            return Ok(());
+        }
+        let synced = WriteAt::sync(self.file());
+        synced.map_err(self.target.io("sync the superblock on")).inspect_err(|_| {
+            self.padded().filter_map(|file| file.appended.as_ref()).for_each(Appended::reopen);
+        })
+    }
+
+    /// Writes the superblock, and lets padded files keep their zeros.
+    fn vouch(&self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
+        let held: Vec<_> = self.padded().map(InPlace::hold).collect::<Result<_, _>>()?;
         if let Some(superblock) = superblock {
             self.file()
                 .write_all_at(superblock, self.area.superblock_range().start)
                 .map_err(self.target.io("write the superblock to"))?;
-            WriteAt::sync(self.file()).map_err(self.target.io("sync the superblock on"))?;
         }
-        self.target.padding = None;
-        Ok(())
+        let kept = held.into_iter().flatten().try_for_each(Held::keep);
+        kept.map_err(self.target.io("finish"))
+    }
+
+    fn padded(&self) -> impl Iterator<Item = &InPlace> {
+        self.kept.iter().chain([&self.target])
+    }
+}
+
+impl WriteAt for Rewriting {
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.target.write_at(buf, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        WriteAt::set_len(&self.target, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        WriteAt::sync(&self.target)
     }
 }
 

@@ -67,17 +67,17 @@ impl fmt::Debug for Leftover {
     }
 }
 
-/// Undoes everything that a [`Leftover`] remembers, newest first. Afterwards the process cannot
-/// publish anything any more, so that it can be ended at any moment.
+/// Undoes everything that a [`Leftover`] remembers, newest first. Afterwards the process begins to
+/// publish nothing any more, so that it can be ended at any moment.
 ///
-/// Outputs that are just being put in place get so long to come to their end: of a set all are in
-/// place then, or none.
+/// Outputs that are just being put in place get so long to come to their end. A set that needs
+/// longer stays in part, as after a kill: what vouches for it is not there.
 ///
 /// For the last moment of a process: a temporary file that it still needs is gone.
 pub fn remove_leftovers(patience: Duration) {
     let register = unpoisoned(REGISTER.lock());
-    let is_busy = |register: &mut Register| register.publishing > 0;
-    let waited = PUBLISHED.wait_timeout_while(register, patience, is_busy);
+    let is_busy = |register: &mut Register| register.steps > 0;
+    let waited = STEP_DONE.wait_timeout_while(register, patience, is_busy);
     let (mut register, _) = unpoisoned(waited);
     register.is_closed = true;
     let leftovers = std::mem::take(&mut register.leftovers);
@@ -88,25 +88,26 @@ pub fn remove_leftovers(patience: Duration) {
     }
 }
 
-/// Outputs that are being put in place, for as long as this lives.
-pub(super) struct Publishing(());
+/// A step that the end of the process waits for, for as long as this lives: outputs are being put
+/// in place, or a temporary file is made that is not remembered yet.
+pub(super) struct Step(());
 
-impl Publishing {
+impl Step {
     /// Fails once the leftovers were removed: nothing may be published any more.
-    pub(super) fn begin() -> Result<Publishing, Errno> {
+    pub(super) fn begin() -> Result<Step, Errno> {
         let mut register = unpoisoned(REGISTER.lock());
         if register.is_closed {
             return Err(Errno::CANCELED);
         }
-        register.publishing += 1;
-        Ok(Publishing(()))
+        register.steps += 1;
+        Ok(Step(()))
     }
 }
 
-impl Drop for Publishing {
+impl Drop for Step {
     fn drop(&mut self) {
-        unpoisoned(REGISTER.lock()).publishing -= 1;
-        PUBLISHED.notify_all();
+        unpoisoned(REGISTER.lock()).steps -= 1;
+        STEP_DONE.notify_all();
     }
 }
 
@@ -115,13 +116,13 @@ struct Register {
     leftovers: BTreeMap<u64, Box<dyn Fn() + Send>>,
     /// The number of the newest one.
     last: u64,
-    /// How many threads are putting outputs in place.
-    publishing: usize,
+    /// How many threads are in such a step.
+    steps: usize,
     is_closed: bool,
 }
 
 static REGISTER: Mutex<Register> =
-    Mutex::new(Register { leftovers: BTreeMap::new(), last: 0, publishing: 0, is_closed: false });
+    Mutex::new(Register { leftovers: BTreeMap::new(), last: 0, steps: 0, is_closed: false });
 
-/// Told when outputs are in place.
-static PUBLISHED: Condvar = Condvar::new();
+/// Told when a step is done.
+static STEP_DONE: Condvar = Condvar::new();

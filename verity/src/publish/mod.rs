@@ -21,6 +21,7 @@
 //! old contents or its new ones, after a kill as after a power cut, and once `commit` returned it
 //! has the new ones.
 
+mod appended;
 mod directory;
 mod error;
 mod in_place;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::directory::Place;
 use super::input::{Snapshot, changed};
-use super::leftovers::Publishing;
+use super::leftovers::Step;
 use super::lock::Locked;
 use super::temporary::Temporary;
 use super::{Change, Input, PublishError};
@@ -145,7 +145,7 @@ impl Output {
     /// failure to sync the directory leaves the new contents in place but perhaps not for good.
     pub fn commit(mut self) -> Result<(), PublishError> {
         self.prepare()?;
-        let _publishing = Publishing::begin().map_err(self.io("publish"))?;
+        let _publishing = Step::begin().map_err(self.io("publish"))?;
         self.publish()?;
         self.sync_directory()
     }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
+use super::appended::Held;
 use super::directory::Place;
 use super::input::Snapshot;
-use super::leftovers::Publishing;
+use super::leftovers::Step;
 use super::temporary::Temporary;
-use super::{Input, Output, PublishError};
+use super::{InPlace, Input, Output, PublishError};
 
 /// Outputs that are put in place one after the other, once all of them have reached the storage.
 ///
@@ -41,6 +42,7 @@ use super::{Input, Output, PublishError};
 pub struct OutputSet {
     outputs: Vec<Output>,
     removals: Vec<Removal>,
+    kept: Vec<InPlace>,
 }
 
 impl OutputSet {
@@ -58,6 +60,13 @@ impl OutputSet {
     /// Adds a file that must be gone before the first output appears.
     pub fn removal(mut self, removal: Removal) -> OutputSet {
         self.removals.push(removal);
+        self
+    }
+
+    /// Adds a padded file, which keeps its zeros if, and only if, the last output appears.
+    #[must_use]
+    pub fn keeping(mut self, padded: InPlace) -> OutputSet {
+        self.kept.push(padded);
         self
     }
 
@@ -81,12 +90,12 @@ impl OutputSet {
     }
 
     /// Once something is touched, all of the set is put in place.
-    fn publishing(&self) -> Result<Option<Publishing>, PublishError> {
-        let first = self.outputs.iter().map(Output::path);
-        let Some(first) = first.chain(self.removals.iter().map(Removal::path)).next() else {
-            return Ok(None);
-        };
-        Publishing::begin().map(Some).map_err(PublishError::io("publish", first))
+    fn publishing(&self) -> Result<Option<Step>, PublishError> {
+        let outputs = self.outputs.iter().map(Output::path);
+        let others = self.removals.iter().map(Removal::path);
+        let mut all = outputs.chain(others).chain(self.kept.iter().map(InPlace::path));
+        let Some(first) = all.next() else { return Ok(None) };
+        Step::begin().map(Some).map_err(PublishError::io("publish", first))
     }
 
     fn put_in_place(&mut self, progress: &mut Progress) -> Result<(), PublishError> {
@@ -99,12 +108,19 @@ impl OutputSet {
             removal.temporary.place().sync()?;
         }
         let last = self.outputs.len().saturating_sub(1);
-        for index in 0..self.outputs.len() {
-            if index == last {
-                self.sync_directories(index)?;
-            }
-            self.outputs[index].publish()?;
-            progress.in_place.push(self.outputs[index].path().to_owned());
+        for output in self.outputs.iter_mut().take(last) {
+            output.publish()?;
+            progress.in_place.push(output.path().to_owned());
+        }
+        self.sync_directories(last)?;
+        let held: Vec<_> = self.kept.iter().map(InPlace::hold).collect::<Result<_, _>>()?;
+        for output in self.outputs.iter_mut().skip(last) {
+            output.publish()?;
+            progress.in_place.push(output.path().to_owned());
+        }
+        for (padded, held) in self.kept.iter().zip(held) {
+            let kept = held.map_or(Ok(()), Held::keep);
+            kept.map_err(PublishError::io("append zeros to", padded.path()))?;
         }
         self.outputs.last().map_or(Ok(()), Output::sync_directory)
     }

@@ -5,16 +5,14 @@
 //! the name still stands for the locked file.
 
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::directory::Place;
-use super::leftovers::Leftover;
+use super::leftovers::{Leftover, Step};
 use super::lock::Locked;
 use super::{Distrust, FileKind, PublishError};
 
@@ -52,7 +50,10 @@ impl Made {
 
 impl Temporary {
     /// Locks the target by making its temporary file, with these permission bits less the umask.
+    /// Makes none once leftovers were removed.
     pub(super) fn take(place: Place, mode: Mode) -> Result<Temporary, PublishError> {
+        // Until it is remembered, nobody else could remove it.
+        let _making = Step::begin().map_err(place.io("make a temporary file for"))?;
         let name = place.temporary_name();
         for _ in 0..ATTEMPTS {
             match make(&place, &name, mode)? {
@@ -115,11 +116,9 @@ fn make(place: &Place, name: &OsString, mode: Mode) -> Result<Option<Locked>, Pu
 
 /// Removes what a killed run left behind; refuses what no run of ours can have left.
 fn remove_leftover(place: &Place, name: &OsString) -> Result<(), PublishError> {
-    let Some(metadata) = place.metadata(name).map_err(place.io("look up the temporary file of"))?
-    else {
-        return Ok(());
-    };
-    if let Some(what) = distrust(&metadata) {
+    let look_up = |errno| place.io("look up the temporary file of")(errno);
+    let Some(stat) = place.stat(name).map_err(look_up)? else { return Ok(()) };
+    if let Some(what) = distrust(&stat) {
         let path = place.path().with_file_name(name);
         return Err(PublishError::Temporary { path, what });
     }
@@ -129,8 +128,8 @@ fn remove_leftover(place: &Place, name: &OsString) -> Result<(), PublishError> {
         Err(errno) => return Err(place.io("open the temporary file of")(errno)),
     };
     let file = Locked::exclusive(file, place.path())?;
-    let named = place.metadata(name).map_err(place.io("look up the temporary file of"))?;
-    let opened = file.metadata().map_err(place.io("look up the temporary file of"))?;
+    let named = place.stat(name).map_err(look_up)?;
+    let opened = rustix::fs::fstat(&*file).map_err(look_up)?;
     if !named.is_some_and(|named| is_same(&named, &opened) && distrust(&named).is_none()) {
         return Ok(());
     }
@@ -140,13 +139,13 @@ fn remove_leftover(place: &Place, name: &OsString) -> Result<(), PublishError> {
     }
 }
 
-fn distrust(metadata: &Metadata) -> Option<Distrust> {
-    let kind = FileKind::from(metadata.file_type());
+fn distrust(stat: &Stat) -> Option<Distrust> {
+    let kind = FileKind::of(stat);
     if kind != FileKind::Regular {
         Some(Distrust::NotRegular(kind))
-    } else if metadata.uid() != rustix::process::geteuid().as_raw() {
-        Some(Distrust::OtherOwner { uid: metadata.uid() })
-    } else if metadata.nlink() > 1 {
+    } else if stat.st_uid != rustix::process::geteuid().as_raw() {
+        Some(Distrust::OtherOwner { uid: stat.st_uid })
+    } else if stat.st_nlink > 1 {
         Some(Distrust::HardLinked)
     } else {
         None
@@ -162,11 +161,11 @@ fn abandon(place: &Place, name: &OsString, error: &PublishError) {
 }
 
 /// Whether the name stands for that very file.
-fn is_still(place: &Place, name: &OsString, file: &File) -> io::Result<bool> {
-    let (opened, named) = (file.metadata()?, place.metadata(name)?);
+fn is_still(place: &Place, name: &OsString, file: &File) -> Result<bool, Errno> {
+    let (opened, named) = (rustix::fs::fstat(file)?, place.stat(name)?);
     Ok(named.is_some_and(|named| is_same(&named, &opened)))
 }
 
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
+fn is_same(a: &Stat, b: &Stat) -> bool {
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }

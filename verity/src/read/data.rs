@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::io::ReadAt;
+use crate::io::{ReadAt, is_about_source};
 use crate::layout::Layer;
 use crate::number::{to_len, to_u64};
 use crate::tree::{Fault, Scratch, grown, judge};
@@ -89,7 +89,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         deliver(row.blocks.start, bytes);
     }
 
-    /// Reads and compares a row. If it cannot be read as a whole, each block is tried by itself.
+    /// Reads and compares a row. If it cannot be read as a whole, each block is tried by itself,
+    /// unless the whole source fails.
     fn verify_row(
         &self,
         buffers: &mut Buffers<'_>,
@@ -99,7 +100,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         let bytes = grown(buffers.blocks, self.len_of(&row));
         let read = self.data.read_exact_at(bytes, row.blocks.start * self.block_size());
         match read {
-            Err(error) if row.len() == 1 => {
+            Err(error) if row.len() == 1 || is_about_source(&error) => {
                 let block = BlockRef::Data { block: row.blocks.start };
                 self.tree.ask_repair(block, Fault::Unreadable(error), row.expected, bytes)?;
                 deliver(row.blocks.start, bytes);

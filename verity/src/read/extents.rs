@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::io::{Extent, ReadAt};
+use crate::io::{Extent, ReadAt, ReadFailure};
 use crate::layout::Layer;
 use crate::number::to_u64;
 use crate::tree::Scratch;
@@ -22,6 +22,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         let under_one = (first / per_hash_block + 1).saturating_mul(per_hash_block);
         let blocks = first..under_one.min(self.params().data_blocks());
         match self.alike(blocks.clone()) {
+            // Nothing is asked for what lies behind either: each time it might take a timeout.
+            Err(error) if error.is_about_source() => Extent::ALL_DATA,
             // Who reads these blocks hears what is the matter.
             Err(_) => Extent::Data { end: blocks.end * self.block_size() },
             Ok((zero, count)) => {

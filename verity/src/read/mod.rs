@@ -170,7 +170,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     ///
     /// # Errors
     /// [`Error::Corrupt`], with one block, when a block is not what the root hash says;
-    /// [`Error::Read`] when one cannot be read. Bytes of blocks before it are in `buf`, verified
+    /// [`Error::Read`] when one cannot be read; [`Error::Recovery`] when a repair that was asked
+    /// could not reach what it needs. Bytes of blocks before it are in `buf`, verified
     /// and counted; the rest of `buf` is as it was.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize, ReadError> {
         let end = offset.saturating_add(to_u64(buf.len())).min(self.params().data_size());
@@ -276,7 +277,9 @@ impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> io::Error {
         let kind = match &error.error {
             Error::Corrupt(_) => ErrorKind::InvalidData,
-            Error::Read { source, .. } | Error::Io(source) => source.kind(),
+            Error::Read { source, .. } | Error::Recovery { source, .. } | Error::Io(source) => {
+                source.kind()
+            }
             _ => ErrorKind::Other,
         };
         let kind = if kind == ErrorKind::Interrupted { ErrorKind::Other } else { kind };

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use crate::io::{ReadAt, read_each};
 use crate::number::to_len;
-use crate::{FecArea, HashArea, TrustedParams};
+use crate::{Error, FecArea, HashArea, TrustedParams};
+
+use super::blocks::Numbers;
 
 /// The covered blocks by number: the data, then the hash device from the first block of the tree
 /// on.
@@ -13,19 +15,21 @@ pub(super) struct Covered<'a, D: ?Sized, H: ?Sized> {
     data: &'a D,
     hash: &'a H,
     area: FecArea,
+    numbers: Numbers<'a>,
     data_blocks: u64,
     hash_area: HashArea,
 }
 
 impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
     pub(super) fn new(
-        trusted: &TrustedParams,
+        trusted: &'a TrustedParams,
         area: FecArea,
         data: &'a D,
         hash: &'a H,
     ) -> Covered<'a, D, H> {
+        let (numbers, hash_area) = (Numbers::new(trusted.params()), trusted.hash_area());
         let data_blocks = trusted.params().data_blocks();
-        Covered { data, hash, area, data_blocks, hash_area: trusted.hash_area() }
+        Covered { data, hash, area, numbers, data_blocks, hash_area }
     }
 
     /// The covered blocks of a round: those of its rows from the first on that have any.
@@ -38,35 +42,53 @@ impl<'a, D: ReadAt + ?Sized, H: ReadAt + ?Sized> Covered<'a, D, H> {
         row * self.area.rounds() + round
     }
 
-    /// Reads blocks in a row; what is behind the last covered one is zeros.
-    fn read(&self, blocks: &Range<u64>, bytes: &mut [u8]) -> io::Result<()> {
-        let (data, rest) = self.split(blocks, self.data_blocks, bytes);
-        let behind = blocks.start.max(self.data_blocks)..blocks.end;
-        let (hash, rest) = self.split(&behind, self.area.blocks(), rest);
-        rest.fill(0);
-        if !data.is_empty() {
-            self.data.read_exact_at(data, blocks.start * u64::from(self.area.block_size()))?;
-        }
-        if !hash.is_empty() {
-            self.hash.read_exact_at(hash, self.offset(behind.start)?)?;
-        }
-        Ok(())
-    }
-
-    /// Reads blocks in a row. Those that cannot be read are zeros and go to `failed`. A failure of
-    /// a whole source is an error: see `is_about_source` of the module `io`.
+    /// Reads blocks in a row; what is behind the last covered one is zeros. Those that cannot be
+    /// read are zeros and go to `failed`.
+    ///
+    /// # Errors
+    /// The failure of a whole source: see `is_about_source` of the module `io`.
     pub(super) fn read_each(
         &self,
         blocks: Range<u64>,
         bytes: &mut [u8],
         mut failed: impl FnMut(u64, io::Error),
-    ) -> io::Result<()> {
-        let one = self.area.block_size().buffer_len(1);
-        let read = |blocks, bytes: &mut [u8]| self.read(&blocks, bytes);
-        read_each(blocks, bytes, one, read, |block, bytes, error| {
+    ) -> Result<(), Error> {
+        let (data, rest) = self.split(&blocks, self.data_blocks, bytes);
+        let behind = blocks.start.max(self.data_blocks)..blocks.end;
+        let (hash, rest) = self.split(&behind, self.area.blocks(), rest);
+        rest.fill(0);
+        let block_size = u64::from(self.area.block_size());
+        let read_data = |blocks: Range<u64>, bytes: &mut [u8]| {
+            self.data.read_exact_at(bytes, blocks.start * block_size)
+        };
+        let read_hash = |blocks: Range<u64>, bytes: &mut [u8]| {
+            self.hash.read_exact_at(bytes, self.offset(blocks.start)?)
+        };
+        let (on_data, on_hash) = (
+            blocks.start..blocks.end.min(self.data_blocks),
+            behind.start..behind.end.min(self.area.blocks()),
+        );
+        let mut failed = |block, bytes: &mut [u8], error| {
             bytes.fill(0);
             failed(block, error);
-        })
+        };
+        let one = self.area.block_size().buffer_len(1);
+        if !data.is_empty() {
+            read_each(on_data, data, one, read_data, &mut failed).map_err(|at| self.error(at))?;
+        }
+        if !hash.is_empty() {
+            read_each(on_hash, hash, one, read_hash, &mut failed).map_err(|at| self.error(at))?;
+        }
+        Ok(())
+    }
+
+    /// The failure of a read of a block.
+    pub(super) fn error(&self, (block, source): (u64, io::Error)) -> Error {
+        match self.numbers.name(block) {
+            Some(block) => Error::Read { block, source },
+            // Behind the tree.
+            None => Error::Io(source),
+        }
     }
 
     /// The bytes of those of the blocks that are below a limit, and the others.

@@ -28,6 +28,7 @@ mod state;
 mod unsolvable;
 
 use std::num::NonZeroUsize;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 use crate::io::ReadAt;
@@ -134,13 +135,18 @@ impl<'a> Repairer<'a> {
     /// again. A round is looked at at most twice in a pass; there is another pass only when one
     /// has recovered a hash block under which there is more to look at.
     ///
+    /// Where the parameters are not authenticated, parity is tried on 16 rounds first. If none of
+    /// them gives a block back the others are not tried, and [`Repaired::untried_rounds`] counts
+    /// them.
+    ///
     /// Memory: about 1.5 MiB a thread, with blocks of more than 16 KiB up to 60 of them; up to 64
     /// MiB of verified hash blocks, no more than the tree has; the hash blocks that were recovered;
     /// and up to a byte for each block in the neighbourhood of corrupt ones.
     ///
     /// # Errors
     /// When data, hash device or parity are shorter than they must be ([`Error::ShortParity`] for
-    /// the parity), the sink fails ([`Error::Write`]), threads cannot be started, or the work is
+    /// the parity), one of them fails as a whole ([`Error::Read`], [`Error::ReadParity`]), the sink
+    /// fails ([`Error::Write`]), threads cannot be started, or the work is
     /// cancelled. Blocks beyond repair are not an error: the result lists them.
     pub fn repair<D, H, F, S>(
         &self,
@@ -169,7 +175,8 @@ impl<'a> Repairer<'a> {
         let reader = RunReader::new(data, params, hasher);
         self.work.run(|crew| {
             let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
-            Passes { scan, rounds, limit, is_authenticated }.run()
+            let trial = Mutex::default();
+            Passes { scan, rounds, limit, is_authenticated, trial }.run()
         })
     }
 

@@ -105,11 +105,7 @@ where
             None => {
                 work::advance(self.progress, covered * u64::from(self.encoder.area().block_size()))
             }
-            Some((block, source)) => Err(match self.numbers.name(block) {
-                Some(block) => Error::Read { block, source },
-                // Behind the tree.
-                None => Error::Io(source),
-            }),
+            Some(failure) => Err(self.covered.error(failure)),
         }
     }
 

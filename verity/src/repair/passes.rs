@@ -8,14 +8,17 @@
 //!
 //! Where nothing vouches for the parameters, the parity is on trial: a few rounds, spread over all
 //! that are to be recovered, come first, and if they give nothing it is the parity of something
-//! else, and the others are not tried. Else a real tree that is said to be the top of a higher one
-//! would cost a round for each digest that it has.
+//! else, and the others are not tried, but counted. Else a real tree that is said to be the top of
+//! a higher one would cost a round for each digest that it has. A repair has one such trial, of
+//! which the tree may use up a half.
 
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use crate::io::ReadAt;
 use crate::layout::Layer;
+use crate::lock::unpoisoned;
 use crate::number::{to_len, to_u64};
 use crate::tree::Lookup;
 use crate::{BlockRange, CorruptRange, Error, Report, work};
@@ -34,10 +37,22 @@ pub(super) struct Passes<'a, D: ?Sized, H: ?Sized, F: ?Sized, S: ?Sized> {
     pub(super) limit: usize,
     /// Whether the parameters are authenticated.
     pub(super) is_authenticated: bool,
+    pub(super) trial: Mutex<Trial>,
 }
 
 /// How many rounds are tried before parity is taken for that of something else.
 const TRIAL_ROUNDS: u64 = 16;
+
+/// How many of them are tried for the tree alone.
+const TRIAL_ROUNDS_OF_TREE: u64 = TRIAL_ROUNDS / 2;
+
+/// The trial of parity that nothing vouches for.
+#[derive(Default)]
+pub(super) struct Trial {
+    tried: BlockSet,
+    /// How many rounds are left that have blocks to be recovered.
+    untried: u64,
+}
 
 impl<D, H, F, S> Passes<'_, D, H, F, S>
 where
@@ -51,12 +66,12 @@ where
         for level in self.levels() {
             self.scan.all(level)?;
         }
-        while self.recover(self.tree())? {
+        while self.recover(self.tree(), TRIAL_ROUNDS_OF_TREE)? {
             self.scan_unchecked(&[])?;
         }
         self.scan.all(Layer::Data)?;
         loop {
-            while self.recover(0..self.tree().end)? {
+            while self.recover(0..self.tree().end, TRIAL_ROUNDS)? {
                 self.scan_unchecked(&[Layer::Data])?;
             }
             let hash_blocks = self.recovered_hash_blocks();
@@ -94,17 +109,22 @@ where
         self.state().read().repaired.count_in(self.tree())
     }
 
-    /// Goes through the rounds of those blocks that are to be recovered. Says whether hash blocks
-    /// were.
-    fn recover(&self, blocks: Range<u64>) -> Result<bool, Error> {
+    /// Goes through the rounds of those blocks that are to be recovered; as long as parity is on
+    /// trial, through so many rounds of the whole repair. Says whether hash blocks were recovered.
+    fn recover(&self, blocks: Range<u64>, most_on_trial: u64) -> Result<bool, Error> {
         let before = self.recovered_hash_blocks();
         let units = self.units(&blocks);
         if self.is_on_trial() {
-            self.recover_units(&trial(&units))?;
+            let some = unpoisoned(self.trial.lock()).choose(&units, most_on_trial);
+            self.recover_units(&some)?;
         }
-        if !self.is_on_trial() {
+        let untried = if self.is_on_trial() {
+            unpoisoned(self.trial.lock()).untried_of(&units).count()
+        } else {
             self.recover_units(&units)?;
-        }
+            0
+        };
+        unpoisoned(self.trial.lock()).untried = to_u64(untried);
         Ok(self.recovered_hash_blocks() > before)
     }
 
@@ -146,10 +166,14 @@ where
 
     /// What is still to be recovered, after a last look at the first block of each range.
     fn beyond(&self) -> Result<Option<Report>, Error> {
-        let wanted = self.state().read().wanted();
+        let (wanted, unreadable) = {
+            let sets = self.state().read();
+            (sets.wanted(), sets.unreadable.clone())
+        };
         let (mut corruptions, mut truncated) = (Vec::new(), false);
         let mut lookup = Lookup::default();
-        for range in self.state().numbers.ranges(&wanted) {
+        let ranges = self.state().numbers.ranges(&wanted);
+        for range in ranges.flat_map(|range| self.alike(range, &unreadable)) {
             if corruptions.len() == self.limit {
                 truncated = true;
                 break;
@@ -164,18 +188,40 @@ where
             }
         }
         let sets = self.state().read();
-        let corrupt_blocks = sets.wanted().count_in(0..self.tree().end);
+        let mut wanted = sets.wanted();
+        let corrupt_blocks = wanted.count_in(0..self.tree().end);
+        wanted.subtract(&sets.unreadable);
+        let unreadable_blocks = corrupt_blocks - wanted.count_in(0..self.tree().end);
         let data = self.state().numbers.of(Layer::Data);
         let unchecked_data_blocks = sets.unchecked.count_in(data.clone());
         let mut unchecked = sets.unchecked.ranges_in(data).map(|range| BlockRange::of_data(&range));
         Ok((corrupt_blocks > 0).then(|| Report {
             corruptions,
             corrupt_blocks,
-            unreadable_blocks: 0,
+            unreadable_blocks,
             unchecked: unchecked.by_ref().take(self.limit).collect(),
             unchecked_data_blocks,
             truncated: truncated || unchecked.next().is_some(),
         }))
+    }
+
+    /// Parts a range into blocks that could be read and blocks that could not.
+    fn alike(&self, range: BlockRange, unreadable: &BlockSet) -> Vec<BlockRange> {
+        let Some(start) = self.state().numbers.number(range.first) else { return vec![range] };
+        let end = start + range.blocks;
+        let (mut parts, mut next) = (Vec::new(), start);
+        for lost in unreadable.ranges_in(start..end) {
+            parts.extend([next..lost.start, lost.clone()]);
+            next = lost.end;
+        }
+        parts.push(next..end);
+        let (layer, first) = (range.first.layer(), range.first.block());
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        let named = |part: Range<u64>| BlockRange {
+            first: layer.block(first + (part.start - start)),
+            blocks: part.end - part.start,
+        };
+        parts.map(named).collect()
     }
 
     /// Checks that no block was left out, then says what came of it all.
@@ -188,19 +234,32 @@ where
         assert!(beyond.is_some() || sets.unchecked.is_empty(), "every block was checked");
         let mut ranges = self.state().numbers.ranges(&sets.repaired);
         let repaired = ranges.by_ref().take(self.limit).collect();
+        let untried_rounds = beyond.as_ref().map_or(0, |_| unpoisoned(self.trial.lock()).untried);
         Repaired {
             repaired,
             repaired_blocks: sets.repaired.count_in(0..self.tree().end),
             truncated: ranges.next().is_some(),
+            untried_rounds,
             beyond,
         }
     }
 }
 
-/// A few of these rounds, spread over all of them.
-fn trial(units: &[Range<u64>]) -> Vec<Range<u64>> {
-    let count: u64 = units.iter().map(|unit| unit.end - unit.start).sum();
-    let rounds = units.iter().cloned().flatten();
-    let step = count.div_ceil(TRIAL_ROUNDS).max(1);
-    rounds.step_by(to_len(step)).map(|round| round..round + 1).collect()
+impl Trial {
+    /// A few of these rounds, spread over all of them; none that was tried, and no more than `most`
+    /// in all.
+    fn choose(&mut self, units: &[Range<u64>], most: u64) -> Vec<Range<u64>> {
+        let left = most.saturating_sub(self.tried.count_in(0..u64::MAX));
+        if left == 0 {
+            return Vec::new();
+        }
+        let step = self.untried_of(units).count().div_ceil(to_len(left)).max(1);
+        let chosen: Vec<_> = self.untried_of(units).step_by(step).collect();
+        let chosen = chosen.into_iter().map(|round| round..round + 1);
+        chosen.inspect(|round| self.tried.insert(round.clone())).collect()
+    }
+
+    fn untried_of(&self, units: &[Range<u64>]) -> impl Iterator<Item = u64> {
+        units.iter().cloned().flatten().filter(|round| !self.tried.contains(*round))
+    }
 }

@@ -1,10 +1,11 @@
 //! Recovery of single corrupt blocks during a verified read.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::fec::Decoder;
-use crate::io::ReadAt;
+use crate::io::{ReadAt, ReadFailure};
 use crate::lock::unpoisoned;
 use crate::number::to_len;
 use crate::tree::{Lookup, Tree};
@@ -55,9 +56,10 @@ const CACHE_SIZE: u64 = 16 * 1024 * 1024;
 ///
 /// A block costs at most two reads of its round, 255 blocks less the roots, and of the hash blocks
 /// that are above those; as much again for every corrupt hash block above it. A round that could
-/// not be solved is remembered, and not tried again before a hash block is recovered; half of the
-/// CPUs at the most are busy with rounds at a time. Where a server does not answer, nothing is
-/// recovered and nothing remembered.
+/// not be solved is remembered, and not tried again before a hash block is recovered, unless a
+/// block or parity of it could not be read, which may go well next time; half of the CPUs at the
+/// most are busy with rounds at a time. Where a whole source fails, such as a server that does not
+/// answer, the repair is an error and nothing is remembered.
 ///
 /// Memory: 16 MiB of hash blocks that were verified, up to 2 MiB for rounds that could not be
 /// solved, and for each block that is being recovered about 1 MiB, with blocks of more than 16 KiB
@@ -117,12 +119,23 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
 
 impl<D: ReadAt, H: ReadAt, F: ReadAt> Repair for FecRepair<D, H, F> {
     fn repair(&self, block: BlockRef, bytes: &mut [u8]) -> io::Result<bool> {
-        let Some(recovered) = Recovery::new(self).run(block) else { return Ok(false) };
-        if recovered.len() != bytes.len() {
-            return Ok(false);
+        match Recovery::new(self).run(block) {
+            Ok(Some(recovered)) if recovered.len() == bytes.len() => {
+                bytes.copy_from_slice(&recovered);
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(io::Error::new(kind_of(&error), error)),
         }
-        bytes.copy_from_slice(&recovered);
-        Ok(true)
+    }
+}
+
+fn kind_of(error: &Error) -> io::ErrorKind {
+    match error {
+        Error::Read { source, .. } | Error::ReadParity { source, .. } | Error::Io(source) => {
+            source.kind()
+        }
+        _ => io::ErrorKind::Other,
     }
 }
 
@@ -140,14 +153,22 @@ impl<'a, D: ReadAt, H: ReadAt, F: ReadAt> Recovery<'a, D, H, F> {
     }
 
     /// The right bytes of a block, if they can be had.
-    fn run(mut self, block: BlockRef) -> Option<Vec<u8>> {
-        self.numbers.number(block)?;
+    ///
+    /// # Errors
+    /// The failure of a whole source.
+    fn run(mut self, block: BlockRef) -> Result<Option<Vec<u8>>, Error> {
+        if self.numbers.number(block).is_none() {
+            return Ok(None);
+        }
         let (tree, mut hash_block) = (&self.repair.tree, Vec::new());
         let mut fetch = |level, block, expected: &Digest, bytes: &mut Vec<u8>| {
             self.fetch(level, block, expected, bytes)
         };
-        let expected = tree.expected_by(block, &mut hash_block, &mut fetch).ok()?;
-        self.recovered(block, &expected)
+        let expected = tree.expected_by(block, &mut hash_block, &mut fetch);
+        match Error::unless_of_block(expected)? {
+            Some(expected) => self.recovered(block, &expected),
+            None => Ok(None),
+        }
     }
 
     /// Puts a hash block into `bytes`: from the storage, or else from the parity.
@@ -160,7 +181,10 @@ impl<'a, D: ReadAt, H: ReadAt, F: ReadAt> Recovery<'a, D, H, F> {
     ) -> Result<(), Error> {
         let tree = &self.repair.tree;
         if let Err(error) = tree.fetch(level, block, expected, bytes) {
-            let recovered = self.recovered(BlockRef::Hash { level, block }, expected);
+            if error.is_about_source() {
+                return Err(error);
+            }
+            let recovered = self.recovered(BlockRef::Hash { level, block }, expected)?;
             *bytes = recovered.ok_or(error)?;
             tree.keep(level, block, bytes);
             let number = self.numbers.number(BlockRef::Hash { level, block });
@@ -170,44 +194,50 @@ impl<'a, D: ReadAt, H: ReadAt, F: ReadAt> Recovery<'a, D, H, F> {
     }
 
     /// A block that has this digest, from its round, unless that was tried in vain.
-    fn recovered(&mut self, block: BlockRef, expected: &Digest) -> Option<Vec<u8>> {
+    fn recovered(&mut self, block: BlockRef, expected: &Digest) -> Result<Option<Vec<u8>>, Error> {
         let unsolvable = &self.repair.unsolvable;
-        let number = self.numbers.number(block)?;
+        let Some(number) = self.numbers.number(block) else { return Ok(None) };
         let round = number % self.repair.decoder.area().rounds();
         if unsolvable.contains(round) || !has_attempts() {
-            return None;
+            return Ok(None);
         }
         let _attempt = unsolvable.begin();
         // Another thread may have tried meanwhile.
         if unsolvable.contains(round) {
-            return None;
+            return Ok(None);
         }
-        let found = self.solve(block, number, expected).ok()?;
-        if found.is_none() {
+        let solved = match self.solve(block, number, expected) {
+            Err(Error::Cancelled) => return Ok(None),
+            solved => solved?,
+        };
+        if solved.found.is_none() && solved.is_conclusive {
             unsolvable.insert(round);
         }
-        take_attempts(if found.is_none() { COST_IN_VAIN } else { 1 });
-        found
+        take_attempts(if solved.found.is_none() { COST_IN_VAIN } else { 1 });
+        Ok(solved.found)
     }
 
     /// A block that has this digest, from its round.
-    fn solve(
-        &mut self,
-        block: BlockRef,
-        number: u64,
-        expected: &Digest,
-    ) -> Result<Option<Vec<u8>>, Error> {
+    fn solve(&mut self, block: BlockRef, number: u64, expected: &Digest) -> Result<Solved, Error> {
         let FecRepair { trusted, data, fec, tree, decoder, .. } = self.repair;
         let (area, progress) = (*decoder.area(), &*self.repair.progress);
         work::advance(progress, 0)?;
         let covered = Covered::new(trusted, area, data, tree.hash());
         let rounds = Rounds { covered, fec, decoder, hasher: tree.hasher(), progress };
-        let (numbers, found) = (&self.numbers, Mutex::default());
-        let single = SingleBlock { numbers, tree, area, block, number, expected, found };
+        let (numbers, found, unread) = (&self.numbers, Mutex::default(), AtomicBool::new(false));
+        let single = SingleBlock { numbers, tree, area, block, number, expected, found, unread };
         let round = number % area.rounds();
         rounds.recover(&mut self.buffer, round..round + 1, &single)?;
-        Ok(unpoisoned(single.found.into_inner()))
+        let is_conclusive = !single.unread.into_inner();
+        Ok(Solved { found: unpoisoned(single.found.into_inner()), is_conclusive })
     }
+}
+
+/// What came of a round.
+struct Solved {
+    found: Option<Vec<u8>>,
+    /// Whether everything of it could be read, so that another time nothing else comes of it.
+    is_conclusive: bool,
 }
 
 /// One block that is to be recovered.
@@ -219,6 +249,8 @@ struct SingleBlock<'a, H> {
     number: u64,
     expected: &'a Digest,
     found: Mutex<Option<Vec<u8>>>,
+    /// Whether something of the round could not be read.
+    unread: AtomicBool,
 }
 
 impl<H: ReadAt> Knowledge for SingleBlock<'_, H> {
@@ -228,18 +260,23 @@ impl<H: ReadAt> Knowledge for SingleBlock<'_, H> {
         is_its_round.then_some(row).into_iter().collect()
     }
 
-    fn name(&self, number: u64) -> Option<BlockRef> {
-        self.numbers.name(number)
-    }
-
-    fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {
+    fn expected(&self, lookup: &mut Lookup, number: u64) -> Result<Option<Digest>, Error> {
         if number == self.number {
-            return Some(*self.expected);
+            return Ok(Some(*self.expected));
         }
-        self.tree.expected(lookup, self.numbers.name(number)?).ok()
+        let Some(name) = self.numbers.name(number) else { return Ok(None) };
+        let expected = self.tree.expected(lookup, name);
+        if matches!(expected, Err(Error::Read { .. })) {
+            self.mark_unread();
+        }
+        Error::unless_of_block(expected)
     }
 
     fn mark_corrupt(&self, _number: u64) {}
+
+    fn mark_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
 
     fn try_candidate(
         &self,

@@ -69,6 +69,10 @@ pub struct Repaired {
     pub repaired_blocks: u64,
     /// Whether there are more recovered ranges than listed.
     pub truncated: bool,
+    /// How many rounds with blocks that are still corrupt were not tried: nothing vouches for the
+    /// parameters, and parity has given back no block of the 16 rounds that were. 0 where the
+    /// parameters are authenticated.
+    pub untried_rounds: u64,
     /// What is still corrupt, up to the limit. `None`: with the recovered blocks the image is
     /// whole.
     pub beyond: Option<Report>,

@@ -17,7 +17,7 @@ use crate::hash::BlockHasher;
 use crate::io::{ReadAt, read_each};
 use crate::number::{to_len, to_u64};
 use crate::tree::Lookup;
-use crate::{BlockRef, Digest, Error, Progress, work};
+use crate::{Digest, Error, Progress, work};
 
 use super::covered::Covered;
 
@@ -26,14 +26,17 @@ pub(super) trait Knowledge {
     /// The rows of a round whose blocks are known to be corrupt, in order.
     fn corrupt_rows(&self, round: u64) -> Vec<usize>;
 
-    /// Which block of data or tree that is; others have no name.
-    fn name(&self, block: u64) -> Option<BlockRef>;
-
     /// The digest that a block must have, if the way up to the root hash is verified.
-    fn expected(&self, lookup: &mut Lookup, block: u64) -> Option<Digest>;
+    ///
+    /// # Errors
+    /// When the whole hash device fails.
+    fn expected(&self, lookup: &mut Lookup, block: u64) -> Result<Option<Digest>, Error>;
 
     /// Is told that a block does not have that digest.
     fn mark_corrupt(&self, block: u64);
+
+    /// Is told that a block or parity of a round could not be read.
+    fn mark_unread(&self);
 
     /// Checks bytes that may be those of a block, and keeps them if they are.
     fn try_candidate(
@@ -132,9 +135,10 @@ where
         let mut disturbed = vec![false; erased.len()];
         let look = |_: &mut Buffer, batch: &mut Batch<'_>| {
             batch.failed.iter().for_each(|&(index, _)| disturbed[index] = true);
+            Ok(())
         };
         self.add_rows(buffer, (rounds, erased), equations, knowledge, look)?;
-        self.read_parity(rounds, &mut buffer.parity)?;
+        self.read_parity(rounds, &mut buffer.parity, knowledge)?;
         for (index, rows) in erased.iter().enumerate() {
             if solvable.contains(&rows.len()) && !disturbed[index] {
                 self.take_residue(buffer, index, erased.len(), equations, rows.len());
@@ -158,7 +162,7 @@ where
         let rounds = round..round + 1;
         let look = |buffer: &mut Buffer, batch: &mut Batch<'_>| {
             erased.extend(batch.failed.iter().map(|&(_, row)| row));
-            self.erase_wrong(buffer, round, batch, &mut erased, knowledge);
+            self.erase_wrong(buffer, round, batch, &mut erased, knowledge)
         };
         let all = (&rounds, std::slice::from_ref(&known));
         self.add_rows(buffer, all, roots, knowledge, look)?;
@@ -167,7 +171,7 @@ where
         if erased.is_empty() {
             return Ok(());
         }
-        self.read_parity(&rounds, &mut buffer.parity)?;
+        self.read_parity(&rounds, &mut buffer.parity, knowledge)?;
         self.take_residue(buffer, 0, 1, roots, roots);
         if erased.len() <= roots && self.solve(buffer, round, &erased, knowledge)? {
             return Ok(());
@@ -179,8 +183,7 @@ where
         for &row in &erased {
             let block = self.block(round, row);
             buffer.rows.resize(self.decoder.block_len(), 0);
-            let read = self.covered.read_each(block..block + 1, &mut buffer.rows, |_, _| ());
-            read.map_err(|error| unreadable(knowledge, block, error))?;
+            self.read_one(block, &mut buffer.rows, knowledge)?;
             self.decoder.add_rows(roots, row, &buffer.rows, &mut buffer.residue);
         }
         self.correct(buffer, round, &[], &erased, knowledge).map(drop)
@@ -195,7 +198,7 @@ where
         (rounds, erased): (&Range<u64>, &[Vec<usize>]),
         equations: usize,
         knowledge: &impl Knowledge,
-        mut look: impl FnMut(&mut Buffer, &mut Batch<'_>),
+        mut look: impl FnMut(&mut Buffer, &mut Batch<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let count = rounds.end - rounds.start;
         let row_len = self.decoder.block_len() * erased.len();
@@ -209,7 +212,7 @@ where
             let mut batch = Batch { first, bytes: &mut rows, failed: Vec::new() };
             work::advance(self.progress, 0)?;
             self.read_rows(rounds, erased, &mut batch, knowledge)?;
-            look(buffer, &mut batch);
+            look(buffer, &mut batch)?;
             self.decoder.add_rows(equations, first, &rows, &mut buffer.sums);
             buffer.rows = rows;
         }
@@ -238,15 +241,25 @@ where
                 if gap {
                     bytes.fill(0);
                 } else {
-                    let read = self.covered.read_each(at(start)..at(end), bytes, |block, _| {
+                    self.covered.read_each(at(start)..at(end), bytes, |block, _| {
+                        knowledge.mark_unread();
                         failed.push((to_len(block - begin), row));
-                    });
-                    read.map_err(|error| unreadable(knowledge, at(start), error))?;
+                    })?;
                 }
                 start = end;
             }
         }
         Ok(())
+    }
+
+    /// Reads a block by itself; zeros if it cannot be read.
+    fn read_one(
+        &self,
+        block: u64,
+        bytes: &mut [u8],
+        knowledge: &impl Knowledge,
+    ) -> Result<(), Error> {
+        self.covered.read_each(block..block + 1, bytes, |_, _| knowledge.mark_unread())
     }
 
     /// Hashes rows of one round; those that are wrong become zeros and are erased.
@@ -257,7 +270,7 @@ where
         batch: &mut Batch<'_>,
         erased: &mut Vec<usize>,
         knowledge: &impl Knowledge,
-    ) {
+    ) -> Result<(), Error> {
         let (block_len, digest_size) = (self.decoder.block_len(), self.hasher.digest_size());
         buffer.digests.resize(batch.bytes.len() / block_len * digest_size, 0);
         self.hasher.hash_many(batch.bytes, block_len, &mut buffer.digests);
@@ -268,7 +281,7 @@ where
                 continue;
             }
             let block = self.block(round, row);
-            let expected = knowledge.expected(&mut buffer.lookup, block);
+            let expected = knowledge.expected(&mut buffer.lookup, block)?;
             // The digest alone tells: bytes that belong to none went into the parity as they are.
             if expected.is_some_and(|expected| expected.as_bytes() != actual) {
                 knowledge.mark_corrupt(block);
@@ -276,6 +289,7 @@ where
                 bytes.fill(0);
             }
         }
+        Ok(())
     }
 
     /// Recovers the erased rows that were zeros, which they count as anyway: their expected digest
@@ -292,7 +306,7 @@ where
         let mut lost = Vec::new();
         for &row in erased.iter() {
             let block = self.block(round, row);
-            if knowledge.expected(&mut buffer.lookup, block) == Some(digest) {
+            if knowledge.expected(&mut buffer.lookup, block)? == Some(digest) {
                 knowledge.try_candidate(&mut buffer.lookup, block, &zeros)?;
             } else {
                 lost.push(row);
@@ -303,16 +317,30 @@ where
     }
 
     /// Reads parity; what cannot be read is zeros, and will not lead to anything that hashes right.
-    fn read_parity(&self, rounds: &Range<u64>, parity: &mut Vec<u8>) -> Result<(), Error> {
+    fn read_parity(
+        &self,
+        rounds: &Range<u64>,
+        parity: &mut Vec<u8>,
+        knowledge: &impl Knowledge,
+    ) -> Result<(), Error> {
         let range = self.decoder.area().range_of(rounds);
         parity.resize(to_len(range.end - range.start), 0);
         let block_size = u64::from(self.decoder.area().block_size());
         let blocks = range.start / block_size..range.end / block_size;
+        let (first, roots) = (blocks.start, to_u64(self.decoder.roots()));
         let read = |blocks: Range<u64>, bytes: &mut [u8]| {
             self.fec.read_exact_at(bytes, blocks.start * block_size)
         };
-        read_each(blocks, parity, self.decoder.block_len(), read, |_, bytes, _| bytes.fill(0))
-            .map_err(|source| Error::ReadParity { round: rounds.start, source })
+        let failed = |_, bytes: &mut [u8], _| {
+            knowledge.mark_unread();
+            bytes.fill(0);
+        };
+        read_each(blocks, parity, self.decoder.block_len(), read, failed).map_err(
+            |(block, source)| {
+                let round = rounds.start + (block - first) / roots;
+                Error::ReadParity { round, source }
+            },
+        )
     }
 
     /// The residue of one of the rounds whose sums and parity are there: its first `wanted`
@@ -373,8 +401,7 @@ where
             let block = self.block(round, row);
             let mut bytes = vec![0; self.decoder.block_len()];
             if !erased.contains(&row) {
-                let read = self.covered.read_each(block..block + 1, &mut bytes, |_, _| ());
-                read.map_err(|error| unreadable(knowledge, block, error))?;
+                self.read_one(block, &mut bytes, knowledge)?;
             }
             let correction = corrections.iter().find(|(corrected, _)| *corrected == row);
             if let Some((_, xor)) = correction {
@@ -384,14 +411,5 @@ where
                 knowledge.try_candidate(&mut buffer.lookup, block, &bytes)? != Verdict::Wrong;
         }
         Ok(is_right)
-    }
-}
-
-/// The failure of a whole source, met at a block.
-fn unreadable(knowledge: &impl Knowledge, block: u64, source: std::io::Error) -> Error {
-    match knowledge.name(block) {
-        Some(block) => Error::Read { block, source },
-        // Behind the tree.
-        None => Error::Io(source),
     }
 }

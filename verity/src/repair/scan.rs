@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::io::{ReadAt, read_each};
+use crate::io::{ReadAt, is_about_source, read_each};
 use crate::layout::Layer;
 use crate::number::to_len;
 use crate::tree::{Expected, Lookup, judge};
@@ -110,7 +110,7 @@ where
     /// Looks at blocks that are read with one call: asks the tree, reads, checks.
     fn run(&self, buffer: &mut Buffer, layer: Layer, blocks: Range<u64>) -> Result<(), Error> {
         let culprit = |error: &Error| self.state.mark_culprit(error);
-        buffer.expected.ask(self.state.tree, layer, blocks.clone(), culprit);
+        buffer.expected.ask(self.state.tree, layer, blocks.clone(), culprit)?;
         if buffer.expected.is_any_known() {
             let count = to_len(blocks.end - blocks.start);
             buffer.readable.clear();
@@ -139,7 +139,8 @@ where
             rest.start = now.end;
             read_each(now, digests, digest_size, hash, |block, _, _| {
                 readable[place(block)] = false;
-            })?;
+            })
+            .map_err(|(_, error)| error)?;
         }
         Ok(())
     }
@@ -154,8 +155,10 @@ where
         let read = read_each(blocks, bytes, block_len, read, |block, _, _| {
             readable[to_len(block - first)] = false;
         });
-        let block = BlockRef::Hash { level, block: first };
-        read.map_err(|source| Error::Read { block, source })?;
+        read.map_err(|(block, source)| Error::Read {
+            block: BlockRef::Hash { level, block },
+            source,
+        })?;
         self.reader.hasher().hash_many(bytes, block_len, actual);
         Ok(())
     }
@@ -163,18 +166,22 @@ where
     /// Sorts the blocks of a run into the sets.
     fn check(&self, buffer: &Buffer, layer: Layer, blocks: Range<u64>) {
         let start = self.state.numbers.of(layer).start;
-        let (mut corrupt, mut unchecked) = (Vec::new(), Vec::new());
+        let (mut corrupt, mut unreadable, mut unchecked) = (Vec::new(), Vec::new(), Vec::new());
         let expected = buffer.expected.digests(self.reader.hasher().digest_size());
         for ((index, block), expected) in blocks.enumerate().zip(expected) {
             match expected {
                 None => unchecked.push(start + block),
                 Some(expected) if self.is_right(buffer, index, layer.block(block), expected) => {}
-                Some(_) => corrupt.push(start + block),
+                Some(_) => {
+                    corrupt.push(start + block);
+                    unreadable.extend((!buffer.readable[index]).then_some(start + block));
+                }
             }
         }
         if !corrupt.is_empty() || !unchecked.is_empty() {
             let mut sets = self.state.write();
             corrupt.into_iter().for_each(|block| sets.corrupt.insert(block..block + 1));
+            unreadable.into_iter().for_each(|block| sets.unreadable.insert(block..block + 1));
             unchecked.into_iter().for_each(|block| sets.unchecked.insert(block..block + 1));
         }
     }
@@ -208,13 +215,20 @@ where
         block: BlockRef,
     ) -> Result<Option<Corruption>, Error> {
         let mut bytes = vec![0; self.reader.params().data_block_size().buffer_len(1)];
-        let corruption =
-            match (self.read_one(block, &mut bytes), self.state.tree.expected(lookup, block)) {
-                (Err(error), _) => Some(Corruption::Unreadable { kind: error.kind() }),
-                // The hash block above it could be verified when it was found corrupt.
-                (Ok(()), Err(_)) => Some(Corruption::Unreadable { kind: io::ErrorKind::Other }),
-                (Ok(()), Ok(expected)) => self.state.tree.check(block, expected.as_bytes(), &bytes),
-            };
+        let expected = Error::unless_of_block(self.state.tree.expected(lookup, block))?;
+        let corruption = match (self.read_one(block, &mut bytes), expected) {
+            (Err(source), _) if is_about_source(&source) => {
+                return Err(Error::Read { block, source });
+            }
+            (Err(error), _) => Some(Corruption::unreadable(&error)),
+            // The hash block above it could be verified when it was found corrupt.
+            (Ok(()), None) => Some(Corruption::unreadable(&io::ErrorKind::Other.into())),
+            (Ok(()), Some(expected)) => self.state.tree.check(block, expected.as_bytes(), &bytes),
+        };
+        if let Some(number) = self.state.numbers.number(block) {
+            let is_readable = !matches!(corruption, Some(Corruption::Unreadable { .. }));
+            self.state.set_readable(number, is_readable);
+        }
         if corruption.is_none() {
             self.state.keep(block, &bytes)?;
         }

@@ -30,6 +30,8 @@ pub(super) struct Sets {
     /// Those that are wrong, or cannot be read, where they lie. Recovered hash blocks are not among
     /// them: they are read from where they are kept.
     pub(super) corrupt: BlockSet,
+    /// Those of them that could not be read the last time.
+    pub(super) unreadable: BlockSet,
     /// Those whose right bytes the sink has.
     pub(super) repaired: BlockSet,
     /// Those under hash blocks that are not verified. Parameters may be lies, so there is no bound
@@ -83,13 +85,23 @@ impl<'a, H: ReadAt + ?Sized, S: RepairSink + ?Sized> State<'a, H, S> {
 
     /// Marks the block that ended the way down the tree as corrupt.
     pub(super) fn mark_culprit(&self, error: &Error) {
-        let block = match error {
-            Error::Corrupt(report) => report.corruptions.first().map(|range| range.first),
-            Error::Read { block, .. } => Some(*block),
-            _ => None,
+        let (block, is_readable) = match error {
+            Error::Corrupt(report) => (report.corruptions.first().map(|range| range.first), true),
+            Error::Read { block, .. } => (Some(*block), false),
+            _ => (None, true),
         };
         if let Some(number) = block.and_then(|block| self.numbers.number(block)) {
             self.mark_corrupt(number);
+            self.set_readable(number, is_readable);
+        }
+    }
+
+    /// Remembers of a corrupt block whether it could be read.
+    pub(super) fn set_readable(&self, number: u64, is_readable: bool) {
+        let unreadable = &mut self.write().unreadable;
+        match is_readable {
+            true => unreadable.remove(number..number + 1),
+            false => unreadable.insert(number..number + 1),
         }
     }
 
@@ -123,17 +135,17 @@ impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Knowledge for State<'_, H, S> {
             .collect()
     }
 
-    fn name(&self, number: u64) -> Option<BlockRef> {
-        self.numbers.name(number)
-    }
-
-    fn expected(&self, lookup: &mut Lookup, number: u64) -> Option<Digest> {
-        self.tree.expected(lookup, self.numbers.name(number)?).ok()
+    fn expected(&self, lookup: &mut Lookup, number: u64) -> Result<Option<Digest>, Error> {
+        let Some(block) = self.numbers.name(number) else { return Ok(None) };
+        Error::unless_of_block(self.tree.expected(lookup, block))
     }
 
     fn mark_corrupt(&self, number: u64) {
         self.write().corrupt.insert(number..number + 1);
     }
+
+    // A block that cannot be read is looked for in the next pass again.
+    fn mark_unread(&self) {}
 
     fn try_candidate(
         &self,
@@ -142,7 +154,8 @@ impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Knowledge for State<'_, H, S> {
         bytes: &[u8],
     ) -> Result<Verdict, Error> {
         let Some(block) = self.numbers.name(number) else { return Ok(Verdict::Unknown) };
-        let Ok(expected) = self.tree.expected(lookup, block) else { return Ok(Verdict::Unknown) };
+        let expected = Error::unless_of_block(self.tree.expected(lookup, block))?;
+        let Some(expected) = expected else { return Ok(Verdict::Unknown) };
         if self.tree.check(block, expected.as_bytes(), bytes).is_some() {
             return Ok(Verdict::Wrong);
         }

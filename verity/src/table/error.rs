@@ -1,5 +1,7 @@
 //! What is wrong with a table, or with text that should be one.
 
+use std::ops::Range;
+
 use super::limits::MAX_DEVICES;
 use super::names::{KEY, OPTIONS};
 use crate::{
@@ -147,6 +149,26 @@ pub enum TableError {
     SystemdCharacter {
         /// The name.
         text: String,
+    },
+    /// A device name that the kernel takes, or a boot loader, but not systemd.
+    #[error(
+        "systemd does not count partitions from another one, as {name:?} does: the partition's own \
+         PARTUUID= is needed, or its path"
+    )]
+    SystemdDevice {
+        /// The name.
+        name: String,
+    },
+    /// A hash area that does not hold the table's tree.
+    #[error(
+        "the table's tree lies at the bytes {table:?} of the hash device, the hash area has one at \
+         {area:?}"
+    )]
+    SystemdHashArea {
+        /// Where the table has it, in bytes.
+        table: Range<u64>,
+        /// Where the hash area has it, in bytes.
+        area: Range<u64>,
     },
     /// A name that systemd has no parameters for.
     #[error(

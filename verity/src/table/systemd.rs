@@ -5,7 +5,7 @@
 use super::dm_mod_create::is_dm_name;
 use super::names::{KEY, PANIC_ON_ERROR, RESTART_ON_ERROR, TRY_VERIFY_IN_TASKLET};
 use super::word::excerpt;
-use super::{OnCorruption, OnError, Table, TableError};
+use super::{OnCorruption, OnError, Table, TableError, tree_area};
 use crate::{FecArea, HashArea};
 
 /// The parameters of the kernel command line for a device that is called `root` or `usr`, which
@@ -32,8 +32,9 @@ use crate::{FecArea, HashArea};
 /// ```
 ///
 /// # Errors
-/// When the name is another one, the table has an option that systemd has no word for, its parity
-/// does not cover what systemd would say, or a device has quotes or a comma in its name.
+/// When the name is another one, the hash area is not that of the table's tree, the table has an
+/// option that systemd has no word for, its parity does not cover what systemd would say, or a
+/// device has a name that systemd does not take: one with `/PARTNROFF=`, quotes or a comma.
 pub fn systemd_parameters(
     name: &str,
     table: &Table,
@@ -95,6 +96,7 @@ struct Described<'a> {
 }
 
 fn describe<'a>(table: &'a Table, hash_area: &HashArea) -> Result<Described<'a>, TableError> {
+    check_area(table, hash_area)?;
     let data = plain(table.data_device().as_str())?;
     let hash = plain(table.hash_device().as_str())?;
     let mut options = tree_options(table, hash_area);
@@ -164,10 +166,68 @@ fn kernel_options(table: &Table) -> Result<Vec<String>, TableError> {
     Ok(known.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word.to_owned()).collect())
 }
 
-/// Refuses what systemd would take apart: a device name is printable ASCII without spaces already.
+/// Refuses a hash area that is not where the table has its tree, or of another size.
+fn check_area(table: &Table, hash_area: &HashArea) -> Result<(), TableError> {
+    let of_table = tree_area(table.params(), table.hash_start())?.tree_range();
+    let of_area = hash_area.tree_range();
+    if of_table == of_area {
+        return Ok(());
+    }
+    Err(TableError::SystemdHashArea { table: of_table, area: of_area })
+}
+
+/// Refuses what systemd would take apart (a device name is printable ASCII without spaces already),
+/// and partitions that are counted from another one: of `PARTUUID=` it takes all for the UUID.
 fn plain(device: &str) -> Result<&str, TableError> {
-    match device.contains(['"', '\'', ',']) {
-        true => Err(TableError::SystemdCharacter { text: excerpt(device) }),
+    if device.contains(['"', '\'', ',']) {
+        return Err(TableError::SystemdCharacter { text: excerpt(device) });
+    }
+    match device.contains("/PARTNROFF=") {
+        true => Err(TableError::SystemdDevice { name: excerpt(device) }),
         false => Ok(device),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Params;
+
+    fn table(data: &str) -> Table {
+        let root = "ab".repeat(32);
+        format!("0 8 verity 1 {data} /dev/vda2 4096 4096 1 1 sha256 {root} -").parse().unwrap()
+    }
+
+    #[test]
+    fn the_hash_area_must_be_that_of_the_tables_tree() {
+        let table = table("/dev/vda1");
+        let area = |params, offset, superblock| HashArea::new(params, offset, superblock).unwrap();
+        for right in [area(table.params(), 0, true), area(table.params(), 4096, false)] {
+            systemd_parameters("root", &table, &right).unwrap();
+            veritytab_line("root", &table, &right).unwrap();
+        }
+        let more = Params::builder().data_blocks(200).build().unwrap();
+        for wrong in
+            [area(table.params(), 0, false), area(table.params(), 4096, true), area(&more, 0, true)]
+        {
+            for error in [
+                systemd_parameters("root", &table, &wrong).unwrap_err(),
+                veritytab_line("root", &table, &wrong).unwrap_err(),
+            ] {
+                assert!(matches!(error, TableError::SystemdHashArea { .. }), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn partitions_that_are_counted_from_another_one_are_refused() {
+        let line = |data: &str| {
+            let table = table(data);
+            let area = HashArea::new(table.params(), 0, true).unwrap();
+            veritytab_line("root", &table, &area)
+        };
+        line("PARTUUID=0123").unwrap();
+        let error = line("PARTUUID=0123/PARTNROFF=1").unwrap_err();
+        assert!(matches!(error, TableError::SystemdDevice { .. }), "{error}");
     }
 }

@@ -65,7 +65,8 @@ impl<H: ReadAt> Tree<H> {
     }
 
     /// Asks the repair for other bytes of a block, and checks them in turn. With `Ok`, `bytes` are
-    /// the block's; otherwise the error is the fault that was found before.
+    /// the block's; otherwise the error is the fault that was found before, or that of a whole
+    /// source which the repair needs.
     pub(crate) fn ask_repair(
         &self,
         block: BlockRef,
@@ -80,11 +81,17 @@ impl<H: ReadAt> Tree<H> {
         }
         if let Some(repair) = &self.repair
             && !fault.is_about_source()
-            && repair.repair(block, bytes).unwrap_or(false)
-            && self.check(block, expected, bytes).is_none()
         {
-            counts.repairs.add(1);
-            return Ok(());
+            match repair.repair(block, bytes) {
+                Ok(true) if self.check(block, expected, bytes).is_none() => {
+                    counts.repairs.add(1);
+                    return Ok(());
+                }
+                Err(source) if is_about_source(&source) => {
+                    return Err(Error::Recovery { block, source });
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
         Err(fault.into_error(block))
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::Error;
-use crate::io::ReadAt;
+use crate::io::{ReadAt, ReadFailure};
 use crate::layout::Layer;
 use crate::number::{to_len, to_u64};
 
@@ -21,13 +21,16 @@ pub(crate) struct Expected {
 
 impl Expected {
     /// Asks the tree. What it cannot tell is left out, after `culprit` has heard why.
+    ///
+    /// # Errors
+    /// The failure of the whole hash device: it would tell nothing of other blocks either.
     pub(crate) fn ask<H: ReadAt>(
         &mut self,
         tree: &Tree<H>,
         layer: Layer,
         mut blocks: Range<u64>,
         mut culprit: impl FnMut(&Error),
-    ) {
+    ) -> Result<(), Error> {
         let per_block = tree.params.geometry().hashes_per_block();
         self.digests.clear();
         self.known.clear();
@@ -38,6 +41,9 @@ impl Expected {
             self.known.resize(self.known.len() + told, true);
             blocks.start += to_u64(told);
             if let Err(error) = asked {
+                if error.is_about_source() {
+                    return Err(error);
+                }
                 culprit(&error);
                 // Everything under the same hash block.
                 let end = ((blocks.start / per_block + 1) * per_block).min(blocks.end);
@@ -46,6 +52,7 @@ impl Expected {
                 blocks.start = end;
             }
         }
+        Ok(())
     }
 
     /// Whether the tree could tell any of them.

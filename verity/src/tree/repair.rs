@@ -51,6 +51,8 @@ pub trait Repair: Send + Sync {
     /// found; several threads may call at once. At first `bytes` holds what was read.
     ///
     /// # Errors
-    /// When it fails. The reader then reports what it found itself.
+    /// When it fails. The reader then reports what it found itself; but where a whole source has
+    /// failed, such as a server that does not answer, it ends with
+    /// [`Error::Recovery`](crate::Error::Recovery), so that nobody asks for the next block.
     fn repair(&self, block: BlockRef, bytes: &mut [u8]) -> io::Result<bool>;
 }

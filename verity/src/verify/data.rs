@@ -188,8 +188,8 @@ where
         for (block, actual) in run.blocks.clone().zip(buffer.digests.chunks_exact(digest_size)) {
             let Expectation::Digest(expected) = self.expectation(parent, block) else { continue };
             let name = BlockRef::Data { block };
-            if let Some(kind) = unreadable.get(&block) {
-                note(&mut corrupt, name, Corruption::Unreadable { kind: *kind });
+            if let Some(unreadable) = unreadable.get(&block) {
+                note(&mut corrupt, name, *unreadable);
                 continue;
             }
             compared += 1;
@@ -227,7 +227,7 @@ where
     fn note_unreadable(&self, error: Error, unreadable: &mut Unreadable) -> Result<(), Error> {
         match error {
             Error::Read { block, source } if self.goes_on_after(&source) => {
-                unreadable.insert(block.block(), source.kind());
+                unreadable.insert(block.block(), Corruption::unreadable(&source));
                 Ok(())
             }
             error => Err(error),

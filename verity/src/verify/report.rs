@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn unreadable_neighbours_are_ranges_of_their_own_and_counted() {
-        let unreadable = Corruption::Unreadable { kind: std::io::ErrorKind::Other };
+        let unreadable = Corruption::unreadable(&std::io::ErrorKind::Other.into());
         let mut collector = Collector::new(10);
         collector.add(range(BlockRef::Data { block: 4 }, 1));
         for block in [5, 6] {

@@ -98,8 +98,8 @@ where
                 continue;
             };
             let name = BlockRef::Hash { level, block };
-            if let Some(kind) = unreadable.get(&block) {
-                note(&mut corrupt, name, Corruption::Unreadable { kind: *kind });
+            if let Some(unreadable) = unreadable.get(&block) {
+                note(&mut corrupt, name, *unreadable);
                 continue;
             }
             compared += 1;
@@ -131,7 +131,7 @@ where
             return Err(Error::Read { block, source: error });
         }
         // A failure that does not come again is still one.
-        let mut unreadable = Unreadable::from([(failed, error.kind())]);
+        let mut unreadable = Unreadable::from([(failed, Corruption::unreadable(&error))]);
         let blocks = (first..).zip(bytes.chunks_exact_mut(block_len));
         for (block, bytes) in blocks.filter(|(block, _)| *block != failed) {
             self.advance(0)?;
@@ -141,7 +141,7 @@ where
                     let block = BlockRef::Hash { level, block };
                     return Err(Error::Read { block, source: error });
                 }
-                unreadable.insert(block, error.kind());
+                unreadable.insert(block, Corruption::unreadable(&error));
             }
         }
         Ok(unreadable)

@@ -27,7 +27,7 @@ use crate::io::{ReadAt, is_about_source};
 use crate::layout::Layer;
 use crate::lock::unpoisoned;
 use crate::work::{self, Crew, RunReader};
-use crate::{CorruptRange, Digest, Error, Geometry, Params, Report};
+use crate::{CorruptRange, Corruption, Digest, Error, Geometry, Params, Report};
 
 use super::report::Collector;
 use super::window::Window;
@@ -65,7 +65,7 @@ pub(super) struct Wave {
 }
 
 /// Blocks that cannot be read, by number, and why.
-pub(super) type Unreadable = BTreeMap<u64, ErrorKind>;
+pub(super) type Unreadable = BTreeMap<u64, Corruption>;
 
 impl<'a, D, H> Waves<'a, D, H>
 where

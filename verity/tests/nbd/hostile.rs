@@ -264,6 +264,62 @@ fn a06_a_request_has_a_bounded_number_of_attempts_in_vain() {
     assert_eq!(tried, [32, 32, 32, 2 * (fec_area.rounds() - 48), 0, 0]);
 }
 
+/// A simple reply that is longer than the buffer is read twice; for the second time it has as many
+/// attempts as for the first, all pieces together.
+#[test]
+fn a06_a_long_simple_reply_has_a_bounded_number_of_attempts() {
+    let params = Params::builder().data_block_size(BlockSize::MIN).hash_block_size(BlockSize::MIN);
+    let params = params.data_blocks(8192).build().unwrap();
+    let hash_area = HashArea::new(&params, 0, false).unwrap();
+    let blocks = params.data_blocks() + hash_area.hash_blocks();
+    let fec_area = FecArea::new(&params, &hash_area, 24, blocks, 0).unwrap();
+    let (hash, fec) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let good = Prng::new(3).bytes(to_len(params.data_size()));
+    let root_hash =
+        Builder::new(&params).build_with_fec(&good, &hash, &hash_area, &fec, &fec_area).unwrap();
+    let trusted = TrustedParams::pinned(params, root_hash, hash_area).unwrap();
+    let (hash, fec) = (Arc::new(hash), Arc::new(fec));
+    // Blocks of each of two pieces: together they may take no more attempts than there are.
+    for (lost, is_sent) in [(100, true), (150, false)] {
+        let mut bad = good.clone();
+        for start in [0, 1 << 20] {
+            bad[start..start + lost * 512].iter_mut().for_each(|byte| *byte ^= 0xff);
+        }
+        // 2 MiB are read with eight calls.
+        let data = Arc::new(Rotting { good: good.clone(), bad, calls: AtomicU64::new(8) });
+        let (trusted, hash, fec) = (trusted.clone(), hash.clone(), fec.clone());
+        let repair = FecRepair::new(trusted.clone(), fec_area, data.clone(), hash.clone(), fec);
+        let reader = VerifiedReader::new(trusted, data, hash).unwrap();
+        let reader = reader.repair(Arc::new(repair.unwrap()));
+        let export = Export::new(reader).unwrap().block_size(BlockSize::MIN);
+        let go = nbd::option(nbd::GO, &nbd::info("", &[3]));
+        let read = nbd::request(0, nbd::READ, 1, 0, 2 << 20);
+        let ended = serve_bytes(&export, &[nbd::hello(USUAL_FLAGS), go, read].concat());
+        let is_changed = matches!(ended.result, Err(SessionError::Changed(_)));
+        assert_eq!((ended.result.is_ok(), is_changed), (is_sent, !is_sent), "{lost}");
+        assert_eq!(ended.output.ends_with(&good[..2 << 20]), is_sent);
+    }
+}
+
+/// Data that is another one after so many calls.
+struct Rotting {
+    good: Vec<u8>,
+    bad: Vec<u8>,
+    calls: AtomicU64,
+}
+
+impl ReadAt for Rotting {
+    fn len(&self) -> io::Result<u64> {
+        ReadAt::len(&self.good)
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let next = |left: u64| left.checked_sub(1);
+        let is_good = self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok();
+        if is_good { self.good.read_at(buf, offset) } else { self.bad.read_at(buf, offset) }
+    }
+}
+
 /// Says to stop after some calls.
 struct Stopping(AtomicU64);
 

@@ -87,6 +87,18 @@ fn a_structured_reply_has_all_but_the_corrupt_blocks() {
     assert_eq!((ended.traffic.requests, ended.traffic.failed), (1, 1));
 }
 
+/// A source that fails as a whole is not asked for what lies behind.
+#[test]
+fn a06_a_source_that_fails_as_a_whole_ends_the_request() {
+    let export = export(Image { is_gone: true, ..Image::corrupt(64, &[3, 5]) });
+    with_client(&export, true, |client| {
+        let pieces = client.read_pieces(0, 0, 64 * 4096).unwrap();
+        assert_eq!(pieces, [data(export.source(), 0, 3 * 4096), error(3 * BLOCK)]);
+        assert_eq!(export.source().calls.load(Ordering::Relaxed), 2);
+        client.read(4 * BLOCK, 4096).unwrap().unwrap();
+    });
+}
+
 #[test]
 fn a_read_that_begins_in_a_corrupt_block_goes_on_behind_it() {
     let export = export(Image::corrupt(4, &[1]));

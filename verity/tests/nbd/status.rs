@@ -9,7 +9,7 @@ use std::thread;
 
 use verity::VerifiedReader;
 use verity::io::{Extent, ReadAt};
-use verity::nbd::{Export, MAX_EXTENTS, Traffic, negotiate};
+use verity::nbd::{Export, MAX_EXTENTS, SessionError, Traffic, negotiate};
 use verity_testdata::nbd::{self, ACK, Client, OptionReply, REPLY_ERROR, REQ_ONE};
 
 use super::support::{EINVAL, Image, export, serve_bytes, with_client};
@@ -220,6 +220,50 @@ fn r06_the_status_of_4_gib_is_bounded_work() {
     with_status(&export, |client| {
         assert_eq!(client.status(0, 5, 100).unwrap().unwrap(), [(100, 0)]);
     });
+}
+
+/// Between two questions to the source.
+#[test]
+fn a07_a_session_ends_in_the_middle_of_a_status_once_it_is_to_stop() {
+    let export = telling(6 * GIB, |offset| Extent::Data { end: offset + 1 });
+    let stop = || export.source().2.load(Ordering::Relaxed) >= 5;
+    let input = [
+        nbd::hello(nbd::USUAL_FLAGS),
+        nbd::option(nbd::STRUCTURED_REPLY, &[]),
+        nbd::option(nbd::SET_META_CONTEXT, &nbd::contexts("", &["base:allocation"])),
+        nbd::option(nbd::GO, &nbd::info("", &[])),
+        nbd::request(0, nbd::BLOCK_STATUS, 7, 0, 1 << 30),
+    ]
+    .concat();
+    let session = negotiate(&export, &input[..], Vec::new()).unwrap().unwrap();
+    let result = session.stop_when(&stop).serve();
+    assert!(matches!(result, Err(SessionError::Stopped)), "{result:?}");
+    assert_eq!(export.source().2.load(Ordering::Relaxed), 5);
+}
+
+/// Where the tree cannot be had at all, nothing is asked for again.
+#[test]
+fn a06_the_status_of_a_source_that_fails_as_a_whole_costs_one_failure() {
+    struct Gone(u64, AtomicU64);
+    impl ReadAt for Gone {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.0)
+        }
+
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            // ENODEV
+            Err(io::Error::from_raw_os_error(19))
+        }
+    }
+    let image = tree::Image::new(&tree::small(), 2000);
+    let hash = Gone(image.hash.len() as u64, AtomicU64::new(0));
+    let reader = VerifiedReader::new(image.pinned(), &image.data[..], &hash).unwrap();
+    let size = u32::try_from(image.data.len()).unwrap();
+    with_status(&Export::new(&reader).unwrap(), |client| {
+        assert_eq!(client.status(0, 0, size).unwrap().unwrap(), [(size, 0)]);
+    });
+    assert_eq!(hash.1.into_inner(), 1);
 }
 
 /// The storage says that all is a hole. Only what the tree says is zero is told to be one.

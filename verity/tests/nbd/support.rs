@@ -23,6 +23,8 @@ pub(crate) struct Image {
     pub(crate) corrupt: Vec<u64>,
     /// After so many calls everything is corrupt.
     pub(crate) good_calls: Option<u64>,
+    /// What is corrupt fails as if the whole source was taken away.
+    pub(crate) is_gone: bool,
     pub(crate) calls: AtomicU64,
 }
 
@@ -57,6 +59,10 @@ impl ReadAt for Image {
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let good = to_len(self.limit(offset) - offset);
+        if good == 0 && self.is_gone {
+            // ENODEV
+            return Err(io::Error::other(io::Error::from_raw_os_error(19)));
+        }
         if good == 0 {
             return Err(ErrorKind::InvalidData.into());
         }

@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use verity::HashArea;
 use verity::Params;
 use verity::io::{ReadAt, WriteAt};
@@ -65,13 +67,25 @@ fn work(name: &str, directory: &Path) -> Result<(), PublishError> {
             end_everything(directory);
             Ok(())
         }
+        "making" => {
+            end_while_making(&path("a"));
+            Ok(())
+        }
+        "out of descriptors" => {
+            let output = Output::create(path("a"))?;
+            let none = Rlimit { current: Some(0), ..getrlimit(Resource::Nofile) };
+            setrlimit(Resource::Nofile, none).unwrap();
+            assert!(File::open(directory).is_err());
+            drop(output);
+            Ok(())
+        }
         unknown => panic!("no work is called {unknown}"),
     }
 }
 
 /// What a thread does that ends the process while others work.
 fn end_everything(directory: &Path) {
-    let path = |name| directory.join(name);
+    let path = |name: &str| directory.join(name);
     let undone = Arc::<Mutex<Vec<u32>>>::default();
     let thing = |number| {
         let undone = Arc::clone(&undone);
@@ -83,20 +97,65 @@ fn end_everything(directory: &Path) {
     let stale = Removal::of(path("stale")).unwrap();
     let set = OutputSet::new().removal(stale).output(b).output(c);
     drop(forgotten);
-    assert_eq!(names(directory).len(), 2 + 4);
+    let image = |name: &str| {
+        files::write(&path(name), &OLD[..5000]);
+        InPlace::open(path(name)).unwrap()
+    };
+    let padded = |name: &str| {
+        let mut image = image(name);
+        image.pad(8 * 4096).unwrap();
+        image
+    };
+    let (area, superblock, tree) = hash_area();
+    let rewriting = padded("begun").begin(&area).unwrap();
+    rewriting.write_all_at(&tree, area.tree_range().start).unwrap();
+    let (kept, member, unpadded) = (padded("kept"), padded("member"), image("unpadded"));
+    assert_eq!(names(directory).len(), 2 + 4 + 4);
+    let set = set.keeping(member);
     // Nothing is being put in place, so nobody is waited for.
     publish::remove_leftovers(Duration::from_secs(3600));
     assert_eq!(*undone.lock().unwrap(), [3, 1], "the newest first");
-    assert_eq!(names(directory), ["a", "stale"]);
+    let left = ["a", "begun", "kept", "member", "stale", "unpadded"];
+    assert_eq!(names(directory), left);
     let set = set.commit().map(drop);
-    for result in [single.commit(), set, publish::write(path("d"), &NEW)] {
+    for result in [single.commit(), set] {
         let error = words(&result.unwrap_err());
         assert!(error.starts_with("cannot publish"), "{error}");
+    }
+    // Nothing that goes on writing makes a file long again.
+    assert!(rewriting.write_all_at(&tree, area.tree_range().start).is_err());
+    let mut late = image("late");
+    let results = [
+        late.pad(8 * 4096),
+        unpadded.begin(&area).map(drop),
+        kept.keep(),
+        rewriting.finish(Some(&superblock)),
+        publish::write(path("d"), &NEW),
+    ];
+    for result in results {
+        let error = result.unwrap_err();
+        let PublishError::Io { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(source.raw_os_error(), Some(Errno::CANCELED.raw_os_error()), "{error}");
+    }
+    for name in ["begun", "kept", "late", "member", "unpadded"] {
+        assert_eq!(files::read(&path(name)), &OLD[..5000], "{name}");
+        fs::remove_file(path(name)).unwrap();
     }
     let _late = thing(4);
     assert_eq!(*undone.lock().unwrap(), [3, 1, 4], "too late to be remembered");
     assert_eq!(names(directory), ["a", "stale"]);
     assert_eq!(files::read(&path("a")), OLD);
+}
+
+/// Ends the process like one that a signal asks to stop, while an output is just being made.
+fn end_while_making(path: &Path) {
+    let output = path.to_owned();
+    thread::spawn(move || std::mem::forget(Output::create(output)));
+    while !temporary(path).exists() {
+        thread::yield_now();
+    }
+    publish::remove_leftovers(Duration::from_secs(3600));
+    rustix::process::kill_process(rustix::process::getpid(), Signal::KILL).unwrap();
 }
 
 fn write_in_pieces(file: &File, path: &Path) -> Result<(), PublishError> {
@@ -186,6 +245,24 @@ fn a03_nothing_is_left_or_published_once_leftovers_were_removed() {
     let output = oracle::run(&mut this_program("ended", directory.path()));
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(names(directory.path()), ["a", "stale"]);
+}
+
+/// The file is there before its lock is, which takes a while here, and before it is remembered.
+#[test]
+fn a03_nothing_is_left_of_what_is_just_being_made() {
+    let directory = files::tempdir();
+    let inject = "flock:delay_enter=200000";
+    let Some(output) = run_with(inject, "making", directory.path()) else { return };
+    assert_eq!(output.status.code(), None, "{}", text(&output));
+    assert_eq!(names(directory.path()), [""; 0]);
+}
+
+#[test]
+fn nothing_is_left_where_no_file_can_be_opened_any_more() {
+    let directory = files::tempdir();
+    let output = oracle::run(&mut this_program("out of descriptors", directory.path()));
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(names(directory.path()), [""; 0]);
 }
 
 #[test]
@@ -407,13 +484,38 @@ fn padded_files_are_cut_off_unless_they_are_kept() {
     drop(padded());
     assert_eq!(files::read(&path), &OLD[..5000]);
     let rewriting = padded().begin(&area).unwrap();
-    rewriting.file().write_all_at(&tree, area.tree_range().start).unwrap();
+    rewriting.write_all_at(&tree, area.tree_range().start).unwrap();
     drop(rewriting);
     assert_eq!(files::read(&path), &OLD[..5000]);
+    let set = |name: &str| {
+        let output = Output::create(directory.path().join(name)).unwrap();
+        OutputSet::new().output(output).keeping(padded())
+    };
+    drop(set("b"));
+    let failing = set("b");
+    fs::create_dir(directory.path().join("b")).unwrap();
+    assert!(failing.commit().is_err());
+    assert_eq!(files::read(&path), &OLD[..5000]);
+    set("c").commit().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), 8 * 4096);
+    files::write(&path, &OLD[..5000]);
     assert!(padded().begin(&area).unwrap().finish(None).is_err());
     assert_eq!(files::read(&path), &OLD[..5000]);
     padded().begin(&area).unwrap().finish(Some(&superblock)).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), area.end());
+
+    // A file that belongs to a rewriting goes with it.
+    let device = directory.path().join("device");
+    let rewriting = |superblock: &[u8; 512], is_right: bool| {
+        files::write(&path, &OLD[..5000]);
+        files::write(&device, &OLD);
+        let rewriting = InPlace::open(&device).unwrap().begin(&area).unwrap().keeping(padded());
+        assert_eq!(rewriting.finish(Some(superblock).filter(|_| is_right)).is_ok(), is_right);
+        fs::metadata(&path).unwrap().len()
+    };
+    assert_eq!(rewriting(&superblock, false), 5000);
+    assert_eq!(rewriting(&superblock, true), 8 * 4096);
+    fs::rename(&device, &path).unwrap();
 
     let mut in_place = InPlace::open(&path).unwrap();
     OpenOptions::new().append(true).open(&path).unwrap().write_all_at(b"x", 9).unwrap();

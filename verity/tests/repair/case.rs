@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use verity::io::{ReadAt, WriteAt};
 use verity::{
@@ -215,12 +215,20 @@ impl Disks {
     }
 }
 
+const EIO: i32 = 5;
+/// What the system says of a disk that was taken away.
+pub(crate) const ENODEV: i32 = 19;
+
 /// Bytes in memory, read as badly as storage is.
 #[derive(Default)]
 pub(crate) struct Disk {
     pub(crate) bytes: Vec<u8>,
     /// Where every read fails.
     pub(crate) broken: Vec<Range<usize>>,
+    /// Where a read finds that the whole disk was taken away.
+    pub(crate) gone: Vec<Range<usize>>,
+    /// Whether nothing is broken or gone any more.
+    pub(crate) healed: AtomicBool,
     /// The most bytes that one call gives; any number if 0.
     pub(crate) most: usize,
     /// One in so many calls changes a byte of what it gives, or fails; none if 0.
@@ -239,16 +247,25 @@ impl ReadAt for Disk {
         let most = if self.most == 0 { buf.len() } else { self.most };
         let room = buf.len().min(most);
         let start = size(offset);
-        let hit = self.broken.iter().filter(|range| range.start < start + room);
-        if hit.clone().any(|range| range.end > start) {
-            return Err(io::Error::from_raw_os_error(5));
+        let hit = |range: &Range<usize>| range.start < start + room && range.end > start;
+        if !self.healed.load(Ordering::Relaxed) {
+            let of = |ranges: &[Range<usize>]| {
+                let hits = ranges.iter().filter(|range| hit(range));
+                hits.map(|range| range.start).min().unwrap_or(usize::MAX)
+            };
+            // Of several faults the first one counts.
+            let (gone, broken) = (of(&self.gone), of(&self.broken));
+            if gone.min(broken) < usize::MAX {
+                let code = if gone < broken { ENODEV } else { EIO };
+                return Err(io::Error::from_raw_os_error(code));
+            }
         }
         let count = self.bytes.read_at(&mut buf[..room], offset)?;
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         let mut prng = Prng::new(call);
         if self.lies > 0 && prng.one_in(self.lies) && count > 0 {
             if prng.one_in(2) {
-                return Err(io::Error::from_raw_os_error(5));
+                return Err(io::Error::from_raw_os_error(EIO));
             }
             buf[size(prng.below(count as u64))] ^= 1 << prng.below(8);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use verity::{BlockRef, Corruption, Error, Progress, RepairSink};
 use verity_testdata::pattern::Prng;
 
-use super::case::{Checked, Damage, Damages, Image, Shape};
+use super::case::{Checked, Damage, Damages, ENODEV, Image, Shape};
 
 fn image(seed: u64) -> (Prng, Image) {
     let mut prng = Prng::new(seed);
@@ -23,9 +23,79 @@ fn what_cannot_be_read_and_not_be_recovered_is_said_to_be_unreadable() {
     disks.damage(&image, &mut prng, &blocks.iter().map(|b| (*b, Damage::Unreadable)).collect());
     let repaired = disks.repair(&image.repairer(), &Checked::new(&image)).unwrap();
     let report = repaired.beyond.unwrap();
-    assert_eq!(report.corrupt_blocks, 5);
+    assert_eq!((report.corrupt_blocks, report.unreadable_blocks), (5, 5));
     assert!(matches!(report.corruptions[0].corruption, Corruption::Unreadable { .. }));
-    assert!(report.to_string().contains("cannot be read"), "{report}");
+    assert!(report.to_string().contains("Input/output error"), "{report}");
+    assert!(report.to_string().contains("(5 unreadable blocks in all)"), "{report}");
+}
+
+/// Neighbours of which some are corrupt and some cannot be read are told apart.
+#[test]
+fn what_is_corrupt_is_told_from_what_cannot_be_read() {
+    let (mut prng, image) = image(8);
+    let mut disks = image.disks();
+    // Five rows of two rounds that lie side by side.
+    let of =
+        |round, damage| image.round(round).into_iter().take(5).map(move |block| (block, damage));
+    let (lost, changed) = (of(0, Damage::Unreadable), of(1, Damage::Changed));
+    disks.damage(&image, &mut prng, &lost.chain(changed).collect());
+    let report = disks.repair(&image.repairer(), &()).unwrap().beyond.unwrap();
+    assert_eq!((report.corrupt_blocks, report.unreadable_blocks), (10, 5));
+    assert_eq!(report.corruptions.len(), 10);
+    for (index, range) in report.corruptions.iter().enumerate() {
+        let is_unreadable = matches!(range.corruption, Corruption::Unreadable { .. });
+        assert_eq!((range.blocks, is_unreadable), (1, index % 2 == 0), "{range}");
+    }
+    assert!(report.to_string().contains("5 corrupt and 5 unreadable blocks"), "{report}");
+}
+
+/// Other blocks of it would fail too, perhaps each after a timeout.
+#[test]
+fn a06_a_source_that_fails_as_a_whole_ends_the_repair() {
+    let (mut prng, image) = image(9);
+    let everything = |bytes: &[u8]| vec![0..bytes.len()];
+    let damaged = |prng: &mut Prng| {
+        let mut disks = image.disks();
+        disks.damage(&image, prng, &Damages::from([(9, Damage::Changed)]));
+        disks
+    };
+    let is_gone = |error: &io::Error| error.raw_os_error() == Some(ENODEV);
+    let mut disks = damaged(&mut prng);
+    disks.fec.gone = everything(&image.fec);
+    let error = disks.repair(&image.repairer(), &()).unwrap_err();
+    let round = 9 % image.fec_area.rounds();
+    let Error::ReadParity { round: named, source } = &error else { panic!("{error:?}") };
+    assert!(*named == round && is_gone(source), "{error:?}");
+    assert_eq!(disks.fec.calls.into_inner(), 1);
+
+    for number in [image.hash_number(2, 0), image.hash_number(1, 1), image.hash_number(0, 7), 500] {
+        let mut disks = damaged(&mut prng);
+        let (is_data, range) = image.place(number);
+        let disk = if is_data { &mut disks.data } else { &mut disks.hash };
+        disk.gone.push(range.clone());
+        let error = disks.repair(&image.repairer(), &()).unwrap_err();
+        let Error::Read { block, source } = &error else { panic!("{error:?}") };
+        assert_eq!(block.level(), image.name(number).level());
+        assert!(is_gone(source), "{error:?}");
+
+        // The same for what is covered, when parity is compared.
+        let error = image.repairer().verify_parity(&disks.data, &disks.hash, &disks.fec);
+        let error = error.unwrap_err();
+        assert!(matches!(&error, Error::Read { source, .. } if is_gone(source)), "{error:?}");
+    }
+}
+
+/// Of blocks that are read one by one the right one is named.
+#[test]
+fn the_block_at_which_a_source_failed_is_named() {
+    let (_, image) = image(10);
+    let mut disks = image.disks();
+    // What is read at once fails for another reason.
+    disks.data.broken.push(3 * 512..4 * 512);
+    disks.data.gone.push(40 * 512..41 * 512);
+    let error = disks.repair(&image.repairer(), &()).unwrap_err();
+    let named = BlockRef::Data { block: 40 };
+    assert!(matches!(error, Error::Read { block, .. } if block == named), "{error:?}");
 }
 
 /// A whole round's parity is lost: its blocks are, the others come back.

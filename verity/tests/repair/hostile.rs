@@ -1,5 +1,6 @@
 //! Parity, parameters and damage that are meant to mislead.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
@@ -110,6 +111,45 @@ fn f03_random_parity_recovers_nothing() {
     let repaired = disks.repair(&image.repairer(), &sink).unwrap();
     assert_eq!(sink.count(), 0);
     assert_eq!(beyond(&repaired)[0], BlockRef::Hash { level: 1, block: 1 });
+}
+
+/// Nothing vouches for the geometry, and parity is that of something else: a few rounds are tried
+/// in the whole repair, and it is told how many are not.
+#[test]
+fn f03_rounds_that_are_not_tried_are_counted() {
+    let (mut prng, image) = image(18, 9000, 2);
+    let rounds = image.fec_area.rounds();
+    assert!(rounds > 30, "{rounds}");
+    let (params, root_hash) = (image.params.clone(), image.root_hash);
+    let stated =
+        TrustedParams::from_unauthenticated_assumptions(params, root_hash, image.hash_area);
+    let (data, tree) = (5000..5030, image.hash_number(0, 0)..image.hash_number(0, 12));
+    for (lost, is_known) in [
+        (data.clone().collect::<Vec<u64>>(), false),
+        (data.clone().collect(), true),
+        (tree.chain(data).collect(), false),
+    ] {
+        let mut disks = image.disks();
+        disks.fec.bytes = prng.bytes(disks.fec.bytes.len());
+        let damages = lost.iter().map(|block| (*block, Damage::Changed)).collect();
+        disks.damage(&image, &mut prng, &damages);
+        let trusted = if is_known { image.trusted() } else { stated.clone().unwrap() };
+        let repairer = Repairer::new(trusted, image.fec_area).unwrap();
+        let repaired = disks.repair(&repairer, &()).unwrap();
+        assert_eq!(repaired.repaired_blocks, 0);
+        assert_eq!(repaired.beyond.unwrap().corrupt_blocks, lost.len() as u64);
+        let lost: BTreeSet<u64> = lost.iter().map(|block| block % rounds).collect();
+        // Each round has 1 KiB of parity, which is read at the first look and at the second.
+        let looks = disks.fec.read.into_inner() / 1024;
+        let (untried, count) = (repaired.untried_rounds, lost.len() as u64);
+        match is_known {
+            true => assert_eq!((untried, looks), (0, 2 * count)),
+            false => {
+                assert!(looks <= 2 * 16 && looks >= 2 * 12, "{looks}");
+                assert_eq!(untried, count - looks / 2);
+            }
+        }
+    }
 }
 
 #[test]

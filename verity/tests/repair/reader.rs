@@ -1,13 +1,15 @@
 //! Damaged images that are read through a repair.
 
+use std::error::Error as StdError;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use verity::internals::{FecPlatform, Kernels};
-use verity::{BlockRef, FecRepair, Repair, VerifiedReader};
+use verity::{BlockRef, Error, FecRepair, Repair, VerifiedReader};
 use verity_testdata::pattern::Prng;
 
-use super::case::{Damage, Damages, Disk, Disks, Image, Shape, size, some_of};
+use super::case::{Damage, Damages, Disk, Disks, ENODEV, Image, Shape, size, some_of};
 
 type Shared = (Arc<Disk>, Arc<Disk>, Arc<Disk>);
 
@@ -143,6 +145,89 @@ fn blocks_of_zeros_are_read_without_parity() {
             assert!(read.is_err() || bytes == image.block(*block), "{block}");
         }
     }
+}
+
+/// A failure to read a block, or parity, may pass: the round is tried again.
+#[test]
+fn a_round_that_could_not_be_read_is_tried_again() {
+    let mut prng = Prng::new(10);
+    let image = Image::new(&mut prng, Shape::small(600, 2));
+    let data: Vec<u64> = image.round(1).into_iter().filter(|block| *block < 600).collect();
+    let parity_of = |round: usize| round * 2 * 512..(round + 1) * 2 * 512;
+    for case in 0..3 {
+        let (mut disks, mut bytes) = (image.disks(), [0; 512]);
+        let mut damages = Damages::from([(data[0], Damage::Changed), (data[1], Damage::Changed)]);
+        match case {
+            0 => drop(damages.insert(data[2], Damage::Unreadable)),
+            1 => disks.fec.broken.push(parity_of(1)),
+            _ => {
+                damages.insert(data[2], Damage::Changed);
+            }
+        }
+        disks.damage(&image, &mut prng, &damages);
+        let disks = share(disks);
+        let reader = reader(&image, &disks, FecPlatform::detect(), 1 << 20);
+        let read = |bytes: &mut [u8]| reader.read_at(bytes, data[0] * 512).map(drop);
+        let error = read(&mut bytes).unwrap_err();
+        assert!(matches!(error.error, Error::Corrupt(_)), "{case}: {error:?}");
+        for disk in [&disks.0, &disks.2] {
+            disk.healed.store(true, Ordering::Relaxed);
+        }
+        let before = disks.2.calls.load(Ordering::Relaxed);
+        assert_eq!(read(&mut bytes).is_ok(), case < 2, "{case}");
+        // What could be read and not be solved is remembered.
+        assert_eq!(disks.2.calls.load(Ordering::Relaxed) > before, case < 2, "{case}");
+    }
+}
+
+/// The read ends with that failure, nothing is remembered, and nothing else is asked for.
+#[test]
+fn a06_a_source_that_fails_as_a_whole_ends_a_read_with_its_error() {
+    let mut prng = Prng::new(11);
+    let image = Image::new(&mut prng, Shape::small(600, 2));
+    let data: Vec<u64> = image.round(1).into_iter().filter(|block| *block < 600).collect();
+    for case in 0..3 {
+        let mut disks = image.disks();
+        // Where another block is lost too, all rows are asked for their digests.
+        let lost = &data[..if case == 2 { 2 } else { 1 }];
+        let damages = lost.iter().map(|block| (*block, Damage::Changed)).collect();
+        disks.damage(&image, &mut prng, &damages);
+        match case {
+            0 => disks.fec.gone.push(0..image.fec.len()),
+            1 => disks.data.gone.push(image.place(data[5]).1),
+            // Which is needed for digests of the round alone.
+            _ => disks.hash.gone.push(image.place(image.hash_number(0, 20)).1),
+        }
+        let disks = share(disks);
+        let reader = reader(&image, &disks, FecPlatform::detect(), 1 << 20);
+        let mut bytes = [0xee; 512];
+        let error = reader.read_at(&mut bytes, data[0] * 512).unwrap_err();
+        let Error::Recovery { block, source } = &error.error else { panic!("{case}: {error:?}") };
+        assert_eq!(*block, BlockRef::Data { block: data[0] });
+        let mut reason: &(dyn StdError + 'static) = source.get_ref().unwrap();
+        while !reason.is::<io::Error>() {
+            reason = reason.source().unwrap();
+        }
+        let reason = reason.downcast_ref().and_then(io::Error::raw_os_error);
+        assert_eq!(reason, Some(ENODEV), "{case}");
+        assert_eq!((bytes, reader.counters().repairs), ([0xee; 512], 0));
+        for disk in [&disks.0, &disks.1, &disks.2] {
+            disk.healed.store(true, Ordering::Relaxed);
+        }
+        reader.read_at(&mut bytes, data[0] * 512).unwrap();
+        assert!(bytes == image.block(data[0]));
+    }
+    // What is read itself is not tried block by block.
+    let mut disks = image.disks();
+    disks.data.gone.push(0..image.data.len());
+    let disks = share(disks);
+    let reader = reader(&image, &disks, FecPlatform::detect(), 1 << 20);
+    let error = reader.read_at(&mut [0; 64 * 512], 0).unwrap_err();
+    assert!(matches!(error.error, Error::Read { .. }), "{error:?}");
+    assert_eq!(
+        (disks.0.calls.load(Ordering::Relaxed), disks.2.calls.load(Ordering::Relaxed)),
+        (1, 0)
+    );
 }
 
 #[test]

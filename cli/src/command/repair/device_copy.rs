@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use verity::Progress;
 use verity::internals::to_len;
-use verity::io::{ReadAt, WriteAt, copy_file};
+use verity::io::{ReadAt, WriteAt, copy_file, is_about_source};
 use verity::publish::Output;
 
 use crate::error::{Class, CommandError};
@@ -65,7 +65,10 @@ impl DeviceCopy<'_> {
         let mut start = run.start;
         while start < run.end {
             let end = (start - start % self.block_size + self.block_size).min(run.end);
-            self.copy(start..end).or_else(|error| self.forgive(&(start..end), error))?;
+            match self.read(start..end) {
+                Ok(block) => self.output.file().write_all_at(&block, start)?,
+                Err(error) => self.forgive(&(start..end), error)?,
+            }
             self.advance(0)?;
             start = end;
         }
@@ -78,18 +81,22 @@ impl DeviceCopy<'_> {
         let mut start = 0;
         while start < size {
             let end = start.saturating_add(PIECE).min(size);
-            self.copy(start..end)?;
+            match self.read(start..end) {
+                Ok(piece) => self.output.file().write_all_at(&piece, start)?,
+                Err(error) if is_about_source(&error) => return Err(error),
+                Err(_) => self.salvage(start..end)?,
+            }
             self.advance(end - start)?;
             start = end;
         }
         Ok(())
     }
 
-    fn copy(&self, bytes: Range<u64>) -> io::Result<()> {
-        // One block, or one piece.
+    /// Reads one block, or one piece.
+    fn read(&self, bytes: Range<u64>) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; to_len(bytes.end - bytes.start)];
         self.device.read_exact_at(&mut buffer, bytes.start)?;
-        self.output.file().write_all_at(&buffer, bytes.start)
+        Ok(buffer)
     }
 
     /// Forgives a failure to read a block that may be recovered. The copy has zeros there, as
@@ -97,8 +104,8 @@ impl DeviceCopy<'_> {
     fn forgive(&self, bytes: &Range<u64>, error: io::Error) -> io::Result<()> {
         let is_covered =
             self.covered.iter().any(|range| range.start <= bytes.start && bytes.end <= range.end);
-        let unreadable = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
-        if is_covered && unreadable { Ok(()) } else { Err(error) }
+        let is_about_all = error.kind() == io::ErrorKind::UnexpectedEof || is_about_source(&error);
+        if is_covered && !is_about_all { Ok(()) } else { Err(error) }
     }
 
     fn advance(&self, bytes: u64) -> io::Result<()> {

@@ -113,6 +113,31 @@ impl HttpError {
         }
     }
 
+    /// Whether it is about the file as a whole, or about the way to it: any other bytes would fail
+    /// in the same way, or after the same timeout. The others are about one answer: it is not what
+    /// was asked for, or the server failed over just these bytes (500, 416).
+    pub(in crate::io) fn is_about_file(&self) -> bool {
+        match self {
+            HttpError::Changed { .. }
+            | HttpError::Https
+            | HttpError::Io(_)
+            | HttpError::NoRanges
+            | HttpError::Redirect { .. }
+            | HttpError::Timeout { .. }
+            | HttpError::Url { .. } => true,
+            // Not for us, gone, or too busy.
+            HttpError::Status { status } => {
+                [401, 403, 404, 407, 410, 429, 502, 503, 504].contains(status)
+            }
+            HttpError::ContentLength { .. }
+            | HttpError::Encoding { .. }
+            | HttpError::LongBody { .. }
+            | HttpError::Protocol { .. }
+            | HttpError::Range { .. }
+            | HttpError::ShortBody { .. } => false,
+        }
+    }
+
     fn kind(&self) -> ErrorKind {
         match self {
             HttpError::Io(source) => source.kind(),
@@ -154,6 +179,35 @@ impl From<ureq::Error> for HttpError {
                 HttpError::Io(io::Error::other("no address could be connected to"))
             }
             error => HttpError::Protocol { reason: error.to_string() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_the_file_is_told_from_what_is_about_one_answer() {
+        let timeout = HttpError::Timeout { limit: "global".to_owned() };
+        let changed =
+            HttpError::Changed { what: "length", before: "1".to_owned(), after: "2".to_owned() };
+        let failed = HttpError::Io(ErrorKind::ConnectionReset.into());
+        for error in [timeout, changed, failed, HttpError::NoRanges] {
+            assert!(crate::io::is_about_source(&error.into()));
+        }
+        for (status, is_about_file) in [(404, true), (416, false), (500, false), (503, true)] {
+            let error = io::Error::from(HttpError::Status { status });
+            assert_eq!(crate::io::is_about_source(&error), is_about_file, "{status}");
+            // Also where somebody has wrapped it.
+            assert_eq!(crate::io::is_about_source(&io::Error::other(error)), is_about_file);
+        }
+        for error in [
+            HttpError::ShortBody { expected: 2, actual: 1 },
+            HttpError::Protocol { reason: "none".to_owned() },
+            HttpError::Range { first: 0, last: 1, answered: "bytes 2-3/4".to_owned() },
+        ] {
+            assert!(!crate::io::is_about_source(&error.into()));
         }
     }
 }
