@@ -185,7 +185,8 @@ while more := os.read(child.stderr.fileno(), 1024):
             os.write(terminal, b'no\\n')
         else:
             child.send_signal(signal.SIGTERM)
-print(child.wait(), 'asked' if hidden else '-', 'shows' if shows() else 'quiet', 'open' if b'open files' in said else '-')
+asked, end = 'asked' if hidden else '-', 'shows' if shows() else 'quiet'
+print(child.wait(), asked, end, 'open' if b'open files' in said else '-')
 ";
 
 /// However the command ends, the terminal shows what is typed: if it cannot go on before it asks,
