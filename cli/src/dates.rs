@@ -1,7 +1,10 @@
-//! Times as users write them: RFC 3339, a date alone, or seconds since 1970.
+//! Times as users write them: RFC 3339, a date alone, or seconds since 1970, which `@` may stand in
+//! front of.
 //!
 //! Every time is in UTC unless it says otherwise. A date alone is its first second, or its last one
 //! where a time ends something. What cannot be a time is refused rather than guessed at.
+
+use std::ops::{Range, RangeInclusive};
 
 use der::DateTime;
 
@@ -12,10 +15,15 @@ pub(crate) enum DayEnd {
     Last,
 }
 
-/// A time in seconds since 1970, such as `2027-01-31`, `2027-01-31T12:00:00Z` or `1801396800`.
+/// A time in seconds since 1970, such as `2027-01-31`, `2027-01-31T12:00:00Z`, `1801396800` or
+/// `@1801396800`.
 pub(crate) fn time(text: &str, of_day: DayEnd) -> Result<u64, TimeError> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map_err(|_| TimeError::TooLarge);
+    let seconds = text.strip_prefix('@').unwrap_or(text);
+    if !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match may_be_date(text) {
+            true => Err(TimeError::MaybeDate),
+            false => seconds.parse().map_err(|_| TimeError::TooLarge),
+        };
     }
     let (date, time) = match text.find(['T', 't', ' ']) {
         Some(end) => (&text[..end], Some(&text[end + 1..])),
@@ -34,6 +42,11 @@ pub(crate) fn time(text: &str, of_day: DayEnd) -> Result<u64, TimeError> {
 pub(crate) enum TimeError {
     #[error("times before 1970 are not known here")]
     Before1970,
+    #[error(
+        "these digits may be a date: one is written as 2027-01-31, and seconds since 1970 that \
+         look like one with @ in front"
+    )]
+    MaybeDate,
     #[error("the time needs its zone: Z at the end, or an offset such as +01:00")]
     NoZone,
     #[error(
@@ -47,6 +60,19 @@ pub(crate) enum TimeError {
     NoSuchTime,
     #[error("beyond 64 bits of seconds")]
     TooLarge,
+}
+
+/// Whether digits may be meant as a date: a year, a year and month, any eight, or those and a time
+/// of day. Nobody means so few seconds, or so many.
+fn may_be_date(digits: &str) -> bool {
+    let is_in = |range: Range<usize>, values: RangeInclusive<u16>| {
+        digits.get(range).is_none_or(|part| number(Some(part)).is_ok_and(|it| values.contains(&it)))
+    };
+    match digits.len() {
+        8 => digits.bytes().all(|byte| byte.is_ascii_digit()),
+        4 | 6 | 12 | 14 => is_in(0..4, 1970..=2999) && is_in(4..6, 1..=12) && is_in(6..8, 1..=31),
+        _ => false,
+    }
 }
 
 struct Date {
@@ -156,6 +182,13 @@ mod tests {
             ("2027-01-31T13:30:00+01:30", 1_801_396_800),
             ("2027-01-31T04:00:00-08:00", 1_801_396_800),
             ("2028-02-29", 1_835_395_200),
+            ("@0", 0),
+            ("@2027", 2027),
+            ("@20270131", 20_270_131),
+            ("@1801396800", 1_801_396_800),
+            ("1234", 1234),
+            ("202713", 202_713),
+            ("999999999999", 999_999_999_999),
         ] {
             assert_eq!(time(text, DayEnd::First), Ok(seconds), "{text}");
         }
@@ -188,6 +221,17 @@ mod tests {
             ("1969-12-31", TimeError::Before1970),
             ("1970-01-01T00:00:00+01:00", TimeError::Before1970),
             ("18446744073709551616", TimeError::TooLarge),
+            ("@18446744073709551616", TimeError::TooLarge),
+            ("@", TimeError::NotATime),
+            ("@-1", TimeError::NotATime),
+            ("@@1", TimeError::NotATime),
+            ("@2027-01-31", TimeError::NotATime),
+            ("2027", TimeError::MaybeDate),
+            ("202701", TimeError::MaybeDate),
+            ("20270131", TimeError::MaybeDate),
+            ("31012027", TimeError::MaybeDate),
+            ("202701311200", TimeError::MaybeDate),
+            ("20270131120000", TimeError::MaybeDate),
         ] {
             assert_eq!(time(text, DayEnd::First), Err(error), "{text}");
         }

@@ -7,9 +7,11 @@
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use verity::internals::to_u64;
+use verity::internals::{to_len, to_u64};
 use verity::publish::Input;
+use zeroize::Zeroizing;
 
+use crate::dumps;
 use crate::error::{Class, CommandError, OrFail};
 use crate::roles;
 use crate::signals::Signals;
@@ -62,7 +64,7 @@ fn read_some(source: impl Read, limit: u64, path: &Path) -> Result<Vec<u8>, Comm
 pub(crate) enum Stream {
     File(Input),
     /// What standard input had, or its first bytes: nothing that is read as a stream is longer.
-    Standard(Cursor<Vec<u8>>),
+    Standard(Cursor<Zeroizing<Vec<u8>>>),
 }
 
 /// The most that is read of standard input: more than any small input may have.
@@ -77,6 +79,13 @@ pub(crate) fn stream(path: &Path) -> Result<Stream, CommandError> {
     Ok(Stream::Standard(Cursor::new(bytes)))
 }
 
+/// Opens a file of certificates, beside which a key may lie. From here on nothing of it gets out of
+/// this process.
+pub(crate) fn certificate_stream(path: &Path) -> Result<Stream, CommandError> {
+    dumps::forbid().map_err(|error| error.at(path))?;
+    stream(path)
+}
+
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -88,15 +97,37 @@ impl Read for Stream {
 
 /// Reads at most `limit` bytes of standard input, after those that are skipped. Should it be a
 /// file, that is an input as any other.
-pub(crate) fn standard_bytes(skipped: u64, limit: u64) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn standard_bytes(skipped: u64, limit: u64) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     let path = Path::new(INPUT);
     roles::reads(&stdin().or_fail(Class::Io, path)?, path)?;
     let signals = Signals::installed();
-    let mut bytes = Vec::new();
     let mut input = StandardInput { signals: &signals };
     let read = io::copy(&mut input.by_ref().take(skipped), &mut io::sink())
-        .and_then(|_| input.take(limit).read_to_end(&mut bytes));
+        .and_then(|_| read_wiped(input, to_len(limit)));
     signals.check()?;
-    read.or_fail(Class::Io, path)?;
+    read.or_fail(Class::Io, path)
+}
+
+/// Reads at most `limit` bytes, which may be those of a key: every buffer is wiped.
+fn read_wiped(mut reader: impl Read, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; limit.min(FIRST_BUFFER)]);
+    let mut length = 0;
+    while length < limit {
+        if length == bytes.len() {
+            let mut larger = Zeroizing::new(vec![0; limit.min(2 * length)]);
+            larger[..length].copy_from_slice(&bytes);
+            bytes = larger;
+        }
+        match reader.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
     Ok(bytes)
 }
+
+/// The first buffer for standard input, in bytes; most inputs fit.
+const FIRST_BUFFER: usize = 128 << 10;

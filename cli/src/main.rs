@@ -4,6 +4,7 @@ mod command;
 mod context;
 mod dates;
 mod descriptors;
+mod dumps;
 mod error;
 mod exit;
 mod findings;

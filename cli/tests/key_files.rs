@@ -186,9 +186,9 @@ fn attach_signature_says_which_mistake_it_is() {
         dir.write("content", ROOT.as_bytes());
         dir.openssl(&format!("dgst -sha384 -sign {name}.key -out sha384 content"));
         for (raw, words) in [
-            ("base64", "base64 of the right one; base64 -d FILE >NEW"),
-            ("vault", "the text of a Vault server"),
-            ("hex", "hex of the right one; xxd -r -p FILE NEW"),
+            ("base64", "the right one, but as base64 text; base64 -d FILE >NEW"),
+            ("vault", "the right one, but as the text of a Vault server"),
+            ("hex", "the right one, but as text in hex; xxd -r -p FILE NEW"),
             ("newline", "with a newline at the end"),
             ("twice", "hashed once more"),
             ("sha384", "with sha384: --digest sha384 says so"),
@@ -223,6 +223,13 @@ fn lint_signature_takes_the_root_hash_as_other_commands() {
         let text = dir.ok(&format!("{lint} {with}"));
         assert!(text.contains("accepted by the kernel: yes\n"), "{text}");
     }
+    // White space behind it is in no table.
+    for behind in ["\n", " ", "\r\n"] {
+        let mut command = dir.command();
+        command.args(lint.split(' ')).arg(format!("{root}{behind}"));
+        let run = crate::common::Run::of(command.output().unwrap());
+        assert!(run.stdout.contains("accepted by the kernel: yes\n"), "{run:?}");
+    }
     let other = crate::common::wrong(&root);
     dir.fails(&format!("{lint} {root} --root-hash {root}"), 2, "cannot be used with");
     dir.fails(&format!("{lint} {other} --root-hash-file image.roothash"), 2, "command line");
@@ -243,14 +250,63 @@ fn lint_signature_names_what_is_no_message() {
     dir.openssl("base64 -in image.roothash.p7s -out base64");
     dir.openssl("dgst -sha256 -sign rsa2048.key -out raw image.roothash");
     dir.openssl("pkcs7 -inform DER -in image.roothash.p7s -out pem");
+    dir.write("cut", &dir.read("image.roothash.p7s")[..256]);
     for (file, words) in [
         ("smime", "warn form: it is S/MIME text"),
         ("base64", "warn form: it is base64 text"),
         ("raw", "warn form: it is as long as a raw RSA-2048 signature"),
+        ("cut", "warn form: it is a PKCS#7 message, cut off: 256 of "),
         ("pem", "warn form: it is PEM text"),
     ] {
         let run = dir.run(&format!("lint-signature {file}"));
         assert_eq!(run.code, 5, "{run:?}");
         assert!(run.stdout.contains(words), "{run:?}");
     }
+}
+
+/// The file that is wrong is the one that is named, and what to do is about that.
+#[test]
+fn the_file_that_is_wrong_is_named() {
+    let Some(dir) = with_chain() else { return };
+    dir.key("other");
+    dir.key("p256");
+    concat(&dir, "strangers", &["rsa2048.cert", "p256.cert"]);
+    concat(&dir, "keys", &["rsa2048.key", "p256.key"]);
+    concat(&dir, "several", &["other.cert", "p256.cert"]);
+    dir.ok(&format!("prepare-signature {ROOT} --certificate rsa2048.cert --output digest"));
+    dir.openssl("pkeyutl -sign -inkey other.key -pkeyopt digest:sha256 -in digest -out foreign");
+    dir.openssl("pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256 -in digest -out good");
+    dir.openssl("base64 -in good -out base64");
+    dir.write("empty", b"");
+    let attach = format!("attach-signature {ROOT} --certificate strangers --output s");
+    for (raw, words) in [
+        ("foreign", "foreign: the raw signature (256 bytes) is by the key of none of the 2"),
+        ("base64", "base64: the raw signature"),
+        ("base64", "it is the right one, but as base64 text"),
+        ("empty", "there are no bytes"),
+    ] {
+        let run = dir.fails(&format!("{attach} --raw-signature {raw}"), 5, words);
+        assert!(run.stderr.starts_with(&format!("verity: {raw}: ")), "{run:?}");
+    }
+    let sign = format!("sign {ROOT} --key rsa2048.key --output s");
+    for (with, words) in [
+        (
+            "--certificate leaf.crt --chain several",
+            "several: 2 PEM blocks (CERTIFICATE, CERTIFICATE) where exactly one certificate is \
+             expected; give each in a file of its own, by a --chain of its own\n",
+        ),
+        ("--certificate leaf.crt --chain other.cert", "verity: other.cert: the certificate of"),
+        (
+            "--certificate keys",
+            "keys: no certificate among 2 PEM blocks (PRIVATE KEY, PRIVATE KEY)\n",
+        ),
+        ("--certificate leaf.crt --chain keys", "keys: no certificate among 2 PEM blocks"),
+    ] {
+        dir.fails(&format!("{sign} {with}"), 5, words);
+    }
+    for line in ["check image.raw --certificate keys", "check image.raw --ca keys"] {
+        let words = "keys: no certificate among 2 PEM blocks (PRIVATE KEY, PRIVATE KEY)\n";
+        dir.fails(line, 5, words);
+    }
+    assert!(!dir.exists("s"));
 }

@@ -178,7 +178,7 @@ struct Stopped {
 }
 
 impl Stopped {
-    fn start(dir: &Dir, words: &[&str]) -> Stopped {
+    fn start(dir: &Dir, words: &[&str], input: Stdio) -> Stopped {
         let mut strace = dir.tool("strace");
         strace.args([
             "-f",
@@ -190,7 +190,8 @@ impl Stopped {
             "inject=fsync:signal=STOP:when=1",
         ]);
         strace.arg(env!("CARGO_BIN_EXE_verity")).args(words);
-        let strace = strace.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        strace.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let strace = strace.spawn().unwrap();
         let mut process = None;
         wait_until("it is not stopped", || {
             let children = format!("/proc/{0}/task/{0}/children", strace.id());
@@ -273,7 +274,7 @@ fn k09_memory_after_signing() {
             let mut words =
                 vec!["sign", ROOT, "--output", "sig", "--certificate", &certificate, "--key"];
             words.extend(&key);
-            let stopped = Stopped::start(&dir, &words);
+            let stopped = Stopped::start(&dir, &words, Stdio::null());
             assert!(leaves_no_core(stopped.process));
             let memory = stopped.memory();
             let holds = |part: &[u8]| memory.windows(part.len()).any(|window| window == part);
@@ -285,5 +286,53 @@ fn k09_memory_after_signing() {
             assert!(dir.exists("sig"));
             fs::remove_file(dir.path("sig")).unwrap();
         }
+    }
+}
+
+/// K09: a key beside the certificate is in memory no longer than the certificate is read.
+#[test]
+fn k09_a_key_beside_a_certificate_is_wiped() {
+    let Some(dir) = Dir::with_encrypted_key() else { return };
+    if !oracle::require_root() || oracle::require("strace").is_none() {
+        return;
+    }
+    let pem = dir.read("rsa2048.key");
+    // The key is read from a file that is encrypted, so that these are from beside.
+    dir.write("both", &[pem.clone(), dir.read("rsa2048.cert")].concat());
+    const PART: usize = 16;
+    let lines = pem.split(|&byte| byte == b'\n').filter(|line| line.len() == 64).skip(1);
+    let parts: HashSet<&[u8]> = lines.flat_map(|line| line.chunks_exact(PART)).collect();
+    for certificate in ["both", "-"] {
+        let words = ["sign", ROOT, "--output", "sig", "--certificate", certificate];
+        let key = ["--key", "enc.key", "--passphrase-file", "passphrase"];
+        let input = File::open(dir.path("both")).unwrap();
+        let stopped = Stopped::start(&dir, &[&words[..], &key].concat(), input.into());
+        let memory = stopped.memory();
+        let found = memory.windows(PART).enumerate().find(|(_, window)| parts.contains(window));
+        assert!(found.is_none(), "{certificate}: {found:x?}");
+        let run = stopped.go_on();
+        assert_eq!(run.code, 0, "{run:?}");
+        fs::remove_file(dir.path("sig")).unwrap();
+    }
+}
+
+/// K09: while certificates are read, beside which a key may lie, no core dump is left.
+#[test]
+fn k09_no_core_dump_while_certificates_are_read() {
+    let dir = Dir::with_signed_set(20);
+    for line in [
+        format!("sign {ROOT} --key rsa2048.key --certificate - --output sig"),
+        format!("sign {ROOT} --key rsa2048.key {CERTIFICATE} --chain -"),
+        format!("prepare-signature {ROOT} --certificate - --output digest"),
+        "check image.raw --certificate -".to_owned(),
+        "check image.raw --ca -".to_owned(),
+        "lint-signature image.roothash.p7s --certificate -".to_owned(),
+    ] {
+        let mut command = dir.command();
+        command.args(line.split(' ')).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        wait_until(&line, || leaves_no_core(child.id()));
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }

@@ -163,6 +163,56 @@ os.write(1, shown)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 ";
 
+/// Runs a command at a terminal with few descriptors, or until it asks and gets a signal; says how
+/// it ended, and whether the terminal shows what is typed then.
+const ENDED: &str = "
+import os, pty, resource, signal, subprocess, sys, termios
+limit, command = int(sys.argv[1]), sys.argv[2:]
+terminal, inner = pty.openpty()
+def prepare():
+    if limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+child = subprocess.Popen(command, stdin=inner, stderr=subprocess.PIPE, preexec_fn=prepare)
+said = b''
+def shows():
+    return bool(termios.tcgetattr(inner)[3] & termios.ECHO)
+hidden = False
+while more := os.read(child.stderr.fileno(), 1024):
+    said += more
+    if said.endswith(b'enc.key: '):
+        hidden = not shows()
+        if limit:
+            os.write(terminal, b'no\\n')
+        else:
+            child.send_signal(signal.SIGTERM)
+asked, end = 'asked' if hidden else '-', 'shows' if shows() else 'quiet'
+print(child.wait(), asked, end, 'open' if b'open files' in said else '-')
+";
+
+/// However the command ends, the terminal shows what is typed: if it cannot go on before it asks,
+/// and if a signal ends it.
+#[test]
+fn k03_no_end_leaves_a_quiet_terminal() {
+    let Some(dir) = Dir::with_encrypted_key() else { return };
+    if oracle::require("python3").is_none() {
+        return;
+    }
+    let ended = |limit: usize| {
+        let mut python = dir.tool("python3");
+        python.args(["-c", ENDED, &limit.to_string(), env!("CARGO_BIN_EXE_verity"), "sign", ROOT]);
+        let run = Run::of(
+            python.args(["--key", "enc.key"]).args(CERTIFICATE.split(' ')).output().unwrap(),
+        );
+        assert_eq!(run.code, 0, "{run:?}");
+        run.stdout.trim().to_owned()
+    };
+    assert_eq!(ended(0), "143 asked shows -");
+    let runs: Vec<_> = (4..24).map(ended).collect();
+    assert!(runs.iter().all(|run| run.contains(" shows ")), "{runs:?}");
+    assert!(runs.iter().any(|run| run.ends_with("- shows open")), "{runs:?}");
+    assert!(runs.iter().any(|run| run.ends_with("asked shows -")), "{runs:?}");
+}
+
 #[test]
 fn k03_a_passphrase_is_asked_for_and_not_shown() {
     let Some(dir) = Dir::with_encrypted_key() else { return };

@@ -47,6 +47,12 @@ fn inputs_are_read_from_standard_input() {
              --certificate rsa2048.cert --root-hash-signature -",
             "image.roothash.p7s",
         ),
+        // Read once, though two signatures are checked by it.
+        (
+            "verify image.raw image.verity --manifest image.manifest.json \
+             --root-hash-signature image.roothash.p7s --certificate -",
+            "rsa2048.cert",
+        ),
         ("dump -", "image.verity"),
     ] {
         let (code, _, said) = with_input(&dir, line, &dir.read(file));
@@ -93,6 +99,14 @@ fn a_passphrase_is_read_from_standard_input() {
     let (code, _, said) = with_input(&dir, &line, crate::common::PASSPHRASE.as_bytes());
     assert_eq!(code, 0, "{said}");
     assert!(dir.read("out") == dir.read("plain"));
+    for (input, words) in [
+        ("", "standard input: the passphrase is empty"),
+        ("a\nb\n", "standard input: the passphrase has a line end"),
+    ] {
+        let (code, _, said) = with_input(&dir, &line, input.as_bytes());
+        assert_eq!((code, said.trim_end().starts_with("verity: ")), (5, true), "{said}");
+        assert!(said.contains(words) && !said.contains("/dev/fd"), "{said}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ fn a_manifest_ends_when_its_date_says() {
     let words = "valid until 2099-12-31T23:59:59Z, and it is 2100-01-01T00:00:00Z now";
     dir.fails(&format!("{check} 2100-01-01"), 5, words);
     dir.fails(&format!("{check} 4102444800"), 5, words);
+    dir.fails(&format!("{check} @4102444800"), 5, words);
+    dir.ok(&format!("{check} @20270131"));
 }
 
 #[test]
@@ -45,6 +47,11 @@ fn errors_about_times_speak_of_dates() {
         ("2027-01-01T25:00:00Z", "no such time of day"),
         ("2027-01-01T12:00:00", "needs its zone"),
         ("1969-12-31", "before 1970"),
+        ("20270131", "may be a date: one is written as 2027-01-31"),
+        ("31012027", "may be a date"),
+        ("2027", "with @ in front"),
+        ("20270131120000", "may be a date"),
+        ("@2027-01-31", "not a time: 2027-01-31"),
     ] {
         for line in [
             format!("{SIGNED_BUILD} --not-after {value}"),

@@ -9,7 +9,7 @@ use crate::common::{
 };
 use verity_sign::{
     Certificate, CertificateBundle, CertificateError, Class, Error, InputError, KeyError, KeyType,
-    PrivateKey, SignatureBuilder, Signer,
+    PrivateKey, SignatureBuilder, Signer, lint::EnrolledCertificate,
 };
 use verity_testdata::der::tlv;
 
@@ -21,7 +21,7 @@ fn k08_exactly_one_object_in_a_file() {
         assert!(matches!(error, KeyError::Input(InputError::NotOneBlock { actual: 2, .. })));
         assert!(matches!(
             certificate_error(&file),
-            CertificateError::Input(InputError::NotOneBlock { actual: 2, .. })
+            CertificateError::Input(InputError::NoBlock { actual: 2, .. })
         ));
     }
     let (own, stranger) = (certificate_file("rsa2048"), certificate_file("other"));
@@ -31,7 +31,7 @@ fn k08_exactly_one_object_in_a_file() {
                      expected";
         assert_eq!(error.to_string(), words);
         let error = key_error(&file).to_string();
-        assert!(error.ends_with("where exactly one private key is expected"), "{error}");
+        assert!(error.starts_with("no private key among 2 PEM blocks"), "{error}");
     }
     let two_in_der = [der_of(&one), der_of(&one)].concat();
     assert!(matches!(key_error(&two_in_der), KeyError::Malformed { .. }));
@@ -119,6 +119,36 @@ fn k08_a_raw_signature_chooses_its_certificate() {
     assert!(matches!(error, Error::Certificate(CertificateError::SeveralFit { actual: 2 })));
 }
 
+/// Does what a message advises with a file, by the shell; what comes of it.
+fn followed(openssl: &OpenSsl, said: &str, file: &[u8], end: &str) -> Vec<u8> {
+    let command = said.rsplit_once(end).and_then(|(before, _)| before.split_once("; "));
+    let command = command.map(|(_, command)| command).unwrap_or_else(|| panic!("{said}"));
+    openssl.file("FILE", file);
+    openssl.file("NEW", b"");
+    let mut shell = std::process::Command::new("sh");
+    let status = shell.args(["-ec", command]).current_dir(&openssl.dir).status().unwrap();
+    assert!(status.success(), "{command}");
+    openssl.read("NEW")
+}
+
+/// Several blocks of which none is what is looked for are not too many.
+#[test]
+fn k08_none_is_not_called_several() {
+    let beside = [key_file("p256"), key_file("p384")].concat();
+    let errors = [
+        certificate_error(&beside).to_string(),
+        CertificateBundle::parse(&beside).unwrap_err().to_string(),
+        EnrolledCertificate::parse(&beside).unwrap_err().to_string(),
+    ];
+    for error in errors {
+        assert_eq!(error, "no certificate among 2 PEM blocks (PRIVATE KEY, PRIVATE KEY)");
+    }
+    let error = key_error(&[certificate_file("p256"), certificate_file("p384")].concat());
+    assert_eq!(error.to_string(), "no private key among 2 PEM blocks (CERTIFICATE, CERTIFICATE)");
+    let error = EnrolledCertificate::parse(&der_of(&key_file("p256"))).unwrap_err();
+    assert!(error.to_string().contains("looks like a private key"), "{error}");
+}
+
 /// What browsers, Windows, Java and openssl itself export, and the command that converts it.
 #[test]
 fn k08_files_of_other_formats_are_named_with_a_command() {
@@ -170,10 +200,36 @@ fn k08_files_of_other_formats_are_named_with_a_command() {
         own
     );
 
+    for label in ["PKCS7", "CMS", "PKCS #7 SIGNED DATA"] {
+        let ends = [der::pem::LineEnding::LF, der::pem::LineEnding::CRLF];
+        for end in ends {
+            let pem = der::pem::encode_string(label, end, &openssl.read("p7c")).unwrap();
+            let error = certificate_error(pem.as_bytes()).to_string();
+            assert!(error.contains(&format!("\"{label}\"")), "{error}");
+            let end = " takes certificates out";
+            let printed = followed(&openssl, &error, pem.as_bytes(), end);
+            assert_eq!(Certificate::parse(&printed).unwrap(), own, "{error}");
+        }
+    }
+    let p7c = openssl.read("p7c");
+    let error = certificate_error(&p7c).to_string();
+    let printed = followed(&openssl, &error, &p7c, " takes certificates out");
+    assert_eq!(Certificate::parse(&printed).unwrap(), own, "{error}");
+
     let text = String::from_utf8(certificate_file("p256")).unwrap();
     let bare: String = text.lines().filter(|line| !line.starts_with('-')).collect();
     let error = certificate_error(bare.as_bytes()).to_string();
     assert!(error.starts_with("it is base64 without the lines of PEM"), "{error}");
+    for text in [
+        bare.clone(),
+        format!("\u{feff}{bare}\r\n"),
+        bare.trim_end_matches('=').replace('+', "-").replace('/', "_"),
+        text.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\r\n"),
+    ] {
+        let error = certificate_error(text.as_bytes()).to_string();
+        let der = followed(&openssl, &error, text.as_bytes(), " makes DER of it");
+        assert_eq!(Certificate::parse(&der).unwrap(), certificate("p256"), "{error}");
+    }
     let error = certificate_error(&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]).to_string();
     assert!(error.starts_with("it is a Java keystore; keytool "), "{error}");
     for label in ["OPENSSH PRIVATE KEY", "DSA PRIVATE KEY", "X509 CRL", "CERTIFICATE REQUEST"] {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use verity_sign::{Certificate, MAX_SIGNATURE_BYTES, SignatureBuilder};
+use verity_sign::{Certificate, Error, MAX_SIGNATURE_BYTES};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
@@ -26,14 +26,15 @@ pub(crate) fn run(options: &Options) -> Result<Signed, CommandError> {
     let content = options.content.read()?;
     let certificates = options.shape.certificates()?;
     let raw = inputs::read_small(&options.raw_signature, MAX_RAW_SIGNATURE_BYTES, Class::Usage)?;
-    let to_be_signed = |certificate: &Certificate| {
-        let builder = SignatureBuilder::new(certificate.clone());
-        let digest = options.shape.digest.unwrap_or(builder.digest());
-        builder.with_digest(digest).prepare(&content.bytes)
-    };
-    let certificate = certificates
-        .of_signature(to_be_signed, &raw)
-        .or_fail(Class::Trust, &options.shape.certificate)?;
+    let to_be_signed =
+        |certificate: &Certificate| options.shape.to_be_signed(certificate, &content.bytes);
+    let certificate = certificates.of_signature(to_be_signed, &raw).map_err(|error| {
+        let culprit = match error {
+            Error::Signing(_) => &options.raw_signature,
+            _ => &options.shape.certificate,
+        };
+        CommandError::new(Class::Trust, error).at(culprit)
+    })?;
     let builder = options.shape.builder(certificate)?;
     let signature = builder
         .attach(&builder.prepare(&content.bytes), &raw)

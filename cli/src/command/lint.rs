@@ -53,13 +53,15 @@ pub(crate) fn run(options: &Options) -> Result<Linted, CommandError> {
 }
 
 fn enrolled(path: &Path) -> Result<EnrolledCertificate, CommandError> {
-    EnrolledCertificate::read(inputs::stream(path)?)
+    EnrolledCertificate::read(inputs::certificate_stream(path)?)
         .map_err(|error| trust::unreadable(error, "give each in a file of its own").at(path))
 }
 
-/// The root hash as the table writes it: what is typed counts as it is, if it is a root hash. From
-/// a file it is taken as everywhere, in lower case.
+/// The root hash as the table writes it: what is typed counts as it is, if it is a root hash, but
+/// for white space behind it, which no table has. From a file it is taken as everywhere, in lower
+/// case.
 fn root_hash_text(source: &RootHashSource) -> Result<Option<String>, CommandError> {
     let root_hash = source.read()?;
-    Ok(source.text.clone().or(root_hash.map(|root_hash| root_hash.to_string())))
+    let typed = source.text.as_ref().map(|text| text.trim_ascii_end().to_owned());
+    Ok(typed.or(root_hash.map(|root_hash| root_hash.to_string())))
 }

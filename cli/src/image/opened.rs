@@ -25,7 +25,7 @@ use crate::parameters::ParitySource;
 use crate::places::Places;
 use crate::progress::Stop;
 use crate::signer::Signer;
-use crate::trust;
+use crate::trust::{self, Trusted};
 
 /// A reader that serves any number of threads.
 pub(crate) type ImageReader = VerifiedReader<Arc<Device>, Arc<Device>>;
@@ -60,8 +60,10 @@ impl OpenedImage {
         source.parameters.check_uuid_has_a_place()?;
         let root_hash = source.root.read()?;
         if let Some(path) = &source.manifest {
-            let image = OpenedImage::by_manifest(source, path, root_hash, context)?;
-            let root_hash_signer = check_root_hash_signature(source, &image.trusted.root_hash())?;
+            let trusted = source.trust.read()?;
+            let image = OpenedImage::by_manifest(source, path, &trusted, root_hash, context)?;
+            let root_hash = image.trusted.root_hash();
+            let root_hash_signer = check_root_hash_signature(source, &root_hash, || Ok(trusted))?;
             return Ok(OpenedImage { root_hash_signer, ..image });
         }
         source.trust.check_no_image_is_named()?;
@@ -70,7 +72,8 @@ impl OpenedImage {
         }
         let root_hash = source.root.needed(root_hash)?;
         // Before the image is touched, which may be anybody's.
-        let root_hash_signer = check_root_hash_signature(source, &root_hash)?;
+        let root_hash_signer =
+            check_root_hash_signature(source, &root_hash, || source.trust.read())?;
         let image = OpenedImage::by_root_hash(source, root_hash, context)?;
         Ok(OpenedImage { root_hash_signer, ..image })
     }
@@ -101,10 +104,11 @@ impl OpenedImage {
     fn by_manifest(
         source: &ImageSource,
         path: &Path,
+        signers: &Trusted,
         root_hash: Option<RootHash>,
         context: &Context,
     ) -> Result<OpenedImage, CommandError> {
-        let verified = trust::manifest(path, &source.trust.read()?)?;
+        let verified = trust::manifest(path, signers)?;
         let stated = verified.manifest();
         if let Some(given) = root_hash.filter(|given| *given != stated.root_hash()) {
             let stated = stated.root_hash();
@@ -350,13 +354,15 @@ fn open_parity(
     Ok(parity)
 }
 
-/// Checks the signature of the root hash, if one was given; returns who signed.
+/// Checks the signature of the root hash, if one was given; returns who signed. Whom to trust is
+/// read only then, and once in a run: it may come from standard input.
 fn check_root_hash_signature(
     source: &ImageSource,
     root_hash: &RootHash,
+    signers: impl FnOnce() -> Result<Trusted, CommandError>,
 ) -> Result<Option<Signer>, CommandError> {
     let Some(path) = &source.root_hash_signature else { return Ok(None) };
-    trust::root_hash_signer(path, root_hash, &source.trust.read()?).map(Some)
+    trust::root_hash_signer(path, root_hash, &signers()?).map(Some)
 }
 
 type ImageRepair = FecRepair<Arc<Device>, Arc<Device>, Arc<Device>>;

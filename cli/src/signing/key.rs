@@ -10,10 +10,11 @@ use verity_sign::{
 };
 
 use super::key_file::check_key_mode;
-use super::secret::{SecretSource, forbid_dumps};
+use super::secret::SecretSource;
 use super::terminal::ask;
 use super::token::{token_files, token_key};
 use crate::context::Context;
+use crate::dumps;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 
@@ -165,7 +166,7 @@ fn private_key(
         let passphrase = source.read("passphrase", &context.signals)?;
         return of_passphrase(&passphrase).or_fail(Class::Trust, path);
     }
-    forbid_dumps()?;
+    dumps::forbid()?;
     match PrivateKey::read(file) {
         Err(Error::Key(KeyError::Encrypted)) => {}
         other => return other.or_fail(Class::Trust, path),

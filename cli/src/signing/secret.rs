@@ -12,19 +12,17 @@ use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{
-    DumpableBehavior, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getpid, pidfd_getfd,
-    pidfd_open, set_dumpable_behavior, setrlimit,
-};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use zeroize::Zeroizing;
 
 use super::key_file::warn_of_readers;
 use crate::descriptors::is_inherited;
+use crate::dumps;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::roles;
 use crate::signals::Signals;
-use crate::streams::is_standard;
+use crate::streams::{INPUT, is_standard};
 
 /// The longest passphrase or PIN, in bytes.
 pub(super) const MAX_SECRET_BYTES: usize = 1024;
@@ -55,31 +53,22 @@ impl SecretSource {
         what: &str,
         signals: &Signals,
     ) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-        let read_all = |file: &File, path: &Path| {
-            let bytes = read_all(Waiting { file, signals });
-            signals.check()?;
-            finish(bytes.or_fail(Class::Io, path)?, what).map_err(|error| error.at(path))
-        };
         match self {
             SecretSource::File(path) if is_standard(path) => {
-                SecretSource::descriptor(0).read(what, signals)
+                let file = descriptor(STDIN);
+                read_descriptor(file.as_ref(), Path::new(INPUT), what, signals)
             }
             SecretSource::File(path) => {
                 let input = inputs::open(path)?;
                 warn_of_readers(input.file(), path, &format!("the {what}"))?;
-                forbid_dumps()?;
-                read_all(input.file(), path)
+                dumps::forbid()?;
+                read_file(input.file(), path, what, signals)
             }
             SecretSource::Descriptor { number, file } => {
-                let path = descriptor_path(*number);
-                let file = file.as_ref().map_err(|&error| io::Error::from(error));
-                let file = file.or_fail(Class::Io, &path)?;
-                roles::reads(file, &path)?;
-                forbid_dumps()?;
-                read_all(file, &path)
+                read_descriptor(file.as_ref(), &descriptor_path(*number), what, signals)
             }
             SecretSource::Environment(name) => {
-                forbid_dumps()?;
+                dumps::forbid()?;
                 // The name is not repeated: somebody may have given the passphrase itself.
                 let value = std::env::var_os(name).ok_or_else(|| {
                     CommandError::usage(
@@ -103,6 +92,33 @@ impl SecretSource {
         }
     }
 }
+
+/// Reads a secret out of what was open when the command began.
+fn read_descriptor(
+    file: Result<&File, &Errno>,
+    path: &Path,
+    what: &str,
+    signals: &Signals,
+) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let file = file.map_err(|&error| io::Error::from(error)).or_fail(Class::Io, path)?;
+    roles::reads(file, path)?;
+    dumps::forbid()?;
+    read_file(file, path, what, signals)
+}
+
+fn read_file(
+    file: &File,
+    path: &Path,
+    what: &str,
+    signals: &Signals,
+) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let bytes = read_all(Waiting { file, signals });
+    signals.check()?;
+    finish(bytes.or_fail(Class::Io, path)?, what).map_err(|error| error.at(path))
+}
+
+/// The number of standard input.
+const STDIN: u32 = 0;
 
 /// What a descriptor is called.
 fn descriptor_path(number: u32) -> PathBuf {
@@ -184,18 +200,6 @@ pub(super) fn finish(
         }
         _ => Ok(bytes),
     }
-}
-
-/// Forbids this process to leave a core dump from here on, and the user's other processes to trace
-/// it.
-pub(super) fn forbid_dumps() -> Result<(), CommandError> {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none)
-        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
-        .map_err(|error| {
-            let error = CommandError::new(Class::Io, io::Error::from(error));
-            error.noting("core dumps cannot be forbidden".to_owned())
-        })
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use verity_sign::{Certificate, CertificateBundle, SignatureBuilder, SignatureDigest};
+use verity_sign::{
+    Certificate, CertificateBundle, CertificateError, Error, SignatureBuilder, SignatureDigest,
+    ToBeSigned,
+};
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
@@ -36,15 +39,35 @@ impl SignatureShape {
         builder
             .with_embedded_certificate(self.embed_certificate)
             .with_chain(chain)
-            .and_then(|builder| builder.with_subject_key_identifier(self.subject_key_identifier))
+            .map_err(|error| self.chain_error(error))?
+            .with_subject_key_identifier(self.subject_key_identifier)
             .or_fail(Class::Trust, &self.certificate)
+    }
+
+    /// What a raw signature must be of, if it is by the key of this certificate.
+    pub(crate) fn to_be_signed(&self, certificate: &Certificate, content: &[u8]) -> ToBeSigned {
+        with_digest(certificate.clone(), self.digest).prepare(content)
+    }
+
+    /// An error about the chain, which is that of one of its files.
+    fn chain_error(&self, error: Error) -> CommandError {
+        let index = match error {
+            Error::Certificate(CertificateError::NotInChain { index, .. }) => Some(index),
+            // The signer's own counts.
+            Error::Certificate(CertificateError::TooManyInChain { limit, .. }) => {
+                limit.checked_sub(1)
+            }
+            _ => None,
+        };
+        let path = index.and_then(|index| self.chain.get(index)).unwrap_or(&self.certificate);
+        CommandError::new(Class::Trust, error).at(path)
     }
 }
 
 /// The certificates of a file. A chain or a key beside the certificate does no harm: whoever signs
 /// has a key, which belongs to one of them.
 pub(crate) fn certificates(path: &Path) -> Result<CertificateBundle, CommandError> {
-    CertificateBundle::read(inputs::stream(path)?).or_fail(Class::Trust, path)
+    CertificateBundle::read(inputs::certificate_stream(path)?).or_fail(Class::Trust, path)
 }
 
 /// Signatures by the key of this certificate, with the given digest or the usual one.
@@ -61,6 +84,10 @@ pub(crate) fn builder(
             certificate.key_type(),
         );
     }
+    with_digest(certificate, digest)
+}
+
+fn with_digest(certificate: Certificate, digest: Option<SignatureDigest>) -> SignatureBuilder {
     let builder = SignatureBuilder::new(certificate);
     match digest {
         Some(digest) => builder.with_digest(digest),

@@ -1,16 +1,21 @@
 //! Passphrases and PINs that are typed on a terminal, which does not show them.
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
+};
+use verity::internals::unpoisoned;
 use verity::publish::Leftover;
 use zeroize::Zeroizing;
 
-use super::secret::{MAX_SECRET_BYTES, finish, forbid_dumps};
+use super::secret::{MAX_SECRET_BYTES, finish};
+use crate::dumps;
 use crate::error::{Class, CommandError};
 use crate::quoted::Quoted;
 use crate::signals::Signals;
@@ -27,7 +32,7 @@ pub(super) fn ask(
     if !stdin.is_terminal() {
         return Ok(None);
     }
-    forbid_dumps().map_err(|error| error.at(key))?;
+    dumps::forbid().map_err(|error| error.at(key))?;
     let line = prompt(what, key, &stdin, signals).map_err(|error| error.at(key))?;
     finish(line, what).map(Some).map_err(|error| error.at(key))
 }
@@ -73,33 +78,64 @@ fn read_line(stdin: &io::Stdin, signals: &Signals) -> Result<Zeroizing<Vec<u8>>,
 }
 
 /// A terminal that does not show what is typed, as long as this lives.
-struct Hidden<'a> {
-    terminal: &'a io::Stdin,
-    before: Termios,
+struct Hidden {
+    echo: Arc<Echo>,
     /// Shows it again when the process is ended before this is dropped.
     _leftover: Leftover,
 }
 
-impl Hidden<'_> {
-    fn begin(terminal: &io::Stdin) -> io::Result<Hidden<'_>> {
-        let before = tcgetattr(terminal.as_fd())?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
-        // What was typed too early was shown, and goes.
-        tcsetattr(terminal.as_fd(), OptionalActions::Flush, &quiet)?;
-        let (again, remembered) = (terminal.as_fd().try_clone_to_owned()?, before.clone());
-        let leftover = Leftover::new(move || show(&again, &remembered));
-        Ok(Hidden { terminal, before, _leftover: leftover })
+impl Hidden {
+    /// Whatever can fail, and what undoes this, comes before anything is hidden.
+    fn begin(terminal: impl AsFd) -> io::Result<Hidden> {
+        let echo = Arc::new(Echo::of(terminal)?);
+        let remembered = Arc::clone(&echo);
+        let leftover = Leftover::new(move || remembered.restore());
+        let hidden = Hidden { echo, _leftover: leftover };
+        hidden.echo.hide()?;
+        Ok(hidden)
     }
 }
 
-fn show(terminal: &impl AsFd, before: &Termios) {
-    // There is nothing to be done about a terminal that is gone.
-    let _ = tcsetattr(terminal, OptionalActions::Now, before);
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        self.echo.restore();
+    }
 }
 
-impl Drop for Hidden<'_> {
-    fn drop(&mut self) {
-        show(self.terminal, &self.before);
+/// Whether a terminal shows what is typed.
+struct Echo {
+    terminal: OwnedFd,
+    before: Termios,
+    /// Locked while the terminal is changed: what was restored is never hidden again, as the
+    /// process may end at any moment then.
+    is_restored: Mutex<bool>,
+}
+
+impl Echo {
+    fn of(terminal: impl AsFd) -> io::Result<Echo> {
+        let terminal = terminal.as_fd().try_clone_to_owned()?;
+        let before = tcgetattr(&terminal)?;
+        Ok(Echo { terminal, before, is_restored: Mutex::new(false) })
+    }
+
+    fn hide(&self) -> io::Result<()> {
+        let is_restored = unpoisoned(self.is_restored.lock());
+        if *is_restored {
+            return Err(io::Error::other("interrupted"));
+        }
+        let mut quiet = self.before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        // Without a wait for output that a stopped terminal does not take: a signal could not end
+        // that.
+        tcsetattr(&self.terminal, OptionalActions::Now, &quiet)?;
+        // What was typed too early was shown, and goes.
+        Ok(tcflush(&self.terminal, QueueSelector::IFlush)?)
+    }
+
+    fn restore(&self) {
+        let mut is_restored = unpoisoned(self.is_restored.lock());
+        *is_restored = true;
+        // There is nothing to be done about a terminal that is gone.
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
 }

@@ -6,10 +6,10 @@ use verity_sign::{PublicKey, Signer};
 
 use super::secret::SecretSource;
 #[cfg(feature = "pkcs11")]
-use super::secret::forbid_dumps;
-#[cfg(feature = "pkcs11")]
 use super::terminal::ask;
 use crate::context::Context;
+#[cfg(feature = "pkcs11")]
+use crate::dumps;
 use crate::error::CommandError;
 #[cfg(feature = "pkcs11")]
 use crate::error::{Class, OrFail};
@@ -50,7 +50,7 @@ pub(super) fn token_key(
             CommandError::message(Class::Trust, words).at(name)
         })?),
     };
-    forbid_dumps()?;
+    dumps::forbid()?;
     let pin = pin.as_deref().map(|pin| str::from_utf8(pin)).transpose();
     // The error is left out: it might say something of the PIN.
     let pin =

@@ -6,7 +6,7 @@ use verity_sign::{Authorities, Certificate, CertificateError, Error, InputError,
 
 use super::clock::now;
 use crate::error::{Class, CommandError, OrFail};
-use crate::inputs::stream;
+use crate::inputs::certificate_stream;
 use crate::quoted::Quoted;
 
 /// Which signers to trust, as the caller names them.
@@ -54,8 +54,10 @@ impl TrustSource {
                 return Err(CommandError::usage(words));
             }
             (pinned, []) => {
-                let pinned: Result<_, _> =
-                    pinned.iter().map(|path| certificate_at(path, at)).collect();
+                let advice =
+                    "give the signer's in a file of its own, or trust its authority by --ca";
+                let read = |path: &PathBuf| certificate_at(path, at, advice);
+                let pinned: Result<_, _> = pinned.iter().map(read).collect();
                 TrustAnchors::Pinned(pinned?)
             }
             ([], authorities) => TrustAnchors::Authorities(read_authorities(authorities, at)?),
@@ -115,7 +117,7 @@ impl Trusted {
 
 fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandError> {
     let read = |path: &PathBuf| {
-        let authority = Certificate::read(stream(path)?).map_err(|error| {
+        let authority = Certificate::read(certificate_stream(path)?).map_err(|error| {
             unreadable(error, "give each in a file of its own, by a --ca of its own").at(path)
         })?;
         // Each is checked alone first, so that the message names the file.
@@ -128,14 +130,13 @@ fn read_authorities(paths: &[PathBuf], at: u64) -> Result<Authorities, CommandEr
 
 /// Reads the certificate of a chain.
 pub(crate) fn certificate(path: &Path) -> Result<Certificate, CommandError> {
-    certificate_at(path, now())
+    certificate_at(path, now(), "give each in a file of its own, by a --chain of its own")
 }
 
-fn certificate_at(path: &Path, at: u64) -> Result<Certificate, CommandError> {
-    let certificate = Certificate::read(stream(path)?).map_err(|error| {
-        let advice = "give the signer's in a file of its own, or trust its authority by --ca";
-        unreadable(error, advice).at(path)
-    })?;
+/// Reads a certificate, with what to do if the file holds several.
+fn certificate_at(path: &Path, at: u64, advice: &str) -> Result<Certificate, CommandError> {
+    let certificate = Certificate::read(certificate_stream(path)?)
+        .map_err(|error| unreadable(error, advice).at(path))?;
     warn_of_dates(path, &certificate, at);
     Ok(certificate)
 }
@@ -152,10 +153,10 @@ pub(crate) fn warn_of_dates(path: &Path, certificate: &Certificate, at: u64) {
 
 /// A certificate file that was refused, with what to do if it holds several certificates.
 pub(crate) fn unreadable(error: Error, advice: &str) -> CommandError {
-    match error {
-        Error::Certificate(CertificateError::Input(InputError::NotOneBlock { .. })) => {
-            CommandError::message(Class::Trust, format!("{error}; {advice}"))
-        }
-        error => CommandError::new(Class::Trust, error),
-    }
+    let is_several = matches!(
+        error,
+        Error::Certificate(CertificateError::Input(InputError::NotOneBlock { .. }))
+    );
+    let error = CommandError::new(Class::Trust, error);
+    if is_several { error.adding(&format!("; {advice}")) } else { error }
 }

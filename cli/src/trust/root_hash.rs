@@ -68,7 +68,7 @@ fn root_hash_file(path: &Path) -> Result<RootHash, CommandError> {
     if is_binary(&bytes) {
         let words = format!(
             "root hash: these are {} bytes, the binary hash, not its text: \
-             `xxd -p -c 0 FILE` prints the text",
+             `xxd -p FILE | tr -d '\\n'` prints the text",
             bytes.len()
         );
         return Err(CommandError::usage(words).at(path));

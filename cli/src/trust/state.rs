@@ -93,5 +93,5 @@ fn refused(error: Error, path: &Path) -> CommandError {
         }
         _ => "",
     };
-    CommandError::message(Class::Trust, format!("{error}{hint}")).at(path)
+    CommandError::new(Class::Trust, error).adding(hint).at(path)
 }

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use der::Decode;
 
-use super::{Certificate, PublicKey, ToBeSigned, check_issuers, input};
+use super::{Certificate, PublicKey, check_issuers, input};
 use crate::error::{CertificateError, Error};
 
 /// Every certificate of a file. One of them is chosen by the key that signs.
@@ -76,29 +76,6 @@ impl CertificateBundle {
         }
     }
 
-    /// The certificate whose key has made this raw signature. If the file holds only one, or the
-    /// signature is by none, it is that of [`CertificateBundle::of_signer`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Certificate`] when more than one of the certificates is that key's, and as
-    /// [`CertificateBundle::of_signer`].
-    pub fn of_signature(
-        &self,
-        to_be_signed: impl Fn(&Certificate) -> ToBeSigned,
-        signature: &[u8],
-    ) -> Result<Certificate, Error> {
-        let signs =
-            |one: &Certificate| one.public_key().recognize(&to_be_signed(one), signature).is_some();
-        match self.only() {
-            Some(only) => Ok(only.clone()),
-            None => match self.fitting(signs)? {
-                Some(certificate) => Ok(certificate.clone()),
-                None => self.of_signer(),
-            },
-        }
-    }
-
     /// The certificate from which all others in the file lead on: that of a signer, where the file
     /// is its chain, in whatever order.
     ///
@@ -126,7 +103,12 @@ impl CertificateBundle {
         }
     }
 
-    fn only(&self) -> Option<&Certificate> {
+    /// Those whose keys can sign here.
+    pub(crate) fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    pub(crate) fn only(&self) -> Option<&Certificate> {
         match self.certificates.as_slice() {
             [only] if self.others.is_empty() => Some(only),
             _ => None,
@@ -134,7 +116,7 @@ impl CertificateBundle {
     }
 
     /// The one that fits, if one does.
-    fn fitting(
+    pub(crate) fn fitting(
         &self,
         fits: impl Fn(&Certificate) -> bool,
     ) -> Result<Option<&Certificate>, CertificateError> {
@@ -146,7 +128,8 @@ impl CertificateBundle {
         }
     }
 
-    fn count(&self) -> usize {
+    /// How many certificates there are in all.
+    pub(crate) fn count(&self) -> usize {
         self.certificates.len() + self.others.len()
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn single_object(file: &[u8], wanted: Wanted) -> Result<Object, Input
     let (mut found, actual, labels) = all_objects(file, wanted, |found| found == 1)?;
     match found.pop() {
         Some(object) => Ok(object),
-        None => Err(InputError::NotOneBlock { actual, labels, expected: wanted.name }),
+        None => Err(InputError::NoBlock { actual, labels, expected: wanted.name }),
     }
 }
 
@@ -125,7 +125,10 @@ fn all_objects(
     let labels = labels(&blocks);
     if !takes(found.len()) {
         let (actual, expected) = (blocks.len(), wanted.name);
-        return Err(InputError::NotOneBlock { actual, labels, expected });
+        return Err(match found.as_slice() {
+            [] => InputError::NoBlock { actual, labels, expected },
+            _ => InputError::NotOneBlock { actual, labels, expected },
+        });
     }
     // A block that is ignored must be whole, or it could swallow anything.
     beside.into_iter().try_for_each(|block| decode(block).map(drop))?;
@@ -164,7 +167,13 @@ pub(crate) fn wrong_label(label: &str, expected: &'static str) -> InputError {
         "TRUSTED CERTIFICATE" if expected == "a certificate" => {
             "; openssl x509 -in FILE -out NEW makes a plain one of it"
         }
-        "PKCS7" | "CMS" => "; openssl pkcs7 -in FILE -print_certs -out NEW takes certificates out",
+        "PKCS7" | "PKCS #7 SIGNED DATA" => {
+            "; openssl pkcs7 -in FILE -print_certs -out NEW takes certificates out"
+        }
+        "CMS" => {
+            "; openssl cms -cmsout -inform PEM -in FILE -outform DER | openssl pkcs7 -inform DER \
+             -print_certs -out NEW takes certificates out"
+        }
         "OPENSSH PRIVATE KEY" => "; ssh-keygen -p -m PKCS8 -f COPY rewrites a copy of it as PKCS#8",
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
             "; an authority makes a certificate of it (openssl x509 -req)"
@@ -176,6 +185,7 @@ pub(crate) fn wrong_label(label: &str, expected: &'static str) -> InputError {
 
 /// Names files of other formats, which are neither PEM nor the DER of a key or a certificate.
 fn check_foreign(file: &[u8]) -> Result<(), InputError> {
+    let decode;
     let (found, advice) = if form::is_pkcs12(file) {
         (
             "PKCS#12",
@@ -193,12 +203,13 @@ fn check_foreign(file: &[u8]) -> Result<(), InputError> {
             "PKCS#7",
             "openssl pkcs7 -inform DER -in FILE -print_certs -out NEW takes certificates out",
         )
-    } else if form::is_base64_of_der(file) {
-        ("base64 without the lines of PEM around it", "base64 -d FILE >NEW makes DER of it")
+    } else if let Some(command) = form::base64_of_der(file) {
+        decode = format!("{command} makes DER of it");
+        ("base64 without the lines of PEM around it", &*decode)
     } else {
         return Ok(());
     };
-    Err(InputError::OtherFormat { found, advice })
+    Err(InputError::OtherFormat { found, advice: advice.to_owned() })
 }
 
 /// The label as a message may repeat it: in a damaged file a secret may stand in its place, and
@@ -301,7 +312,7 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 
 /// Labels that a message may repeat, though they are not words of capital letters.
-const KNOWN_LABELS: [&str; 3] = ["PKCS7", "X509 CERTIFICATE", "X509 CRL"];
+const KNOWN_LABELS: [&str; 4] = ["PKCS7", "PKCS #7 SIGNED DATA", "X509 CERTIFICATE", "X509 CRL"];
 
 /// A message repeats a label of at most this many bytes.
 const MAX_LABEL: usize = 32;

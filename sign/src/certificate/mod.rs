@@ -69,10 +69,7 @@ impl Certificate {
     }
 
     pub(crate) fn from_der(der: &[u8]) -> Result<Certificate, CertificateError> {
-        if is_integer_first(der) {
-            let reason = "it looks like a private key, not a certificate".to_owned();
-            return Err(CertificateError::Malformed { reason });
-        }
+        check_no_key(der)?;
         let parsed = x509_cert::Certificate::from_der(der).map_err(malformed)?;
         // A certificate that re-encodes differently could neither be embedded nor be named by its
         // issuer without changing bytes that others compare.
@@ -237,9 +234,16 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// Whether a SEQUENCE begins with a number, as those of private keys do and none of a certificate.
-fn is_integer_first(der: &[u8]) -> bool {
-    AnyRef::from_der(der).is_ok_and(|outer| outer.value().first() == Some(&INTEGER))
+/// Refuses a SEQUENCE that begins with a number, as those of private keys do and none of a
+/// certificate.
+pub(crate) fn check_no_key(der: &[u8]) -> Result<(), CertificateError> {
+    match AnyRef::from_der(der) {
+        Ok(outer) if outer.value().first() == Some(&INTEGER) => {
+            let reason = "it looks like a private key, not a certificate".to_owned();
+            Err(CertificateError::Malformed { reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 const INTEGER: u8 = 0x02;

@@ -15,8 +15,18 @@ pub enum InputError {
     /// It is neither PEM nor DER.
     #[error("neither PEM nor DER")]
     NotPemOrDer,
-    /// There are several PEM blocks, and not exactly one of them is what is looked for: taking one
-    /// would be a guess.
+    /// There are PEM blocks, and none of them is what is looked for.
+    #[error("no {expected} among {actual} PEM blocks ({labels})")]
+    NoBlock {
+        /// How many blocks there are.
+        actual: usize,
+        /// Their labels, separated by commas.
+        labels: String,
+        /// What is looked for: "certificate" or "private key".
+        expected: &'static str,
+    },
+    /// There are several PEM blocks, and more than one of them may be what is looked for: taking
+    /// one would be a guess.
     #[error("{actual} PEM blocks ({labels}) where exactly one {expected} is expected")]
     NotOneBlock {
         /// How many blocks there are.
@@ -32,7 +42,7 @@ pub enum InputError {
         /// The format.
         found: &'static str,
         /// The command that makes a key or certificate file of it.
-        advice: &'static str,
+        advice: String,
     },
     /// The PEM is damaged.
     #[error("malformed PEM: {reason}")]
@@ -186,6 +196,8 @@ pub enum CertificateError {
     /// twice.
     #[error("the certificate of {subject} is the issuer of no other in the chain, or twice in it")]
     NotInChain {
+        /// Which of those that were given, from 0 on.
+        index: usize,
         /// The certificate's subject, at most its first 200 characters.
         subject: String,
     },

@@ -30,6 +30,20 @@ pub enum SigningError {
         /// What it is instead, if it is a well-known mistake.
         mistake: Option<String>,
     },
+    /// A raw signature is by none of several certificates' keys, and nothing else tells which of
+    /// them is the signer's.
+    #[error(
+        "the raw signature ({actual} bytes) is by the key of none of the {certificates} \
+         certificates over this content{}", Reason(mistake.as_deref())
+    )]
+    NotByAny {
+        /// The size of what was returned, in bytes.
+        actual: usize,
+        /// How many certificates there are.
+        certificates: usize,
+        /// What it is instead, if it is a well-known mistake.
+        mistake: Option<String>,
+    },
     /// The finished message does not verify, so it is kept back.
     #[error("the new signature failed its own check: {reason}")]
     SelfCheck {
@@ -108,7 +122,7 @@ pub enum SignatureError {
         /// What they are.
         found: String,
         /// What to do, with a semicolon in front, or nothing.
-        advice: &'static str,
+        advice: String,
     },
     /// The message is of another CMS type.
     #[error("a CMS message of type {actual} where signed data is expected")]
@@ -119,12 +133,6 @@ pub enum SignatureError {
     /// The caller trusts no certificate.
     #[error("no trusted certificate is given")]
     NothingTrusted,
-    /// It is PEM text.
-    #[error(
-        "the signature is PEM text; it must be DER (openssl: -outform DER; openssl pkcs7 -in FILE \
-         -outform DER -out NEW converts)"
-    )]
-    Pem,
     /// Signed attributes are present.
     #[error(
         "the signature has signed attributes, which verity does not take (openssl: use -noattr; \
@@ -214,7 +222,6 @@ impl SignatureError {
             | E::NotCanonical { .. }
             | E::NotPkcs7 { .. }
             | E::NotSignedData { .. }
-            | E::Pem
             | E::TrailingBytes { .. }
             | E::UnsortedCertificates
             | E::Version { .. } => Class::Format,

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::certificate::input;
+use crate::certificate::{check_no_key, input};
 use crate::error::{CertificateError, Error};
 
 /// A certificate as it was given to the kernel, whether the kernel has taken it in or not. Unlike a
@@ -27,9 +27,12 @@ impl EnrolledCertificate {
     ///
     /// # Errors
     ///
-    /// [`Error::Certificate`] when the file is empty, too large, or holds anything but one object.
+    /// [`Error::Certificate`] when the file is empty, too large, or holds anything but one object,
+    /// or a private key.
     pub fn parse(file: &[u8]) -> Result<EnrolledCertificate, Error> {
         let object = input::certificate_object(file).map_err(CertificateError::Input)?;
+        // What is kept here is not wiped.
+        check_no_key(&object.der)?;
         Ok(EnrolledCertificate::from_der(object.der.to_vec()))
     }
 

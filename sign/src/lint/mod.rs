@@ -62,7 +62,7 @@ use self::KernelError::Inval;
 use self::content::Texts;
 use self::judge::Keyring as Keys;
 use self::report::Findings;
-use crate::form::{self, Form};
+use crate::form::{self, Expected, Form};
 use crate::signature::MAX_SIGNATURE_BYTES;
 
 /// What the kernel would do with a signature. See [`predict`].
@@ -232,11 +232,16 @@ impl<'a> Lint<'a> {
 /// Names what is no message at all. The kernel has its own error for it, and no words.
 fn check_form(signature: &[u8], findings: &mut Findings) {
     match form::of_signature(signature) {
-        None | Some((Form::Pkcs7, _)) => {}
-        Some((form, _)) => {
-            let (found, advice) = form.words();
-            let words = format!("it is {found}; the kernel reads PKCS#7 in DER{advice}");
-            findings.push(Point::warn("form", words));
-        }
+        None => {}
+        Some(found) => match found.form {
+            Form::Pkcs7 => {}
+            // What is behind a message is the kernel's business.
+            Form::Cut { actual, stated, .. } if stated < actual => {}
+            _ => {
+                let (found, advice) = (found.name(), found.advice(Expected::Message));
+                let words = format!("it is {found}; the kernel reads PKCS#7 in DER{advice}");
+                findings.push(Point::warn("form", words));
+            }
+        },
     }
 }

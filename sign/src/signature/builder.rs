@@ -89,7 +89,7 @@ impl SignatureBuilder {
         let parsed: Vec<_> = chain.iter().map(Certificate::parsed).collect();
         if let Err(index) = check_issuers(&self.certificate, &parsed) {
             let subject = chain.get(index).map(Certificate::short_subject).unwrap_or_default();
-            return Err(CertificateError::NotInChain { subject }.into());
+            return Err(CertificateError::NotInChain { index, subject }.into());
         }
         let embed_certificate = self.embed_certificate || !chain.is_empty();
         Ok(SignatureBuilder { chain, embed_certificate, ..self })
@@ -163,7 +163,7 @@ impl SignatureBuilder {
                 digest: to_be_signed.digest_algorithm(),
                 key: self.certificate.key_type(),
                 subject: self.certificate.short_subject(),
-                mistake: explain(key, to_be_signed, signature),
+                mistake: explain(key, to_be_signed, signature).map(|found| found.words),
             }
             .into());
         };

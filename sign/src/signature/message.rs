@@ -18,7 +18,7 @@ use crate::algorithm::SignatureDigest;
 use crate::canonical::first_difference;
 use crate::certificate::message_version;
 use crate::error::SignatureError;
-use crate::form::{self, Form};
+use crate::form::{self, Expected, Form};
 
 /// Signatures are at most this long, in bytes: what the kernel reads from a user key.
 pub const MAX_SIGNATURE_BYTES: u64 = to_u64(MAX);
@@ -51,7 +51,6 @@ fn decode(signature: &[u8]) -> Result<SignedData, SignatureError> {
         _ if signature.len() > MAX => {
             return Err(SignatureError::TooLarge { actual: signature.len(), limit: MAX });
         }
-        _ if signature.starts_with(b"-----BEGIN ") => return Err(SignatureError::Pem),
         _ => {}
     }
     let (outer, rest) = ContentInfo::from_der_partial(signature)
@@ -159,11 +158,16 @@ pub(super) fn unsupported(oid: ObjectIdentifier, what: &str) -> SignatureError {
 
 /// The error for bytes that are something well known, and no message.
 fn other_form(signature: &[u8]) -> Option<SignatureError> {
-    // What looks like a message is a malformed one, and text may be the beginning of anything.
-    let known = |form: &Form| !matches!(form, Form::Pkcs7 | Form::Text);
-    let form = form::of_signature(signature).map(|(form, _)| form).filter(known)?;
-    let (found, advice) = form.words();
-    Some(SignatureError::NotPkcs7 { found, advice })
+    let found = form::of_signature(signature)?;
+    let (name, advice) = (found.name(), found.advice(Expected::Message));
+    match found.form {
+        // What looks like a message is a malformed one, and text may be the beginning of anything.
+        Form::Cut { actual, stated, .. } if actual < stated => {
+            Some(SignatureError::Malformed { reason: format!("it is {name}") })
+        }
+        Form::Cut { .. } | Form::Pkcs7 | Form::Text => None,
+        _ => Some(SignatureError::NotPkcs7 { found: name, advice }),
+    }
 }
 
 fn malformed(error: der::Error) -> SignatureError {

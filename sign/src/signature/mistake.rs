@@ -6,52 +6,57 @@
 use verity::RootHash;
 
 use super::content::{Mistake, newline_mistakes, root_hash_mistakes};
+use super::padding::{Padded, opened};
 use crate::algorithm::SignatureDigest;
 use crate::certificate::{PublicKey, ToBeSigned};
-use crate::form::{self, Form};
+use crate::form::{self, Expected, Form};
 
-/// What is wrong with a raw signature that was refused, if it is a well-known mistake.
-pub(super) fn explain(key: &PublicKey, meant: &ToBeSigned, raw: &[u8]) -> Option<String> {
-    let candidate = Candidate { key, meant };
-    if raw.is_empty() {
-        return Some("there are no bytes".to_owned());
-    }
-    if let Some(words) = candidate.of_bytes(raw) {
-        return Some(words);
-    }
-    let (form, decoded) = form::of_signature(raw)?;
-    let (name, advice) = words(&form)?;
-    let decoded = match decoded {
-        Some(decoded) => decoded,
-        None => return Some(format!("it is {name}{advice}")),
-    };
-    if key.recognize(meant, &decoded).is_some() {
-        return Some(format!("it is {name} of the right one{advice}"));
-    }
-    let inner = candidate.of_bytes(&decoded);
-    let inner = inner.unwrap_or_else(|| "that is not by this key either".to_owned());
-    Some(format!("it is {name}{advice}, but {inner}"))
+/// What is wrong with a raw signature that was refused.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Explanation {
+    /// For the end of a message.
+    pub(super) words: String,
+    /// Whether it is by the key, but over something else or in another way.
+    pub(super) is_by_key: bool,
+    /// What encodes it, if something does, and what to do about that: whichever key it is by.
+    pub(super) encoding: Option<String>,
 }
 
-/// What a form is called, and what to do about it, with a semicolon in front.
-fn words(form: &Form) -> Option<(&'static str, &'static str)> {
-    match form {
-        Form::Base64 => Some(("base64", "; base64 -d FILE >NEW decodes it")),
-        Form::Hex => Some(("hex", "; xxd -r -p FILE NEW decodes it")),
-        Form::Vault => Some((
-            "the text of a Vault server, base64 behind \"vault:v1:\"",
-            "; sed 's/.*://' FILE | base64 -d >NEW decodes it",
-        )),
-        Form::Json => Some(("JSON", "; the signature is a field of it, mostly in base64")),
-        Form::Pem => Some(("PEM text", "; a raw signature is bytes")),
-        Form::Pkcs7 => Some((
-            "a whole PKCS#7 message, not a raw signature",
-            "; verify --root-hash-signature checks one",
-        )),
-        Form::Smime => Some(("S/MIME text", "; a raw signature is bytes")),
-        Form::Text => Some(("text of no known encoding", "; a raw signature is bytes")),
-        Form::RawEcdsa | Form::RawLength(_) => None,
+impl Explanation {
+    fn by_key(words: impl Into<String>) -> Explanation {
+        Explanation { words: words.into(), is_by_key: true, encoding: None }
     }
+
+    fn of_form(words: impl Into<String>) -> Explanation {
+        Explanation { words: words.into(), is_by_key: false, encoding: None }
+    }
+}
+
+/// What is wrong with a raw signature that was refused, if it is a well-known mistake.
+pub(super) fn explain(key: &PublicKey, meant: &ToBeSigned, raw: &[u8]) -> Option<Explanation> {
+    let candidate = Candidate { key, meant };
+    if raw.is_empty() {
+        return Some(Explanation::of_form("there are no bytes"));
+    }
+    if let Some(explanation) = candidate.of_bytes(raw) {
+        return Some(explanation);
+    }
+    let found = form::of_signature(raw)?;
+    if matches!(found.form, Form::RawEcdsa | Form::RawLength(_)) {
+        return None;
+    }
+    let (name, advice) = (found.name(), found.advice(Expected::RawSignature));
+    let Some(decoded) = found.decoded else {
+        return Some(Explanation::of_form(format!("it is {name}{advice}")));
+    };
+    if key.recognize(meant, &decoded).is_some() {
+        return Some(Explanation::by_key(format!("it is the right one, but as {name}{advice}")));
+    }
+    let encoding = format!("it is {name}{advice}");
+    let inner = candidate.of_bytes(&decoded);
+    let inner = inner.unwrap_or_else(|| Explanation::of_form("that does not verify either"));
+    let words = format!("{encoding}, but {}", inner.words);
+    Some(Explanation { words, encoding: Some(encoding), ..inner })
 }
 
 /// The key that should have signed, and what it should have signed.
@@ -61,19 +66,21 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    fn of_bytes(&self, raw: &[u8]) -> Option<String> {
+    fn of_bytes(&self, raw: &[u8]) -> Option<Explanation> {
         // One byte after the other: a signature may itself end with what looks like a blank.
         let mut rest = raw;
         while let [front @ .., b' ' | b'\t' | b'\r' | b'\n'] = rest {
             if self.key.recognize(self.meant, front).is_some() {
-                return Some("there is white space behind it, such as a line end".to_owned());
+                let words = "there is white space behind it, such as a line end";
+                return Some(Explanation::by_key(words));
             }
             rest = front;
             if raw.len() - rest.len() >= MOST_BLANKS {
                 break;
             }
         }
-        self.other_content(raw).or_else(|| self.of_rsa(raw)).or_else(|| self.other_length(raw))
+        let signed = self.other_content(raw).or_else(|| self.of_rsa(raw));
+        signed.map(Explanation::by_key).or_else(|| self.other_length(raw).map(Explanation::of_form))
     }
 
     /// The key did sign, but other bytes or with another digest.
@@ -101,18 +108,18 @@ impl Candidate<'_> {
 
     /// What the public key finds inside an RSA signature.
     fn of_rsa(&self, raw: &[u8]) -> Option<String> {
-        let opened = self.key.open_rsa(raw)?;
-        if opened.last() == Some(&0xbc) {
-            let words = "it has PSS padding, and the kernel takes PKCS#1 v1.5 alone (openssl: \
-                         rsa_padding_mode:pkcs1; Vault: signature_algorithm=pkcs1v15)";
-            return Some(words.to_owned());
-        }
-        let padding = opened.strip_prefix(&[0, 1])?;
-        let ones = padding.iter().take_while(|&&byte| byte == 0xff).count();
-        let info = padding.get(ones..)?.strip_prefix(&[0]).filter(|_| ones >= 8)?;
+        let inside = self.key.open_rsa(raw)?;
+        let signed = match opened(&inside)? {
+            Padded::Pkcs1(signed) => signed,
+            Padded::Pss => {
+                let words = "it has PSS padding, and the kernel takes PKCS#1 v1.5 alone (openssl: \
+                             rsa_padding_mode:pkcs1; Vault: signature_algorithm=pkcs1v15)";
+                return Some(words.to_owned());
+            }
+        };
         let digests = SignatureDigest::ALL.iter().copied();
         if let Some(digest) =
-            digests.clone().find(|digest| info == digest.hash(self.meant.content()))
+            digests.clone().find(|digest| signed == digest.hash(self.meant.content()))
         {
             return Some(format!(
                 "it is over the bare {digest} digest, without the name of the digest (openssl \
@@ -124,7 +131,7 @@ impl Candidate<'_> {
             let size = digest.hash(&[]).len();
             let prefix = empty(digest);
             let prefix = prefix.get(..prefix.len().checked_sub(size)?)?.to_vec();
-            Some((digest, info.strip_prefix(prefix.as_slice()).map(hex::encode)?))
+            Some((digest, signed.strip_prefix(prefix.as_slice()).map(hex::encode)?))
         });
         Some(match found {
             Some((digest, signed)) => {
@@ -135,12 +142,13 @@ impl Candidate<'_> {
     }
 
     fn other_length(&self, raw: &[u8]) -> Option<String> {
-        match (self.key.key_type().modulus_size(), form::of_signature(raw)) {
-            (Some(_), Some((Form::RawEcdsa, _))) => Some("it is by an ECDSA key".to_owned()),
-            (Some(size), None | Some((Form::RawLength(_), _))) if raw.len() != size => {
-                Some(format!("a signature by this key has {size} bytes"))
+        let key = self.key.key_type();
+        match (key.modulus_size(), form::of_signature(raw).map(|found| found.form)) {
+            (Some(_), Some(Form::RawEcdsa)) => Some("it is by an ECDSA key".to_owned()),
+            (Some(size), None | Some(Form::RawLength(_))) if raw.len() != size => {
+                Some(format!("a signature by an {key} key has {size} bytes"))
             }
-            (None, Some((Form::RawLength(other), _))) if !self.has_length(raw) => {
+            (None, Some(Form::RawLength(other))) if !self.has_length(raw) => {
                 Some(format!("it has the length of one by an {other} key"))
             }
             (None, None) => Some("it is neither DER of r and s nor the two as they are".to_owned()),

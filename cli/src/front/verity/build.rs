@@ -35,7 +35,7 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     label: String,
     /// When the manifest ends to be valid: a date (its last second in UTC), RFC 3339, or seconds
-    /// since 1970 [default: never]
+    /// since 1970, also with @ in front [default: never]
     #[arg(long, value_name = "TIME", value_parser = end_of_time)]
     not_after: Option<u64>,
     /// Where the files are written [default: beside IMAGE]

@@ -101,7 +101,8 @@ pub(super) struct TrustArgs {
     #[arg(long, value_name = "CERT")]
     ca: Vec<PathBuf>,
 
-    /// Check as at this time: a date (00:00 UTC), RFC 3339, or seconds since 1970 [default: now]
+    /// Check as at this time: a date (00:00 UTC), RFC 3339, or seconds since 1970, also with @ in
+    /// front [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<u64>,
 

@@ -32,7 +32,7 @@ pub(super) struct LintSignatureArgs {
     #[arg(long, value_name = "CERT")]
     certificate: Vec<PathBuf>,
     /// Tell of certificates that are not valid at this time: a date (00:00 UTC), RFC 3339, or
-    /// seconds since 1970 [default: now]
+    /// seconds since 1970, also with @ in front [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<u64>,
 }
