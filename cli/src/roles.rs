@@ -1,11 +1,13 @@
-//! Which files a run reads and which it writes: no file is both, under whatever name.
+//! Which files a run reads and which it writes: no file is both, and none is written twice, under
+//! whatever name.
 //!
 //! Inputs come here when they are opened (`inputs`), outputs when they are begun (`outputs`), so
 //! that no command can forget to compare them. A process runs one command, so there is one list.
 //! What is compared are files and devices, not names: links and loop devices hide nothing.
 //!
 //! Exempt is what a command rewrites where it lies: a hash area in the file of its data, whose
-//! place is checked instead, and `repair --in-place`.
+//! place is checked instead, and `repair --in-place`. Hash area and parity on one device are one
+//! output.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -16,6 +18,7 @@ use verity::internals::unpoisoned;
 use verity::publish::PublishError;
 
 use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
 use crate::storage::Extent;
 
 /// Takes note of an open input. Pipes, terminals and the like have no bytes that an output could
@@ -103,6 +106,10 @@ impl Roles {
         let mut inputs = self.inputs.iter().filter(|(input, _)| Some(input) != exempt);
         if let Some((_, input)) = inputs.find(|(input, _)| input.overlaps(&extent)) {
             return Err(same_file(path, input));
+        }
+        if let Some((_, other)) = self.outputs.iter().find(|(taken, _)| taken.overlaps(&extent)) {
+            let words = format!("is the same file as {}, which is an output too", Quoted(other));
+            return Err(CommandError::usage(words).at(path));
         }
         // What may be in one file with the data is compared with that by its place.
         if exempt != Some(&extent) {
