@@ -103,7 +103,20 @@ fn explain(
         // An image that is right now was not a moment ago.
         Ok(repaired) => failure_after(image, &repaired, WrittenTo::Nowhere)
             .unwrap_or_else(|| image.error(error, context)),
-        Err(failure) => failure,
+        Err(failure) => match failure.class() {
+            Class::Interrupted(_) | Class::Changed => failure,
+            // What was found stays true where the parity cannot be had.
+            _ => image.error(error, context).adding(&unasked(&failure)),
+        },
+    }
+}
+
+/// That parity could not say what it could give back, for the end of a message.
+fn unasked(failure: &CommandError) -> String {
+    let words = failure.words();
+    match failure.path() {
+        Some(path) => format!("; parity could not be asked: {}: {words}", Quoted(path)),
+        None => format!("; parity could not be asked: {words}"),
     }
 }
 
