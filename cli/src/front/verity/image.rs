@@ -72,7 +72,7 @@ pub(super) struct ParityArgs {
 
     /// How many blocks the parity covers [default: what the manifest states; else as with
     /// veritysetup the data, and the hash device from the tree to its end, or to the parity on it]
-    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
+    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count, help_heading = FEC_HEADING)]
     fec_blocks: Option<u64>,
 }
 
