@@ -95,7 +95,7 @@ pub(crate) fn removal(path: &Path) -> Result<Removal, CommandError> {
     roles::names_output(path)?;
     let removal = Removal::of(path)?;
     if let Some(target) = removal.target()? {
-        roles::replaces(&target, path)?;
+        roles::removes(&target, path)?;
     }
     Ok(removal)
 }

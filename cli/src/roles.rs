@@ -51,9 +51,15 @@ pub(crate) fn names_output(path: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Takes note of a file that an output replaces, or removes.
+/// Takes note of a file that an output replaces.
 pub(crate) fn replaces(target: &Metadata, path: &Path) -> Result<(), CommandError> {
     lock().add_output(Extent::of_file(target), path, None)
+}
+
+/// Takes note of a file that loses a name. An output may have another one, as nothing is written
+/// to it.
+pub(crate) fn removes(target: &Metadata, path: &Path) -> Result<(), CommandError> {
+    lock().add_removal(Extent::of_file(target), path)
 }
 
 /// Takes note of a file or device that is written where it lies. `data` is the one input that may
@@ -77,12 +83,17 @@ pub(crate) fn writes_to(file: &File, path: &Path) -> Result<(), CommandError> {
 struct Roles {
     inputs: Vec<(Extent, PathBuf)>,
     outputs: Vec<(Extent, PathBuf)>,
+    removals: Vec<(Extent, PathBuf)>,
     /// The names of the outputs.
     places: Vec<Place>,
 }
 
-static ROLES: Mutex<Roles> =
-    Mutex::new(Roles { inputs: Vec::new(), outputs: Vec::new(), places: Vec::new() });
+static ROLES: Mutex<Roles> = Mutex::new(Roles {
+    inputs: Vec::new(),
+    outputs: Vec::new(),
+    removals: Vec::new(),
+    places: Vec::new(),
+});
 
 fn lock() -> MutexGuard<'static, Roles> {
     unpoisoned(ROLES.lock())
@@ -90,10 +101,19 @@ fn lock() -> MutexGuard<'static, Roles> {
 
 impl Roles {
     fn add_input(&mut self, extent: Extent, path: &Path) -> Result<(), CommandError> {
-        if let Some((_, output)) = self.outputs.iter().find(|(taken, _)| taken.overlaps(&extent)) {
+        let mut outputs = self.outputs.iter().chain(&self.removals);
+        if let Some((_, output)) = outputs.find(|(taken, _)| taken.overlaps(&extent)) {
             return Err(same_file(output, path));
         }
         self.inputs.push((extent, path.to_owned()));
+        Ok(())
+    }
+
+    fn add_removal(&mut self, extent: Extent, path: &Path) -> Result<(), CommandError> {
+        if let Some((_, input)) = self.inputs.iter().find(|(input, _)| input.overlaps(&extent)) {
+            return Err(same_file(path, input));
+        }
+        self.removals.push((extent, path.to_owned()));
         Ok(())
     }
 

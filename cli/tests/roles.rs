@@ -250,6 +250,19 @@ fn a12_two_outputs_on_one_file_are_refused() {
     }
 }
 
+/// What is removed is a name, and nothing is written to its file.
+#[test]
+fn a_name_that_is_removed_may_be_another_one_of_an_output() {
+    let dir = full_dir();
+    let old = dir.read("image.roothash");
+    fs::hard_link(dir.path("image.roothash"), dir.path("image.usrhash")).unwrap();
+    let text = dir.ok(&SIGNED_BUILD.replace("test", "other"));
+    assert!(text.contains("Removed:         \timage.usrhash\n"), "{text}");
+    assert!(!dir.exists("image.usrhash") && dir.read("image.roothash") != old);
+    fs::hard_link(dir.path("rsa2048.cert"), dir.path("image.usrhash")).unwrap();
+    dir.fails(SIGNED_BUILD, 2, "is the input");
+}
+
 #[test]
 fn a12_loop_devices_do_not_hide_that_two_outputs_are_one_file() {
     let dir = full_dir();
