@@ -192,7 +192,7 @@ fn the_holes_of_padded_data_are_not_read() {
             file.write_all_at(b"bytes", offset).unwrap();
         }
         oracle::run_ok(dir.tool("cp").args(["--sparse=never", "data", "dense"]));
-        let line = "format data hash --pad --seed x --fec-device fec";
+        let line = "format data hash --pad --seed x --fec-device fec --threads 1";
         let Some((run, read)) = dir.bytes_read(line, "data") else { return };
         assert_eq!(run.code, 0, "{run:?}");
         assert!(read < 4 << 20, "{written:?}: {read} bytes");

@@ -113,11 +113,8 @@ fn explain(
 
 /// That parity could not say what it could give back, for the end of a message.
 fn unasked(failure: &CommandError) -> String {
-    let words = failure.words();
-    match failure.path() {
-        Some(path) => format!("; parity could not be asked: {}: {words}", Quoted(path)),
-        None => format!("; parity could not be asked: {words}"),
-    }
+    let place = failure.path().map(|path| format!("{}: ", Quoted(path)));
+    format!("; parity could not be asked: {}{}", place.unwrap_or_default(), failure.words())
 }
 
 /// Compares the parity of an intact image, if there is any; returns how many rounds it has.
