@@ -2,6 +2,7 @@
 
 mod command;
 mod context;
+mod copying;
 mod dates;
 mod descriptors;
 mod dumps;

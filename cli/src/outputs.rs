@@ -39,12 +39,17 @@ pub(crate) fn update(path: &Path) -> Result<Output, CommandError> {
     distinct(Output::update(path)?)
 }
 
-/// Begins a copy, which is for whom the original is: it gets the original's permission bits. What
-/// is copied from a device or a server is for its owner only.
+/// Begins a copy, which is for whom the original is.
 pub(crate) fn create_copy(path: &Path, original: Option<&Input>) -> Result<Output, CommandError> {
+    create_with_mode(path, mode_of_copy(original))
+}
+
+/// The permission bits of a file with the bytes of another one: those of the original. What is
+/// copied from a device or a server is for its owner only.
+pub(crate) fn mode_of_copy(original: Option<&Input>) -> u32 {
     let metadata = original.and_then(|input| input.file().metadata().ok());
     let mode = metadata.filter(Metadata::is_file).map(|file| file.permissions().mode());
-    create_with_mode(path, mode.unwrap_or(OWNER_ONLY))
+    mode.unwrap_or(OWNER_ONLY)
 }
 
 /// Small outputs that appear together. What goes to standard output goes there last.
@@ -91,7 +96,7 @@ pub(crate) fn removal(path: &Path) -> Result<Removal, CommandError> {
     roles::names_output(path)?;
     let removal = Removal::of(path)?;
     if let Some(target) = removal.target()? {
-        roles::replaces(&target, path)?;
+        roles::removes(&target, path)?;
     }
     Ok(removal)
 }

@@ -3,14 +3,14 @@
 //! These groups serve commands that make an image (what is missing has defaults) and commands that
 //! read one (what is given is a pin).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use verity::{
     Algorithm, BlockSize, FecArea, HashArea, HashType, Params, ParamsBuilder, ParamsError, Pins,
     Salt, Superblock, Uuid,
 };
 
-use crate::error::{Class, CommandError};
+use crate::error::{Class, CommandError, OrFail};
 
 /// The parameters of a hash tree and the place of its hash area, as far as they were given.
 #[derive(Clone, Debug, Default)]
@@ -138,9 +138,8 @@ pub(crate) fn check_end(what: &str, end: u64) -> Result<(), CommandError> {
 
 fn explain(error: ParamsError) -> CommandError {
     let hint = match error {
-        ParamsError::UnprotectedTail { .. } => {
-            "; --data-blocks says how many blocks the tree covers, and --pad of format and build \
-             fills the last one with zeros"
+        ParamsError::UnprotectedTail { data_size, block_size, .. } if data_size > block_size => {
+            "; --data-blocks says how many blocks the tree covers"
         }
         _ => "",
     };
@@ -159,8 +158,37 @@ pub(crate) struct ParitySource {
     pub(crate) blocks: Option<u64>,
 }
 
+impl ParitySource {
+    /// Where the parity lies on its device, and what it covers: so many blocks as were given, or as
+    /// with veritysetup the data, and the hash device from the tree to its end, or to the parity on
+    /// it. `is_with_hash` says that the parity is on the hash device, which has, or will have,
+    /// `hash_size` bytes.
+    pub(crate) fn area(
+        &self,
+        params: &Params,
+        hash_area: &HashArea,
+        hash: &Path,
+        hash_size: u64,
+        is_with_hash: bool,
+    ) -> Result<FecArea, CommandError> {
+        let (roots, offset) = (self.roots.unwrap_or(DEFAULT_ROOTS), self.offset.unwrap_or(0));
+        let area = match self.blocks {
+            Some(blocks) => FecArea::new(params, hash_area, roots, blocks, offset),
+            None => {
+                let end = if is_with_hash { offset } else { hash_size }.max(hash_area.end());
+                FecArea::covering(params, hash_area, roots, end, offset)
+            }
+        };
+        let area = area.or_fail(Class::Metadata, self.device.as_deref().unwrap_or(hash))?;
+        if self.blocks.is_some() && !is_with_hash {
+            check_covered(&area, params, hash_area, hash_size).map_err(|error| error.at(hash))?;
+        }
+        Ok(area)
+    }
+}
+
 /// Refuses parity over blocks that a hash device of this size does not have.
-pub(crate) fn check_covered(
+fn check_covered(
     fec: &FecArea,
     params: &Params,
     area: &HashArea,
@@ -179,4 +207,4 @@ pub(crate) fn check_covered(
 }
 
 /// The roots of parity unless another number is given, as veritysetup has it.
-pub(crate) const DEFAULT_ROOTS: u32 = 2;
+const DEFAULT_ROOTS: u32 = 2;

@@ -1,11 +1,13 @@
-//! Which files a run reads and which it writes: no file is both, under whatever name.
+//! Which files a run reads and which it writes: no file is both, and none is written twice, under
+//! whatever name.
 //!
 //! Inputs come here when they are opened (`inputs`), outputs when they are begun (`outputs`), so
 //! that no command can forget to compare them. A process runs one command, so there is one list.
 //! What is compared are files and devices, not names: links and loop devices hide nothing.
 //!
 //! Exempt is what a command rewrites where it lies: a hash area in the file of its data, whose
-//! place is checked instead, and `repair --in-place`.
+//! place is checked instead, and `repair --in-place`. Hash area and parity on one device are one
+//! output.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -16,6 +18,7 @@ use verity::internals::unpoisoned;
 use verity::publish::PublishError;
 
 use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
 use crate::storage::Extent;
 
 /// Takes note of an open input. Pipes, terminals and the like have no bytes that an output could
@@ -48,9 +51,15 @@ pub(crate) fn names_output(path: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Takes note of a file that an output replaces, or removes.
+/// Takes note of a file that an output replaces.
 pub(crate) fn replaces(target: &Metadata, path: &Path) -> Result<(), CommandError> {
     lock().add_output(Extent::of_file(target), path, None)
+}
+
+/// Takes note of a file that loses a name. An output may have another one, as nothing is written
+/// to it.
+pub(crate) fn removes(target: &Metadata, path: &Path) -> Result<(), CommandError> {
+    lock().add_removal(Extent::of_file(target), path)
 }
 
 /// Takes note of a file or device that is written where it lies. `data` is the one input that may
@@ -74,12 +83,17 @@ pub(crate) fn writes_to(file: &File, path: &Path) -> Result<(), CommandError> {
 struct Roles {
     inputs: Vec<(Extent, PathBuf)>,
     outputs: Vec<(Extent, PathBuf)>,
+    removals: Vec<(Extent, PathBuf)>,
     /// The names of the outputs.
     places: Vec<Place>,
 }
 
-static ROLES: Mutex<Roles> =
-    Mutex::new(Roles { inputs: Vec::new(), outputs: Vec::new(), places: Vec::new() });
+static ROLES: Mutex<Roles> = Mutex::new(Roles {
+    inputs: Vec::new(),
+    outputs: Vec::new(),
+    removals: Vec::new(),
+    places: Vec::new(),
+});
 
 fn lock() -> MutexGuard<'static, Roles> {
     unpoisoned(ROLES.lock())
@@ -87,10 +101,19 @@ fn lock() -> MutexGuard<'static, Roles> {
 
 impl Roles {
     fn add_input(&mut self, extent: Extent, path: &Path) -> Result<(), CommandError> {
-        if let Some((_, output)) = self.outputs.iter().find(|(taken, _)| taken.overlaps(&extent)) {
+        let mut outputs = self.outputs.iter().chain(&self.removals);
+        if let Some((_, output)) = outputs.find(|(taken, _)| taken.overlaps(&extent)) {
             return Err(same_file(output, path));
         }
         self.inputs.push((extent, path.to_owned()));
+        Ok(())
+    }
+
+    fn add_removal(&mut self, extent: Extent, path: &Path) -> Result<(), CommandError> {
+        if let Some((_, input)) = self.inputs.iter().find(|(input, _)| input.overlaps(&extent)) {
+            return Err(same_file(path, input));
+        }
+        self.removals.push((extent, path.to_owned()));
         Ok(())
     }
 
@@ -103,6 +126,10 @@ impl Roles {
         let mut inputs = self.inputs.iter().filter(|(input, _)| Some(input) != exempt);
         if let Some((_, input)) = inputs.find(|(input, _)| input.overlaps(&extent)) {
             return Err(same_file(path, input));
+        }
+        if let Some((_, other)) = self.outputs.iter().find(|(taken, _)| taken.overlaps(&extent)) {
+            let words = format!("is the same file as {}, which is an output too", Quoted(other));
+            return Err(CommandError::usage(words).at(path));
         }
         // What may be in one file with the data is compared with that by its place.
         if exempt != Some(&extent) {

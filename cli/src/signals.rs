@@ -4,7 +4,7 @@
 //! finished, and ends. What hangs meanwhile (in a read from a silent server, in a write to a full
 //! pipe, in a token's module) cannot be asked, so after a moment the process is ended over its
 //! head: what it would leave behind is removed first, and nothing can be published any more.
-//! Signals that come later change nothing.
+//! Signals that come later end nothing sooner; the exit code is that of the last one.
 //!
 //! Signals that the parent process had ignored (`nohup`) stay ignored.
 

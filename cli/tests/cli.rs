@@ -26,6 +26,52 @@ fn help_and_version_have_short_names() {
 }
 
 #[test]
+fn options_of_all_commands_go_with_the_words_for_help() {
+    let dir = Dir::new();
+    let json = |line: &str| {
+        let run = dir.run(line);
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{line}: {run:?}");
+        run.json()
+    };
+    let version = serde_json::json!({"schema": 2, "version": env!("CARGO_PKG_VERSION")});
+    for line in ["version --json", "--json version", "--version --json -q", "-V --json"] {
+        assert_eq!(json(line), version, "{line}");
+    }
+    for (line, text) in [
+        ("help", "--help"),
+        ("help version", "--help"),
+        ("help help", "--help"),
+        ("-q help", "--help"),
+        ("help build -q", "build --help"),
+        ("-q help exit-codes", "help exit-codes"),
+        ("help -v exit-codes", "help exit-codes"),
+        ("version -q", "--version"),
+    ] {
+        let text = dir.ok(text);
+        assert_eq!(dir.ok(line), text, "{line}");
+        if !line.starts_with("version") {
+            let expected = serde_json::json!({"schema": 2, "help": text});
+            assert_eq!(json(&format!("{line} --json")), expected, "{line}");
+        }
+    }
+    for line in ["version --all", "version 1", "help bogus --json", "--bogus version"] {
+        dir.fails(line, 2, "");
+    }
+}
+
+/// The exit code alone does not say why.
+#[test]
+fn a_refusal_is_said_also_to_the_quiet() {
+    let dir = Dir::with_signed_set(3);
+    dir.key("other");
+    let line = "lint-signature image.roothash.p7s --certificate";
+    assert_eq!(dir.ok(&format!("{line} rsa2048.cert -q")), "");
+    let [loud, quiet] = ["", "-q"].map(|option| dir.run(&format!("{line} other.cert {option}")));
+    assert_eq!((quiet.code, &quiet.stdout), (5, &loud.stdout), "{quiet:?}");
+    assert!(!quiet.stdout.is_empty());
+}
+
+#[test]
 fn usage_errors_exit_with_2_and_print_nothing_on_standard_output() {
     let dir = Dir::new();
     for line in [

@@ -228,7 +228,7 @@ fn f04_options_that_make_no_parity_are_refused() {
     let line = format!("format data hash --fec-device fec --fec-offset {offset}");
     dir.fails(&line, 3, "beyond 2^64 bytes");
     dir.fails("format data hash --fec-device .", 2, "cannot be an output");
-    dir.fails("format data hash --fec-device fec --root-hash-file fec", 2, "also the FEC device");
+    dir.fails("format data hash --fec-device fec --root-hash-file fec", 2, "two outputs");
     assert_eq!(dir.names(), ["data"]);
 }
 

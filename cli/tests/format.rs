@@ -104,8 +104,8 @@ fn the_root_hash_file_holds_lower_case_hex_and_nothing_else() {
     assert_eq!(dir.mode("root"), 0o600);
     assert_eq!(dir.ok("verify data hash --root-hash-file root").lines().count(), 2);
     dir.fails("format data hash --root-hash-file data", 2, "data");
-    dir.fails("format data hash --root-hash-file ./hash", 2, "hash device");
-    dir.fails("format data new --root-hash-file ./new", 2, "hash device");
+    dir.fails("format data hash --root-hash-file ./hash", 2, "two outputs");
+    dir.fails("format data new --root-hash-file ./new", 2, "two outputs");
     dir.fails("format data new --root-hash-file missing/root", 4, "missing");
     assert!(
         !dir.exists("new"),
@@ -410,6 +410,8 @@ fn a13_modes_are_those_of_the_table() {
             run("repair data hash --root-hash-file root --fec-device fec --output copy \
                  --hash-output tree");
             assert_eq!((dir.mode("copy"), dir.mode("tree")), (mode, mode & 0o660), "{umask}");
+            run("build data --single-file one");
+            assert_eq!(dir.mode("one"), mode, "single file, umask {umask}");
             for made in ["out", "copy", "tree"] {
                 fs::remove_file(dir.path(made)).unwrap();
             }

@@ -134,6 +134,34 @@ fn x06_a_file_on_a_server_that_changes_during_the_run_fails_it() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("has changed"), "{output:?}");
 }
 
+/// What was found stays true where the parity cannot be had.
+#[test]
+fn a_corrupt_block_is_told_although_the_parity_cannot_be_had() {
+    let dir = Dir::with_data(BLOCKS);
+    let root = dir.format("--salt 00 --fec-device fec");
+    dir.patch("data", 700 * 4096, b"corrupt");
+    // It is there when it is opened, and never again.
+    let status: fn(usize) -> String = |number| match number {
+        0 => GOOD.to_owned(),
+        _ => "404 Not Found".to_owned(),
+    };
+    let server = || WebServer::with_status(vec![("fec", dir.read("fec"))], usize::MAX, status);
+    for options in ["", "--all"] {
+        let url = server().url("fec");
+        let line = format!("verify data hash {root} --fec-device {url} {options} --json");
+        let run = dir.fails(&line, 1, "data block 700");
+        let words = format!("; parity could not be asked: {url}: ");
+        assert!(run.stderr.contains(&words), "{run:?}");
+        let json = run.json();
+        assert_eq!((&json["class"], &json["path"]), (&"not-verified".into(), &"data".into()));
+        assert_eq!(json["corruptions"][0]["block"], 700);
+    }
+    let url = server().url("fec");
+    let (code, bytes, said) = dir.run_bytes(&format!("read data hash {root} --fec-device {url}"));
+    assert!(code == 1 && said.contains("data block 700"), "{code}: {said}");
+    assert_eq!(bytes.len(), 700 * 4096);
+}
+
 /// Whatever a server says, it does not steer the terminal: neither in a failure nor in a warning.
 #[test]
 fn a11_a_server_cannot_steer_the_terminal() {

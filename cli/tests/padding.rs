@@ -2,14 +2,15 @@
 //! it must be.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use crate::common::layout::Layout;
 use crate::common::{
-    CHECK, Dir, Run, SIGNED_BUILD, UUID, assert_no_leftovers, root_hash, wait_until_reading,
+    CHECK, Dir, Run, SIGNED_BUILD, UUID, assert_no_leftovers, root_hash, same_file,
+    wait_until_reading,
 };
 use verity_testdata::loop_device::LoopDevice;
 use verity_testdata::oracle::{self, VeritySetup};
@@ -167,6 +168,41 @@ fn the_ways_out_are_named() {
     dir.write("short", b"x");
     let run = dir.fails("build short", 3, "--pad appends 4095 zeros");
     assert!(!run.stderr.contains("--data-blocks"), "{run:?}");
+}
+
+/// Who only reads cannot pad.
+#[test]
+fn padding_is_no_advice_for_readers() {
+    let dir = dir();
+    let root = dir.format("--data-blocks 300 --no-superblock");
+    let line = format!("verify data hash {root} --no-superblock");
+    let run = dir.fails(&line, 3, "--data-blocks says how many blocks the tree covers");
+    assert!(!run.stderr.contains("--pad"), "{run:?}");
+    dir.write("data", b"x");
+    let run = dir.fails(&line, 3, "would be unprotected");
+    assert!(!run.stderr.contains("--data-blocks"), "{run:?}");
+}
+
+/// Holes are not read, the one before the zeros neither; and the tree is that of the bytes.
+#[test]
+fn the_holes_of_padded_data_are_not_read() {
+    for written in [None, Some(0), Some(9 << 20), Some(LARGE - 5)] {
+        let dir = Dir::new();
+        files::sparse(&dir.path("data"), LARGE);
+        if let Some(offset) = written {
+            let file = fs::File::options().write(true).open(dir.path("data")).unwrap();
+            file.write_all_at(b"bytes", offset).unwrap();
+        }
+        oracle::run_ok(dir.tool("cp").args(["--sparse=never", "data", "dense"]));
+        let line = "format data hash --pad --seed x --fec-device fec --threads 1";
+        let Some((run, read)) = dir.bytes_read(line, "data") else { return };
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(read < 4 << 20, "{written:?}: {read} bytes");
+        dir.ok("format dense other --pad --seed x --fec-device parity");
+        for (sparse, dense) in [("data", "dense"), ("hash", "other"), ("fec", "parity")] {
+            assert!(same_file(&dir.path(sparse), &dir.path(dense)), "{written:?}: {sparse}");
+        }
+    }
 }
 
 fn spawn(dir: &Dir, line: &str) -> Child {

@@ -1,6 +1,6 @@
 //! `verity plan`: sizes that `format` then makes true.
 
-use crate::common::Dir;
+use crate::common::{Dir, Run};
 use verity_testdata::files;
 use verity_testdata::oracle::{self, VeritySetup};
 
@@ -131,7 +131,11 @@ fn impossible_plans_are_refused() {
     dir.fails("plan --image 0x10", 2, "plain decimal");
     dir.fails("plan --image -1", 2, "unexpected argument");
     dir.fails("plan --image 0", 3, "no data blocks");
-    dir.fails("plan --image 5000", 3, "904 bytes would be unprotected");
+    let run = dir.fails("plan --image 5000", 3, "904 bytes would be unprotected");
+    assert!(run.stderr.contains("--data-blocks") && run.stderr.contains("--pad"), "{run:?}");
+    // There is no whole block.
+    let run = dir.fails("plan --image 1000", 3, "--pad of format and build");
+    assert!(!run.stderr.contains("--data-blocks"), "{run:?}");
     dir.fails("plan --partition 4096", 3, "");
     dir.ok("plan --image 16777215T --json");
     dir.fails("plan --image 16777216T", 2, "64 bits");
@@ -157,5 +161,29 @@ fn a_size_may_be_that_of_a_file() {
         ("plan --image .", 2, "directory"),
     ] {
         dir.fails(line, code, word);
+    }
+}
+
+/// It is there, but not for this user.
+#[test]
+fn a_file_that_may_not_be_read_is_no_mistake_of_usage() {
+    if !oracle::require_root() || oracle::require("setpriv").is_none() {
+        return;
+    }
+    let dir = Dir::with_data(4);
+    std::fs::create_dir(dir.path("closed")).unwrap();
+    dir.write("closed/image", b"image");
+    dir.set_mode(".", 0o755);
+    for (name, mode) in [("data", 0o600), ("closed", 0o700)] {
+        dir.set_mode(name, mode);
+    }
+    dir.own_verity();
+    for name in ["data", "closed/image", "closed/missing", "data/image"] {
+        for option in ["--image", "--partition"] {
+            let mut setpriv = dir.tool("setpriv");
+            setpriv.args(["--reuid=65534", "--clear-groups", "./verity", "plan", option, name]);
+            let run = Run::of(setpriv.arg("--json").output().unwrap());
+            assert_eq!((run.code, &run.json()["class"]), (4, &"io".into()), "{name}: {run:?}");
+        }
     }
 }

@@ -1,8 +1,12 @@
 //! `build --single-file`: data, hash area and parity in one file.
 
 use std::fs;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::common::{Dir, SIGNED_BUILD, assert_no_leftovers, root_hash};
+use crate::common::{Dir, Run, SIGNED_BUILD, assert_no_leftovers, root_hash};
+use verity_testdata::loop_device::LoopDevice;
 use verity_testdata::oracle::{self, VeritySetup};
 use verity_testdata::{files, pattern};
 
@@ -175,6 +179,58 @@ fn c16_a_single_file_is_for_whom_the_image_is() {
         dir.ok(BUILD);
         assert_eq!(dir.mode("disk.img"), mode);
     }
+    let Some(device) = LoopDevice::attach(&dir.path("image.raw"), 512) else { return };
+    dir.ok(&BUILD.replace("image.raw", device.path().to_str().unwrap()));
+    assert_eq!(dir.mode("disk.img"), 0o600);
+}
+
+/// The smallest tree has no block: the root hash is that of the data block.
+#[test]
+fn one_data_block_without_a_superblock_needs_no_hash_area() {
+    for size in [5, 4096] {
+        for options in ["--no-superblock", "--no-superblock --fec-roots 2"] {
+            let dir = dir(size);
+            dir.ok(&format!("{BUILD} --pad {options}"));
+            let mut expected = dir.read("image.raw");
+            expected.resize(4096, 0);
+            let made = dir.read("disk.img");
+            assert!(made.starts_with(&expected), "{size} {options}");
+            assert_eq!(made.len() == 4096, !options.contains("fec"), "{size} {options}");
+            dir.ok(CHECK);
+            assert_eq!(dir.read("image.raw").len(), size);
+        }
+    }
+}
+
+/// What is missing then is not a fault of the storage.
+#[test]
+fn x06_an_image_that_shrinks_while_it_is_copied_has_changed() {
+    let Some(strace) = oracle::require("strace") else { return };
+    const LARGE: u64 = 40 << 20;
+    let dir = dir(1);
+    files::dense(&dir.path("image.raw"), LARGE);
+    // No shared extents; and the copy stops behind its first part.
+    let mut traced = dir.tool(strace);
+    traced.args(["-f", "-o", "calls", "-e", "trace=ioctl,copy_file_range"]);
+    traced.args(["-e", "inject=ioctl:error=EOPNOTSUPP"]);
+    traced.args(["-e", "inject=copy_file_range:signal=STOP:when=1"]);
+    traced.arg(env!("CARGO_BIN_EXE_verity")).args(BUILD.split_whitespace());
+    let traced = traced.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !fs::read_to_string(dir.path("calls")).unwrap_or_default().contains("stopped by") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is not stopped");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let file = fs::File::options().write(true).open(dir.path("image.raw")).unwrap();
+    file.set_len(LARGE / 2).unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", traced.id());
+    let children = fs::read_to_string(children).unwrap();
+    oracle::run_ok(dir.tool("kill").arg("-CONT").args(children.split_whitespace()));
+    let run = Run::of(traced.wait_with_output().unwrap());
+    assert_eq!(run.code, 7, "{run:?}");
+    assert!(run.stderr.contains("image.raw") && run.stderr.contains("changed"), "{run:?}");
+    assert!(!dir.exists("disk.img"));
+    assert_no_leftovers(&dir);
 }
 
 /// What an earlier set had and this one has not is removed, and said.

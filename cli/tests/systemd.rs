@@ -145,6 +145,9 @@ fn the_text_tells_what_the_json_tells() {
     let json = dir.run(&format!("{BUILD} --json")).json();
     let mut told = 0;
     for partition in json["partitions"].as_array().unwrap() {
+        let label = partition["label"].as_str().unwrap();
+        assert!(text.contains(&format!("Partition label: \t{label}\n")), "{text}");
+        told += 1;
         if let Some(uuid) = partition["uuid"].as_str() {
             let content = partition["content"].as_str().unwrap();
             assert!(text.contains(&format!("Partition UUID:  \t{uuid} {content}\n")), "{text}");
@@ -157,7 +160,7 @@ fn the_text_tells_what_the_json_tells() {
             told += 1;
         }
     }
-    assert_eq!(told, 2 + 3 * Architecture::ALL.len());
+    assert_eq!(told, 3 + 2 + 3 * Architecture::ALL.len());
     assert_eq!(text.matches("Partition ").count(), told);
     let root_hash = common::root_hash(&text);
     let uuid = json["partitions"][0]["uuid"].as_str().unwrap().replace('-', "");

@@ -69,6 +69,14 @@ fn the_origin_of_the_geometry_is_always_said() {
     let superblock = set.run(&format!("table image.verity {root} {DEVICES}"));
     assert_eq!(superblock.stdout, signed.stdout);
     assert!(superblock.stderr.contains("geometry: not authenticated (superblock)"));
+    for (line, is_authenticated) in [
+        ("--manifest image.manifest.json", false),
+        ("--manifest image.manifest.json --certificate rsa2048.cert", true),
+        (&*format!("image.verity {root}"), false),
+    ] {
+        let json = set.run(&format!("table {line} {DEVICES} --json")).json();
+        assert_eq!(json["geometry_authenticated"], is_authenticated, "{line}");
+    }
     set.key("other");
     set.fails(
         &format!("table --manifest image.manifest.json --certificate other.cert {DEVICES}"),
@@ -309,6 +317,7 @@ fn a_table_takes_the_parameters_that_verify_takes() {
     let all = "--hash sha256 --format 1 --data-block-size 4096 --hash-block-size 4096";
     let run = dir.run(&format!("{line} {all} --json"));
     assert_eq!((run.json()["geometry"].as_str(), &*run.stderr), (Some("pinned"), ""));
+    assert_eq!(run.json()["geometry_authenticated"], true);
     // With a superblock they are pins.
     let pinned =
         dir.run(&format!("table hash {root} {DEVICES} --data-blocks 300 --salt 00ff {all}"));

@@ -5,7 +5,6 @@
 //! and it covers data and tree and nothing foreign.
 
 use std::num::NonZeroUsize;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use verity::internals::to_len;
@@ -21,7 +20,7 @@ use crate::making::{
     self, Formatted, Identity, ParityPlan, PlannedTree, PublishedSet, SetContent, SetOutputs,
     SetParts, SetSignatures, SidecarSet, Tail, TreeMaker,
 };
-use crate::outputs::OWNER_ONLY;
+use crate::outputs::mode_of_copy;
 use crate::parameters::Parameters;
 use crate::signing::{OpenedKey, Signing};
 
@@ -105,7 +104,7 @@ impl<'a> Prepared<'a> {
         let (padded_data, hash_mode) = match &options.single_file {
             Some(file) => {
                 tree.area.check_behind_data(&tree.params).or_fail(Class::Metadata, file)?;
-                (None, Some(mode_of_copy(&data)?))
+                (None, Some(mode_of_copy(Some(&data))))
             }
             None => (making::lock(&data, tree.padding)?, None),
         };
@@ -221,12 +220,6 @@ fn sidecars(options: &Options) -> Result<SidecarSet, CommandError> {
         Some(file) => Ok(SidecarSet::new(file, directory, options.usr)?.in_one_file(file)),
         None => SidecarSet::new(&options.image, directory, options.usr),
     }
-}
-
-/// The permission bits of a file that holds the data, too.
-fn mode_of_copy(data: &Input) -> Result<u32, CommandError> {
-    let metadata = data.file().metadata().or_fail(Class::Io, data.path())?;
-    Ok(if metadata.is_file() { metadata.permissions().mode() } else { OWNER_ONLY })
 }
 
 /// The size of a file that holds data, hash area and parity.

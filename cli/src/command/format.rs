@@ -4,9 +4,9 @@
 //! hashed.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use verity::publish::{Input, Output};
+use verity::publish::Input;
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -18,7 +18,6 @@ use crate::making::{
 use crate::outputs::{self, OWNER_ONLY, check_stdout};
 use crate::parameters::{Parameters, ParitySource};
 use crate::places::uncovered_bytes;
-use crate::roles::same_place;
 use crate::storage::Relation;
 use crate::streams::is_standard;
 
@@ -60,7 +59,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
             check_stdout()?;
             None
         }
-        Some(path) => Some(root_hash_output(path, options)?),
+        Some(path) => Some(outputs::create_with_mode(path, OWNER_ONLY)?),
         None => None,
     };
     let uncovered_bytes = uncovered(&tree, &data, target.relation(&data)?, parity.as_ref())?;
@@ -120,22 +119,4 @@ fn uncovered(
         own.push(parity.area.range());
     }
     Ok(uncovered_bytes(&tree.params, data.size(), &own))
-}
-
-/// Opens the root hash file, which must be neither the hash device nor the FEC device.
-fn root_hash_output(path: &Path, options: &Options) -> Result<Output, CommandError> {
-    let parity = options.parity.device.as_deref();
-    let others = [(Some(options.hash.as_path()), "hash"), (parity, "FEC")];
-    for (other, name) in others {
-        if other.is_some_and(|other| same_place(path, other)) {
-            return Err(CommandError::usage(format!("is also the {name} device")).at(path));
-        }
-    }
-    let output = outputs::create_with_mode(path, OWNER_ONLY)?;
-    for (other, _) in others {
-        if let Some(Ok(other)) = other.map(Input::open) {
-            output.check_distinct(&other)?;
-        }
-    }
-    Ok(output)
 }

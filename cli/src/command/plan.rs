@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use verity::{FecArea, HashArea, Params, Plan, Salt, Uuid};
 
 use crate::error::{Class, CommandError};
-use crate::image::Device;
+use crate::image::{Device, is_url};
 use crate::library_error::class_of;
 use crate::parameters::Parameters;
 use crate::sizes::{self, SizeError};
@@ -74,14 +74,11 @@ impl Size {
         };
         match Device::open(given) {
             Ok(device) => Ok(Size { bytes: device.size(), device: Some(device) }),
-            Err(error) if given.try_exists().is_ok_and(|exists| exists) => Err(error),
-            Err(error) => match text.contains("://") {
-                true => Err(error),
-                false => {
-                    let words = format!("neither a file nor a size: {wrong}");
-                    Err(CommandError::usage(words).at(given))
-                }
-            },
+            Err(_) if !is_url(given) && given.try_exists().is_ok_and(|exists| !exists) => {
+                let words = format!("neither a file nor a size: {wrong}");
+                Err(CommandError::usage(words).at(given))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -98,7 +95,14 @@ fn by_image(
     parity_roots: Option<u32>,
     parameters: &Parameters,
 ) -> Result<Planned, CommandError> {
-    let params = parameters.params(size.bytes).map_err(|error| size.blamed(error))?;
+    let block = u64::from(parameters.block_size());
+    let hint = match parameters.data_blocks {
+        None if !size.bytes.is_multiple_of(block) => {
+            "; --pad of format and build fills the last block with zeros"
+        }
+        _ => "",
+    };
+    let params = parameters.params(size.bytes).map_err(|error| size.blamed(error.adding(hint)))?;
     let area = parameters.hash_area(&params)?;
     let parity = parity_roots.map(|roots| FecArea::behind_hash_area(&params, &area, roots));
     let parity = parity.transpose().map_err(|error| CommandError::new(Class::Metadata, error))?;

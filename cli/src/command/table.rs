@@ -11,7 +11,7 @@ use verity::table::{
     DeviceName, DmModCreate, FecOptions, Table, TableError, TableOptions, grub_set,
     systemd_parameters, veritytab_line,
 };
-use verity::{BlockSize, Devices, FecArea, HashArea, Params, RootHash, Sharing};
+use verity::{BlockSize, Devices, FecArea, HashArea, Origin, Params, RootHash, Sharing};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use crate::context::Context;
@@ -19,7 +19,7 @@ use crate::error::{Class, CommandError, OrFail};
 use crate::image::{Device, check_parity_pins, stated_parameters, trusted_superblock};
 use crate::inputs;
 use crate::library_error::refused_place;
-use crate::parameters::{DEFAULT_ROOTS, Parameters, ParitySource, check_covered};
+use crate::parameters::{Parameters, ParitySource};
 use crate::quoted::Quoted;
 use crate::storage;
 use crate::trust::{self, RootHashSource, TrustSource};
@@ -87,7 +87,9 @@ pub(crate) enum Emit {
 /// The text, and what it says.
 #[derive(Debug)]
 pub(crate) struct TableText {
+    /// What vouches for the parameters.
     pub(crate) geometry: String,
+    pub(crate) is_authenticated: bool,
     pub(crate) root_hash: RootHash,
     pub(crate) text: String,
     /// The parity that the text names.
@@ -118,7 +120,9 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, Com
     );
     let table = table.and_then(|table| table.with_options(table_options)).map_err(unusable)?;
     let text = emit(options, table, &stated.area)?;
-    Ok(TableText { geometry: stated.geometry, root_hash: stated.root_hash, text, parity })
+    let geometry = geometry(stated.origin);
+    let is_authenticated = stated.origin.is_some_and(|origin| origin.is_authenticated());
+    Ok(TableText { geometry, is_authenticated, root_hash: stated.root_hash, text, parity })
 }
 
 /// Refuses a device whose sectors are larger than the blocks on it, as the kernel does. A name that
@@ -229,7 +233,8 @@ struct Stated {
     params: Params,
     root_hash: RootHash,
     area: HashArea,
-    geometry: String,
+    /// `None` for a manifest that nobody vouches for.
+    origin: Option<Origin>,
     parity: Option<FecArea>,
 }
 
@@ -242,8 +247,7 @@ impl Stated {
             }
             TableSource::Manifest { manifest, trust } => {
                 let verified = trust::manifest(manifest, &trust.read()?)?;
-                let geometry = verity::Origin::Manifest.to_string();
-                Self::of_manifest(verified.manifest(), geometry, manifest, options)
+                Self::of_manifest(verified.manifest(), Some(Origin::Manifest), manifest, options)
             }
             TableSource::HashDevice { hash, root, trust } => {
                 trust.check_unused()?;
@@ -260,21 +264,20 @@ impl Stated {
         let bytes = inputs::read_small(path, MAX_MANIFEST_BYTES, Class::Metadata)?;
         let manifest = Manifest::parse(&bytes).or_fail(Class::Metadata, path)?;
         trust::check_image_name(&manifest, image_name, path)?;
-        let geometry = "not authenticated (manifest without --certificate)";
-        warn_of(geometry, path);
-        Self::of_manifest(&manifest, geometry.to_owned(), path, options)
+        warn_of(None, path);
+        Self::of_manifest(&manifest, None, path, options)
     }
 
     fn of_manifest(
         manifest: &Manifest,
-        geometry: String,
+        origin: Option<Origin>,
         path: &Path,
         options: &Options,
     ) -> Result<Stated, CommandError> {
         let (params, area) = (manifest.params().clone(), manifest.hash_area());
         options.parameters.pins().check(&params).or_fail(Class::Metadata, path)?;
         let parity = options.fec.of_manifest(manifest, path)?;
-        Ok(Stated { params, root_hash: manifest.root_hash(), area, geometry, parity })
+        Ok(Stated { params, root_hash: manifest.root_hash(), area, origin, parity })
     }
 
     fn of_hash_device(
@@ -291,14 +294,13 @@ impl Stated {
             false => trusted_superblock(parameters, root_hash, &hash, context)?,
         };
         let (params, area) = (trusted.params().clone(), trusted.hash_area());
-        let geometry = trusted.origin().to_string();
+        let origin = Some(trusted.origin());
         if !trusted.origin().is_authenticated() {
-            warn_of(&geometry, path);
+            warn_of(origin, path);
         }
-        let parity = options.fec.beside(&params, &area, &hash, &options.hash_device)?;
         let fec_device = options.fec.device.as_deref();
-        let is_with_hash = fec_device == Some(options.hash_device.as_str());
         // The devices are elsewhere: which of them are one, their names say.
+        let is_with_hash = fec_device == Some(options.hash_device.as_str());
         let sharing = |is_same| if is_same { Sharing::Same } else { Sharing::Nothing };
         let devices = Devices {
             data_size: None,
@@ -308,10 +310,15 @@ impl Stated {
             fec_on_data: sharing(fec_device == Some(options.data_device.as_str())),
             fec_on_hash: sharing(is_with_hash),
         };
-        devices
-            .check(&params, &area, parity.as_ref())
-            .map_err(|error| refused_place(error, [path; 3], None))?;
-        Ok(Stated { params, root_hash, area, geometry, parity })
+        let refused = |error| refused_place(error, [path; 3], None);
+        // What the parity covers follows from the size of the hash device: is it one?
+        devices.check(&params, &area, None).map_err(refused)?;
+        let parity = match options.fec.beside()? {
+            Some(source) => Some(source.area(&params, &area, path, hash.size(), is_with_hash)?),
+            None => None,
+        };
+        devices.check(&params, &area, parity.as_ref()).map_err(refused)?;
+        Ok(Stated { params, root_hash, area, origin, parity })
     }
 }
 
@@ -350,42 +357,32 @@ impl TableFec {
             .map_err(unusable)
     }
 
-    /// The parity that was described; what it covers follows, as with veritysetup, from the size of
-    /// the hash device.
-    fn beside(
-        &self,
-        params: &Params,
-        area: &HashArea,
-        hash: &Device,
-        hash_device: &str,
-    ) -> Result<Option<FecArea>, CommandError> {
-        let Some(device) = &self.device else {
-            return match (self.roots, self.blocks) {
-                (None, None) => Ok(None),
-                _ => Err(CommandError::usage(
-                    "--fec-roots and --fec-blocks say nothing without --fec-dev, \
-                     or a manifest that states parity",
-                )),
-            };
-        };
-        let with_hash = device == hash_device;
-        let (offset, roots) = (self.offset.unwrap_or(0), self.roots.unwrap_or(DEFAULT_ROOTS));
-        let fec_area = match self.blocks {
-            Some(blocks) => FecArea::new(params, area, roots, blocks, offset),
-            None if with_hash => {
-                FecArea::covering(params, area, roots, offset.max(area.end()), offset)
-            }
-            None => FecArea::covering(params, area, roots, hash.size(), offset),
-        };
-        let fec_area = fec_area.map_err(unusable)?;
-        if !with_hash {
-            check_covered(&fec_area, params, area, hash.size())
-                .map_err(|error| error.at(hash.path()))?;
+    /// The parity that was described, if any was.
+    fn beside(&self) -> Result<Option<ParitySource>, CommandError> {
+        match (&self.device, self.roots, self.blocks) {
+            (Some(device), roots, blocks) => Ok(Some(ParitySource {
+                device: Some(device.into()),
+                offset: self.offset,
+                roots,
+                blocks,
+            })),
+            (None, None, None) => Ok(None),
+            (None, ..) => Err(CommandError::usage(
+                "--fec-roots and --fec-blocks say nothing without --fec-dev, \
+                 or a manifest that states parity",
+            )),
         }
-        Ok(Some(fec_area))
     }
 }
 
-fn warn_of(geometry: &str, path: &Path) {
-    tracing::warn!("{}: geometry: {geometry}", Quoted(path));
+/// What vouches for the parameters, in words.
+fn geometry(origin: Option<Origin>) -> String {
+    match origin {
+        Some(origin) => origin.to_string(),
+        None => "not authenticated (manifest without --certificate)".to_owned(),
+    }
+}
+
+fn warn_of(origin: Option<Origin>, path: &Path) {
+    tracing::warn!("{}: geometry: {}", Quoted(path), geometry(origin));
 }

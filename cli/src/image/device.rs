@@ -147,7 +147,8 @@ impl Device {
     }
 }
 
-fn is_url(path: &Path) -> bool {
+/// Whether a name is a URL, and never that of a file.
+pub(crate) fn is_url(path: &Path) -> bool {
     let bytes = path.as_os_str().as_bytes();
     let begins = |scheme: &str| {
         bytes.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
@@ -169,6 +170,7 @@ pub(crate) fn read_superblock(
             Error::Superblock(SuperblockError::Magic | SuperblockError::Truncated { .. })
         );
         let failure = from_library(error, hash.path(), hash.path(), &context.signals);
+        let failure = failure.at(hash.path());
         match is_none {
             true => failure.adding(&format!("{hint}{}", hash.packed_hint())),
             false => failure,

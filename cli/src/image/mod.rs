@@ -12,7 +12,7 @@ mod sparse;
 mod verification;
 mod vouching;
 
-pub(crate) use self::device::{Device, Fetched, read_superblock};
+pub(crate) use self::device::{Device, Fetched, is_url, read_superblock};
 pub(crate) use self::opened::{ImageReader, OpenedImage};
 pub(crate) use self::parity::{ParityDevice, check_pins as check_parity_pins};
 pub(crate) use self::pieces::{PieceFailure, Pieces};

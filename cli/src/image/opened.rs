@@ -259,6 +259,10 @@ impl OpenedImage {
                 error @ (Error::ReadParity { .. } | Error::ShortParity { .. } | Error::Fec(_)),
                 Some(parity),
             ) => CommandError::new(class_of(&error), error).at(parity.device().path()),
+            // Blocks that no number names lie behind the tree.
+            (error @ Error::Io(_), _) => {
+                CommandError::new(class_of(&error), error).at(self.hash.path())
+            }
             (error, _) => {
                 let hint = geometry::packed_hint(&error, &self.data, &self.hash);
                 from_library(error, self.data.path(), self.hash.path(), &context.signals)

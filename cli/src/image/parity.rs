@@ -3,7 +3,7 @@
 //!
 //! Nothing on a device says how many roots there are or where the covered blocks end: a manifest
 //! does, or it follows from what the caller states and from the sizes, by the rule of
-//! [`FecArea::covering`], as in `format`.
+//! [`ParitySource::area`], as in `format`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use verity::{FecArea, HashArea, Params};
 
 use super::device::Device;
 use crate::error::{Class, CommandError, OrFail};
-use crate::parameters::{DEFAULT_ROOTS, ParitySource, check_covered};
+use crate::parameters::ParitySource;
 use crate::storage::Relation;
 
 /// The opened FEC device of an image.
@@ -23,9 +23,8 @@ pub(crate) struct ParityDevice {
 
 impl ParityDevice {
     /// Opens the FEC device, if there is parity, read-only; whether parity can lie there is checked
-    /// elsewhere. A manifest that states where parity
-    /// lies is believed, and what is given beside it must agree; unless given, the FEC device is
-    /// the hash device then.
+    /// elsewhere. A manifest that states where parity lies is believed, and what is given beside it
+    /// must agree; unless given, the FEC device is the hash device then.
     pub(crate) fn open(
         source: &ParitySource,
         stated: Option<FecArea>,
@@ -39,27 +38,16 @@ impl ParityDevice {
             (None, Some(_)) => Arc::clone(hash),
             (None, None) => return check_nothing_is_given(source).map(|()| None),
         };
-        let path = device.path();
-        let with_hash = is_with_hash(&device, hash)?;
         let area = match stated {
-            Some(area) => check_pins(source, &area).map(|()| area).map_err(|error| error.at(path)),
-            None => {
-                let roots = source.roots.unwrap_or(DEFAULT_ROOTS);
-                let offset = source.offset.unwrap_or(0);
-                let area = match source.blocks {
-                    Some(blocks) => FecArea::new(params, hash_area, roots, blocks, offset),
-                    None => {
-                        let end = if with_hash { offset } else { hash.size() }.max(hash_area.end());
-                        FecArea::covering(params, hash_area, roots, end, offset)
-                    }
-                };
-                area.or_fail(Class::Metadata, path)
+            Some(area) => {
+                check_pins(source, &area).map_err(|error| error.at(device.path()))?;
+                area
             }
-        }?;
-        if source.blocks.is_some() && !with_hash {
-            check_covered(&area, params, hash_area, hash.size())
-                .map_err(|error| error.at(hash.path()))?;
-        }
+            None => {
+                let with_hash = is_with_hash(&device, hash)?;
+                source.area(params, hash_area, hash.path(), hash.size(), with_hash)?
+            }
+        };
         Ok(Some(ParityDevice { area, device }))
     }
 

@@ -103,8 +103,18 @@ fn explain(
         // An image that is right now was not a moment ago.
         Ok(repaired) => failure_after(image, &repaired, WrittenTo::Nowhere)
             .unwrap_or_else(|| image.error(error, context)),
-        Err(failure) => failure,
+        Err(failure) => match failure.class() {
+            Class::Interrupted(_) | Class::Changed => failure,
+            // What was found stays true where the parity cannot be had.
+            _ => image.error(error, context).adding(&unasked(&failure)),
+        },
     }
+}
+
+/// That parity could not say what it could give back, for the end of a message.
+fn unasked(failure: &CommandError) -> String {
+    let place = failure.path().map(|path| format!("{}: ", Quoted(path)));
+    format!("; parity could not be asked: {}{}", place.unwrap_or_default(), failure.words())
 }
 
 /// Compares the parity of an intact image, if there is any; returns how many rounds it has.

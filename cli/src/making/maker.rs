@@ -1,13 +1,11 @@
 //! The work of making a hash tree, and parity with it, of some data.
 
-use std::io;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use verity::io::{ReadAt, WriteAt, copy_file};
 use verity::publish::{InPlace, Input, Output, Rewriting};
-use verity::{Builder, Error, HashArea, Progress, RootHash};
+use verity::{Builder, Error, HashArea, RootHash};
 
 use super::overlay::HashOverlay;
 use super::padding::{PaddedFile, check_is_file};
@@ -15,11 +13,11 @@ use super::parity::ParityPlan;
 use super::target::nameless_beside;
 use super::tree::PlannedTree;
 use crate::context::{Context, threads_or_all};
+use crate::copying::Copying;
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::{class_of, from_library};
 use crate::outputs::copy;
 use crate::progress::{Meter, Step};
-use crate::quoted::Quoted;
 
 /// Makes a planned tree of some data.
 pub(crate) struct TreeMaker<'a> {
@@ -47,29 +45,18 @@ impl TreeMaker<'_> {
         output: &Output,
         parity: Option<&ParityPlan>,
     ) -> Result<RootHash, CommandError> {
-        self.copy_data(output)?;
-        self.data.check()?;
-        self.build_into(output, parity, output.file())
-    }
-
-    fn copy_data(&self, output: &Output) -> Result<(), CommandError> {
-        let (data, signals) = (self.data, &self.context.signals);
-        let meter = Meter::new(Step::Writing, data.size(), signals);
-        let copied = copy_file(data.file(), output.file(), data.size(), &mut |run, copied| {
+        let size = self.data.size();
+        let copying = Copying::new(output, size, &self.context.signals);
+        let copied = copy_file(self.data.file(), output.file(), size, &mut |run, copied| {
             copied?;
-            match meter.advance(run.end - run.start) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(io::ErrorKind::Interrupted.into()),
-            }
+            copying.advance(run.end - run.start)
         });
-        match copied {
-            Ok(()) => Ok(()),
-            Err(_) if signals.raised() => Err(signals.error()),
-            Err(error) => {
-                let note = format!("cannot copy it to {}", Quoted(output.path()));
-                Err(CommandError::new(Class::Io, error).at(data.path()).noting(note))
-            }
-        }
+        self.data.check()?;
+        copying.finish(copied, self.data.path())?;
+        // A hash area that is empty does not make the file longer.
+        WriteAt::set_len(output.file(), self.tree.padded_size(self.data))
+            .or_fail(Class::Io, output.path())?;
+        self.build_into(output, parity, output.file())
     }
 
     /// Builds into a temporary file, of data in whatever file.

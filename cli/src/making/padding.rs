@@ -79,9 +79,11 @@ impl ReadAt for PaddedFile<'_> {
     }
 
     fn extent_at(&self, offset: u64) -> Extent {
-        // The block that holds the end must be read, as only a part of it lies in the file.
         match self.file.extent_at(offset) {
-            Extent::Hole { end } if self.padding > 0 && end >= self.size => Extent::ALL_DATA,
+            // The zeros take no storage either.
+            Extent::Hole { end } if self.padding > 0 && end >= self.size => {
+                Extent::Hole { end: self.size + self.padding }
+            }
             extent => extent,
         }
     }

@@ -13,7 +13,7 @@ use super::tree::PlannedTree;
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::refused_place;
 use crate::outputs::{self, OWNER_ONLY, copy};
-use crate::parameters::{DEFAULT_ROOTS, ParitySource, check_covered, check_end};
+use crate::parameters::{ParitySource, check_end};
 use crate::quoted::Quoted;
 use crate::signals::Signals;
 use crate::storage::Relation;
@@ -48,23 +48,10 @@ impl ParityPlan {
         tree: &PlannedTree,
     ) -> Result<Option<ParityPlan>, CommandError> {
         let Some(path) = &source.device else { return Ok(None) };
-        let offset = source.offset.unwrap_or(0);
-        let roots = source.roots.unwrap_or(DEFAULT_ROOTS);
         let with_hash = hash.is_also(path)?;
         let size = hash.size_with(&tree.area)?;
-        let area = match source.blocks {
-            Some(blocks) => FecArea::new(&tree.params, &tree.area, roots, blocks, offset),
-            None => {
-                let end = if with_hash { offset } else { size }.max(tree.area.end());
-                FecArea::covering(&tree.params, &tree.area, roots, end, offset)
-            }
-        };
-        let area = area.or_fail(Class::Metadata, path)?;
+        let area = source.area(&tree.params, &tree.area, hash.path(), size, with_hash)?;
         check_end("parity", area.range().end).map_err(|error| error.at(path))?;
-        if source.blocks.is_some() && !with_hash {
-            check_covered(&area, &tree.params, &tree.area, size)
-                .map_err(|error| error.at(hash.path()))?;
-        }
         let devices = hash.devices(data, tree)?;
         let devices = match with_hash {
             true => Devices {

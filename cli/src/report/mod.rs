@@ -4,6 +4,7 @@
 //! and displayed as text, so that both forms tell the same facts. Every write is checked: a result
 //! that could not be written is a failure.
 
+mod about;
 mod built;
 mod checked;
 mod failure;
@@ -26,6 +27,7 @@ mod verified;
 
 use std::io;
 
+pub(crate) use self::about::About;
 use self::built::BuiltDocument;
 use self::checked::CheckedDocument;
 use self::failure::FailureDocument;
@@ -105,14 +107,16 @@ impl Outcome {
 pub(crate) struct Printer {
     pub(crate) stream: Stream,
     pub(crate) json: bool,
-    /// Whether a success is told by the exit code alone. Data and JSON are printed all the same.
+    /// Whether a success is told by the exit code alone. Data, JSON and refusals are printed
+    /// nevertheless.
     pub(crate) quiet: bool,
 }
 
 impl Printer {
     /// Prints what a command has done.
     pub(crate) fn outcome(self, outcome: &Outcome) -> Result<(), CommandError> {
-        if self.quiet && !self.json && !matches!(outcome, Outcome::Table(_)) {
+        let is_told_by_the_code = !matches!(outcome, Outcome::Table(_)) && !outcome.is_refusal();
+        if self.quiet && !self.json && is_told_by_the_code {
             return Ok(());
         }
         let text = outcome.text(self.json).map_err(unwritten)?;
@@ -121,6 +125,11 @@ impl Printer {
             let _ = Stream::Stderr.print(&text);
             unwritten(error)
         })
+    }
+
+    /// Prints what the command tells of itself.
+    pub(crate) fn about(self, about: &About) -> io::Result<()> {
+        self.stream.print(&render(about, self.json)?)
     }
 
     /// Prints that clients can connect now, and where.

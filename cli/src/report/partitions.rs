@@ -8,7 +8,7 @@ use verity::partition::{Architecture, Content, MountPoint, PartitionType};
 
 use crate::command::build::Built;
 use crate::making::FileRole;
-use crate::quoted::Quoted;
+use crate::quoted::{Plain, Quoted};
 
 /// One partition of the image. The order of the fields is the order of the keys.
 #[derive(Serialize)]
@@ -95,6 +95,9 @@ fn label(facts: &Built, content: Content) -> Option<String> {
 
 impl fmt::Display for PartitionEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(label) = &self.label {
+            writeln!(f, "Partition label: \t{}", Plain(label))?;
+        }
         if let Some(uuid) = &self.uuid {
             writeln!(f, "Partition UUID:  \t{uuid} {}", self.content)?;
         }

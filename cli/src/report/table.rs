@@ -11,6 +11,7 @@ use crate::command::table::TableText;
 #[derive(Serialize)]
 pub(super) struct TableDocument {
     geometry: String,
+    geometry_authenticated: bool,
     root_hash: String,
     text: String,
     fec: Option<TableFecEntry>,
@@ -20,6 +21,7 @@ impl From<&TableText> for TableDocument {
     fn from(facts: &TableText) -> TableDocument {
         TableDocument {
             geometry: facts.geometry.clone(),
+            geometry_authenticated: facts.is_authenticated,
             root_hash: facts.root_hash.to_string(),
             text: facts.text.clone(),
             fec: facts.parity.as_ref().map(TableFecEntry::from),

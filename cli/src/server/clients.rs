@@ -1,7 +1,7 @@
 //! Who is being served, and what was served.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -52,8 +52,8 @@ pub(super) struct Roster {
 #[derive(Debug)]
 struct Connected {
     socket: Arc<OwnedFd>,
-    /// Where it comes from, if it has a network address.
-    address: Option<IpAddr>,
+    /// The network that it comes from, if it has a network address.
+    origin: Option<IpAddr>,
 }
 
 impl Clients {
@@ -63,15 +63,15 @@ impl Clients {
 
     /// Gives a client a seat, unless there is none left, or none for its address.
     pub(super) fn enter(self: &Arc<Self>, socket: OwnedFd, limits: Limits) -> Option<Seat> {
-        let address = address_of(&socket);
+        let origin = origin_of(&socket);
         let mut roster = self.lock();
-        if roster.open.len() >= limits.clients || roster.is_crowded(address, limits) {
+        if roster.open.len() >= limits.clients || roster.is_crowded(origin, limits) {
             roster.totals.refused_clients += 1;
             return None;
         }
         roster.totals.clients += 1;
         let (id, socket) = (roster.totals.clients, Arc::new(socket));
-        roster.open.insert(id, Connected { socket: Arc::clone(&socket), address });
+        roster.open.insert(id, Connected { socket: Arc::clone(&socket), origin });
         Some(Seat { clients: Arc::clone(self), id, socket })
     }
 
@@ -113,16 +113,27 @@ impl Clients {
 
 impl Roster {
     /// Whether as many clients as may come from one address are here from this one.
-    fn is_crowded(&self, address: Option<IpAddr>, limits: Limits) -> bool {
-        let (Some(_), Some(limit)) = (address, limits.clients_per_address) else { return false };
-        self.open.values().filter(|client| client.address == address).count() >= limit
+    fn is_crowded(&self, origin: Option<IpAddr>, limits: Limits) -> bool {
+        let (Some(_), Some(limit)) = (origin, limits.clients_per_address) else { return false };
+        self.open.values().filter(|client| client.origin == origin).count() >= limit
     }
 }
 
-/// The network address of the other side, in one form where IPv6 has two for one of IPv4.
-fn address_of(socket: &OwnedFd) -> Option<IpAddr> {
+/// Where the other side comes from, if it has a network address.
+fn origin_of(socket: &OwnedFd) -> Option<IpAddr> {
     let peer = rustix::net::getpeername(socket).ok().flatten()?;
-    SocketAddr::try_from(peer).ok().map(|address| address.ip().to_canonical())
+    SocketAddr::try_from(peer).ok().map(|address| network_of(address.ip()))
+}
+
+/// The addresses that one machine has at its choice count as one: of IPv6 all that share the first
+/// 64 bits, of IPv4 each alone, also where it is written in IPv6.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        address => address,
+    }
 }
 
 /// The seat of one client, which is free again when this is dropped.
@@ -136,5 +147,25 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.clients.lock().open.remove(&self.id);
         self.clients.left.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_has_all_addresses_of_its_network() {
+        let network = |text: &str| network_of(text.parse().unwrap());
+        for (one, other, is_one) in [
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+            ("192.0.2.1", "::1", false),
+        ] {
+            assert_eq!(network(one) == network(other), is_one, "{one} {other}");
+        }
     }
 }

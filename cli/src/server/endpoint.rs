@@ -1,6 +1,6 @@
 //! Where clients connect: a unix socket or a TCP port.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -167,8 +167,15 @@ fn lock_directory(path: &Path) -> Result<File, CommandError> {
         _ => Path::new("."),
     };
     let file = File::open(directory).or_fail(Class::Io, directory)?;
-    file.try_lock().or_fail(Class::Busy, directory)?;
-    Ok(file)
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let words = "another run has locked this directory, in which an old socket is to be \
+                         replaced: try again once it has ended";
+            Err(CommandError::message(Class::Busy, words).at(directory))
+        }
+        Err(TryLockError::Error(error)) => Err(error).or_fail(Class::Io, directory),
+    }
 }
 
 /// Removes a socket that nobody listens on.

@@ -89,7 +89,9 @@ fn answer(request: &str) -> Option<Vec<u8>> {
             };
             Some(format!("{head}{chunk}0\r\n\r\n").into())
         }
-        "/zeros" => whole(part("", body.len())),
+        // Gone once it was opened.
+        "/once" if last > 0 => Some(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        "/once" | "/zeros" => whole(part("", body.len())),
         _ => None,
     }
 }

@@ -3,16 +3,13 @@
 use std::io;
 use std::ops::Range;
 
-use verity::Progress;
 use verity::internals::to_len;
 use verity::io::{ReadAt, WriteAt, copy_file, is_about_source};
 use verity::publish::Output;
 
-use crate::error::{Class, CommandError};
+use crate::copying::Copying;
+use crate::error::CommandError;
 use crate::image::Device;
-use crate::library_error::is_change;
-use crate::progress::{Meter, Step};
-use crate::quoted::Quoted;
 use crate::signals::Signals;
 
 /// What is fetched at a time, in bytes.
@@ -28,26 +25,18 @@ pub(super) fn copy_device(
     block_size: u64,
     signals: &Signals,
 ) -> Result<(), CommandError> {
-    let meter = Meter::new(Step::Writing, size, signals);
-    let copy = DeviceCopy { output, device, covered, block_size, meter: &meter };
+    let copying = Copying::new(output, size, signals);
+    let copy = DeviceCopy { output, device, covered, block_size, copying: &copying };
     let copied = match device.input() {
         Some(input) => copy_file(input.file(), output.file(), size, &mut |run, copied| {
             copied.or_else(|_| copy.salvage(run.clone()))?;
-            copy.advance(run.end - run.start)
+            copying.advance(run.end - run.start)
         }),
         None => copy.fetch(size),
     };
     // A server's file, or a file, that has changed explains everything else.
     device.check()?;
-    match copied {
-        Ok(()) => Ok(()),
-        Err(_) if signals.raised() => Err(signals.error()),
-        Err(error) => {
-            let class = if is_change(&error) { Class::Changed } else { Class::Io };
-            let note = format!("cannot copy it to {}", Quoted(output.path()));
-            Err(CommandError::new(class, error).at(device.path()).noting(note))
-        }
-    }
+    copying.finish(copied, device.path())
 }
 
 /// A device on its way into an output.
@@ -56,7 +45,7 @@ struct DeviceCopy<'a> {
     device: &'a Device,
     covered: &'a [Range<u64>],
     block_size: u64,
-    meter: &'a Meter,
+    copying: &'a Copying<'a>,
 }
 
 impl DeviceCopy<'_> {
@@ -69,7 +58,7 @@ impl DeviceCopy<'_> {
                 Ok(block) => self.output.file().write_all_at(&block, start)?,
                 Err(error) => self.forgive(&(start..end), error)?,
             }
-            self.advance(0)?;
+            self.copying.advance(0)?;
             start = end;
         }
         Ok(())
@@ -86,7 +75,7 @@ impl DeviceCopy<'_> {
                 Err(error) if is_about_source(&error) => return Err(error),
                 Err(_) => self.salvage(start..end)?,
             }
-            self.advance(end - start)?;
+            self.copying.advance(end - start)?;
             start = end;
         }
         Ok(())
@@ -106,12 +95,5 @@ impl DeviceCopy<'_> {
             self.covered.iter().any(|range| range.start <= bytes.start && bytes.end <= range.end);
         let is_about_all = error.kind() == io::ErrorKind::UnexpectedEof || is_about_source(&error);
         if is_covered && !is_about_all { Ok(()) } else { Err(error) }
-    }
-
-    fn advance(&self, bytes: u64) -> io::Result<()> {
-        match self.meter.advance(bytes).is_break() {
-            true => Err(io::Error::other("stopped")),
-            false => Ok(()),
-        }
     }
 }

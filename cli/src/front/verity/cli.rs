@@ -51,8 +51,8 @@ pub(super) struct Cli {
     #[arg(short, long, global = true, help_heading = "General", conflicts_with = "quiet")]
     pub(super) verbose: bool,
 
-    /// Print no report of a success and no progress: the exit code tells. Errors, warnings, data
-    /// (read, table) and --json are printed
+    /// Print no report of a success and no progress: the exit code tells. Errors, refusals,
+    /// warnings, data (read, table) and --json are printed
     #[arg(short, long, global = true, help_heading = "General")]
     pub(super) quiet: bool,
 

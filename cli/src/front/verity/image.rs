@@ -56,23 +56,22 @@ impl From<ImageArgs> for ImageSource {
 /// The parity of an image
 #[derive(Args, Debug)]
 pub(super) struct ParityArgs {
-    /// The parity of the image is in this file or device, which may be HASH or DATA [with a
-    /// manifest that states parity: HASH]
+    /// The parity of the image is in this file or device, which may be HASH or DATA. A manifest
+    /// that states parity takes the place of the defaults here [default with it: HASH]
     #[arg(long, value_name = "FILE", help_heading = FEC_HEADING)]
     fec_device: Option<PathBuf>,
 
-    /// Where the parity begins on its device; takes K, M, G and T [default: 0, or what the manifest
-    /// states]
+    /// Where the parity begins on its device; takes K, M, G and T [default: 0]
     #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, help_heading = FEC_HEADING)]
     fec_offset: Option<u64>,
 
-    /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2, or what the manifest states]
+    /// Parity bytes in a codeword of 255, from 2 to 24 [default: 2]
     #[arg(long, value_name = "N", value_parser = fec_roots, help_heading = FEC_HEADING)]
     fec_roots: Option<u32>,
 
-    /// How many blocks the parity covers [default: what the manifest states; else as with
-    /// veritysetup the data, and the hash device from the tree to its end, or to the parity on it]
-    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count)]
+    /// How many blocks the parity covers [default: as with veritysetup the data, and the hash
+    /// device from the tree to its end, or to the parity on it]
+    #[arg(long, value_name = "BLOCKS", value_parser = sizes::count, help_heading = FEC_HEADING)]
     fec_blocks: Option<u64>,
 }
 

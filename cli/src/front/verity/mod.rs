@@ -32,6 +32,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Once;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
 use self::cli::Cli;
@@ -39,18 +40,17 @@ use self::streams::{check_single_use, refusing_streams};
 use self::words::{asks_for_exit_codes, command_first, prints_data, usage_error, with_help_words};
 use crate::context::Context;
 use crate::error::{Class, CommandError};
-use crate::report::{Outcome, Printer, Stream};
+use crate::report::{About, Outcome, Printer, Stream};
 use crate::signals::{Signals, guarded};
 use crate::{exit, log, progress};
 
 /// Runs one command line.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     let arguments = with_help_words(command_first(arguments));
-    if asks_for_exit_codes(&arguments) {
-        let _ = Stream::Stdout.print(&format!("{}\n", exit::TABLE));
-        return ExitCode::from(exit::OK);
-    }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
+    if asks_for_exit_codes(&arguments) {
+        return tell(&About::help(format!("{}\n", exit::TABLE)), wants_json);
+    }
     let stream = if prints_data(&arguments) { Stream::Stderr } else { Stream::Stdout };
     let command = arguments.get(1).and_then(|name| name.to_str()).map(str::to_owned);
     let code = match parse(arguments) {
@@ -64,13 +64,19 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
             let printer = Printer { stream, json: wants_json, quiet: false };
             guard(printer, |_| Err(usage_error(error, command.as_deref())))
         }
-        Err(help) => {
-            // A reader that has seen enough of the help may close the pipe.
-            let _ = Stream::Stdout.print(&help.to_string());
-            exit::OK
+        Err(version) if version.kind() == ErrorKind::DisplayVersion => {
+            return tell(&About::version(version.to_string()), wants_json);
         }
+        Err(help) => return tell(&About::help(help.to_string()), wants_json),
     };
     ExitCode::from(code)
+}
+
+/// Prints what somebody wants to know of the command itself.
+fn tell(about: &About, json: bool) -> ExitCode {
+    // A reader that has seen enough of the help may close the pipe.
+    let _ = Printer { stream: Stream::Stdout, json, quiet: false }.about(about);
+    ExitCode::from(exit::OK)
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::image::{ImageArgs, ReadingArgs};
 use super::parameters::ThreadArgs;
 use crate::command::read::{self, Destination};
+use crate::streams::is_standard;
 use crate::{exit, sizes};
 
 /// Write verified bytes of DATA to standard output or to a file
@@ -43,7 +44,7 @@ impl From<ReadArgs> for read::Options {
     fn from(args: ReadArgs) -> Self {
         let destination = match args.output {
             None => Destination::Stdout { even_a_terminal: false },
-            Some(file) if file.as_os_str() == "-" => Destination::Stdout { even_a_terminal: true },
+            Some(file) if is_standard(&file) => Destination::Stdout { even_a_terminal: true },
             Some(file) => Destination::File(file),
         };
         read::Options {

@@ -53,7 +53,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = clients, default_value = "64")]
     max_clients: usize,
     /// How many of them may come from one address of the network, so that one machine cannot take
-    /// all places; clients behind one router have one address [default: no limit of its own]
+    /// all places; clients behind one router have one address, and in IPv6 addresses with the same
+    /// first 64 bits count as one [default: no limit of its own]
     #[arg(long, value_name = "N", value_parser = clients, conflicts_with = "socket")]
     max_clients_per_address: Option<usize>,
     /// How long a client may take for its handshake, or take nothing of what it is sent

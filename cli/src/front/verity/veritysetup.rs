@@ -56,43 +56,7 @@ fn of_action(name: &str) -> Option<&'static str> {
 }
 
 fn of_option(option: &str) -> Option<&'static str> {
-    Some(match option {
-        "--ignore-corruption" => {
-            "that is for the kernel: `verity table --option ignore_corruption`"
-        }
-        "--restart-on-corruption" => {
-            "that is for the kernel: `verity table --option restart_on_corruption`"
-        }
-        "--panic-on-corruption" => {
-            "that is for the kernel: `verity table --option panic_on_corruption`"
-        }
-        "--error-as-corruption" => {
-            "that is for the kernel: `verity table --option restart_on_error`, or panic_on_error"
-        }
-        "--check-at-most-once" => {
-            "that is for the kernel: `verity table --option check_at_most_once`"
-        }
-        "--ignore-zero-blocks" => {
-            "for the kernel `verity table --option ignore_zero_blocks`; of the commands here \
-             verify, read and serve take it"
-        }
-        "--use-tasklets" => "that is for the kernel: `verity table --option try_verify_in_tasklet`",
-        "--root-hash-signature" => {
-            "for the kernel `verity table --option root_hash_sig_key_desc=KEY`; `verity \
-             lint-signature` tells whether it would take the signature"
-        }
-        "--deferred" | "--cancel-deferred" | "--shared" => {
-            "verity activates no devices: that is for `veritysetup open` and `veritysetup close`"
-        }
-        "--batch-mode" => "nothing is asked here, so nothing needs to be answered beforehand",
-        "--debug" | "--debug-json" => "--verbose says more",
-        "--usage" => "--help tells every option",
-        "--root-hash" => "the root hash is the argument ROOT, or --root-hash-file FILE",
-        "--hash-algorithm" | "--algorithm" => "--hash ALG",
-        "--hash-type" => "--format 0 or 1",
-        "--block-size" => "--data-block-size and --hash-block-size",
-        _ => return None,
-    })
+    OPTIONS.iter().find(|(name, _)| *name == option).map(|(_, tip)| *tip)
 }
 
 /// Which commands take an option that this one does not.
@@ -109,13 +73,64 @@ fn of_other_commands(option: &str, command: Option<&str>) -> Option<String> {
     }
 }
 
+/// What is said of an option, to a command that does not have it.
+const OPTIONS: [(&str, &str); 20] = [
+    ("--ignore-corruption", "that is for the kernel: `verity table --option ignore_corruption`"),
+    (
+        "--restart-on-corruption",
+        "that is for the kernel: `verity table --option restart_on_corruption`",
+    ),
+    (
+        "--panic-on-corruption",
+        "that is for the kernel: `verity table --option panic_on_corruption`",
+    ),
+    (
+        "--error-as-corruption",
+        "that is for the kernel: `verity table --option restart_on_error`, or panic_on_error",
+    ),
+    ("--check-at-most-once", "that is for the kernel: `verity table --option check_at_most_once`"),
+    (
+        "--ignore-zero-blocks",
+        "for the kernel `verity table --option ignore_zero_blocks`; of the commands here \
+         verify, read and serve take it",
+    ),
+    ("--use-tasklets", "that is for the kernel: `verity table --option try_verify_in_tasklet`"),
+    (
+        "--root-hash-signature",
+        "verify takes it, and checks the signature; for the kernel `verity table --option \
+         root_hash_sig_key_desc=KEY`; `verity lint-signature` tells whether it would take the \
+         signature",
+    ),
+    (
+        "--deferred",
+        "verity activates no devices: that is for `veritysetup open` and `veritysetup close`",
+    ),
+    (
+        "--cancel-deferred",
+        "verity activates no devices: that is for `veritysetup open` and `veritysetup close`",
+    ),
+    (
+        "--shared",
+        "verity activates no devices: that is for `veritysetup open` and `veritysetup close`",
+    ),
+    ("--batch-mode", "nothing is asked here, so nothing needs to be answered beforehand"),
+    ("--debug", "--verbose says more"),
+    ("--debug-json", "--verbose says more"),
+    ("--usage", "--help tells every option"),
+    ("--root-hash", "the root hash is the argument ROOT, or --root-hash-file FILE"),
+    ("--hash-algorithm", "--hash ALG"),
+    ("--algorithm", "--hash ALG"),
+    ("--hash-type", "--format 0 or 1"),
+    ("--block-size", "--data-block-size and --hash-block-size"),
+];
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
 
-    /// A tip for an option that some command has would hide it.
+    /// A tip for an option that some command has would hide it, unless it names that command.
     #[test]
     fn tips_are_for_what_is_not_there() {
         let cli = Cli::command();
@@ -123,5 +138,19 @@ mod tests {
             assert!(is_action(action) && cli.find_subcommand(action).is_none(), "{action}");
         }
         assert!(!is_action("format"));
+        for (option, tip) in OPTIONS {
+            let long = option.trim_start_matches("--");
+            assert!(!cli.get_arguments().any(|arg| arg.get_long() == Some(long)), "{option}");
+            for command in cli.get_subcommands() {
+                let mut told = command.get_arguments().filter(|arg| !arg.is_hide_set());
+                let mut words = tip.split(|c: char| !c.is_ascii_lowercase() && c != '-');
+                assert!(
+                    told.all(|arg| arg.get_long() != Some(long))
+                        || words.any(|word| word == command.get_name()),
+                    "{option} of {}",
+                    command.get_name()
+                );
+            }
+        }
     }
 }

@@ -37,18 +37,23 @@ pub(super) fn prints_data(arguments: &[OsString]) -> bool {
 /// `-h` where it cannot name a hash algorithm, as nothing follows.
 pub(super) fn with_help_words(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let cli = Cli::command();
-    let word = |index: usize| arguments.get(index).and_then(|word| word.to_str());
     let is_command = |name: &str| cli.get_subcommands().any(|it| it.get_name() == name);
-    let first = (1..arguments.len()).find(|&index| !is_global_flag(&cli, word(index)));
-    let first = first.unwrap_or(arguments.len());
-    match word(first) {
-        Some("version") if arguments.len() == first + 1 => arguments[first] = "--version".into(),
-        Some("help") if word(first + 1) != Some("exit-codes") => {
-            arguments.remove(first);
+    let places = places_of_words(&arguments);
+    let words: Vec<_> = places.iter().map(|&place| arguments[place].to_str()).collect();
+    match words[..] {
+        [Some("version")] => arguments[places[0]] = "--version".into(),
+        // The help of all commands tells of these two.
+        [Some("help"), Some("help" | "version")] => {
+            arguments[places[0]] = "--help".into();
+            arguments.remove(places[1]);
+        }
+        [Some("help"), Some("exit-codes")] => {}
+        [Some("help"), ..] => {
+            arguments.remove(places[0]);
             arguments.push("--help".into());
         }
-        Some("-h") if arguments.len() == first + 2 && word(first + 1).is_some_and(is_command) => {
-            arguments.remove(first);
+        [Some("-h"), Some(name)] if is_command(name) => {
+            arguments.remove(places[0]);
             arguments.push("--help".into());
         }
         _ => {
@@ -64,14 +69,27 @@ pub(super) fn with_help_words(mut arguments: Vec<OsString>) -> Vec<OsString> {
 
 /// Whether somebody asks for the table of exit codes.
 pub(super) fn asks_for_exit_codes(arguments: &[OsString]) -> bool {
-    matches!(arguments, [_, help, topic] if help == "help" && topic == "exit-codes")
+    let words = places_of_words(arguments).into_iter().map(|place| &arguments[place]);
+    words.eq(["help", "exit-codes"])
 }
 
-/// Whether it is an option that may stand in front of the command and takes no value.
-fn is_global_flag(cli: &clap::Command, word: Option<&str>) -> bool {
-    word.is_some_and(|word| {
-        word.starts_with('-') && word != "-h" && word != "--" && !takes_next(cli, word.as_ref())
-    })
+/// Where the words stand that are no flags of all commands, such as `--json`: those may stand
+/// anywhere.
+fn places_of_words(arguments: &[OsString]) -> Vec<usize> {
+    let cli = Cli::command();
+    let is_flag = |word: &OsString| {
+        cli.get_arguments().any(|arg| !arg.get_action().takes_values() && is_spelling(arg, word))
+    };
+    (1..arguments.len()).filter(|&place| !is_flag(&arguments[place])).collect()
+}
+
+/// Whether a word is this option.
+fn is_spelling(arg: &clap::Arg, word: &OsStr) -> bool {
+    let Some(word) = word.to_str() else { return false };
+    match word.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        None => arg.get_short().is_some_and(|short| word == format!("-{short}")),
+    }
 }
 
 /// What clap has to say, as any other failure.
@@ -120,16 +138,9 @@ pub(super) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Whether the value of this option is the next argument. An option has one meaning in every
 /// command.
 fn takes_next(cli: &clap::Command, option: &OsStr) -> bool {
-    let Some(option) = option.to_str() else { return false };
     let of_commands = cli.get_subcommands().flat_map(clap::Command::get_arguments);
     let mut known = cli.get_arguments().chain(of_commands);
-    known.any(|arg| {
-        let named = match option.strip_prefix("--") {
-            Some(long) => arg.get_long() == Some(long),
-            None => arg.get_short().is_some_and(|short| option == format!("-{short}")),
-        };
-        named && arg.get_action().takes_values()
-    })
+    known.any(|arg| is_spelling(arg, option) && arg.get_action().takes_values())
 }
 
 #[cfg(test)]
@@ -162,13 +173,22 @@ mod tests {
             ("verity -h", "verity --help"),
             ("verity help build", "verity build --help"),
             ("verity --json help build", "verity --json build --help"),
-            ("verity help help", "verity help --help"),
+            ("verity help build --json -q", "verity build --json -q --help"),
+            ("verity help -v build", "verity -v build --help"),
+            ("verity help help", "verity --help"),
+            ("verity help version", "verity --help"),
+            ("verity help --json version -q", "verity --help --json -q"),
             ("verity build -h", "verity build --help"),
             ("verity -h build", "verity build --help"),
             ("verity verify a b -h", "verity verify a b --help"),
             ("verity version", "verity --version"),
             ("verity -v version", "verity -v --version"),
+            ("verity version --json", "verity --version --json"),
+            ("verity --json version -q", "verity --json --version -q"),
+            ("verity version --all", "verity version --all"),
+            ("verity version 1", "verity version 1"),
             ("verity help exit-codes", "verity help exit-codes"),
+            ("verity -q help --json exit-codes", "verity -q help --json exit-codes"),
             ("verity format a b -h sha1", "verity format a b -h sha1"),
             ("verity sign a --signer-arg -h", "verity sign a --signer-arg -h"),
             ("verity dump help", "verity dump help"),
