@@ -1,5 +1,6 @@
 //! A run of the command with a limit to its memory and an end to our patience.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::ExitStatusExt;
@@ -25,11 +26,11 @@ pub(crate) fn is_full_run() -> bool {
 }
 
 /// How a run ended, and what it said of that.
-#[derive(Debug)]
 pub(crate) struct Ended {
     /// The exit code, or 128 and the number of the signal; none if it did not end in time.
     pub(crate) code: Option<i32>,
     pub(crate) stderr: String,
+    pub(crate) stdout: Vec<u8>,
 }
 
 /// The command in a directory, with these words, in little memory.
@@ -48,56 +49,10 @@ pub(crate) fn run(directory: &Path, line: &str) -> Ended {
     finish(&mut limited(directory, line))
 }
 
-/// Runs any command so, its standard output unread.
+/// Runs any command so.
 pub(crate) fn finish(command: &mut Command) -> Ended {
-    let mut said = tempfile::tempfile().unwrap();
-    command.stdout(Stdio::null()).stderr(said.try_clone().unwrap());
+    let [mut stdout, mut stderr] = [(); 2].map(|()| tempfile::tempfile_in("/dev/shm").unwrap());
+    command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
     let mut child = command.spawn().unwrap();
     let code = wait(&mut child);
-    Ended { code, stderr: text(&mut said) }
-}
-
-fn text(file: &mut File) -> String {
-    file.rewind().unwrap();
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Waits for a process, and ends it where that takes too long.
-pub(crate) fn wait(child: &mut Child) -> Option<i32> {
-    let begun = Instant::now();
-    let mut pause = Duration::from_micros(500);
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(code(status));
-        }
-        if begun.elapsed() > patience() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            return None;
-        }
-        thread::sleep(pause);
-        pause = (2 * pause).min(Duration::from_millis(20));
-    }
-}
-
-fn code(status: ExitStatus) -> i32 {
-    status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
-}
-
-impl Ended {
-    /// What is wrong with how it ended, if anything is: every input may be refused, and none may
-    /// end a run in another way.
-    pub(crate) fn fault(&self) -> Option<String> {
-        let words = self.stderr.lines().next().unwrap_or("");
-        match self.code {
-            None => Some("it did not end".to_owned()),
-            Some(code @ 0..=7) if self.stderr.contains("panicked") => {
-                Some(format!("exit code {code} and a panic: {words}"))
-            }
-            Some(0..=7) => None,
-            Some(code) => Some(format!("exit code {code}: {words}")),
-        }
-    }
 }
