@@ -57,3 +57,60 @@ pub(crate) fn finish(command: &mut Command) -> Ended {
     let code = wait(&mut child);
     Ended { code, stderr: text(&mut stderr), stdout: bytes(&mut stdout) }
 }
+
+/// What was written to a file, as text.
+pub(crate) fn text(file: &mut File) -> String {
+    String::from_utf8_lossy(&bytes(file)).into_owned()
+}
+
+fn bytes(file: &mut File) -> Vec<u8> {
+    file.rewind().unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Waits for a process, and ends it where that takes too long.
+pub(crate) fn wait(child: &mut Child) -> Option<i32> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_micros(500);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(code(status));
+        }
+        if begun.elapsed() > patience() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        thread::sleep(pause);
+        pause = (2 * pause).min(Duration::from_millis(20));
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code.map_or("no end".to_owned(), |code| format!("exit code {code}"));
+        write!(f, "{code}, {} bytes, {}", self.stdout.len(), self.stderr.trim_end())
+    }
+}
+
+impl Ended {
+    /// What is wrong with how it ended, if anything is: every input may be refused, and none may
+    /// end a run in another way.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let words = self.stderr.lines().next().unwrap_or("");
+        match self.code {
+            None => Some("it did not end".to_owned()),
+            Some(code @ 0..=7) if self.stderr.contains("panicked") => {
+                Some(format!("exit code {code} and a panic: {words}"))
+            }
+            Some(0..=7) => None,
+            Some(code) => Some(format!("exit code {code}: {words}")),
+        }
+    }
+}
