@@ -7,7 +7,8 @@ use std::path::Path;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Expr, ExprMethodCall, ItemConst, ItemEnum, ItemStatic, ItemStruct, LitStr, Macro, Meta,
+    Attribute, Expr, ExprMethodCall, ItemConst, ItemEnum, ItemStatic, ItemStruct, LitStr, Macro,
+    Meta,
 };
 
 use super::template::Template;
