@@ -14,148 +14,145 @@ use super::signers;
 
 /// Command lines, each with the file that `odd` is where nothing is hostile.
 fn lines(root: &str) -> Vec<(&'static str, Line)> {
-    let image = "image.raw image.verity";
-    let signer = "--key key --certificate cert";
-    let leaf = "--key leafkey --certificate leaf";
-    let set = |line: Line| {
-        let names = ["w.verity", "w.roothash", "w.roothash.p7s", "w.manifest.json"];
-        let names = names.into_iter().chain(["w.manifest.json.p7s"]);
-        names.fold(line, |line, name| line.makes(name, Made::Something))
-    };
-    let single_file = |line: Line| {
-        let names = ["one", "one.roothash", "one.roothash.p7s", "one.manifest.json"];
-        let names = names.into_iter().chain(["one.manifest.json.p7s"]);
-        names.fold(line, |line, name| line.makes(name, Made::Something))
-    };
-    let signs = |words: String| {
-        line(format!("{words} --output out2")).makes("out2", Made::SignatureOf("image.roothash"))
-    };
-    // By a certificate that is almost the right one, or by another key.
-    let signs_somehow =
-        |words: String| line(format!("{words} --output out2")).makes("out2", Made::Something);
-    let mut lines = vec![
-        ("image.roothash.p7s", line(format!("lint-signature odd {root} --certificate cert"))),
-        ("cert", line(format!("lint-signature image.roothash.p7s {root} --certificate odd"))),
-        ("image.roothash", line("lint-signature image.roothash.p7s --root-hash-file odd")),
-        ("sig", signs(format!("attach-signature {root} --raw-signature odd --certificate cert"))),
-        (
-            "cert",
-            signs_somehow(format!("attach-signature {root} --raw-signature sig --certificate odd")),
-        ),
-        (
-            "ca",
-            signs_somehow(format!(
-                "attach-signature {root} --raw-signature leafsig --certificate leaf --chain odd"
-            )),
-        ),
-        (
-            "image.roothash",
-            signs(format!(
-                "attach-signature --root-hash-file odd --raw-signature sig --certificate cert"
-            )),
-        ),
-        (
-            "image.manifest.json",
-            signs_somehow(
-                "attach-signature --manifest odd --raw-signature manifestsig --certificate cert"
-                    .to_owned(),
-            ),
-        ),
-        ("cert", signs_somehow(format!("prepare-signature {root} --certificate odd"))),
-        (
-            "image.roothash",
-            signs_somehow("prepare-signature --root-hash-file odd --certificate cert".to_owned()),
-        ),
-        (
-            "image.manifest.json",
-            signs_somehow(
-                "prepare-signature --manifest odd --certificate cert --content-output out"
-                    .to_owned(),
-            )
-            .makes("out", Made::CopyOf("odd")),
-        ),
-        (
-            "cert",
-            signs_somehow(format!(
-                "attach-signature {root} --raw-signature sig --certificate odd \
-                 --signature-partition out"
-            ))
-            .makes("out", Made::Something),
-        ),
-        ("key", signs(format!("sign {root} --key odd --certificate cert"))),
-        ("cert", signs_somehow(format!("sign {root} --key key --certificate odd"))),
-        ("ca", signs_somehow(format!("sign {root} {leaf} --chain odd"))),
-        (
-            "passphrase",
-            signs(format!("sign {root} --key locked --passphrase-file odd --certificate cert")),
-        ),
-        ("image.roothash", signs(format!("sign --root-hash-file odd {signer}"))),
-        (
-            "image.roothash",
-            signs_somehow(format!("sign --root-hash-file odd {signer} --signature-partition out"))
-                .makes("out", Made::Something),
-        ),
-        (
-            "image.manifest.json",
-            line(format!("sign --manifest odd {signer} --output out2"))
-                .makes("out2", Made::SignatureOf("odd")),
-        ),
-        (
-            "sig",
-            signs(format!(
-                "sign {root} --certificate cert --signer-command /bin/cat --signer-arg odd"
-            )),
-        ),
-        ("key", set(line("build w.raw --key odd --certificate cert"))),
-        (
-            "passphrase",
-            set(line("build w.raw --key locked --passphrase-file odd --certificate cert")),
-        ),
-        ("cert", set(line("build w.raw --key key --certificate odd"))),
-        (
-            "cert",
-            single_file(line("build image.raw --key key --certificate odd --single-file one")),
-        ),
-        ("ca", set(line(format!("build w.raw {leaf} --chain odd")))),
-        ("image.raw", line("plan --image odd")),
-        ("image.raw", line("plan --partition odd")),
-        ("image.verity", line("format image.raw tree --like odd").makes("tree", Made::Something)),
-        ("image.verity", line("dump odd")),
-        ("image.verity", line("dump image.verity --fec-device odd --fec-offset 20480")),
-    ];
-    lines.extend(trusting_lines(root, image));
-    lines
+    [
+        attaching_lines(root),
+        signing_lines(root),
+        building_lines(),
+        reading_lines(root),
+        trusting_lines(),
+        checking_lines(root),
+    ]
+    .concat()
 }
 
-/// Those that check something before they take it.
-fn trusting_lines(root: &str, image: &str) -> Vec<(&'static str, Line)> {
-    let mut lines = Vec::new();
+/// A line that makes the signature of the root hash, or what is to be signed, in `out2`.
+fn signs(words: impl Into<String>) -> Line {
+    line(words.into() + " --output out2").makes("out2", Made::SignatureOf("image.roothash"))
+}
+
+/// By a certificate that is almost the right one, or by another key, or of something else.
+fn signs_somehow(words: impl Into<String>) -> Line {
+    line(words.into() + " --output out2").makes("out2", Made::Something)
+}
+
+/// A line that makes a set of files with this name.
+fn builds(words: &str, names: [&'static str; 5]) -> Line {
+    names.into_iter().fold(line(words), |line, name| line.makes(name, Made::Something))
+}
+
+/// What is signed elsewhere.
+fn attaching_lines(root: &str) -> Vec<(&'static str, Line)> {
+    let attach = format!("attach-signature {root} --raw-signature");
+    let prepare = format!("prepare-signature {root}");
+    let (digest, manifest) = ("prepare-signature", "image.manifest.json");
+    let of_manifest =
+        "attach-signature --manifest odd --raw-signature manifestsig --certificate cert";
+    let of_file = "attach-signature --root-hash-file odd --raw-signature sig --certificate cert";
+    let partition = format!("{attach} sig --certificate odd --signature-partition out");
+    let content = "--manifest odd --certificate cert --content-output out";
+    vec![
+        ("sig", signs(format!("{attach} odd --certificate cert"))),
+        ("cert", signs_somehow(format!("{attach} sig --certificate odd"))),
+        ("ca", signs_somehow(format!("{attach} leafsig --certificate leaf --chain odd"))),
+        ("image.roothash", signs(of_file)),
+        (manifest, signs_somehow(of_manifest)),
+        ("cert", signs_somehow(partition).makes("out", Made::Something)),
+        ("cert", signs_somehow(format!("{prepare} --certificate odd"))),
+        (
+            "image.roothash",
+            signs_somehow(format!("{digest} --root-hash-file odd --certificate cert")),
+        ),
+        (manifest, signs_somehow(format!("{digest} {content}")).makes("out", Made::CopyOf("odd"))),
+    ]
+}
+
+/// What is signed here.
+fn signing_lines(root: &str) -> Vec<(&'static str, Line)> {
+    let sign = format!("sign {root} --certificate cert");
+    let signer = "--key key --certificate cert";
+    let of_manifest = format!("sign --manifest odd {signer} --output out2");
+    let of_file = format!("sign --root-hash-file odd {signer}");
+    vec![
+        ("key", signs(format!("{sign} --key odd"))),
+        ("passphrase", signs(format!("{sign} --key locked --passphrase-file odd"))),
+        ("sig", signs(format!("{sign} --signer-command /bin/cat --signer-arg odd"))),
+        ("cert", signs_somehow(format!("sign {root} --key key --certificate odd"))),
+        ("ca", signs_somehow(format!("sign {root} --key leafkey --certificate leaf --chain odd"))),
+        ("image.roothash", signs(of_file.clone())),
+        (
+            "image.roothash",
+            signs_somehow(of_file + " --signature-partition out").makes("out", Made::Something),
+        ),
+        ("image.manifest.json", line(of_manifest).makes("out2", Made::SignatureOf("odd"))),
+    ]
+}
+
+fn building_lines() -> Vec<(&'static str, Line)> {
+    let set =
+        ["w.verity", "w.roothash", "w.roothash.p7s", "w.manifest.json", "w.manifest.json.p7s"];
+    let one =
+        ["one", "one.roothash", "one.roothash.p7s", "one.manifest.json", "one.manifest.json.p7s"];
+    let single = "build image.raw --key key --certificate odd --single-file one";
+    let locked = "build w.raw --key locked --passphrase-file odd --certificate cert";
+    vec![
+        ("key", builds("build w.raw --key odd --certificate cert", set)),
+        ("passphrase", builds(locked, set)),
+        ("cert", builds("build w.raw --key key --certificate odd", set)),
+        ("ca", builds("build w.raw --key leafkey --certificate leaf --chain odd", set)),
+        ("cert", builds(single, one)),
+    ]
+}
+
+/// Those that trust nothing.
+fn reading_lines(root: &str) -> Vec<(&'static str, Line)> {
+    let lint = "lint-signature image.roothash.p7s";
+    let parity = "dump image.verity --fec-device odd --fec-offset 20480";
+    let like = line("format image.raw tree --like odd").makes("tree", Made::Something);
+    vec![
+        ("image.roothash.p7s", line(format!("lint-signature odd {root} --certificate cert"))),
+        ("cert", line(format!("{lint} {root} --certificate odd"))),
+        ("image.roothash", line(format!("{lint} --root-hash-file odd"))),
+        ("image.raw", line("plan --image odd")),
+        ("image.raw", line("plan --partition odd")),
+        ("image.verity", like),
+        ("image.verity", line("dump odd")),
+        ("image.verity", line(parity)),
+    ]
+}
+
+/// Those that check something before they take it: all options of trust, with the file that is odd
+/// in each.
+fn trusting_lines() -> Vec<(&'static str, Line)> {
+    let image = "image.raw image.verity";
     let manifest = "image.manifest.json";
-    let table = "--data-dev a --hash-dev b";
-    // The options of trust, with the file that is odd in each.
+    let mut lines = Vec::new();
     for (honest, trust) in [
         ("image.roothash", "--root-hash-file odd".to_owned()),
         (manifest, "--manifest odd --certificate cert".to_owned()),
         ("cert", format!("--manifest {manifest} --certificate odd")),
         ("ca", "--manifest leaf.manifest.json --ca odd".to_owned()),
     ] {
-        lines.extend([
-            (honest, line(format!("verify {image} {trust}"))),
-            (honest, line(format!("read {image} {trust}"))),
-            (honest, line(format!("read {image} {trust} --output out")).makes("out", Made::Data)),
-            (
-                honest,
-                line(format!(
-                    "repair {image} {trust} --dry-run --fec-device image.verity --fec-offset 20480"
-                )),
-            ),
-            (honest, line(format!("serve {image} {trust}"))),
-        ]);
-        let hash = if trust.starts_with("--root") { "image.verity" } else { "" };
-        lines.push((honest, line(format!("table {hash} {trust} {table}"))));
+        let hash = if trust.starts_with("--root") { "image.verity " } else { "" };
+        let image = format!("{image} {trust}");
+        let parity = "--fec-device image.verity --fec-offset 20480";
+        let trusting = [
+            line(format!("verify {image}")),
+            line(format!("read {image}")),
+            line(format!("read {image} --output out")).makes("out", Made::Data),
+            line(format!("repair {image} --dry-run {parity}")),
+            line(format!("serve {image}")),
+            line(format!("table {hash}{trust} --data-dev a --hash-dev b")),
+        ];
+        lines.extend(trusting.map(|line| (honest, line)));
     }
-    let signed = format!("verify {image} {root} --root-hash-signature");
-    lines.extend([
+    lines
+}
+
+/// Those that check signatures of root hashes, and whole sets.
+fn checking_lines(root: &str) -> Vec<(&'static str, Line)> {
+    let signed = format!("verify image.raw image.verity {root} --root-hash-signature");
+    let state = line("check image.raw --certificate cert --image-name image --state odd");
+    vec![
         ("image.roothash.p7s", line(format!("{signed} odd --certificate cert"))),
         ("cert", line(format!("{signed} image.roothash.p7s --certificate odd"))),
         ("leaf.roothash.p7s", line(format!("{signed} odd --ca ca"))),
@@ -167,13 +164,8 @@ fn trusting_lines(root: &str, image: &str) -> Vec<(&'static str, Line)> {
         ("ca", line("check leaf.raw --no-manifest --ca odd")),
         ("cert", line("check image.raw --certificate odd")),
         ("ca", line("check leaf.raw --ca odd")),
-        (
-            "state",
-            line("check image.raw --certificate cert --image-name image --state odd")
-                .makes("odd", Made::Something),
-        ),
-    ]);
-    lines
+        ("state", state.makes("odd", Made::Something)),
+    ]
 }
 
 /// The set, and all that the lines name beside it.

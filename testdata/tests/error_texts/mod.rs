@@ -4,7 +4,8 @@
 //!
 //! Errors are the texts of `#[error("...")]`, and within functions and constants of all crates all
 //! texts of more than one word in small letters, less what is logged or reported: nobody has to
-//! remember how a message became an error, or which constant is a piece of it. The runs are in `cli/tests/screens/errors/`, the list is `unprovoked.txt` here.
+//! remember how a message became an error, or which constant is a piece of it. The runs are in
+//! `cli/tests/screens/errors/`, the list is `unprovoked.txt` here.
 
 mod sources;
 mod template;
