@@ -24,14 +24,22 @@ mod faults_web;
 mod image;
 #[path = "hostile/limits.rs"]
 mod limits;
+#[path = "hostile/line.rs"]
+mod line;
 #[path = "hostile/manifests.rs"]
 mod manifests;
+#[path = "hostile/oddities.rs"]
+mod oddities;
 #[path = "hostile/parities.rs"]
 mod parities;
 #[path = "hostile/serving.rs"]
 mod serving;
+#[path = "hostile/set.rs"]
+mod set;
 #[path = "hostile/signatures.rs"]
 mod signatures;
+#[path = "hostile/signers.rs"]
+mod signers;
 #[path = "hostile/superblocks.rs"]
 mod superblocks;
 #[cfg(feature = "http")]

@@ -65,6 +65,7 @@ fn answer(request: &str) -> Option<Vec<u8>> {
             let head = "HTTP/1.1 302 Found\r\nLocation: /zeros\r\nContent-Length: 0\r\n\r\n";
             Some(head.into())
         }
+        "/twice" => whole(part("Content-Range: bytes 1-1/9\r\n", body.len())),
         "/encoded" => whole(part("Content-Encoding: gzip\r\n", body.len())),
         "/garbage" => Some(b"hello\r\n\r\n".to_vec()),
         "/range" => {

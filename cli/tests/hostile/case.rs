@@ -1,116 +1,231 @@
-//! One hostile input: its files, and every command line that it is given to.
+//! One input, hostile or honest: its files, and every command line that it is given to.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tempfile::TempDir;
 use verity_testdata::cases;
 use verity_testdata::pattern::Prng;
 
-use super::limits;
+use super::limits::{self, Ended};
+use super::line::{Line, Made};
 use super::serving;
+use super::signers;
 
 /// What a file begins with, and how long it is; what comes behind is a hole.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Arc<Vec<u8>>,
     pub(crate) size: u64,
 }
 
 impl From<Vec<u8>> for Contents {
     fn from(bytes: Vec<u8>) -> Contents {
-        Contents { size: bytes.len().try_into().unwrap(), bytes }
+        Contents::from(&Arc::new(bytes))
     }
 }
 
-/// A hostile input.
+impl From<&Arc<Vec<u8>>> for Contents {
+    fn from(bytes: &Arc<Vec<u8>>) -> Contents {
+        Contents { size: bytes.len().try_into().unwrap(), bytes: Arc::clone(bytes) }
+    }
+}
+
+/// An input.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Case {
     pub(crate) name: String,
+    /// Nothing is hostile: every line ends as it should, and makes all of what it makes.
+    pub(crate) is_honest: bool,
     pub(crate) files: Vec<(&'static str, Contents)>,
-    /// Command lines, split at blanks.
-    pub(crate) lines: Vec<String>,
-    /// Command lines of servers, without the socket.
-    pub(crate) servers: Vec<String>,
+    pub(crate) lines: Vec<Line>,
     /// What the data is as far as it can be proved.
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: Arc<Vec<u8>>,
+    /// What files are once they are repaired, where that is not what they are.
+    pub(crate) repaired: Vec<(&'static str, Arc<Vec<u8>>)>,
 }
 
-/// Files that commands may make.
-const OUTPUTS: [&str; 5] = ["out", "out2", "tree", "s", "copy"];
+/// Names of files, and all that tells that one was not touched but for its contents.
+type Listing = BTreeMap<String, (u64, u64, i64, i64)>;
 
 impl Case {
     /// Runs all of it. Returns everything that is wrong.
-    pub(crate) fn run(&self) -> Vec<String> {
+    pub(crate) fn run(&self, random: &mut Prng) -> Vec<String> {
         let directory = memory_tempdir();
         let place = directory.path();
+        self.lay_out(place);
+        let mut before = listing(place);
+        let mut faults = Vec::new();
+        for line in &self.lines {
+            // All lines of all cases are for a full run.
+            if !self.is_honest && !limits::is_full_run() && !random.one_in(3) {
+                continue;
+            }
+            let fault = match line.is_server() {
+                true => serving::serve(place, &line.words, &self.data, self.is_honest),
+                false => self.fault(place, line, &before),
+            };
+            let fault = fault.or_else(|| self.touched(place, line, &before));
+            faults.extend(fault.map(|fault| format!("{}: {}: {fault}", self.name, line.words)));
+            for name in listing(place).keys().filter(|name| !before.contains_key(*name)) {
+                fs::remove_file(place.join(name)).unwrap();
+            }
+            if listing(place) != before {
+                self.lay_out(place);
+                before = listing(place);
+            }
+        }
+        faults
+    }
+
+    fn lay_out(&self, place: &Path) {
         for (name, contents) in &self.files {
-            let mut file = File::create_new(place.join(name)).unwrap();
+            let mut file = File::create(place.join(name)).unwrap();
             file.write_all(&contents.bytes).unwrap();
             file.set_len(contents.size).unwrap();
         }
-        let before = listing(place);
-        let mut faults = Vec::new();
-        for line in &self.lines {
-            let ended = limits::run(place, line);
-            let fault = ended.fault().or_else(|| self.wrong(place, ended.code == Some(0)));
-            faults.extend(fault.map(|fault| format!("{line}: {fault}")));
-            clean(place);
-            if listing(place) != before {
-                faults.push(format!("{line}: it leaves {:?}", listing(place)));
-                break;
+    }
+
+    /// Runs a line that ends by itself. Returns what is wrong with its end, or with what it has
+    /// made.
+    fn fault(&self, place: &Path, line: &Line, before: &Listing) -> Option<String> {
+        let ended = limits::run(place, &line.words);
+        let good = ended.code == Some(0);
+        let made = || {
+            line.makes.iter().find_map(|(name, made)| {
+                let is_new = !before.contains_key(*name);
+                match (good, place.join(name).exists()) {
+                    (false, true) if is_new => Some(format!("it failed, and there is {name}")),
+                    (false, _) if *made == Made::Repaired => self.wrong(place, name, Made::Blocks),
+                    (false, _) => None,
+                    (true, false) => Some(format!("it did not make {name}")),
+                    (true, true) => self.wrong(place, name, *made),
+                }
+            })
+        };
+        ended
+            .fault()
+            .or_else(|| self.dishonest(line, &ended))
+            .or_else(|| self.said(line, &ended))
+            .or_else(made)
+    }
+
+    /// An honest input has one end.
+    fn dishonest(&self, line: &Line, ended: &Ended) -> Option<String> {
+        let is_other = self.is_honest && ended.code != Some(line.code);
+        is_other.then(|| format!("nothing is hostile, but {ended:?}"))
+    }
+
+    /// What is wrong with what went to standard output, where that is data.
+    fn said(&self, line: &Line, ended: &Ended) -> Option<String> {
+        let (wanted, found) = (&self.data, &ended.stdout);
+        let fits = match line.says_data() {
+            Some(length) if self.is_honest => wanted[..length.unwrap_or(wanted.len())] == **found,
+            Some(_) => wanted.starts_with(found),
+            None => true,
+        };
+        (!fits).then(|| format!("{} bytes of output that are not the data's", found.len()))
+    }
+
+    /// What is wrong with something that a run has made.
+    fn wrong(&self, place: &Path, name: &str, made: Made) -> Option<String> {
+        let path = place.join(name);
+        let input = |wanted: &str| {
+            let (_, contents) = self.files.iter().find(|(name, _)| *name == wanted).unwrap();
+            let repaired = self.repaired.iter().find(|(name, _)| *name == wanted);
+            (contents, repaired.map_or(&contents.bytes, |(_, bytes)| bytes))
+        };
+        let fits = match made {
+            Made::Something => fs::metadata(&path).unwrap().len() > 0,
+            Made::Data if self.is_honest => begins_with(&path, &self.data, size(&self.data)),
+            Made::Data => {
+                let length = fs::metadata(&path).unwrap().len().try_into().unwrap_or(usize::MAX);
+                let start = self.data.get(..length);
+                start.is_some_and(|start| {
+                    !start.is_empty() && begins_with(&path, start, size(start))
+                })
             }
-        }
-        for line in &self.servers {
-            let wrong = serving::serve(place, line, &self.data);
-            faults.extend(wrong.map(|fault| format!("{line}: {fault}")));
-            clean(place);
-        }
-        faults.into_iter().map(|fault| format!("{}: {fault}", self.name)).collect()
+            Made::Start(length) => {
+                begins_with(&path, &self.data[..length], size(&self.data[..length]))
+            }
+            Made::CopyOf(name) => {
+                let (contents, right) = input(name);
+                begins_with(&path, right, contents.size)
+            }
+            Made::Repaired => {
+                let (contents, right) = input(name);
+                begins_with(&path, right, contents.size)
+            }
+            Made::Blocks => {
+                let (contents, right) = input(name);
+                let now = start(&path, right.len());
+                let mut blocks =
+                    now.chunks(4096).zip(contents.bytes.chunks(4096)).zip(right.chunks(4096));
+                blocks.all(|((now, old), right)| now == old || now == right)
+            }
+            Made::SignatureOf(content) => signers::signs(place, name, content),
+        };
+        (!fits).then(|| format!("{name} is not what it should be"))
     }
 
-    /// What is wrong with what a run has written: it must be there if and only if the run ended
-    /// well, and be the data from the start on.
-    fn wrong(&self, place: &Path, good: bool) -> Option<String> {
-        let out = fs::read(place.join("out")).ok()?;
-        if !good {
-            return Some("it failed, and there is an output".to_owned());
+    /// What a run has done to files that are none of its outputs.
+    fn touched(&self, place: &Path, line: &Line, before: &Listing) -> Option<String> {
+        let now = listing(place);
+        let is_made = |name: &str| line.makes.iter().any(|(made, _)| *made == name);
+        if let Some(name) = now.keys().find(|name| !before.contains_key(*name) && !is_made(name)) {
+            return Some(format!("it leaves {name}"));
         }
-        let is_right = self.data.starts_with(&out);
-        (!is_right).then(|| format!("{} bytes that are not the data's", out.len()))
+        let is_same = |name: &str, contents: &Contents| {
+            now.get(name) == before.get(name)
+                && start(&place.join(name), contents.bytes.len()) == **contents.bytes
+        };
+        let mut inputs = self.files.iter().filter(|(name, _)| !is_made(name));
+        let changed = inputs.find(|(name, contents)| !is_same(name, contents));
+        changed.map(|(name, _)| format!("it has changed {name}"))
     }
 }
 
-fn clean(place: &Path) {
-    for name in OUTPUTS {
-        let _ = fs::remove_file(place.join(name));
-    }
+fn size(bytes: &[u8]) -> u64 {
+    bytes.len().try_into().unwrap()
 }
 
-/// Names, sizes and times of all files.
-fn listing(place: &Path) -> Vec<(String, u64, std::time::SystemTime)> {
+/// The first bytes of a file, however long it is.
+fn start(path: &Path, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).unwrap();
+    file.take(length.try_into().unwrap()).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn begins_with(path: &Path, bytes: &[u8], size: u64) -> bool {
+    fs::metadata(path).unwrap().len() == size && start(path, bytes.len()) == bytes
+}
+
+fn listing(place: &Path) -> Listing {
     let entries = fs::read_dir(place).unwrap().map(|entry| {
         let entry = entry.unwrap();
-        let metadata = entry.metadata().unwrap();
-        (entry.file_name().into_string().unwrap(), metadata.len(), metadata.modified().unwrap())
+        let facts = entry.metadata().unwrap();
+        let facts = (facts.len(), facts.blocks(), facts.mtime(), facts.mtime_nsec());
+        (entry.file_name().into_string().unwrap(), facts)
     });
-    let mut entries: Vec<_> = entries.collect();
-    entries.sort();
-    entries
+    entries.collect()
 }
 
 /// Runs many cases, a few at a time, and fails with all that is wrong.
 #[track_caller]
 pub(crate) fn run_all(cases: &[Case]) {
-    let (next, faults) = (Mutex::new(cases.iter()), Mutex::new(Vec::new()));
+    assert!(cases.iter().any(|case| case.is_honest), "nothing shows that these lines can work");
+    let (next, faults) = (Mutex::new(cases.iter().zip(0..)), Mutex::new(Vec::new()));
     let work = || {
         loop {
             let case = next.lock().unwrap().next();
-            let Some(case) = case else { return };
-            let found = case.run();
+            let Some((case, number)) = case else { return };
+            let found = case.run(&mut Prng::new(seed().wrapping_add(number)));
             // Those of a long run are seen before its end.
             found.iter().for_each(|fault| eprintln!("{fault}"));
             faults.lock().unwrap().extend(found);

@@ -42,13 +42,13 @@ fn i09_a_file_system_that_is_full_loses_nothing() {
     runs(15, |prng| {
         let job = *prng.pick(&jobs);
         let place = bench.place();
-        let mounted = Mounted::on(&place.0.path().join("o"));
+        let mounted = Mounted::on(&place.path().join("o"));
         let place = place.with_old_outputs(job);
-        let filler = File::create_new(place.0.path().join("o/filler")).unwrap();
+        let filler = File::create_new(place.path().join("o/filler")).unwrap();
         let filled = SIZE - 4096 * prng.below(120);
         // It may already be fuller than that.
         let _ = rustix::fs::fallocate(&filler, FallocateFlags::empty(), 0, filled);
-        let ended = limits::run(place.0.path(), &job.line);
+        let ended = limits::run(place.path(), &job.line);
         let fault = bench.fault(&place, job, &ended);
         drop((filler, mounted));
         fault.map(|fault| format!("{}, {filled} bytes are taken: {fault}: {ended:?}", job.line))

@@ -1,5 +1,6 @@
 //! A run of the command with a limit to its memory and an end to our patience.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::ExitStatusExt;
@@ -12,11 +13,11 @@ use std::time::{Duration, Instant};
 /// than hostile numbers ask for.
 const ADDRESS_SPACE: u64 = 1 << 20;
 
-/// How long a run may take: `VERITY_HANG_SECONDS`, or 30 seconds, so that a busy machine is no
+/// How long a run may take: `VERITY_HANG_SECONDS`, or a minute, so that a busy machine is no
 /// failure.
 pub(crate) fn patience() -> Duration {
     let seconds = std::env::var("VERITY_HANG_SECONDS");
-    Duration::from_secs(seconds.map_or(30, |text| text.parse().expect("a number of seconds")))
+    Duration::from_secs(seconds.map_or(60, |text| text.parse().expect("a number of seconds")))
 }
 
 /// Whether this is a full run: somebody has said how long a run may take.
@@ -25,11 +26,11 @@ pub(crate) fn is_full_run() -> bool {
 }
 
 /// How a run ended, and what it said of that.
-#[derive(Debug)]
 pub(crate) struct Ended {
     /// The exit code, or 128 and the number of the signal; none if it did not end in time.
     pub(crate) code: Option<i32>,
     pub(crate) stderr: String,
+    pub(crate) stdout: Vec<u8>,
 }
 
 /// The command in a directory, with these words, in little memory.
@@ -48,20 +49,25 @@ pub(crate) fn run(directory: &Path, line: &str) -> Ended {
     finish(&mut limited(directory, line))
 }
 
-/// Runs any command so, its standard output unread.
+/// Runs any command so.
 pub(crate) fn finish(command: &mut Command) -> Ended {
-    let mut said = tempfile::tempfile().unwrap();
-    command.stdout(Stdio::null()).stderr(said.try_clone().unwrap());
+    let [mut stdout, mut stderr] = [(); 2].map(|()| tempfile::tempfile_in("/dev/shm").unwrap());
+    command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
     let mut child = command.spawn().unwrap();
     let code = wait(&mut child);
-    Ended { code, stderr: text(&mut said) }
+    Ended { code, stderr: text(&mut stderr), stdout: bytes(&mut stdout) }
 }
 
-fn text(file: &mut File) -> String {
+/// What was written to a file, as text.
+pub(crate) fn text(file: &mut File) -> String {
+    String::from_utf8_lossy(&bytes(file)).into_owned()
+}
+
+fn bytes(file: &mut File) -> Vec<u8> {
     file.rewind().unwrap();
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// Waits for a process, and ends it where that takes too long.
@@ -84,6 +90,13 @@ pub(crate) fn wait(child: &mut Child) -> Option<i32> {
 
 fn code(status: ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code.map_or("no end".to_owned(), |code| format!("exit code {code}"));
+        write!(f, "{code}, {} bytes, {}", self.stdout.len(), self.stderr.trim_end())
+    }
 }
 
 impl Ended {

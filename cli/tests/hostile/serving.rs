@@ -3,32 +3,55 @@
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use verity_testdata::nbd::{self, Client, OptionReply};
 
-use super::limits::{Ended, limited, patience, wait};
+use super::limits::{Ended, limited, patience, text, wait};
 
 const BLOCK: u64 = 4096;
 
-/// Serves, reads, and ends the server. Returns what is wrong.
-pub(crate) fn serve(place: &Path, line: &str, data: &[u8]) -> Option<String> {
-    let mut command = limited(place, &format!("{line} --socket s"));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+/// Serves, reads, and ends the server. Returns what is wrong. From an honest image all of the data
+/// must come.
+pub(crate) fn serve(place: &Path, line: &str, data: &[u8], is_honest: bool) -> Option<String> {
+    drive(limited(place, &format!("{line} --socket s")), place, data, is_honest)
+}
+
+/// Does so with a server of any command line, whose socket is `s`.
+pub(crate) fn drive(
+    mut command: Command,
+    place: &Path,
+    data: &[u8],
+    is_honest: bool,
+) -> Option<String> {
+    let mut said = tempfile::tempfile_in("/dev/shm").unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(said.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    let mut has_served = false;
     let fault = match wait_until_ready(&mut child) {
         Ready::Serves => {
-            let fault = read_all(place, data).err();
+            has_served = true;
+            let fault = read_all(place, data, is_honest).err();
             let id = child.id().to_string();
-            let _ = std::process::Command::new("kill").args(["-TERM", &id]).status();
+            let _ = Command::new("kill").args(["-TERM", &id]).status();
             fault
         }
+        Ready::Ended if is_honest => Some("it does not serve".to_owned()),
         Ready::Ended => None,
         Ready::Silent => Some("it does not begin to serve".to_owned()),
     };
     let code = wait(&mut child);
-    fault.or_else(|| Ended { code, stderr: String::new() }.fault())
+    let ended = Ended { code, stderr: text(&mut said), stdout: Vec::new() };
+    let fault = fault.or_else(|| ended.fault());
+    let fault = fault.or_else(|| {
+        // A signal is how a server ends well.
+        let is_other = has_served && code != Some(0);
+        is_other.then(|| "it was told to end".to_owned())
+    });
+    let fault = fault.or_else(|| place.join("s").exists().then(|| "its socket is left".to_owned()));
+    fault.map(|fault| format!("{fault}: {ended:?}"))
 }
 
 enum Ready {
@@ -60,19 +83,22 @@ fn wait_until_ready(child: &mut Child) -> Ready {
 }
 
 /// Reads every block of the data that there is, and some of those that are only claimed. Each is
-/// the data's or an error.
-fn read_all(place: &Path, data: &[u8]) -> Result<(), String> {
+/// the data's or an error; of an honest image, there is no error.
+fn read_all(place: &Path, data: &[u8], is_honest: bool) -> Result<(), String> {
     let words = |error: std::io::Error| match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
         _ => format!("the connection ends: {error}"),
     };
     let size = size(place).map_err(words)?;
+    if is_honest && size != u64::try_from(data.len()).unwrap() {
+        return Err(format!("an export of {size} bytes"));
+    }
     let mut client = Client::connect_for_status(connect(place).map_err(words)?).map_err(words)?;
     for offset in places(size) {
         let length = u32::try_from(BLOCK.min(size - offset)).unwrap();
         let bytes = match client.read(offset, length).map_err(words)? {
             Ok(bytes) => bytes,
-            Err(5) => continue,
+            Err(5) if !is_honest => continue,
             Err(error) => return Err(format!("error {error} at byte {offset}")),
         };
         let start = usize::try_from(offset).unwrap_or(usize::MAX);

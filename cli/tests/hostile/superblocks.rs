@@ -1,10 +1,13 @@
 //! Superblocks that state anything, over files that are as small as they are or as large as they
 //! claim to be.
 
+use std::sync::Arc;
+
 use verity_testdata::pattern::Prng;
 
 use super::case::{Case, Contents, run_all, seed, some_of};
-use super::image::Image;
+use super::image::{COVERED, Image};
+use super::line::{Line, Made, line};
 
 /// Numbers of data blocks: around the edges of levels, of 32 and of 64 bits.
 const DATA_BLOCKS: [u64; 22] = [
@@ -117,27 +120,51 @@ fn superblocks(image: &Image, random: &mut Prng) -> Vec<(String, Vec<u8>)> {
     all.map(|(name, bytes)| (name, bytes.0)).collect()
 }
 
-/// Every command that opens an image by its superblock.
-pub(crate) fn lines(root: &str) -> Vec<String> {
+/// Every command that opens an image by its superblock, wherever its files are.
+pub(crate) fn lines(root: &str) -> Vec<Line> {
     let image = format!("data hash {root}");
-    let lines = [
-        format!("verify {image}"),
-        format!("verify {image} --all"),
-        format!("verify {image} --all --fec-device fec"),
-        format!("read {image}"),
-        format!("read {image} --output out"),
-        format!("read {image} --preload --length 1 --output out"),
-        format!("read {image} --fec-device fec --length 1M --output out"),
-        format!("repair {image} --fec-device fec --dry-run"),
-        "dump hash".to_owned(),
-        format!("table --data-dev /dev/null --hash-dev /dev/zero hash {root}"),
-    ];
-    lines.to_vec()
+    let parity = "--fec-device fec";
+    vec![
+        line(format!("verify {image}")),
+        line(format!("verify {image} --all")),
+        line(format!("verify {image} --all {parity}")),
+        line(format!("read {image}")),
+        line(format!("read {image} --output out")).makes("out", Made::Data),
+        line(format!("read {image} --preload --length 1 --output out"))
+            .makes("out", Made::Start(1)),
+        line(format!("read {image} {parity} --length 1M --output out"))
+            .makes("out", Made::Start(1 << 20)),
+        line(format!("repair {image} {parity} --dry-run")),
+        line("dump hash"),
+        line(format!("dump hash {parity}")),
+        line(format!("table --data-dev /dev/null --hash-dev /dev/zero hash {root}")),
+        line("format small tree --like hash").makes("tree", Made::Something),
+        line("plan --image data"),
+        line(format!("serve {image}")),
+        line(format!("serve {image} --preload")),
+        line(format!("serve {image} {parity}")),
+        line(format!("serve {image} {parity} --fec-blocks {COVERED}")),
+    ]
 }
 
-pub(crate) fn servers(root: &str) -> Vec<String> {
-    let image = format!("serve data hash {root}");
-    vec![image.clone(), format!("{image} --preload"), format!("{image} --fec-device fec")]
+/// Those that write where only files can be.
+fn local_lines(root: &str) -> Vec<Line> {
+    let image = format!("data hash {root} --fec-device fec");
+    vec![
+        line(format!("repair {image} --in-place"))
+            .makes("data", Made::Repaired)
+            .makes("hash", Made::Repaired),
+        line(format!("repair {image} --output copy --hash-output tree"))
+            .makes("copy", Made::CopyOf("data"))
+            .makes("tree", Made::CopyOf("hash")),
+        line(
+            "format small tree --like hash --like-offset 0 --fec-device out --root-hash-file out2",
+        )
+        .makes("tree", Made::Something)
+        .makes("out", Made::Something)
+        .makes("out2", Made::Something),
+        line("plan --partition data"),
+    ]
 }
 
 /// The superblock stands over the honest tree. The devices are what they are, or so large that
@@ -146,23 +173,51 @@ pub(crate) fn cases(huge: bool) -> Vec<Case> {
     let image = Image::new();
     let mut random = Prng::new(seed());
     let size = |bytes: &[u8]| if huge { HUGE } else { bytes.len().try_into().unwrap() };
-    let contents = |bytes: &[u8]| Contents { bytes: bytes.to_vec(), size: size(bytes) };
-    let case = |(name, superblock): (String, Vec<u8>)| {
-        let hash = [&superblock[..], &image.hash[512..]].concat();
-        Case {
-            name,
-            files: vec![
-                ("data", contents(&image.data)),
-                ("hash", contents(&hash)),
-                // Parity is what it likes.
-                ("fec", contents(&image.data[..64 * 4096])),
-            ],
-            lines: lines(&image.root),
-            servers: servers(&image.root),
-            data: image.data.to_vec(),
-        }
+    let contents = |bytes: Vec<u8>| Contents { size: size(&bytes), bytes: Arc::new(bytes) };
+    let honest = Case {
+        name: "honest image".to_owned(),
+        is_honest: true,
+        files: vec![
+            ("data", Contents::from(&image.data)),
+            ("hash", image.hash.clone().into()),
+            ("fec", image.parity(2).into()),
+            ("small", image.data[..16 * 4096].to_vec().into()),
+        ],
+        lines: [lines(&image.root), local_lines(&image.root)].concat(),
+        data: Arc::clone(&image.data),
+        repaired: Vec::new(),
     };
-    superblocks(&image, &mut random).into_iter().map(case).collect()
+    let hostile = |(name, superblock): (String, Vec<u8>)| {
+        let mut case = Case { name, is_honest: false, ..honest.clone() };
+        let hash = [&superblock[..], &image.hash[512..]].concat();
+        case.files[0].1 = contents(image.data.to_vec());
+        case.files[1].1 = contents(hash);
+        // Parity is what it likes.
+        case.files[2].1 = contents(image.data[..64 * 4096].to_vec());
+        case
+    };
+    let packed = PACKED.iter().map(|(name, at, magic)| {
+        let mut case = Case { name: (*name).to_owned(), is_honest: false, ..honest.clone() };
+        case.files[0].1 = contents(packed(&image, *at, magic));
+        case.repaired = vec![("data", Arc::clone(&image.data))];
+        case
+    });
+    let hostile = superblocks(&image, &mut random).into_iter().map(hostile);
+    [honest.clone()].into_iter().chain(hostile).chain(packed).collect()
+}
+
+/// Data that looks packed, so that what is said of a failure looks into it once more.
+const PACKED: [(&str, usize, &[u8]); 3] = [
+    ("gzip data", 0, b"\x1f\x8b\x08"),
+    ("a tar archive", 257, b"ustar"),
+    ("a vdi disk image", 64, b"\x7f\x10\xda\xbe"),
+];
+
+/// The data with other bytes at its start.
+pub(crate) fn packed(image: &Image, at: usize, magic: &[u8]) -> Vec<u8> {
+    let mut data = image.data.to_vec();
+    data[at..at + magic.len()].copy_from_slice(magic);
+    data
 }
 
 #[test]

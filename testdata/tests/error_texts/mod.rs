@@ -2,9 +2,10 @@
 //! no message of the command, is without a run that provokes it, but for those that are listed with
 //! a reason.
 //!
-//! Errors are the texts of `#[error("...")]`, and within the functions of the command all texts of
-//! more than one word, less what is logged or reported: nobody has to remember how a message became
-//! an error. The runs are in `cli/tests/screens/errors/`, the list is `unprovoked.txt` here.
+//! Errors are the texts of `#[error("...")]`, and within functions and constants of all crates all
+//! texts of more than one word in small letters, less what is logged or reported: nobody has to
+//! remember how a message became an error, or which constant is a piece of it. The runs are in
+//! `cli/tests/screens/errors/`, the list is `unprovoked.txt` here.
 
 mod sources;
 mod template;

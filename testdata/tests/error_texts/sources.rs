@@ -6,24 +6,26 @@ use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, ExprMethodCall, ItemEnum, ItemStruct, LitStr, Macro, Meta};
+use syn::{
+    Attribute, Expr, ExprMethodCall, ItemConst, ItemEnum, ItemStatic, ItemStruct, LitStr, Macro,
+    Meta,
+};
 
 use super::template::Template;
 
 /// An error that a command may end with.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// `Enum::Variant`, or the text in quotes.
+    /// `Enum::Variant`, `const NAME`, or the text in quotes.
     pub(super) name: String,
     pub(super) place: String,
     pub(super) template: Template,
 }
 
-/// The crates, and whether all texts in their functions count.
-const CRATES: [(&str, bool); 3] = [("verity/src", false), ("sign/src", false), ("cli/src", true)];
+const CRATES: [&str; 3] = ["verity/src", "sign/src", "cli/src"];
 
-/// What is printed by a command that succeeds.
-const REPORTS: &str = "cli/src/report/";
+/// What is printed by a command that succeeds, and what a kernel is said to do.
+const REPORTS: [&str; 2] = ["cli/src/report/", "sign/src/lint/"];
 
 /// What these are given is not the end of a command: it is logged, or a mistake of ours.
 const MACROS: [&str; 14] = [
@@ -46,14 +48,14 @@ const MACROS: [&str; 14] = [
 /// All errors, in the order of the files.
 pub(super) fn known_errors(root: &Path) -> Vec<Known> {
     let mut known = Vec::new();
-    for (folder, texts) in CRATES {
+    for folder in CRATES {
         let mut files = Vec::new();
         sources_below(&root.join(folder), &mut files);
         files.sort();
         for file in files {
             let place = file.strip_prefix(root).expect("below it").display().to_string();
             let source = fs::read_to_string(&file).expect("a source");
-            let texts = texts && !place.starts_with(REPORTS);
+            let texts = !REPORTS.iter().any(|reports| place.starts_with(reports));
             known.extend(errors_of(&source, &place, texts));
         }
     }
@@ -73,7 +75,14 @@ fn sources_below(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
 
 fn errors_of(source: &str, place: &str, texts: bool) -> Vec<Known> {
     let file = syn::parse_file(source).unwrap_or_else(|error| panic!("{place}: {error}"));
-    let mut visitor = Visitor { place, texts, depth: 0, found: Vec::new(), seen: BTreeSet::new() };
+    let mut visitor = Visitor {
+        place,
+        texts,
+        depth: 0,
+        constant: None,
+        found: Vec::new(),
+        seen: BTreeSet::new(),
+    };
     visitor.visit_file(&file);
     visitor.found
 }
@@ -81,8 +90,10 @@ fn errors_of(source: &str, place: &str, texts: bool) -> Vec<Known> {
 struct Visitor<'a> {
     place: &'a str,
     texts: bool,
-    /// How many function bodies are around.
+    /// How many function bodies and constants are around.
     depth: usize,
+    /// The constant whose text comes next.
+    constant: Option<String>,
     found: Vec<Known>,
     seen: BTreeSet<String>,
 }
@@ -109,12 +120,12 @@ impl Visitor<'_> {
 
     fn text(&mut self, text: &str) {
         let template = Template::part(text);
-        let words = text.split(' ').filter(|word| word.chars().any(char::is_alphabetic)).count();
+        let words = text.split(' ').filter(|word| word.chars().any(char::is_lowercase)).count();
         if !self.texts || self.depth == 0 || words < 2 || template.is_blank() {
             return;
         }
         if self.seen.insert(text.to_owned()) {
-            let name = format!("{text:?}");
+            let name = self.constant.clone().unwrap_or(format!("{text:?}"));
             self.found.push(Known { name, place: self.place.to_owned(), template });
         }
     }
@@ -166,6 +177,22 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         self.depth -= 1;
     }
 
+    /// Words that stand apart from the function that says them.
+    fn visit_item_const(&mut self, item: &'ast ItemConst) {
+        self.depth += 1;
+        let is_text = matches!(*item.expr, Expr::Lit(_));
+        self.constant = is_text.then(|| format!("const {}", item.ident));
+        visit::visit_item_const(self, item);
+        self.constant = None;
+        self.depth -= 1;
+    }
+
+    fn visit_item_static(&mut self, item: &'ast ItemStatic) {
+        self.depth += 1;
+        visit::visit_item_static(self, item);
+        self.depth -= 1;
+    }
+
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 
     fn visit_lit_str(&mut self, text: &'ast LitStr) {
@@ -202,7 +229,8 @@ fn errors_are_found_where_they_are_declared_and_where_they_are_made() {
         #[error("a \
                  struct")]
         struct S;
-        const HELP: &str = "no error";
+        const HELP: &str = "no use of it";
+        static FORMS: [Form; 1] = [form("some data", "unpack -d")];
         /// Some words.
         fn f(x: u8) -> u8 {
             tracing::warn!("some words");
@@ -219,6 +247,7 @@ fn errors_are_found_where_they_are_declared_and_where_they_are_made() {
     };
     assert_eq!(named(false), ["E::Lost", "S"]);
     let texts = ["\"{x} is beyond {}\"", "\"the end\"", "\"either or\"", "\"no use\""];
+    let texts = [&texts[..], &["const HELP", "\"some data\"", "\"unpack -d\""]].concat();
     let mut all = named(true);
     all.sort_unstable();
     let mut expected: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
