@@ -89,6 +89,12 @@ fn choice(certificate: &Certificate) -> CertificateChoices {
     CertificateChoices::Certificate(x509_cert::Certificate::from_der(certificate.der()).unwrap())
 }
 
+/// The time at which certificates must be valid is the one that was given.
+#[test]
+fn authorities_know_their_time() {
+    assert_eq!(Authorities::new(vec![], 1_790_000_000).unwrap().at(), 1_790_000_000);
+}
+
 fn verify(message: &[u8], authority: &Issued, at: u64) -> Result<verity_sign::SignedBy, Error> {
     let authorities = Authorities::new(vec![authority.certificate.clone()], at)?;
     verify_root_hash(message, &root_hash(), &authorities)

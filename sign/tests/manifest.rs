@@ -575,6 +575,8 @@ fn p31_accepted_images() {
     assert!(!accepted.accept(&image("b", 5, 200)).unwrap());
     assert!(accepted.accept_named(&image("a\"ü", 0, 200), "a\"ü").unwrap());
     assert!(accepted.accept(&image("b", u64::MAX - 1, 100)).unwrap());
+    assert_eq!(accepted.version("b"), Some(u64::MAX - 1));
+    assert_eq!((accepted.version("a\"ü"), accepted.version("c")), (Some(0), None));
     let before = accepted.clone();
     for (refused, expected) in [
         (image("b", 5, 200), "accepted before"),
@@ -631,6 +633,34 @@ fn p31_accepted_images() {
     ] {
         assert!(AcceptedImages::parse(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+/// The bound on a state is the longest one that is read.
+#[test]
+fn p31_a_state_is_read_up_to_its_bound() {
+    use verity_sign::{AcceptedImages, MAX_STATE_BYTES};
+    let state = |names: &[String]| {
+        let entry =
+            |name: &String| format!(r#"{{"name":"{name}","version":1,"root_hash":"{ROOT}"}}"#);
+        let entries: Vec<String> = names.iter().map(entry).collect();
+        format!(r#"{{"state_version":1,"images":[{}]}}"#, entries.join(","))
+    };
+    let most = usize::try_from(MAX_STATE_BYTES).unwrap();
+    let name = |index: usize| format!("{index:08}");
+    let (none, one) =
+        (state(&[]).len(), state(&[name(0), name(1)]).len() - state(&[name(0)]).len());
+    let mut names: Vec<String> = (0..(most - none) / one).map(name).collect();
+    let mut missing = most - state(&names).len();
+    for name in &mut names {
+        let more = missing.min(50);
+        name.push_str(&"a".repeat(more));
+        missing -= more;
+    }
+    assert_eq!(state(&names).len(), most);
+    assert!(AcceptedImages::parse(state(&names).as_bytes()).is_ok());
+    names.last_mut().unwrap().push('a');
+    let error = AcceptedImages::parse(state(&names).as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("longer than"), "{error}");
 }
 
 /// Who signs several images signs old ones of other names, too.

@@ -144,6 +144,27 @@ fn what_was_signed_instead_is_named() {
     assert_eq!(said, "it has the length of one by an RSA-2048 key");
 }
 
+/// As a program on another system may leave them.
+#[test]
+fn blanks_behind_a_signature_are_named() {
+    for name in NAMES {
+        let good = raw(name, TEXT.as_bytes(), SignatureDigest::Sha256);
+        for blanks in ["\n", "\r\n", "  \t\r\n"] {
+            let said = mistake(name, &[&good, blanks.as_bytes()].concat());
+            assert!(said.contains("there is white space behind it"), "{name} {blanks:?}: {said}");
+        }
+    }
+}
+
+/// What a builder was told is what it says, and what its signatures have.
+#[test]
+fn builders_say_what_they_embed() {
+    for embed in [false, true] {
+        let builder = builder("p256").with_embedded_certificate(embed);
+        assert_eq!(builder.embeds_certificate(), embed);
+    }
+}
+
 /// What openssl signs unless it is told otherwise.
 #[test]
 fn paddings_of_rsa_are_named() {

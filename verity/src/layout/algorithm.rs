@@ -140,6 +140,13 @@ mod tests {
     }
 
     #[test]
+    fn only_sha1_is_to_be_avoided() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(algorithm.is_legacy(), *algorithm == Algorithm::Sha1, "{algorithm}");
+        }
+    }
+
+    #[test]
     fn aliases_and_weak_hashes_are_refused_with_the_known_names() {
         for name in [
             "sha-256",

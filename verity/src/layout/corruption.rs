@@ -200,6 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn ranges_are_told_from_first_to_last() {
+        let spare = Corruption::SpareBytes { offset: 7 };
+        let rows = CorruptRange { blocks: 3, ..range(5, spare) };
+        assert!(
+            rows.to_string().starts_with("data block 5 to 7 are corrupt; the first: "),
+            "{rows}"
+        );
+        let one = Report::of_one(BlockRef::Data { block: 5 }, spare);
+        assert!(one.to_string().ends_with("; there may be more"), "{one}");
+        let only = Report { truncated: false, ..one };
+        assert_eq!(only.to_string(), range(5, spare).to_string());
+    }
+
+    #[test]
     fn a_report_counts_nothing_that_is_not_there() {
         let spare = Corruption::SpareBytes { offset: 7 };
         let lost = Corruption::unreadable(&io::ErrorKind::TimedOut.into());

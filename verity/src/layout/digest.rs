@@ -235,6 +235,13 @@ mod tests {
     }
 
     #[test]
+    fn digests_and_salts_are_told_as_hex_in_debug_output() {
+        let (digest, salt) = (Digest::new(&[0xab; 32]).unwrap(), Salt::new(&[1, 0xfe]).unwrap());
+        assert_eq!(format!("{digest:?}"), format!("Digest({})", "ab".repeat(32)));
+        assert_eq!(format!("{salt:?}"), "Salt(01fe)");
+    }
+
+    #[test]
     fn salts_hold_up_to_256_bytes() {
         assert_eq!(Salt::new(&[7; 256]).unwrap().to_string().parse(), Salt::new(&[7; 256]));
         assert_eq!(Salt::new(&[7; 257]), Err(SaltError::Size { size: 257 }));

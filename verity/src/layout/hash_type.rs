@@ -46,3 +46,14 @@ impl fmt::Display for HashType {
         fmt::Display::fmt(&self.number(), f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_old_type_is_to_be_avoided() {
+        assert!(HashType::ChromeOs.is_legacy());
+        assert!(!HashType::Normal.is_legacy());
+    }
+}

@@ -304,6 +304,36 @@ mod tests {
         assert_eq!(kind(ErrorKind::TimedOut), ErrorKind::TimedOut);
     }
 
+    /// A source that is told of reads in order.
+    struct Told(std::sync::atomic::AtomicBool);
+
+    impl ReadAt for &Told {
+        fn len(&self) -> io::Result<u64> {
+            Ok(4096)
+        }
+
+        fn read_at(&self, buf: &mut [u8], _offset: u64) -> io::Result<usize> {
+            buf.fill(0);
+            Ok(buf.len())
+        }
+
+        fn expect_sequential(&self) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_data_is_told_of_reads_in_order() {
+        let params = Params::builder().data_blocks(1).build().unwrap();
+        let area = HashArea::new(&params, 0, false).unwrap();
+        let root_hash = RootHash::new(Digest::new(&[0; 32]).unwrap());
+        let trusted = TrustedParams::pinned(params, root_hash, area).unwrap();
+        let told = Told(std::sync::atomic::AtomicBool::new(false));
+        let reader = VerifiedReader::new(trusted, &told, Vec::new()).unwrap();
+        reader.expect_sequential();
+        assert!(told.0.into_inner());
+    }
+
     #[test]
     fn a_reader_hashes_by_the_kernels_that_it_is_given() {
         let params = Params::builder().data_blocks(1).build().unwrap();

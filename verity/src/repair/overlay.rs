@@ -57,6 +57,7 @@ mod tests {
     fn recovered_blocks_hide_what_lies_under_them() {
         let below: Vec<u8> = (0..100).collect();
         let overlay = Overlay::new(&below);
+        assert_eq!(ReadAt::len(&overlay).unwrap(), 100);
         overlay.insert(20, &[0xaa; 10]);
         overlay.insert(30, &[0xbb; 10]);
         overlay.insert(90, &[0xcc; 10]);

@@ -98,3 +98,31 @@ impl ParityReport {
         self.rounds == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parity_is_intact_where_no_round_differs() {
+        let report =
+            |rounds| ParityReport { ranges: vec![], rounds, truncated: false, compared: 9 };
+        assert!(report(0).is_intact());
+        assert!(!report(1).is_intact());
+    }
+
+    /// A sink that is lent gets what a sink gets.
+    #[test]
+    fn a_reference_to_a_sink_hands_blocks_on() {
+        struct Full;
+        impl RepairSink for Full {
+            fn put(&self, _block: BlockRef, _bytes: &[u8]) -> io::Result<()> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
+        fn put(sink: impl RepairSink) -> io::Result<()> {
+            sink.put(BlockRef::Data { block: 0 }, &[])
+        }
+        assert_eq!(put(&Full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+}

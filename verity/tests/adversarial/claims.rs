@@ -182,6 +182,46 @@ fn a02_other_blocks_are_looked_at_around_what_cannot_be_proved() {
     assert_eq!((all.unchecked, all.unchecked_data_blocks), (vec![under], 4096));
 }
 
+/// The same in a repair, where what cannot be proved is long enough not to be walked, and has
+/// blocks before and behind it.
+#[test]
+fn a02_a_repair_looks_around_what_cannot_be_proved() {
+    let mut image = Image::new(&small(), 140_000);
+    let [corrupt, before, behind] = [
+        BlockRef::Hash { level: 3, block: 1 },
+        BlockRef::Data { block: 65_535 },
+        BlockRef::Data { block: 131_072 },
+    ];
+    [corrupt, before, behind].iter().for_each(|block| image.spoil(*block));
+    let blocks = image.params.data_blocks() + image.area.hash_blocks();
+    let fec_area = FecArea::new(&image.params, &image.area, 2, blocks, 0).unwrap();
+    let repairer = Repairer::new(image.pinned(), fec_area).unwrap().threads(threads(2));
+    // This parity gives nothing back.
+    let fec = Claims::new(&[], 64 * MIB);
+    let beyond = repairer.repair(&image.data, &image.hash, &fec, &()).unwrap().beyond.unwrap();
+    let found: Vec<BlockRef> = beyond.corruptions.iter().map(|range| range.first).collect();
+    assert_eq!(found, [corrupt, before, behind]);
+    let under = BlockRange { first: BlockRef::Data { block: 65_536 }, blocks: 65_536 };
+    assert_eq!((beyond.unchecked, beyond.unchecked_data_blocks), (vec![under], 65_536));
+}
+
+/// What comes first in the order is what counts: behind a corrupt hash block, others of its level
+/// need not be read.
+#[test]
+fn a_corrupt_hash_block_comes_before_one_that_cannot_be_read() {
+    let mut image = Image::new(&small(), 40_000);
+    let (corrupt, lost) =
+        (BlockRef::Hash { level: 0, block: 3 }, BlockRef::Hash { level: 0, block: 2000 });
+    image.spoil(corrupt);
+    let range = image.range(lost);
+    let hash = Broken::new(&image.hash, vec![range.start as u64..range.end as u64]);
+    for count in [1, 2, 4] {
+        let verifier = Verifier::new(image.pinned()).threads(threads(count));
+        let found = report(verifier.verify(&image.data, &hash));
+        assert_eq!(found.corruptions[0].first, corrupt);
+    }
+}
+
 /// Storage of which some bytes cannot be read.
 struct Broken {
     bytes: Vec<u8>,
