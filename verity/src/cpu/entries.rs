@@ -5,10 +5,14 @@
 macro_rules! entries {
     (
         $Token:ident: $features:literal;
-        $($visibility:vis fn $name:ident($job:ident: $Job:ty) = $kernel:expr;)*
+        $(
+            $(#[$attribute:meta])*
+            $visibility:vis fn $name:ident($job:ident: $Job:ty) = $kernel:expr;
+        )*
     ) => {
         impl $Token {
             $(
+                $(#[$attribute])*
                 $visibility fn $name(self, $job: $Job) {
                     #[target_feature(enable = $features)]
                     fn entered(cpu: $Token, $job: $Job) {

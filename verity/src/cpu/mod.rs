@@ -31,5 +31,7 @@ pub(crate) use self::aarch64::{Neon, Sha2};
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 pub(crate) use self::entries::entries;
 pub(crate) use self::platforms::platforms;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use self::x86_64::tests::identity;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use self::x86_64::{Avx2, Avx512, Gfni, Identity, ShaNi, ShaNiVl};
+pub(crate) use self::x86_64::{Avx2, Avx512, Avx512Units, Gfni, Identity, ShaNi, ShaNiVl};

@@ -2,8 +2,10 @@
 //! choice on this CPU.
 //!
 //! Whether a kernel *can* run is for the tokens to say, and settled before. What the choice depends
-//! on besides is the CPU's make (`cpu::Identity`), through functions of plain numbers, which can
-//! be asked about any CPU on any other.
+//! on besides is the CPU's make (`cpu::Identity`). For x86-64 it is a function of plain numbers,
+//! [`sha256_steps`] and its neighbours, which can be asked about any CPU on any other. There is no
+//! calibration: what decides are latency and width, which belong to a design, and a short
+//! measurement cannot tell a slow kernel from a busy neighbour.
 //!
 //! GB/s of one thread, blocks of 4096 bytes in the level-2 cache behind a salt of 32 bytes, and how
 //! many times `ring`'s one stream:
@@ -11,7 +13,7 @@
 //! | sha256 | Zen 4, 2026-11-24 | Zen 5, 2026-11-23 (prototypes) |
 //! |---|---|---|
 //! | AVX-512, 2 groups of 16 lanes | 2.9, 1.7x | 7.0, 4.0x |
-//! | AVX-512, 16 lanes | 3.2, 1.8x | 4.8, 2.8x |
+//! | AVX-512, 16 lanes, intrinsics | 3.2, 1.8x | 4.8, 2.8x |
 //! | SHA-NI, 4 streams in 32 registers | 4.4, 2.5x | |
 //! | SHA-NI, 4 streams in 16 registers | 3.5, 2.0x | 2.8, 1.6x |
 //! | AVX2, 8 lanes | 1.75, 1.0x | 1.3, 0.8x |
@@ -20,10 +22,26 @@
 //! So the SHA extensions are first where AVX-512 has half the width, and second elsewhere. sha512
 //! has no such rival: AVX-512 has 4.3 times `ring` (2.55 GB/s) on Zen 4 too, 8 lanes as well as 2
 //! groups of them.
+//!
+//! Bytes a cycle on Intel (family 6 model 207, 2026-11-29), with the core to itself, and with
+//! strangers on its other thread:
+//!
+//! | sha256 | alone | shared |
+//! |---|---|---|
+//! | AVX-512, 16 lanes by hand (prototype) | 1.18 | 1.065 |
+//! | AVX-512, 16 lanes, intrinsics | 1.09 | 0.946 |
+//! | AVX-512, 2 groups of 16 lanes | 1.12 | 0.898 |
+//! | SHA-NI, 4 streams | 0.64 | 0.44 to 0.48 |
+//! | SHA-NI, 4 streams, one of them idle | 0.479 | 0.33 to 0.37 |
+//! | SHA-NI, 2 streams | 0.606 | 0.491 |
+//! | SHA-NI, 1 stream | 0.473 | 0.45 |
+//! | AVX2, 8 lanes | 0.403 | 0.320 |
+//!
+//! There a group of 16 lanes takes as long as 8.6 blocks by SHA-NI.
 
 use crate::Algorithm;
 #[cfg(target_arch = "x86_64")]
-use crate::cpu::Identity;
+use crate::cpu::{Avx2, Avx512, Avx512Units, Identity, ShaNi, ShaNiVl};
 
 use super::platform::Platform;
 use super::rung::Rung;
@@ -49,32 +67,40 @@ impl Platform {
     }
 
     /// The kernels for sha256 and sha224, widest first. The last one takes single blocks.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn sha256(self) -> Vec<Rung<u32>> {
+        let steps = sha256_steps(self.allowed(), Identity::this());
+        steps.into_iter().filter_map(sha256_rung).collect()
+    }
+
+    /// The kernels for sha512 and sha384, widest first; what they leave
+    /// is hashed one by one, by the crate.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn sha512(self) -> Vec<Rung<u64>> {
+        let steps = sha512_steps(self.allowed(), Identity::this());
+        steps.into_iter().filter_map(sha512_rung).collect()
+    }
+
+    /// The instructions of this platform and of those after it, as far as this CPU has them.
+    #[cfg(target_arch = "x86_64")]
+    fn allowed(self) -> Allowed {
+        let mut allowed = Allowed::default();
+        for platform in Platform::available().skip_while(|platform| *platform != self) {
+            match platform {
+                Platform::Avx512(_) => allowed.avx512 = true,
+                Platform::ShaNiVl(_) => allowed.sha_ni_vl = true,
+                Platform::ShaNi(_) => allowed.sha_ni = true,
+                Platform::Avx2(_) => allowed.avx2 = true,
+                Platform::Portable => {}
+            }
+        }
+        allowed
+    }
+
+    /// The kernels for sha256 and sha224, widest first. The last one takes single blocks.
+    #[cfg(not(target_arch = "x86_64"))]
     pub(super) fn sha256(self) -> Vec<Rung<u32>> {
         match self {
-            #[cfg(target_arch = "x86_64")]
-            Platform::Avx512(cpu) => {
-                let pair = Rung::new(32, 26, move |group| cpu.sha256_x32(group));
-                let one = Rung::new(16, 12, move |group| cpu.sha256_x16(group));
-                let pair = has_pairs_of_avx512(Identity::this()).then_some(pair);
-                pair.into_iter().chain([one]).chain(self.below().sha256()).collect()
-            }
-            #[cfg(target_arch = "x86_64")]
-            Platform::ShaNiVl(cpu) => {
-                let four = Rung::new(4, 3, move |group| cpu.sha256_x4(group));
-                let fewer = Platform::ShaNi(cpu.sha_ni()).sha256().into_iter().skip(1);
-                [four].into_iter().chain(fewer).collect()
-            }
-            #[cfg(target_arch = "x86_64")]
-            Platform::ShaNi(cpu) => vec![
-                Rung::new(4, 3, move |group| cpu.sha256_x4(group)),
-                Rung::new(2, 2, move |group| cpu.sha256_x2(group)),
-                Rung::new(1, 1, move |group| cpu.sha256_x1(group)),
-            ],
-            // A vector that is half empty is still faster than one block after the other.
-            #[cfg(target_arch = "x86_64")]
-            Platform::Avx2(cpu) => {
-                vec![Rung::new(8, 2, move |group| cpu.sha256_x8(group)), portable()]
-            }
             #[cfg(target_arch = "aarch64")]
             Platform::Sha2(cpu) => vec![
                 Rung::new(4, 3, move |group| cpu.sha256_x4(group)),
@@ -91,26 +117,10 @@ impl Platform {
         }
     }
 
-    /// The kernels for sha512 and sha384, widest first; what they leave
-    /// is hashed one by one, by the crate.
+    /// The kernels for sha512 and sha384: none; blocks are hashed one by one, by the crate.
+    #[cfg(not(target_arch = "x86_64"))]
     pub(super) fn sha512(self) -> Vec<Rung<u64>> {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Platform::Avx512(cpu) => {
-                let pair = Rung::new(16, 12, move |group| cpu.sha512_x16(group));
-                let one = Rung::new(8, 3, move |group| cpu.sha512_x8(group));
-                let pair = has_pairs_of_avx512(Identity::this()).then_some(pair);
-                pair.into_iter().chain([one]).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The next one here.
-    #[cfg(target_arch = "x86_64")]
-    fn below(self) -> Platform {
-        let mut platforms = Platform::available().skip_while(|platform| *platform != self);
-        platforms.nth(1).unwrap_or(Platform::Portable)
+        Vec::new()
     }
 }
 
@@ -119,15 +129,191 @@ fn portable() -> Rung<u32> {
     Rung::new(1, 1, |group| walk::hash::<[u32; 1]>((), group))
 }
 
+/// Which instructions a ladder may use.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Allowed {
+    avx512: bool,
+    sha_ni_vl: bool,
+    sha_ni: bool,
+    avx2: bool,
+}
+
+/// A kernel on a ladder.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Two groups of AVX-512 lanes.
+    Avx512Pair,
+    Avx512,
+    /// Four streams of SHA-NI in the registers of AVX-512.
+    ShaNiVl,
+    /// So many streams of SHA-NI.
+    ShaNi4,
+    ShaNi2,
+    ShaNi1,
+    Avx2,
+    Portable,
+}
+
+/// The ladder for sha256 and sha224: kernels, widest first, each with the least number of blocks
+/// for which it is worth it.
+#[cfg(target_arch = "x86_64")]
+fn sha256_steps(allowed: Allowed, cpu: Identity) -> Vec<(Step, usize)> {
+    let Allowed { avx512, sha_ni_vl, sha_ni, avx2 } = allowed;
+    let has_sha = sha_ni || sha_ni_vl;
+    let mut steps = Vec::new();
+    if avx512 {
+        match cpu.avx512_units() {
+            Avx512Units::WholeInTwoCycles => {
+                steps.extend([(Step::Avx512Pair, 26), (Step::Avx512, 12)]);
+            }
+            Avx512Units::Half => steps.push((Step::Avx512, 12)),
+            // Beside AVX2, whose group of half as many lanes takes longer, it is always worth it.
+            Avx512Units::Whole => steps.push((Step::Avx512, if has_sha { 9 } else { 2 })),
+        }
+    }
+    if has_sha {
+        let four = if sha_ni_vl { Step::ShaNiVl } else { Step::ShaNi4 };
+        match (cpu.is_intel(), avx512) {
+            // Four streams are hardly faster than two, lose more beside strangers, and most with
+            // one of them idle.
+            (true, true) => {}
+            (true, false) => steps.push((four, 4)),
+            (false, _) => steps.push((four, 3)),
+        }
+        steps.extend([(Step::ShaNi2, 2), (Step::ShaNi1, 1)]);
+        return steps;
+    }
+    // A vector that is half empty is still faster than one block after the other.
+    if avx2 && !avx512 {
+        steps.push((Step::Avx2, 2));
+    }
+    steps.push((Step::Portable, 1));
+    steps
+}
+
+/// The ladder for sha512 and sha384.
+#[cfg(target_arch = "x86_64")]
+fn sha512_steps(allowed: Allowed, cpu: Identity) -> Vec<(Step, usize)> {
+    match cpu.avx512_units() {
+        _ if !allowed.avx512 => Vec::new(),
+        Avx512Units::WholeInTwoCycles => vec![(Step::Avx512Pair, 12), (Step::Avx512, 3)],
+        Avx512Units::Half | Avx512Units::Whole => vec![(Step::Avx512, 3)],
+    }
+}
+
 /// Whether AVX-512 comes before the SHA extensions on such a CPU.
 #[cfg(target_arch = "x86_64")]
 fn is_avx512_first(algorithm: Algorithm, cpu: Identity) -> bool {
     let is_sha256 = matches!(algorithm, Algorithm::Sha224 | Algorithm::Sha256);
-    !(is_sha256 && cpu.has_half_width_avx512())
+    !(is_sha256 && cpu.avx512_units() == Avx512Units::Half)
 }
 
-/// Whether two groups of lanes at once are faster than one on such a CPU.
+/// The kernel of a step; `None` if this CPU has not its instructions.
 #[cfg(target_arch = "x86_64")]
-fn has_pairs_of_avx512(cpu: Identity) -> bool {
-    !cpu.has_half_width_avx512()
+fn sha256_rung((step, least): (Step, usize)) -> Option<Rung<u32>> {
+    Some(match step {
+        Step::Avx512Pair => {
+            let cpu = Avx512::found()?;
+            Rung::new(32, least, move |group| cpu.sha256_x32(group))
+        }
+        Step::Avx512 => {
+            let cpu = Avx512::found()?;
+            Rung::new(16, least, move |group| cpu.sha256_rows(group))
+        }
+        Step::ShaNiVl => {
+            let cpu = ShaNiVl::found()?;
+            Rung::new(4, least, move |group| cpu.sha256_x4(group))
+        }
+        Step::ShaNi4 => {
+            let cpu = ShaNi::found()?;
+            Rung::new(4, least, move |group| cpu.sha256_x4(group))
+        }
+        Step::ShaNi2 => {
+            let cpu = ShaNi::found()?;
+            Rung::new(2, least, move |group| cpu.sha256_x2(group))
+        }
+        Step::ShaNi1 => {
+            let cpu = ShaNi::found()?;
+            Rung::new(1, least, move |group| cpu.sha256_x1(group))
+        }
+        Step::Avx2 => {
+            let cpu = Avx2::found()?;
+            Rung::new(8, least, move |group| cpu.sha256_x8(group))
+        }
+        Step::Portable => portable(),
+    })
+}
+
+/// The kernel of a step; `None` if there is none, or this CPU has not its instructions.
+#[cfg(target_arch = "x86_64")]
+fn sha512_rung((step, least): (Step, usize)) -> Option<Rung<u64>> {
+    let cpu = Avx512::found()?;
+    match step {
+        Step::Avx512Pair => Some(Rung::new(16, least, move |group| cpu.sha512_x16(group))),
+        Step::Avx512 => Some(Rung::new(8, least, move |group| cpu.sha512_rows(group))),
+        _ => None,
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::cpu::identity;
+
+    const ALL: Allowed = Allowed { avx512: true, sha_ni_vl: true, sha_ni: true, avx2: true };
+    const NO_SHA: Allowed = Allowed { sha_ni_vl: false, sha_ni: false, ..ALL };
+    const NO_AVX512: Allowed = Allowed { avx512: false, sha_ni_vl: false, ..ALL };
+
+    #[test]
+    fn ladders_follow_from_what_a_cpu_says_of_itself() {
+        let zen_3 = identity(b"AuthenticAMD", 0x00a0_0f11, 0b0110);
+        let zen_4 = identity(b"AuthenticAMD", 0x00a1_0f11, 0b0110);
+        let zen_5 = identity(b"AuthenticAMD", 0x00b0_0f21, 0b1110);
+        let sapphire_rapids = identity(b"GenuineIntel", 0x0008_06f8, 0);
+        let skylake_x = identity(b"GenuineIntel", 0x0005_0654, 0);
+        let alder_lake = identity(b"GenuineIntel", 0x0009_0672, 0);
+        let hidden = identity(b"KVMKVMKVM\0\0\0", 0x00a1_0f11, 0);
+        use Step::*;
+        let streams = [(ShaNi2, 2), (ShaNi1, 1)];
+        let behind =
+            |first: &[(Step, usize)]| first.iter().copied().chain(streams).collect::<Vec<_>>();
+        assert_eq!(sha256_steps(NO_AVX512, zen_3), behind(&[(ShaNi4, 3)]));
+        assert_eq!(sha256_steps(ALL, zen_4), behind(&[(Avx512, 12), (ShaNiVl, 3)]));
+        let zen_5_steps = behind(&[(Avx512Pair, 26), (Avx512, 12), (ShaNiVl, 3)]);
+        assert_eq!(sha256_steps(ALL, zen_5), zen_5_steps);
+        assert_eq!(sha256_steps(ALL, sapphire_rapids), behind(&[(Avx512, 9)]));
+        assert_eq!(sha256_steps(NO_SHA, skylake_x), [(Avx512, 2), (Portable, 1)]);
+        assert_eq!(sha256_steps(NO_AVX512, alder_lake), behind(&[(ShaNi4, 4)]));
+        assert_eq!(sha256_steps(ALL, hidden), behind(&[(Avx512, 9), (ShaNiVl, 3)]));
+        let avx2 = Allowed { avx2: true, ..Allowed::default() };
+        assert_eq!(sha256_steps(avx2, skylake_x), [(Avx2, 2), (Portable, 1)]);
+        assert_eq!(sha256_steps(Allowed::default(), skylake_x), [(Portable, 1)]);
+        assert_eq!(sha512_steps(ALL, zen_5), [(Avx512Pair, 12), (Avx512, 3)]);
+        for cpu in [zen_4, sapphire_rapids, skylake_x, hidden] {
+            assert_eq!(sha512_steps(NO_SHA, cpu), [(Avx512, 3)]);
+        }
+        assert!(sha512_steps(NO_AVX512, zen_3).is_empty());
+    }
+
+    #[test]
+    fn avx512_is_first_but_for_sha256_in_two_halves() {
+        let zen_4 = identity(b"AuthenticAMD", 0x00a1_0f11, 0b0110);
+        let zen_5 = identity(b"AuthenticAMD", 0x00b0_0f21, 0b1110);
+        assert!(!is_avx512_first(Algorithm::Sha224, zen_4));
+        assert!(!is_avx512_first(Algorithm::Sha256, zen_4));
+        assert!(is_avx512_first(Algorithm::Sha512, zen_4));
+        assert!(is_avx512_first(Algorithm::Sha256, zen_5));
+    }
+
+    /// Wide kernels come first, and whoever takes one block comes last.
+    #[test]
+    fn every_ladder_ends_with_single_blocks() {
+        for platform in Platform::available() {
+            let rungs = platform.sha256();
+            assert!(rungs.windows(2).all(|pair| pair[0].lanes > pair[1].lanes), "{platform}");
+            assert!(rungs.last().is_some_and(|rung| rung.least == 1), "{platform}");
+        }
+    }
 }

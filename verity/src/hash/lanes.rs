@@ -206,7 +206,10 @@ impl<L: Lanes> Lanes for Pair<L> {
     #[inline(always)]
     fn turn(quarters: &[Self; 16]) -> [Self; 16] {
         let mut turned = *quarters;
-        let (first, second) = (quarters.map(|pair| pair.0), quarters.map(|pair| pair.1));
+        let (mut first, mut second) = ([quarters[0].0; 16], [quarters[0].1; 16]);
+        for (index, pair) in quarters.iter().enumerate() {
+            (first[index], second[index]) = (pair.0, pair.1);
+        }
         let (first, second) = (L::turn(&first), L::turn(&second));
         for (index, pair) in turned.iter_mut().enumerate() {
             *pair = Pair(first[index], second[index]);

@@ -14,7 +14,8 @@
 //!  message    all that the messages of a tree share: state behind the salt, padding
 //!  lanes      the operations on one word of each message that a kernel has; arrays, pairs
 //!  streams    the walk for kernels that have instructions for SHA-256 itself
-//!  x86_64, aarch64    lane operations and SHA instructions: the only unsafe code
+//!  x86_64, aarch64    lane operations, SHA instructions and, in `rows`, a walk by hand: the only
+//!             unsafe code
 //!  scalar     one block after the other by the crates, for every algorithm
 //! ```
 //!

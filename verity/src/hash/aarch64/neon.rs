@@ -37,15 +37,16 @@ impl Lanes for U32x4 {
         offset: usize,
         quarter: usize,
     ) -> [Self; 4] {
-        let line = |lane| {
-            let start = block_start(blocks, block_size, lane) + offset + 16 * quarter;
-            let line = &blocks[start..start + 16];
-            // SAFETY: `cpu` is a token; `line` has 16 bytes.
-            unsafe { vld1q_u8(line.as_ptr()) }
-        };
+        let offset = offset + 16 * quarter;
+        let lines = [
+            load_words(cpu, blocks, block_size, 0, offset),
+            load_words(cpu, blocks, block_size, 1, offset),
+            load_words(cpu, blocks, block_size, 2, offset),
+            load_words(cpu, blocks, block_size, 3, offset),
+        ];
         // SAFETY: `cpu` is a token.
-        let four = unsafe { turn_four([line(0), line(1), line(2), line(3)]) };
-        four.map(|vector| U32x4(vector, cpu))
+        let [a, b, c, d] = unsafe { turn_four(lines) };
+        [U32x4(a, cpu), U32x4(b, cpu), U32x4(c, cpu), U32x4(d, cpu)]
     }
 
     #[inline(always)]
@@ -108,13 +109,46 @@ impl Lanes for U32x4 {
     }
 }
 
+/// 16 bytes of the block of a lane, as they lie in memory.
+#[inline(always)]
+fn load_words(
+    _cpu: Neon,
+    blocks: &[u8],
+    block_size: usize,
+    lane: usize,
+    offset: usize,
+) -> uint8x16_t {
+    let start = block_start(blocks, block_size, lane) + offset;
+    let words = &blocks[start..start + 16];
+    // SAFETY: there is a token; `words` has 16 bytes.
+    unsafe { vld1q_u8(words.as_ptr()) }
+}
+
 /// Four words, big endian, of four lanes: vector m gets word m of each.
 #[inline]
 #[target_feature(enable = "neon")]
 fn turn_four(lines: [uint8x16_t; 4]) -> [uint32x4_t; 4] {
-    let [r0, r1, r2, r3] = lines.map(|line| vreinterpretq_u32_u8(vrev32q_u8(line)));
-    let pairs = [vtrn1q_u32(r0, r1), vtrn2q_u32(r0, r1), vtrn1q_u32(r2, r3), vtrn2q_u32(r2, r3)];
-    let [a0, a1, b0, b1] = pairs.map(|pair| vreinterpretq_u64_u32(pair));
-    let words = [vtrn1q_u64(a0, b0), vtrn1q_u64(a1, b1), vtrn2q_u64(a0, b0), vtrn2q_u64(a1, b1)];
-    words.map(|word| vreinterpretq_u32_u64(word))
+    let [r0, r1, r2, r3] = lines;
+    let (r0, r1) = (words(r0), words(r1));
+    let (r2, r3) = (words(r2), words(r3));
+    let (a0, a1) = (pairs(vtrn1q_u32(r0, r1)), pairs(vtrn2q_u32(r0, r1)));
+    let (b0, b1) = (pairs(vtrn1q_u32(r2, r3)), pairs(vtrn2q_u32(r2, r3)));
+    [
+        vreinterpretq_u32_u64(vtrn1q_u64(a0, b0)),
+        vreinterpretq_u32_u64(vtrn1q_u64(a1, b1)),
+        vreinterpretq_u32_u64(vtrn2q_u64(a0, b0)),
+        vreinterpretq_u32_u64(vtrn2q_u64(a1, b1)),
+    ]
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn words(bytes: uint8x16_t) -> uint32x4_t {
+    vreinterpretq_u32_u8(vrev32q_u8(bytes))
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn pairs(words: uint32x4_t) -> uint64x2_t {
+    vreinterpretq_u64_u32(words)
 }

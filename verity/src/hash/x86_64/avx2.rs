@@ -35,31 +35,30 @@ impl Lanes for U32x8 {
         quarter: usize,
     ) -> [Self; 4] {
         let (half, first) = (quarter / 2, quarter % 2 * 4);
-        let line = |lane| {
-            let start = block_start(blocks, block_size, first + lane) + offset + 32 * half;
-            let line = &blocks[start..start + 32];
-            // SAFETY: `cpu` is a token; `line` has 32 bytes.
-            unsafe { _mm256_loadu_si256(line.as_ptr().cast()) }
-        };
+        let offset = offset + 32 * half;
+        let lines = [
+            load_half_line(cpu, blocks, block_size, first, offset),
+            load_half_line(cpu, blocks, block_size, first + 1, offset),
+            load_half_line(cpu, blocks, block_size, first + 2, offset),
+            load_half_line(cpu, blocks, block_size, first + 3, offset),
+        ];
         // SAFETY: `cpu` is a token.
-        let four = unsafe { turn_four([line(0), line(1), line(2), line(3)]) };
-        four.map(|vector| U32x8(vector, cpu))
+        let [a, b, c, d] = unsafe { turn_four(lines) };
+        [U32x8(a, cpu), U32x8(b, cpu), U32x8(c, cpu), U32x8(d, cpu)]
     }
 
     #[inline(always)]
     fn turn(quarters: &[Self; 16]) -> [Self; 16] {
         let mut words = *quarters;
-        for (quarters, words) in quarters.chunks_exact(8).zip(words.chunks_exact_mut(8)) {
-            for m in 0..4 {
-                let (q0, q1) = (quarters[m].0, quarters[4 + m].0);
-                // SAFETY: `quarters` are made from a token.
-                (words[m].0, words[4 + m].0) = unsafe {
-                    (
-                        _mm256_permute2x128_si256::<0x20>(q0, q1),
-                        _mm256_permute2x128_si256::<0x31>(q0, q1),
-                    )
-                };
-            }
+        for m in [0, 1, 2, 3, 8, 9, 10, 11] {
+            let (q0, q1) = (quarters[m].0, quarters[4 + m].0);
+            // SAFETY: `quarters` are made from a token.
+            (words[m].0, words[4 + m].0) = unsafe {
+                (
+                    _mm256_permute2x128_si256::<0x20>(q0, q1),
+                    _mm256_permute2x128_si256::<0x31>(q0, q1),
+                )
+            };
         }
         words
     }
@@ -71,13 +70,29 @@ impl Lanes for U32x8 {
     }
 }
 
+/// 32 bytes of the block of a lane, as they lie in memory.
+#[inline(always)]
+fn load_half_line(
+    _cpu: Avx2,
+    blocks: &[u8],
+    block_size: usize,
+    lane: usize,
+    offset: usize,
+) -> __m256i {
+    let start = block_start(blocks, block_size, lane) + offset;
+    let line = &blocks[start..start + 32];
+    // SAFETY: there is a token; `line` has 32 bytes.
+    unsafe { _mm256_loadu_si256(line.as_ptr().cast()) }
+}
+
 /// Four half lines of big-endian words: part p (of 128 bits) of vector m gets word 4p + m of each.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn turn_four(lines: [__m256i; 4]) -> [__m256i; 4] {
     let swap = _mm_set_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
     let swap = _mm256_broadcastsi128_si256(swap);
-    let [r0, r1, r2, r3] = lines.map(|line| _mm256_shuffle_epi8(line, swap));
+    let (r0, r1) = (_mm256_shuffle_epi8(lines[0], swap), _mm256_shuffle_epi8(lines[1], swap));
+    let (r2, r3) = (_mm256_shuffle_epi8(lines[2], swap), _mm256_shuffle_epi8(lines[3], swap));
     let (a0, a1) = (_mm256_unpacklo_epi32(r0, r1), _mm256_unpackhi_epi32(r0, r1));
     let (b0, b1) = (_mm256_unpacklo_epi32(r2, r3), _mm256_unpackhi_epi32(r2, r3));
     [

@@ -1,5 +1,9 @@
 //! AVX-512: sixteen words of sha256 or eight of sha512 in a vector, one instruction for each
 //! rotation and for each function of three operands.
+//!
+//! No closure and no `map` stands between a kernel and its instructions: neither has the features
+//! of the function around it, so that instructions in it stay calls, around which every vector is
+//! saved.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -13,8 +17,10 @@ use super::operations::operations;
 
 entries! {
     Avx512: "avx512f,avx512bw";
+    #[cfg(test)]
     pub(in crate::hash) fn sha256_x16(group: Group<'_, u32>) = walk::hash::<U32x16>;
     pub(in crate::hash) fn sha256_x32(group: Group<'_, u32>) = walk::hash::<Pair<U32x16>>;
+    #[cfg(test)]
     pub(in crate::hash) fn sha512_x8(group: Group<'_, u64>) = walk::hash::<U64x8>;
     pub(in crate::hash) fn sha512_x16(group: Group<'_, u64>) = walk::hash::<Pair<U64x8>>;
 }
@@ -90,21 +96,22 @@ impl Lanes for U32x16 {
         offset: usize,
         quarter: usize,
     ) -> [Self; 4] {
-        let line = |lane| load_line(cpu, blocks, block_size, 4 * quarter + lane, offset);
+        let lines = load_lines(cpu, blocks, block_size, 4 * quarter, offset);
         // SAFETY: `cpu` is a token.
-        let four = unsafe { turn_four_32([line(0), line(1), line(2), line(3)]) };
-        four.map(|vector| U32x16(vector, cpu))
+        let [a, b, c, d] = unsafe { turn_four_32(lines) };
+        [U32x16(a, cpu), U32x16(b, cpu), U32x16(c, cpu), U32x16(d, cpu)]
     }
 
     #[inline(always)]
     fn turn(quarters: &[Self; 16]) -> [Self; 16] {
         let mut words = *quarters;
         for m in 0..4 {
-            let [q0, q1, q2, q3] = [0, 4, 8, 12].map(|quarter| quarters[quarter + m].0);
+            let (q0, q1) = (quarters[m].0, quarters[4 + m].0);
+            let (q2, q3) = (quarters[8 + m].0, quarters[12 + m].0);
             // SAFETY: `quarters` are made from a token.
             let turned = unsafe { turn_parts(q0, q1, q2, q3) };
-            for (words, turned) in words.iter_mut().skip(m).step_by(4).zip(turned) {
-                words.0 = turned;
+            for part in 0..4 {
+                words[4 * part + m].0 = turned[part];
             }
         }
         words
@@ -130,27 +137,45 @@ impl Lanes for U64x8 {
         quarter: usize,
     ) -> [Self; 4] {
         let (half, first) = (quarter / 2, quarter % 2 * 4);
-        let line = |lane| load_line(cpu, blocks, block_size, first + lane, offset + 64 * half);
+        let lines = load_lines(cpu, blocks, block_size, first, offset + 64 * half);
         // SAFETY: `cpu` is a token.
-        let four = unsafe { turn_four_64([line(0), line(1), line(2), line(3)]) };
-        four.map(|vector| U64x8(vector, cpu))
+        let [a, b, c, d] = unsafe { turn_four_64(lines) };
+        [U64x8(a, cpu), U64x8(b, cpu), U64x8(c, cpu), U64x8(d, cpu)]
     }
 
     #[inline(always)]
     fn turn(quarters: &[Self; 16]) -> [Self; 16] {
         let mut words = *quarters;
-        for (quarters, words) in quarters.chunks_exact(8).zip(words.chunks_exact_mut(8)) {
-            for m in 0..2 {
-                let [q0, q1, q2, q3] = [0, 2, 4, 6].map(|pair| quarters[pair + m].0);
+        for half in [0, 8] {
+            for m in [half, half + 1] {
+                let (q0, q1) = (quarters[m].0, quarters[m + 2].0);
+                let (q2, q3) = (quarters[m + 4].0, quarters[m + 6].0);
                 // SAFETY: `quarters` are made from a token.
                 let turned = unsafe { turn_parts(q0, q1, q2, q3) };
-                for (words, turned) in words.iter_mut().skip(m).step_by(2).zip(turned) {
-                    words.0 = turned;
+                for part in 0..4 {
+                    words[m + 2 * part].0 = turned[part];
                 }
             }
         }
         words
     }
+}
+
+/// 64 bytes of the blocks of four lanes.
+#[inline(always)]
+fn load_lines(
+    cpu: Avx512,
+    blocks: &[u8],
+    block_size: usize,
+    first: usize,
+    offset: usize,
+) -> [__m512i; 4] {
+    [
+        load_line(cpu, blocks, block_size, first, offset),
+        load_line(cpu, blocks, block_size, first + 1, offset),
+        load_line(cpu, blocks, block_size, first + 2, offset),
+        load_line(cpu, blocks, block_size, first + 3, offset),
+    ]
 }
 
 /// 64 bytes of the block of a lane, as they lie in memory.
@@ -173,7 +198,8 @@ fn load_line(
 #[target_feature(enable = "avx512f,avx512bw")]
 fn turn_four_32(lines: [__m512i; 4]) -> [__m512i; 4] {
     let swap = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
-    let [r0, r1, r2, r3] = lines.map(|line| _mm512_shuffle_epi8(line, swap));
+    let (r0, r1) = (_mm512_shuffle_epi8(lines[0], swap), _mm512_shuffle_epi8(lines[1], swap));
+    let (r2, r3) = (_mm512_shuffle_epi8(lines[2], swap), _mm512_shuffle_epi8(lines[3], swap));
     let (a0, a1) = (_mm512_unpacklo_epi32(r0, r1), _mm512_unpackhi_epi32(r0, r1));
     let (b0, b1) = (_mm512_unpacklo_epi32(r2, r3), _mm512_unpackhi_epi32(r2, r3));
     [
@@ -190,7 +216,8 @@ fn turn_four_32(lines: [__m512i; 4]) -> [__m512i; 4] {
 #[target_feature(enable = "avx512f,avx512bw")]
 fn turn_four_64(lines: [__m512i; 4]) -> [__m512i; 4] {
     let swap = _mm512_set4_epi32(0x0809_0a0b, 0x0c0d_0e0f, 0x0001_0203, 0x0405_0607);
-    let [r0, r1, r2, r3] = lines.map(|line| _mm512_shuffle_epi8(line, swap));
+    let (r0, r1) = (_mm512_shuffle_epi8(lines[0], swap), _mm512_shuffle_epi8(lines[1], swap));
+    let (r2, r3) = (_mm512_shuffle_epi8(lines[2], swap), _mm512_shuffle_epi8(lines[3], swap));
     [
         _mm512_unpacklo_epi64(r0, r1),
         _mm512_unpackhi_epi64(r0, r1),

@@ -3,6 +3,7 @@
 mod avx2;
 mod avx512;
 mod operations;
+mod rows;
 mod sha_ni;
 mod sha_ni_vl;
 
