@@ -3,12 +3,14 @@
 //!
 //! There is one module for each target, with `run` (the invariants) and `seeds` (valid inputs, made
 //! by our own writers). `fuzz_targets/` hands `run` to libFuzzer; `tests/replay.rs` runs it on
-//! seeds, mutations of them and old findings as an ordinary test. How to fuzz: README.md.
+//! seeds, mutations of them, old findings and what fuzzing kept as an ordinary test. How to fuzz:
+//! README.md.
 
 mod authority;
 pub mod certificate;
 mod der;
 pub mod fec;
+pub mod kept;
 pub mod key;
 pub mod manifest;
 mod message;

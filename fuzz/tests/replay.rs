@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use verity_fuzz::{TARGETS, Target, mutate};
+use verity_fuzz::{TARGETS, Target, kept, mutate};
 use verity_testdata::pattern::Prng;
 
 const MUTATIONS: u32 = 30_000;
@@ -62,18 +62,16 @@ fn seeds_are_accepted() {
 #[test]
 fn every_single_bit_flip_of_the_seeds() {
     for target in TARGETS {
-        for seed in (target.seeds)() {
-            mutate::bit_flips(&seed).for_each(|input| run(target, &input));
-        }
+        let seeds = (target.seeds)();
+        run_all(target, || seeds.iter().flat_map(|seed| mutate::bit_flips(seed)));
     }
 }
 
 #[test]
 fn every_truncation_of_the_seeds() {
     for target in TARGETS {
-        for seed in (target.seeds)() {
-            mutate::truncations(&seed).for_each(|input| run(target, &input));
-        }
+        let seeds = (target.seeds)();
+        run_all(target, || seeds.iter().flat_map(|seed| mutate::truncations(seed)));
     }
 }
 
@@ -81,11 +79,29 @@ fn every_truncation_of_the_seeds() {
 fn mutations_of_the_seeds() {
     for target in TARGETS {
         let seeds = (target.seeds)();
-        let mut prng = Prng::new(2);
-        for _ in 0..MUTATIONS {
-            run(target, &mutate::mutation(&seeds, &mut prng));
-        }
+        run_all(target, || {
+            let mut prng = Prng::new(2);
+            let seeds = &seeds;
+            (0..MUTATIONS).map(move |_| mutate::mutation(seeds, &mut prng))
+        });
     }
+}
+
+/// What the longest fuzzing reached, every test run reaches.
+#[test]
+fn kept_inputs() {
+    for target in TARGETS {
+        let kept = kept::read(target.name).unwrap();
+        run_all(target, || kept.iter().cloned());
+    }
+}
+
+#[test]
+fn kept_inputs_are_no_more_than_a_repository_should_hold() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("seeds");
+    let sizes =
+        std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().metadata().unwrap().len());
+    assert!(sizes.sum::<u64>() <= 2 << 20);
 }
 
 /// Files in `crashes/` are named after their target: `table-two-counts`.
@@ -102,6 +118,20 @@ fn old_findings() {
         let target = target.unwrap_or_else(|| panic!("{name}: which target is it for?"));
         run(target, &std::fs::read(&path).unwrap());
     }
+}
+
+/// Runs the target on every input, on all CPUs: one target takes as long as all others.
+fn run_all<I: Iterator<Item = Vec<u8>>>(target: Target, inputs: impl Fn() -> I + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let inputs = &inputs;
+            scope.spawn(move || {
+                let mine = inputs().skip(thread).step_by(threads);
+                mine.for_each(|input| run(target, &input));
+            });
+        }
+    });
 }
 
 fn run(target: Target, input: &[u8]) {

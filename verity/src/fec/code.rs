@@ -45,6 +45,7 @@ fn times_x(remainder: &[u8], generator: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MOST_ROOTS;
     use super::*;
 
     #[test]
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn codewords_vanish_at_the_roots() {
-        for roots in 2..=24 {
+        for roots in 2..=MOST_ROOTS {
             let message: Vec<u8> =
                 (0..).map(|i: u32| i.to_le_bytes()[0]).take(255 - roots).collect();
             let word = [&message[..], &parity(&message, roots)].concat();

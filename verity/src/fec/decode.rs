@@ -158,8 +158,13 @@ fn invert(matrix: &mut [Vec<u8>]) -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MOST_ROOTS;
     use super::*;
     use crate::{BlockSize, HashArea, Params};
+
+    fn roots() -> impl Iterator<Item = u32> {
+        FecArea::ROOTS.take(MOST_ROOTS - 1)
+    }
 
     fn decoder(roots: u32, platform: FecPlatform) -> Decoder {
         let block_size = BlockSize::MIN;
@@ -180,7 +185,7 @@ mod tests {
             state ^= state << 17;
             state.to_le_bytes()[3]
         };
-        for roots in FecArea::ROOTS {
+        for roots in roots() {
             for platform in FecPlatform::available() {
                 let decoder = decoder(roots, platform);
                 let (roots, len) = (decoder.roots(), decoder.block_len());
@@ -216,7 +221,7 @@ mod tests {
     /// Another decoder, codeword by codeword.
     #[test]
     fn lost_rows_are_those_that_another_decoder_finds() {
-        for roots in FecArea::ROOTS {
+        for roots in roots() {
             let decoder = decoder(roots, FecPlatform::detect());
             let (roots, len) = (decoder.roots(), decoder.block_len());
             let rows = 255 - roots;
@@ -248,7 +253,7 @@ mod tests {
     /// The rows that lie farthest apart, and those that lie together.
     #[test]
     fn every_square_part_of_the_coefficients_can_be_inverted() {
-        for roots in FecArea::ROOTS {
+        for roots in roots() {
             let decoder = decoder(roots, FecPlatform::Portable);
             let rows = 255 - decoder.roots();
             for size in 1..=decoder.roots() {

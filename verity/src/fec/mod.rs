@@ -23,6 +23,11 @@ mod platform;
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
 mod x86_64;
 
+/// Tests go through all numbers of roots up to this one. Under Miri, which takes a thousand times
+/// as long, some must do.
+#[cfg(test)]
+const MOST_ROOTS: usize = if cfg!(miri) { 4 } else { 24 };
+
 pub use self::decode::Decoder;
 pub use self::encode::Encoder;
 pub use self::platform::FecPlatform;

@@ -74,6 +74,7 @@ fn without_zero(polynomial: &[u8], zero: u8) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::MOST_ROOTS;
     use super::*;
 
     /// Errors at some places, as syndromes.
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn errors_in_the_parity_are_their_own_residue() {
-        for roots in 2..=24 {
+        for roots in 2..=MOST_ROOTS {
             for index in 0..roots {
                 let mut residue = vec![0; roots];
                 residue[index] = 0x5a;

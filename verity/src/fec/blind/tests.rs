@@ -10,6 +10,7 @@ use proptest::test_runner::TestRunner;
 use reed_solomon::{Decoder, Encoder};
 use verity_testdata::pattern::Prng;
 
+use super::super::MOST_ROOTS;
 use super::*;
 
 /// A round: rows of data, those of zeros behind them left out, and the parity of each codeword.
@@ -114,7 +115,7 @@ fn spoil_rows(image: &mut Image, rows: &[usize], prng: &mut Prng) {
 #[test]
 fn f08_whole_rows_are_found_at_any_places() {
     let mut prng = Prng::new(1);
-    for roots in 2..=24 {
+    for roots in 2..=MOST_ROOTS {
         for wrong in 1..roots {
             for known in [0, wrong / 2, wrong] {
                 let row_count = 30 + below(CODEWORD - roots - 29, &mut prng);
@@ -136,7 +137,7 @@ fn f08_whole_rows_are_found_at_any_places() {
 #[test]
 fn f06_as_many_erased_rows_as_roots() {
     let mut prng = Prng::new(2);
-    for roots in 2..=24 {
+    for roots in 2..=MOST_ROOTS {
         for erased in 0..=roots {
             let image = Image::new(roots, CODEWORD - roots, 5, &mut prng);
             let erased = some(erased, image.rows.len(), &mut prng);
@@ -153,7 +154,7 @@ fn f06_as_many_erased_rows_as_roots() {
 #[test]
 fn rows_that_are_wrong_alike_are_found_up_to_the_bound() {
     let mut prng = Prng::new(3);
-    for roots in 2..=24 {
+    for roots in 2..=MOST_ROOTS {
         for rank in 1..roots {
             let wrong = (roots - 1 + rank) / 2;
             let good = Image::new(roots, CODEWORD - roots, 40, &mut prng);
@@ -173,7 +174,7 @@ fn rows_that_are_wrong_alike_are_found_up_to_the_bound() {
 #[test]
 fn f08_scattered_errors_are_found_codeword_by_codeword() {
     let mut prng = Prng::new(4);
-    for roots in 2..=24 {
+    for roots in 2..=MOST_ROOTS {
         for known in 0..=roots {
             let good = Image::new(roots, 200, 60, &mut prng);
             let mut image = good.clone();
@@ -194,7 +195,7 @@ fn f08_scattered_errors_are_found_codeword_by_codeword() {
 #[test]
 fn errors_of_the_parity_are_no_errors_of_rows() {
     let mut prng = Prng::new(5);
-    for roots in 2..=24 {
+    for roots in 2..=MOST_ROOTS {
         let mut image = Image::new(roots, 100, 30, &mut prng);
         for row in some(roots / 2, roots, &mut prng) {
             image.parity[row] = prng.bytes(30);

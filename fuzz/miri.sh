@@ -1,0 +1,28 @@
+#!/bin/bash
+# Runs the tests of what is pure arithmetic under Miri, which finds undefined behaviour: what lies where, the
+# code of the parity, the portable digests, tables, and which digest a block must have.
+#
+#   fuzz/miri.sh [CASES]      cases of each property; 2 unless said
+#
+# Needs a nightly toolchain with the components miri and rust-src. Miri sees the portable kernels;
+# fuzz/kernels.sh sees those for one CPU family.
+set -euo pipefail
+readonly FUZZ=$(cd "$(dirname "$0")" && pwd)
+. "$FUZZ/libfuzzer.sh"
+
+# Rooms of verity that start no thread and ask no file.
+readonly ROOMS=(fec:: hash:: layout:: number:: partition:: plan:: table:: tree:: trust:: nbd::protocol:: verify::report::)
+
+# These look at hundreds of thousands of bytes, which is hours here and says no more than the others.
+readonly LONG=(f02_answers_are_codewords_near_what_was_read r03_answers_are_bounded
+    codewords_that_are_lost_spoil_no_others every_square_part_of_the_coefficients_can_be_inverted)
+
+main() {
+    cargo +nightly miri --version >/dev/null ||
+        { echo "fuzz: rustup toolchain install nightly -c miri -c rust-src" >&2; exit 2; }
+    # Failed cases of a property are written to files.
+    MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=${1:-2} CARGO_TARGET_DIR=$BUILD/miri \
+        cargo +nightly miri test --locked --manifest-path "$FUZZ/../verity/Cargo.toml" --lib -- "${ROOMS[@]}" "${LONG[@]/#/--skip=}"
+}
+
+main "$@"
