@@ -158,7 +158,8 @@ fn a_corrupt_block_is_told_although_the_parity_cannot_be_had() {
     }
     let url = server().url("fec");
     let (code, bytes, said) = dir.run_bytes(&format!("read data hash {root} --fec-device {url}"));
-    assert!(code == 1 && said.contains("data block 700"), "{code}: {said}");
+    // Once the server answers again, the block may be read after all.
+    assert!(code == 4 && said.contains("data block 700 is not right"), "{code}: {said}");
     assert_eq!(bytes.len(), 700 * 4096);
 }
 
