@@ -90,9 +90,10 @@ fn answer(request: &str) -> Option<Vec<u8>> {
             };
             Some(format!("{head}{chunk}0\r\n\r\n").into())
         }
-        // Gone once it was opened.
+        // Opened, and then broken or gone.
+        "/broken" if last > 0 => Some(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n".to_vec()),
         "/once" if last > 0 => Some(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n".to_vec()),
-        "/once" | "/zeros" => whole(part("", body.len())),
+        "/broken" | "/once" | "/zeros" => whole(part("", body.len())),
         _ => None,
     }
 }
