@@ -53,7 +53,7 @@ fn what_is_corrupt_is_told_from_what_cannot_be_read() {
 #[test]
 fn a06_a_source_that_fails_as_a_whole_ends_the_repair() {
     let (mut prng, image) = image(9);
-    let everything = |bytes: &[u8]| vec![0..bytes.len()];
+    let everything = |bytes: &[u8]| std::iter::once(0..bytes.len()).collect();
     let damaged = |prng: &mut Prng| {
         let mut disks = image.disks();
         disks.damage(&image, prng, &Damages::from([(9, Damage::Changed)]));

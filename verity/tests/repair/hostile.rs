@@ -145,7 +145,7 @@ fn f03_rounds_that_are_not_tried_are_counted() {
         match is_known {
             true => assert_eq!((untried, looks), (0, 2 * count)),
             false => {
-                assert!(looks <= 2 * 16 && looks >= 2 * 12, "{looks}");
+                assert!((2 * 12..=2 * 16).contains(&looks), "{looks}");
                 assert_eq!(untried, count - looks / 2);
             }
         }
