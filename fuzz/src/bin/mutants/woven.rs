@@ -30,7 +30,8 @@ pub(crate) fn is(number: usize) -> bool {
     });
     if let Some(path) = seen {
         if !SEEN[number].swap(true, Ordering::Relaxed) {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+            let mut file = std::fs::OpenOptions::new();
+            let mut file = file.create(true).append(true).open(path).unwrap();
             file.write_all(format!("{number}\n").as_bytes()).unwrap();
         }
     }
