@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 /// than hostile numbers ask for.
 const ADDRESS_SPACE: u64 = 1 << 20;
 
-/// How long a run may take: `VERITY_HANG_SECONDS`, or a minute, so that a busy machine is no
+/// How long a run may take: `VERITY_HANG_SECONDS`, or half a minute, so that a busy machine is no
 /// failure.
 pub(crate) fn patience() -> Duration {
     let seconds = std::env::var("VERITY_HANG_SECONDS");
-    Duration::from_secs(seconds.map_or(60, |text| text.parse().expect("a number of seconds")))
+    Duration::from_secs(seconds.map_or(30, |text| text.parse().expect("a number of seconds")))
 }
 
 /// Whether this is a full run: somebody has said how long a run may take.
