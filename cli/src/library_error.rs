@@ -93,7 +93,7 @@ pub(crate) fn class_of(error: &Error) -> Class {
 /// Which of the two devices an error is about.
 fn culprit<'a>(error: &Error, data: &'a Path, hash: &'a Path) -> Option<&'a Path> {
     match error {
-        Error::Read { block, .. } | Error::Write { block, .. } => {
+        Error::Read { block, .. } | Error::Write { block, .. } | Error::Recovery { block, .. } => {
             Some(if block.level().is_none() { data } else { hash })
         }
         Error::ShortData { .. } => Some(data),
