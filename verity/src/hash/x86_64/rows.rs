@@ -234,7 +234,11 @@ macro_rules! compress {
         before $($before:literal)*;
         after $($after:literal)*;
         back $($back:literal)*;
-        rounds $($round:literal)*;
+        // What each of sixteen rounds copies: lane of this pass, and part.
+        copied
+            $c0:literal $c1:literal $c2:literal $c3:literal $c4:literal $c5:literal
+            $c6:literal $c7:literal $c8:literal $c9:literal $c10:literal $c11:literal
+            $c12:literal $c13:literal $c14:literal $c15:literal;
     ) => {
         $(#[doc = $doc])*
         #[unsafe(naked)]
@@ -301,7 +305,22 @@ macro_rules! compress {
                 r"verity_round \a \b \c \d \e \f \g \h \t \w \lane \part",
                 ".endm",
                 ".macro verity_sixteen step",
-                $($round,)*
+                concat!(r"\step 0 1 2 3 4 5 6 7   0   8  9 17 22  ", $c0),
+                concat!(r"\step 7 0 1 2 3 4 5 6   1   9 10 18 23  ", $c1),
+                concat!(r"\step 6 7 0 1 2 3 4 5   2  10 11 19  8  ", $c2),
+                concat!(r"\step 5 6 7 0 1 2 3 4   3  11 12 20  9  ", $c3),
+                concat!(r"\step 4 5 6 7 0 1 2 3   4  12 13 21 10  ", $c4),
+                concat!(r"\step 3 4 5 6 7 0 1 2   5  13 14 22 11  ", $c5),
+                concat!(r"\step 2 3 4 5 6 7 0 1   6  14 15 23 12  ", $c6),
+                concat!(r"\step 1 2 3 4 5 6 7 0   7  15 16  8 13  ", $c7),
+                concat!(r"\step 0 1 2 3 4 5 6 7   8  16 17  9 14  ", $c8),
+                concat!(r"\step 7 0 1 2 3 4 5 6   9  17 18 10 15  ", $c9),
+                concat!(r"\step 6 7 0 1 2 3 4 5  10  18 19 11 16  ", $c10),
+                concat!(r"\step 5 6 7 0 1 2 3 4  11  19 20 12 17  ", $c11),
+                concat!(r"\step 4 5 6 7 0 1 2 3  12  20 21 13 18  ", $c12),
+                concat!(r"\step 3 4 5 6 7 0 1 2  13  21 22 14 19  ", $c13),
+                concat!(r"\step 2 3 4 5 6 7 0 1  14  22 23 15 20  ", $c14),
+                concat!(r"\step 1 2 3 4 5 6 7 0  15  23  8 16 21  ", $c15),
                 ".endm",
                 ".macro verity_segment",
                 "mov r11, [rsi]",
@@ -409,24 +428,9 @@ compress! {
     before "add r11, 32" "add rbp, 16" "add r9, 256";
     after;
     back "sub r11, 96" "sub rbp, 48" "add r9, 256";
-    rounds
-        r"\step 0 1 2 3 4 5 6 7   0   8  9 17 22  0 0"
-        r"\step 7 0 1 2 3 4 5 6   1   9 10 18 23  0 1"
-        r"\step 6 7 0 1 2 3 4 5   2  10 11 19  8  0 2"
-        r"\step 5 6 7 0 1 2 3 4   3  11 12 20  9  0 3"
-        r"\step 4 5 6 7 0 1 2 3   4  12 13 21 10  1 0"
-        r"\step 3 4 5 6 7 0 1 2   5  13 14 22 11  1 1"
-        r"\step 2 3 4 5 6 7 0 1   6  14 15 23 12  1 2"
-        r"\step 1 2 3 4 5 6 7 0   7  15 16  8 13  1 3"
-        r"\step 0 1 2 3 4 5 6 7   8  16 17  9 14  2 0"
-        r"\step 7 0 1 2 3 4 5 6   9  17 18 10 15  2 1"
-        r"\step 6 7 0 1 2 3 4 5  10  18 19 11 16  2 2"
-        r"\step 5 6 7 0 1 2 3 4  11  19 20 12 17  2 3"
-        r"\step 4 5 6 7 0 1 2 3  12  20 21 13 18  3 0"
-        r"\step 3 4 5 6 7 0 1 2  13  21 22 14 19  3 1"
-        r"\step 2 3 4 5 6 7 0 1  14  22 23 15 20  3 2"
-        r"\step 1 2 3 4 5 6 7 0  15  23  8 16 21  3 3"
-        ;
+    copied
+        "0 0" "0 1" "0 2" "0 3" "1 0" "1 1" "1 2" "1 3"
+        "2 0" "2 1" "2 2" "2 3" "3 0" "3 1" "3 2" "3 3";
 }
 
 compress! {
@@ -453,22 +457,7 @@ compress! {
     before;
     after "add r11, 16" "add rbp, 16" "add r9, 256";
     back "sub r11, 64" "sub rbp, 64";
-    rounds
-        r"\step 0 1 2 3 4 5 6 7   0   8  9 17 22  0 0"
-        r"\step 7 0 1 2 3 4 5 6   1   9 10 18 23  0 1"
-        r"\step 6 7 0 1 2 3 4 5   2  10 11 19  8  0 2"
-        r"\step 5 6 7 0 1 2 3 4   3  11 12 20  9  0 3"
-        r"\step 4 5 6 7 0 1 2 3   4  12 13 21 10  0 4"
-        r"\step 3 4 5 6 7 0 1 2   5  13 14 22 11  0 5"
-        r"\step 2 3 4 5 6 7 0 1   6  14 15 23 12  0 6"
-        r"\step 1 2 3 4 5 6 7 0   7  15 16  8 13  0 7"
-        r"\step 0 1 2 3 4 5 6 7   8  16 17  9 14  1 0"
-        r"\step 7 0 1 2 3 4 5 6   9  17 18 10 15  1 1"
-        r"\step 6 7 0 1 2 3 4 5  10  18 19 11 16  1 2"
-        r"\step 5 6 7 0 1 2 3 4  11  19 20 12 17  1 3"
-        r"\step 4 5 6 7 0 1 2 3  12  20 21 13 18  1 4"
-        r"\step 3 4 5 6 7 0 1 2  13  21 22 14 19  1 5"
-        r"\step 2 3 4 5 6 7 0 1  14  22 23 15 20  1 6"
-        r"\step 1 2 3 4 5 6 7 0  15  23  8 16 21  1 7"
-        ;
+    copied
+        "0 0" "0 1" "0 2" "0 3" "0 4" "0 5" "0 6" "0 7"
+        "1 0" "1 1" "1 2" "1 3" "1 4" "1 5" "1 6" "1 7";
 }
