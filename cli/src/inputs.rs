@@ -109,7 +109,7 @@ pub(crate) fn standard_bytes(skipped: u64, limit: u64) -> Result<Zeroizing<Vec<u
 }
 
 /// Reads at most `limit` bytes, which may be those of a key: every buffer is wiped.
-fn read_wiped(mut reader: impl Read, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read_wiped(mut reader: impl Read, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; limit.min(FIRST_BUFFER)]);
     let mut length = 0;
     while length < limit {

@@ -112,7 +112,8 @@ fn read_file(
     what: &str,
     signals: &Signals,
 ) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-    let bytes = read_all(Waiting { file, signals });
+    // Up to one byte more than a secret and its line end may have.
+    let bytes = inputs::read_wiped(Waiting { file, signals }, MAX_SECRET_BYTES + 3);
     signals.check()?;
     finish(bytes.or_fail(Class::Io, path)?, what).map_err(|error| error.at(path))
 }
@@ -162,22 +163,6 @@ impl Read for Waiting<'_> {
     }
 }
 
-/// Reads up to one byte more than a secret may have.
-fn read_all(mut reader: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(vec![0; MAX_SECRET_BYTES + 3]);
-    let mut length = 0;
-    while length < bytes.len() {
-        match reader.read(&mut bytes[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(length);
-    Ok(bytes)
-}
-
 /// Cuts off one line end, and refuses what cannot be a secret.
 pub(super) fn finish(
     mut bytes: Zeroizing<Vec<u8>>,
@@ -209,7 +194,7 @@ mod tests {
     #[test]
     fn k03_one_line_end_is_cut_off_and_nothing_else() {
         let read = |bytes: &[u8]| {
-            let bytes = read_all(bytes).unwrap();
+            let bytes = inputs::read_wiped(bytes, MAX_SECRET_BYTES + 3).unwrap();
             finish(bytes, "passphrase").map(|secret| secret.to_vec()).map_err(|error| error.words())
         };
         for (file, secret) in [
