@@ -123,12 +123,7 @@ fn k08_a_raw_signature_chooses_its_certificate() {
 fn followed(openssl: &OpenSsl, said: &str, file: &[u8], end: &str) -> Vec<u8> {
     let command = said.rsplit_once(end).and_then(|(before, _)| before.split_once("; "));
     let command = command.map(|(_, command)| command).unwrap_or_else(|| panic!("{said}"));
-    openssl.file("FILE", file);
-    openssl.file("NEW", b"");
-    let mut shell = std::process::Command::new("sh");
-    let status = shell.args(["-ec", command]).current_dir(&openssl.dir).status().unwrap();
-    assert!(status.success(), "{command}");
-    openssl.read("NEW")
+    openssl.follow(command, file)
 }
 
 /// Several blocks of which none is what is looked for are not too many.

@@ -333,12 +333,7 @@ fn followed(openssl: &OpenSsl, said: &str, file: &[u8]) -> Vec<u8> {
     let done = [" decodes it", " converts it"].into_iter().find_map(|end| said.rsplit_once(end));
     let command = done.and_then(|(before, _)| before.split_once("; ")).map(|(_, command)| command);
     let command = command.unwrap_or_else(|| panic!("no advice: {said}"));
-    openssl.file("FILE", file);
-    openssl.file("NEW", b"");
-    let mut shell = std::process::Command::new("sh");
-    let status = shell.args(["-ec", command]).current_dir(&openssl.dir).status().unwrap();
-    assert!(status.success(), "{command}");
-    openssl.read("NEW")
+    openssl.follow(command, file)
 }
 
 /// What is advised helps, however the text is spelled: a raw signature is then attached.

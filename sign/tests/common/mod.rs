@@ -101,6 +101,17 @@ pub(crate) struct OpenSsl {
 }
 
 impl OpenSsl {
+    /// Does with a file what a command line of the shell says, as advice does: it reads FILE and
+    /// writes NEW, which is returned.
+    pub(crate) fn follow(&self, command: &str, file: &[u8]) -> Vec<u8> {
+        self.file("FILE", file);
+        self.file("NEW", b"");
+        let mut shell = std::process::Command::new("sh");
+        let status = shell.args(["-ec", command]).current_dir(&self.dir).status().unwrap();
+        assert!(status.success(), "{command}");
+        self.read("NEW")
+    }
+
     /// Says so and returns nothing where openssl is missing; fails where it must not be.
     pub(crate) fn find() -> Option<OpenSsl> {
         let program = verity_testdata::oracle::require("openssl")?;
