@@ -2,6 +2,7 @@
 //! on them can lie there.
 
 use crate::io::{ReadAt, read_up_to};
+use crate::number::to_len;
 use crate::{
     Error, FecArea, FecError, HashArea, HashAreaError, Params, Superblock, SuperblockError,
     TrustedParams,
@@ -23,6 +24,30 @@ impl Superblock {
         let mut bytes = [0; Self::LEN];
         let size = read_up_to(hash, &mut bytes, offset)?;
         Ok(Superblock::parse(&bytes[..size])?)
+    }
+}
+
+impl Superblock {
+    /// The bytes from the start of a hash area to its tree: the superblock, and zeros behind it up
+    /// to the next hash block. It is what a manifest binds. Empty if the area has no superblock.
+    ///
+    /// ```
+    /// use verity::{HashArea, Params, Superblock, Uuid};
+    ///
+    /// let params = Params::builder().data_blocks(300).build()?;
+    /// let area = HashArea::new(&params, 0, true)?;
+    /// let region = Superblock::new(params, Uuid::nil()).region(&area);
+    /// assert_eq!((region.len(), &region[..6]), (4096, b"verity".as_slice()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn region(&self, hash_area: &HashArea) -> Vec<u8> {
+        let range = hash_area.superblock_region();
+        // At most one hash block.
+        let mut region = vec![0; to_len(range.end - range.start)];
+        if let Some(start) = region.first_chunk_mut() {
+            *start = self.to_bytes();
+        }
+        region
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! An error of the storage is never reported as corruption.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::io::ReadFailure;
-use crate::{BlockRef, FecError, HashAreaError, ParamsError, Report, SuperblockError};
+use crate::{BlockRef, FecError, HashAreaError, ParamsError, Report, RootHash, SuperblockError};
 
 /// A failed build or verification.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,18 @@ pub enum Error {
     /// The storage failed outside the blocks: when it was opened, measured or synced.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// More data was pushed than the hash tree covers.
+    #[error("more data comes than the {needed} bytes that the hash tree covers")]
+    LongData {
+        /// The bytes the data blocks take.
+        needed: u64,
+    },
+    /// The data that was kept is not the data that was pushed.
+    #[error("the data that was kept is not what was pushed: its root hash is {kept}")]
+    OtherData {
+        /// The root hash of what was kept.
+        kept: RootHash,
+    },
     /// Parameters that no hash tree can have.
     #[error(transparent)]
     Params(#[from] ParamsError),
@@ -102,6 +114,9 @@ pub enum Error {
         /// How many blocks it covers.
         blocks: u64,
     },
+    /// More was pushed after a push that had failed.
+    #[error("the hash tree cannot be finished: an earlier part of the data could not be taken")]
+    StreamFailed,
     /// No superblock, or a malformed one.
     #[error(transparent)]
     Superblock(#[from] SuperblockError),
@@ -135,7 +150,117 @@ pub enum Error {
     },
 }
 
+/// What kind of failure an [`Error`] is, by what a caller would do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// What was asked for cannot be: parameters, places, options.
+    Argument,
+    /// The caller has stopped it.
+    Cancelled,
+    /// Blocks are not what the root hash says, or data is not what it was.
+    Corrupt,
+    /// The bytes are not what they claim to be.
+    Format,
+    /// The storage has failed.
+    Io,
+    /// It does not fit.
+    NoRoom,
+    /// Data or a device is shorter or longer than it must be.
+    Size,
+    /// The system has refused threads.
+    Threads,
+}
+
+impl ErrorClass {
+    /// The name in machine-readable output: one lower-case word, which stays.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorClass::Argument => "argument",
+            ErrorClass::Cancelled => "cancelled",
+            ErrorClass::Corrupt => "corrupt",
+            ErrorClass::Format => "format",
+            ErrorClass::Io => "io",
+            ErrorClass::NoRoom => "no-room",
+            ErrorClass::Size => "size",
+            ErrorClass::Threads => "threads",
+        }
+    }
+}
+
 impl Error {
+    /// What kind of failure it is.
+    ///
+    /// ```
+    /// use verity::{Error, ErrorClass, Params};
+    ///
+    /// let error = Error::from(Params::builder().data_size(5000).build().unwrap_err());
+    /// assert_eq!((error.class(), error.block()), (ErrorClass::Argument, None));
+    /// ```
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Error::CacheTooSmall { .. }
+            | Error::Fec(_)
+            | Error::HashArea(_)
+            | Error::Params(_)
+            | Error::StreamFailed
+            | Error::Superblock(SuperblockError::Unaligned { .. }) => ErrorClass::Argument,
+            Error::Cancelled => ErrorClass::Cancelled,
+            Error::Corrupt(_) | Error::OtherData { .. } => ErrorClass::Corrupt,
+            Error::Superblock(_) => ErrorClass::Format,
+            Error::Io(_)
+            | Error::Read { .. }
+            | Error::ReadParity { .. }
+            | Error::Recovery { .. }
+            | Error::Unreadable(_)
+            | Error::Write { .. }
+            | Error::WriteParity { .. } => ErrorClass::Io,
+            Error::PartitionTooSmall { .. } => ErrorClass::NoRoom,
+            Error::LongData { .. }
+            | Error::ShortData { .. }
+            | Error::ShortHashArea { .. }
+            | Error::ShortParity { .. } => ErrorClass::Size,
+            Error::Threads { .. } => ErrorClass::Threads,
+        }
+    }
+
+    /// The block that is to blame, the first one if there are several; `None` if no block is.
+    pub fn block(&self) -> Option<BlockRef> {
+        match self {
+            Error::Corrupt(report) | Error::Unreadable(report) => {
+                report.corruptions.first().map(|range| range.first)
+            }
+            Error::Read { block, .. }
+            | Error::Recovery { block, .. }
+            | Error::Write { block, .. } => Some(*block),
+            _ => None,
+        }
+    }
+
+    /// The error of the storage, if it was the storage that failed.
+    pub fn storage_error(&self) -> Option<&io::Error> {
+        match self {
+            Error::Io(source)
+            | Error::Read { source, .. }
+            | Error::ReadParity { source, .. }
+            | Error::Recovery { source, .. }
+            | Error::Write { source, .. }
+            | Error::WriteParity { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The kind of the error as one of input and output. What is interrupted is to be tried again,
+    /// and that was done: it is [`ErrorKind::Other`].
+    pub(crate) fn io_kind(&self) -> ErrorKind {
+        let kind = match (self, self.storage_error()) {
+            (_, Some(source)) => source.kind(),
+            (Error::Corrupt(_), _) => ErrorKind::InvalidData,
+            _ => ErrorKind::Other,
+        };
+        if kind == ErrorKind::Interrupted { ErrorKind::Other } else { kind }
+    }
+
     /// What was asked for, or `None` where a single block is to blame that is corrupt or cannot be
     /// read.
     ///
@@ -147,6 +272,13 @@ impl Error {
             Err(error) if error.is_about_source() => Err(error),
             Err(_) => Ok(None),
         }
+    }
+}
+
+/// Has the kind of the storage's error, and [`ErrorKind::InvalidData`] where blocks are corrupt.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        io::Error::new(error.io_kind(), error)
     }
 }
 

@@ -41,16 +41,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The library never prints, and it hashes in the caller's rayon pool unless told otherwise. With
+//! Data that is not there yet is pushed: [`StreamBuilder`] is an [`io::Write`](std::io::Write).
+//!
+//! The library never prints. Unless told otherwise it hashes in the rayon pool that its caller runs
+//! in, or else in a pool of its own for each call; rayon's global one is never started. With
 //! feature `mmap` the builder also takes a mapped file as its source; with feature `http`, a file
 //! on an HTTP server is a source like any other.
 //!
 //! The public interface is what this page lists: everything at the top, and the modules [`io`],
-//! [`nbd`], [`partition`], [`publish`] and [`table`].
+//! [`disk`], [`nbd`], [`publish`], [`table`] and [`update`].
+
+// The examples of the page of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(not(unix))]
+compile_error!("verity reads and writes files at offsets, as Unix does");
 
 mod build;
 mod cpu;
 mod devices;
+pub mod disk;
 mod error;
 #[cfg_attr(
     not(any(target_arch = "aarch64", target_arch = "x86_64")),
@@ -67,7 +79,6 @@ mod layout;
 mod lock;
 pub mod nbd;
 mod number;
-pub mod partition;
 mod plan;
 pub mod publish;
 mod read;
@@ -75,12 +86,16 @@ mod repair;
 pub mod table;
 mod tree;
 mod trust;
+pub mod update;
 mod verify;
 mod work;
 
-pub use self::build::Builder;
+pub use self::build::{
+    BlockIndex, BlockIndexError, Builder, CopiedHoles, ImageDigest, ImageDigestAlgorithm,
+    StreamBuilder, Streamed,
+};
 pub use self::devices::{Devices, Sharing};
-pub use self::error::Error;
+pub use self::error::{Error, ErrorClass};
 pub use self::layout::{
     Algorithm, AlgorithmError, BlockRange, BlockRef, BlockSize, CorruptRange, Corruption, Digest,
     DigestError, FecArea, FecError, Geometry, HashArea, HashAreaError, HashSlot, HashType, Level,
@@ -100,7 +115,7 @@ pub use self::work::Progress;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::fec::{Decoder, Encoder, FecPlatform};
-    pub use crate::hash::{BlockHasher, Platform};
+    pub use crate::hash::{BlockHasher, ChosenKernel, ChosenKernels, Platform};
     pub use crate::lock::unpoisoned;
     pub use crate::number::{to_len, to_u64};
     pub use crate::work::Kernels;

@@ -34,6 +34,7 @@ pub struct TrustedParams {
 
 /// What vouches for the parameters of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Origin {
     /// A manifest whose signature was verified.
     Manifest,
@@ -145,6 +146,11 @@ impl TrustedParams {
         self.root_hash
     }
 
+    /// The bytes of the root hash.
+    pub(crate) fn root_hash_bytes(&self) -> &[u8] {
+        self.root_hash.as_ref()
+    }
+
     /// Where the hash area lies on the hash device.
     pub fn hash_area(&self) -> HashArea {
         self.hash_area
@@ -240,6 +246,7 @@ fn pin<T: PartialEq + fmt::Display>(
 
 /// A pinned parameter that is not what the superblock or the manifest states.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("{name} is pinned to {pinned}, but {stated} is stated")]
 pub struct PinMismatch {
     /// Which parameter, in the words of the command line.

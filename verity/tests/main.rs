@@ -7,6 +7,7 @@ mod adversarial;
 mod common;
 #[path = "common/parity.rs"]
 mod definition;
+mod disk;
 mod examples;
 mod fault_runs;
 #[cfg(feature = "http")]
@@ -18,7 +19,9 @@ mod nbd;
 mod parity;
 mod read;
 mod repair;
+mod stream;
 mod table;
 mod twin;
+mod update;
 #[path = "common/zeros.rs"]
 mod zeros;

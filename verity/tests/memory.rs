@@ -2,14 +2,14 @@
 //! in a process of its own, by the peak that the kernel counts (`VmHWM`).
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::process::Command;
 
-use verity::io::{ReadAt, WriteAt};
+use verity::io::{Cursor, ReadAt, WriteAt};
 use verity::{
     Algorithm, BlockRef, BlockSize, Builder, Error, FecArea, HashArea, Params, Repairer, RootHash,
-    TrustedParams, VerifiedReader, Verifier,
+    StreamBuilder, TrustedParams, VerifiedReader, Verifier,
 };
 use verity_testdata::pattern::Prng;
 
@@ -111,6 +111,24 @@ fn r01_neither_builder_nor_verifier_holds_the_tree() {
         let root_hash = builder.build(&data, &hash, &area).expect("a tree");
         let trusted = TrustedParams::pinned(params, root_hash, area).expect("consistent");
         Verifier::new(trusted).threads(threads()).verify(&data, &hash).expect("intact");
+    });
+}
+
+#[test]
+fn r01_data_that_is_pushed_is_not_kept() {
+    bounded("r01_data_that_is_pushed_is_not_kept", || {
+        let params = Params::builder().data_size(256 * MIB).build().expect("parameters");
+        let area = HashArea::new(&params, 0, true).expect("a place");
+        let data = Numbered { blocks: 256 * MIB / 512, damaged: false };
+        let file = || tempfile::tempfile().expect("a file");
+        let expected = Builder::new(&params).threads(threads()).build(&data, &file(), &area);
+        let mut stream = StreamBuilder::with_unknown_length(Params::builder(), file(), 0, true)
+            .expect("a place")
+            .threads(threads());
+        let read = stream.read_from(Cursor::new(&data).take(256 * MIB)).expect("taken");
+        assert_eq!(read, params.data_size());
+        let streamed = stream.finish().expect("a tree");
+        assert_eq!(Some(streamed.root_hash), expected.ok());
     });
 }
 

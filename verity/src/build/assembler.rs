@@ -18,12 +18,12 @@ use super::sink::HashSink;
 /// Assembles one hash tree out of the digests of its data blocks.
 pub(super) struct Assembler<'a> {
     data_blocks: u64,
-    geometry: &'a Geometry,
+    geometry: Geometry,
     hash_block_len: usize,
     hashes_per_block: usize,
     slot_size: usize,
-    hasher: &'a BlockHasher,
-    sink: &'a dyn HashSink,
+    hasher: BlockHasher,
+    sink: Box<dyn HashSink + 'a>,
     /// The hash blocks of each level that have some of their digests, but not all.
     open: Vec<Mutex<HashMap<u64, OpenBlock>>>,
     root: OnceLock<RootHash>,
@@ -37,20 +37,20 @@ struct OpenBlock {
 
 impl<'a> Assembler<'a> {
     pub(super) fn new(
-        params: &'a Params,
-        hasher: &'a BlockHasher,
-        sink: &'a dyn HashSink,
+        params: &Params,
+        hasher: BlockHasher,
+        sink: impl HashSink + 'a,
     ) -> Assembler<'a> {
-        let geometry = params.geometry();
+        let geometry = params.geometry().clone();
         Assembler {
             data_blocks: params.data_blocks(),
-            geometry,
             hash_block_len: params.hash_block_size().buffer_len(1),
             hashes_per_block: to_len(geometry.hashes_per_block()),
             slot_size: to_len(geometry.slot_size().into()),
             hasher,
-            sink,
+            sink: Box::new(sink),
             open: geometry.levels().iter().map(|_| Mutex::default()).collect(),
+            geometry,
             root: OnceLock::new(),
         }
     }
@@ -73,6 +73,26 @@ impl<'a> Assembler<'a> {
     /// When digests are missing.
     pub(super) fn finish(self) -> RootHash {
         self.root.into_inner().expect("every data block was pushed")
+    }
+
+    /// The root hash of fewer data blocks than the assembler was made for, as many as were pushed:
+    /// their tree has `levels` levels. Hash blocks that wait for more digests are closed as they
+    /// are, lower ones first.
+    ///
+    /// # Panics
+    /// When digests are missing before the last one that was pushed.
+    pub(super) fn finish_early(self, levels: usize) -> Result<RootHash, Error> {
+        for (level, open) in (0..).zip(self.open.iter().take(levels)) {
+            let waiting: Vec<_> = unpoisoned(open.lock()).drain().collect();
+            assert!(waiting.len() <= 1, "only the last hash block of a level waits");
+            for (block, open) in waiting {
+                self.close(level, block, open.bytes)?;
+            }
+        }
+        let Some(above) = self.open.get(levels) else { return Ok(self.finish()) };
+        let above = unpoisoned(above.lock());
+        let only = above.get(&0).expect("something was pushed");
+        Ok(RootHash::new(digest(&only.bytes[..self.hasher.digest_size()])))
     }
 
     /// Takes digests for slots `position` and following of `level`, and
@@ -198,7 +218,7 @@ mod tests {
     fn assemble(params: &Params, pieces: &[std::ops::Range<u64>]) -> (RootHash, Kept) {
         let hasher = BlockHasher::new(params);
         let kept = Kept::default();
-        let assembler = Assembler::new(params, &hasher, &kept);
+        let assembler = Assembler::new(params, hasher.clone(), &kept);
         for piece in pieces {
             let mut digests = Vec::new();
             for block in piece.clone() {

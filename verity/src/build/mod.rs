@@ -13,13 +13,21 @@
 //! With parity the data is read in the order of its rounds instead (`rounds`), and feeds the same
 //! assembler. Either way each run is hashed in one place, where it can be tapped (`work`).
 //!
+//! Data that is pushed comes a batch at a time to the same assembler (`stream`); where its length
+//! is not known, the lowest level waits at the start of the hash area (`spill`).
+//!
 //! Levels are streamed: only hash blocks with empty slots are in
 //! memory, so memory does not grow with the data.
 
 mod assembler;
+mod copied;
+mod digested;
+mod indexed;
 mod rounds;
 mod runs;
 mod sink;
+mod spill;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -30,9 +38,16 @@ use crate::work::{Kernels, RunReader, Tap, Work};
 use crate::{Devices, Error, FecArea, HashArea, Params, Progress, RootHash};
 
 use self::assembler::Assembler;
+pub use self::copied::CopiedHoles;
+use self::copied::CopyTap;
+use self::digested::DigestTap;
+pub use self::digested::{ImageDigest, ImageDigestAlgorithm};
+pub use self::indexed::{BlockIndex, BlockIndexError};
 use self::rounds::Rounds;
 use self::runs::Runs;
 use self::sink::AreaSink;
+
+pub use self::stream::{StreamBuilder, Streamed};
 
 /// Builds the hash tree of a data source.
 ///
@@ -57,16 +72,23 @@ pub struct Builder<'a> {
     params: &'a Params,
     work: Work<'a>,
     taps: &'a [&'a dyn Tap],
+    copy: Option<CopyTap<'a>>,
+    index: Option<&'a BlockIndex<'a>>,
+    digest: Option<&'a ImageDigest>,
 }
 
 impl<'a> Builder<'a> {
-    /// A builder that works in the caller's rayon pool and reports no progress.
+    /// A builder that works in the rayon pool that its caller runs in, and reports no progress.
+    /// Outside of any pool it has a thread for each CPU, for less than 4 MiB of data the caller's
+    /// own. rayon's global pool is never started, so that a process may fork between two builds.
     pub fn new(params: &'a Params) -> Builder<'a> {
-        Builder { params, work: Work::new(params.algorithm()), taps: &[] }
+        let work = Work::new(params.algorithm());
+        Builder { params, work, taps: &[], copy: None, index: None, digest: None }
     }
 
-    /// Uses that many threads of its own instead of the caller's pool; one is the caller's own. The
-    /// result does not depend on it.
+    /// Uses that many threads of its own instead; one is the caller's own. The result does not
+    /// depend on it.
+    #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.work.threads = Some(threads);
         self
@@ -80,9 +102,67 @@ impl<'a> Builder<'a> {
     }
 
     /// Reports every buffer of data; all in all [`Params::data_size`] bytes.
+    #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.work.progress = progress;
         self
+    }
+
+    /// Also writes the data blocks to a copy, from its start on, in the same pass: copy and tree
+    /// are of the same bytes, whatever becomes of the source. Nothing is synced.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use verity::{Builder, CopiedHoles, HashArea, Params};
+    ///
+    /// let image = vec![0x5a; 1 << 20];
+    /// let params = Params::builder().data_size(1 << 20).build()?;
+    /// let area = HashArea::new(&params, 0, false)?;
+    /// let (hash, copy) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    /// Builder::new(&params).copy_to(&copy, CopiedHoles::Written).build(&image, &hash, &area)?;
+    /// assert_eq!(copy.into_inner()?, image);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn copy_to(mut self, target: &'a dyn WriteAt, holes: CopiedHoles) -> Self {
+        self.copy = Some(CopyTap::new(target, self.params, holes));
+        self
+    }
+
+    /// Also makes an index of the blocks in the same pass.
+    #[must_use]
+    pub fn block_index(mut self, index: &'a BlockIndex<'a>) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    /// Also makes the digest of all data blocks, on one more thread. With [`Builder::build`] that
+    /// is in the same pass: what threads are ahead of it waits, up to 64 MiB. With parity, for
+    /// which the data is read in another order, it is read once more.
+    ///
+    /// ```
+    /// use verity::io::MemoryFile;
+    /// use verity::{Builder, HashArea, ImageDigest, ImageDigestAlgorithm, Params};
+    ///
+    /// let image = vec![0x5a; 1 << 20];
+    /// let params = Params::builder().data_size(1 << 20).build()?;
+    /// let area = HashArea::new(&params, 0, false)?;
+    /// let digest = ImageDigest::new(ImageDigestAlgorithm::Sha256);
+    /// Builder::new(&params).image_digest(&digest).build(&image, &MemoryFile::new(), &area)?;
+    /// assert_eq!(digest.value().len(), 32);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn image_digest(mut self, digest: &'a ImageDigest) -> Self {
+        self.digest = Some(digest);
+        self
+    }
+
+    /// Everything that sees the data.
+    fn all_taps<'t>(&'t self, digest: Option<&'t DigestTap<'_>>) -> Vec<&'t dyn Tap> {
+        let copy = self.copy.as_ref().map(|copy| copy as &dyn Tap);
+        let index = self.index.map(|index| index as &dyn Tap);
+        let digest = digest.map(|digest| digest as &dyn Tap);
+        self.taps.iter().copied().chain(copy).chain(index).chain(digest).collect()
     }
 
     /// Hashes the data blocks of `source` and writes the tree to its place on `hash`; nothing else
@@ -104,10 +184,16 @@ impl<'a> Builder<'a> {
         source.source_expect_sequential();
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
-        let assembler = Assembler::new(self.params, &hasher, &sink);
-        let reader = RunReader::new(source, self.params, &hasher).taps(self.taps);
+        let assembler = Assembler::new(self.params, hasher.clone(), &sink);
+        let digest = self.digest.map(|digest| DigestTap::new(digest, self.params));
+        let taps = self.all_taps(digest.as_ref());
+        let reader = RunReader::new(source, self.params, &hasher).taps(&taps);
         let runs = Runs { reader, assembler: &assembler, progress: self.work.progress };
-        self.work.run(|crew| runs.for_each(crew))?;
+        let work = || self.work.run(self.params.data_size(), |crew| runs.for_each(crew));
+        match &digest {
+            Some(digest) => digest.beside(work)?,
+            None => work()?,
+        }
         Ok(assembler.finish())
     }
 
@@ -157,16 +243,23 @@ impl<'a> Builder<'a> {
         self.check_devices(source, hash_area, Some(fec_area))?;
         let hasher = self.work.kernels.hasher(self.params);
         let sink = AreaSink::new(hash, hash_area, self.params);
-        let assembler = Assembler::new(self.params, &hasher, &sink);
-        let reader = RunReader::new(source, self.params, &hasher).taps(self.taps);
+        let assembler = Assembler::new(self.params, hasher.clone(), &sink);
+        let taps = self.all_taps(None);
+        let reader = RunReader::new(source, self.params, &hasher).taps(&taps);
         let encoder = &self.work.kernels.encoder(*fec_area);
         let progress = self.work.progress;
         let rounds =
             Rounds { reader, assembler: &assembler, encoder, hash, hash_area, fec, progress };
-        self.work.run(|crew| {
-            rounds.data(crew)?;
-            rounds.tree(crew)
-        })?;
+        let work = || {
+            self.work.run(self.params.data_size(), |crew| {
+                rounds.data(crew)?;
+                rounds.tree(crew)
+            })
+        };
+        match self.digest {
+            Some(digest) => digested::read_beside(digest, (source, self.params), work)?,
+            None => work()?,
+        }
         Ok(assembler.finish())
     }
 

@@ -41,10 +41,12 @@ impl<S: Source + ?Sized> Runs<'_, S> {
         let hashed = self.hash(buffer, blocks.clone());
         // What was hashed before a block that cannot be read comes first, and so does a failure to
         // write it: then the error does not depend on how the data was cut.
-        if !matches!(hashed, Err(Error::Cancelled)) {
-            self.assembler.push(blocks.start, &buffer.digests)?;
-        }
-        hashed
+        let pushed = match hashed {
+            Err(Error::Cancelled) => Ok(()),
+            _ => self.assembler.push(blocks.start, &buffer.digests),
+        };
+        // Who waits for this piece would wait for ever.
+        pushed.and(hashed).inspect_err(|_| self.reader.stop_taps())
     }
 
     /// Collects the digests of a piece, up to the first run that fails.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use super::*;
-use crate::io::Extent;
+use crate::io::{Extent, MemoryFile};
 use crate::work::RUN_SIZE;
 
 const BLOCK: usize = 4096;
@@ -122,4 +122,101 @@ fn the_error_of_a_tap_ends_the_build() {
     for (_, built) in builds(|| Refusal) {
         assert!(matches!(built, Err(Error::Cancelled)), "{built:?}");
     }
+}
+
+/// What it is a digest of, by the library that makes it, all at once.
+fn sha256(bytes: &[u8]) -> Vec<u8> {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).to_vec()
+}
+
+#[test]
+fn digest_and_index_are_those_of_the_bytes_on_any_number_of_threads() {
+    let source = Sparse::new();
+    for block_size in [4096, 16384] {
+        let block_size = crate::BlockSize::new(block_size).unwrap();
+        let params = Params::builder()
+            .data_block_size(block_size)
+            .hash_block_size(block_size)
+            .data_size((BLOCKS * BLOCK) as u64)
+            .salt(crate::Salt::new(&[7; 32]).unwrap())
+            .build()
+            .unwrap();
+        let area = HashArea::new(&params, 0, false).unwrap();
+        let fec = FecArea::behind_hash_area(&params, &area, 2).unwrap();
+        let plain = Builder::new(&params).build(&source, &MemoryFile::new(), &area).unwrap();
+        for (threads, parity) in [(1, false), (2, false), (5, false), (1, true), (3, true)] {
+            let (hash, index) = (MemoryFile::new(), MemoryFile::new());
+            let indexed = BlockIndex::new(&params, &index).unwrap();
+            let digest = ImageDigest::new(ImageDigestAlgorithm::Sha256);
+            let builder = Builder::new(&params)
+                .threads(NonZeroUsize::new(threads).unwrap())
+                .block_index(&indexed)
+                .image_digest(&digest);
+            let root_hash = match parity {
+                true => builder.build_with_fec(&source, &hash, &area, &hash, &fec).unwrap(),
+                false => builder.build(&source, &hash, &area).unwrap(),
+            };
+            assert_eq!(root_hash, plain);
+            assert_eq!(digest.value(), sha256(&source.0), "{threads} {parity}");
+            let expected: Vec<u8> = source.0.chunks(BLOCK).flat_map(sha256).collect();
+            assert!(index.into_bytes() == expected, "{threads} {parity}");
+        }
+    }
+}
+
+/// Much more than waits in memory: threads that are ahead wait for the digest, and the digest for
+/// the thread that is behind.
+#[test]
+fn a_digest_of_more_than_waits_is_right() {
+    let bytes: Vec<u8> = (0..=250).cycle().take(96 << 20).collect();
+    let params = Params::builder().data_size(bytes.len() as u64).build().unwrap();
+    let area = HashArea::new(&params, 0, false).unwrap();
+    for threads in [1, 12] {
+        let digest = ImageDigest::new(ImageDigestAlgorithm::Sha512);
+        let builder = Builder::new(&params).threads(NonZeroUsize::new(threads).unwrap());
+        builder.image_digest(&digest).build(&bytes, &MemoryFile::new(), &area).unwrap();
+        use sha2::Digest as _;
+        assert_eq!(digest.value(), sha2::Sha512::digest(&bytes).to_vec(), "{threads}");
+    }
+}
+
+/// A source that fails where nobody else can go on: all threads end, with its error.
+#[test]
+fn a_failure_ends_those_that_wait_for_the_digest() {
+    struct Failing(u64);
+
+    impl ReadAt for Failing {
+        fn len(&self) -> std::io::Result<u64> {
+            Ok(400 << 20)
+        }
+
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+            if offset <= self.0 && self.0 < offset + buf.len() as u64 {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                return Err(std::io::Error::other("a block that cannot be read"));
+            }
+            buf.fill(1);
+            Ok(buf.len())
+        }
+    }
+
+    let params = Params::builder().data_size(400 << 20).build().unwrap();
+    let area = HashArea::new(&params, 0, false).unwrap();
+    for (threads, at) in [(1, 9 << 20), (2, 0), (4, 9 << 20), (9, 3 << 20), (2, 399 << 20)] {
+        let digest = ImageDigest::new(ImageDigestAlgorithm::Sha256);
+        let builder = Builder::new(&params).threads(NonZeroUsize::new(threads).unwrap());
+        let builder = builder.image_digest(&digest);
+        let failed = builder.build(&Failing(at), &MemoryFile::new(), &area).unwrap_err();
+        assert!(matches!(failed, Error::Read { .. }), "{threads} {at}: {failed}");
+    }
+}
+
+#[test]
+fn an_index_has_no_smaller_blocks() {
+    let small = crate::BlockSize::new(512).unwrap();
+    let params = Params::builder().data_block_size(small).data_blocks(8).build().unwrap();
+    let target = MemoryFile::new();
+    let refused = BlockIndex::new(&params, &target).err();
+    assert_eq!(refused, Some(BlockIndexError::SmallBlocks { data_block_size: small }));
 }

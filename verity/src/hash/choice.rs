@@ -103,14 +103,14 @@ impl Platform {
         match self {
             #[cfg(target_arch = "aarch64")]
             Platform::Sha2(cpu) => vec![
-                Rung::new(4, 3, move |group| cpu.sha256_x4(group)),
-                Rung::new(2, 2, move |group| cpu.sha256_x2(group)),
-                Rung::new(1, 1, move |group| cpu.sha256_x1(group)),
+                Rung::new("SHA-2 instructions", 4, 3, move |group| cpu.sha256_x4(group)),
+                Rung::new("SHA-2 instructions", 2, 2, move |group| cpu.sha256_x2(group)),
+                Rung::new("SHA-2 instructions", 1, 1, move |group| cpu.sha256_x1(group)),
             ],
             #[cfg(target_arch = "aarch64")]
             Platform::Neon(cpu) => vec![
-                Rung::new(8, 6, move |group| cpu.sha256_x8(group)),
-                Rung::new(4, 2, move |group| cpu.sha256_x4(group)),
+                Rung::new("NEON, two groups", 8, 6, move |group| cpu.sha256_x8(group)),
+                Rung::new("NEON", 4, 2, move |group| cpu.sha256_x4(group)),
                 portable(),
             ],
             Platform::Portable => vec![portable()],
@@ -124,9 +124,41 @@ impl Platform {
     }
 }
 
+/// Why a ladder is what it is, for people.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn reason(algorithm: Algorithm) -> &'static str {
+    let platform = Platform::detect(algorithm);
+    let has_avx512 = Avx512::found().is_some();
+    match (has_avx512, Identity::this().avx512_units(), platform) {
+        (true, Avx512Units::Half, Platform::ShaNiVl(_)) => {
+            "AVX-512 works by halves here, which the SHA extensions outdo"
+        }
+        (true, Avx512Units::Half, _) => "AVX-512 works by halves here: one group has no gaps",
+        (true, Avx512Units::Whole, _) => "AVX-512 has its results after a cycle: no gaps",
+        (true, Avx512Units::WholeInTwoCycles, _) => {
+            "AVX-512 has its results after two cycles: a second group fills the gaps of the first"
+        }
+        (false, _, Platform::ShaNi(_)) => "there is no AVX-512, and the SHA extensions are next",
+        (false, _, Platform::Avx2(_)) => "there is neither AVX-512 nor the SHA extensions",
+        (false, ..) => "there is no faster instruction",
+    }
+}
+
+/// Why a ladder is what it is, for people.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn reason(algorithm: Algorithm) -> &'static str {
+    match Platform::detect(algorithm) {
+        Platform::Portable => "there is no faster instruction",
+        #[cfg(target_arch = "aarch64")]
+        Platform::Sha2(_) => "the CPU has instructions for SHA-256 itself",
+        #[cfg(target_arch = "aarch64")]
+        Platform::Neon(_) => "the CPU has no instructions for SHA-256 itself",
+    }
+}
+
 /// The kernel of any CPU: one block after the other.
 fn portable() -> Rung<u32> {
-    Rung::new(1, 1, |group| walk::hash::<[u32; 1]>((), group))
+    Rung::new("ordinary code", 1, 1, |group| walk::hash::<[u32; 1]>((), group))
 }
 
 /// Which instructions a ladder may use.
@@ -216,31 +248,31 @@ fn sha256_rung((step, least): (Step, usize)) -> Option<Rung<u32>> {
     Some(match step {
         Step::Avx512Pair => {
             let cpu = Avx512::found()?;
-            Rung::new(32, least, move |group| cpu.sha256_x32(group))
+            Rung::new("AVX-512, two groups", 32, least, move |group| cpu.sha256_x32(group))
         }
         Step::Avx512 => {
             let cpu = Avx512::found()?;
-            Rung::new(16, least, move |group| cpu.sha256_rows(group))
+            Rung::new("AVX-512", 16, least, move |group| cpu.sha256_rows(group))
         }
         Step::ShaNiVl => {
             let cpu = ShaNiVl::found()?;
-            Rung::new(4, least, move |group| cpu.sha256_x4(group))
+            Rung::new("SHA-NI in 32 registers", 4, least, move |group| cpu.sha256_x4(group))
         }
         Step::ShaNi4 => {
             let cpu = ShaNi::found()?;
-            Rung::new(4, least, move |group| cpu.sha256_x4(group))
+            Rung::new("SHA-NI", 4, least, move |group| cpu.sha256_x4(group))
         }
         Step::ShaNi2 => {
             let cpu = ShaNi::found()?;
-            Rung::new(2, least, move |group| cpu.sha256_x2(group))
+            Rung::new("SHA-NI", 2, least, move |group| cpu.sha256_x2(group))
         }
         Step::ShaNi1 => {
             let cpu = ShaNi::found()?;
-            Rung::new(1, least, move |group| cpu.sha256_x1(group))
+            Rung::new("SHA-NI", 1, least, move |group| cpu.sha256_x1(group))
         }
         Step::Avx2 => {
             let cpu = Avx2::found()?;
-            Rung::new(8, least, move |group| cpu.sha256_x8(group))
+            Rung::new("AVX2", 8, least, move |group| cpu.sha256_x8(group))
         }
         Step::Portable => portable(),
     })
@@ -251,8 +283,10 @@ fn sha256_rung((step, least): (Step, usize)) -> Option<Rung<u32>> {
 fn sha512_rung((step, least): (Step, usize)) -> Option<Rung<u64>> {
     let cpu = Avx512::found()?;
     match step {
-        Step::Avx512Pair => Some(Rung::new(16, least, move |group| cpu.sha512_x16(group))),
-        Step::Avx512 => Some(Rung::new(8, least, move |group| cpu.sha512_rows(group))),
+        Step::Avx512Pair => {
+            Some(Rung::new("AVX-512, two groups", 16, least, move |group| cpu.sha512_x16(group)))
+        }
+        Step::Avx512 => Some(Rung::new("AVX-512", 8, least, move |group| cpu.sha512_rows(group))),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! What a kernel is given at a time.
 
+use crate::io::Ahead;
+
 use super::message::Message;
 
 /// Some blocks of one message size that a kernel hashes together.
@@ -9,7 +11,7 @@ pub(super) struct Group<'a, W> {
     /// The blocks, back to back; at least one.
     pub(super) blocks: &'a [u8],
     /// What will be hashed after them.
-    pub(super) next: &'a [u8],
+    pub(super) next: Ahead,
     /// Room for their digests, back to back.
     pub(super) digests: &'a mut [u8],
 }

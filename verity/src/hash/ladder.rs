@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::io::Ahead;
 use crate::number::to_len;
 use crate::{Algorithm, BlockSize, Params};
 
@@ -59,23 +60,30 @@ struct Ladder<W> {
 }
 
 impl<W: Word> Kernel for Ladder<W> {
-    fn hash_many(&self, mut blocks: &[u8], block_size: usize, mut out: &mut [u8]) {
+    fn hash_many(&self, mut blocks: &[u8], block_size: usize, mut out: &mut [u8], ahead: Ahead) {
         let message = self.messages.iter().find(|message| message.block_size == block_size);
         let Some(message) = message else {
-            return self.one_by_one.hash_many(blocks, block_size, out);
+            return self.one_by_one.hash_many(blocks, block_size, out, ahead);
         };
+        let all = blocks.len();
         for rung in &self.rungs {
             loop {
                 let count = (blocks.len() / block_size).min(rung.lanes);
                 if count < rung.least {
                     break;
                 }
-                let (now, next) = blocks.split_at(count * block_size);
-                let (digests, rest) = out.split_at_mut(count * message.digest_size);
+                let (now, rest) = blocks.split_at(count * block_size);
+                // While blocks are hashed that stand as far from the first one. Without that, the
+                // next group.
+                let next = match ahead.is_empty() {
+                    true => Ahead::of(rest),
+                    false => ahead.part(all - blocks.len(), now.len()),
+                };
+                let (digests, undone) = out.split_at_mut(count * message.digest_size);
                 (rung.hash)(Group { message, blocks: now, next, digests });
-                (blocks, out) = (next, rest);
+                (blocks, out) = (rest, undone);
             }
         }
-        self.one_by_one.hash_many(blocks, block_size, out);
+        self.one_by_one.hash_many(blocks, block_size, out, ahead);
     }
 }

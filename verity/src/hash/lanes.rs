@@ -48,9 +48,6 @@ pub(super) trait Lanes: Copy {
     /// The words of the lanes, in order; `words` has room for each.
     fn store(self, words: &mut [Self::Word]);
 
-    /// Asks for these bytes, which will be loaded soon.
-    fn prefetch(_cpu: Self::Cpu, _bytes: &[u8]) {}
-
     /// Modulo 2 to the number of bits.
     fn add(self, other: Self) -> Self;
     /// Bit by bit.
@@ -222,11 +219,6 @@ impl<L: Lanes> Lanes for Pair<L> {
         let (first, second) = words.split_at_mut(L::LANES);
         self.0.store(first);
         self.1.store(second);
-    }
-
-    #[inline(always)]
-    fn prefetch(cpu: L::Cpu, bytes: &[u8]) {
-        L::prefetch(cpu, bytes);
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@
 //! ```text
 //!  platform   the ladders of kernels that this CPU has, by name
 //!  choice     the kernels on each, and the fastest one here, with the measurements
+//!  explained  both in words
 //!  ladder     climbs down one: full groups to the widest kernel, the rest to narrower ones
 //!  rung       a kernel on a ladder; group: the blocks that it hashes together
 //!  walk       the way of a kernel over a group of blocks, once, over lanes; feed: loads them
@@ -14,8 +15,9 @@
 //!  message    all that the messages of a tree share: state behind the salt, padding
 //!  lanes      the operations on one word of each message that a kernel has; arrays, pairs
 //!  streams    the walk for kernels that have instructions for SHA-256 itself
-//!  x86_64, aarch64    lane operations, SHA instructions and, in `rows`, a walk by hand: the only
-//!             unsafe code
+//!  x86_64, aarch64    lane operations, SHA instructions and, in `rows`, a walk by hand: with the
+//!             prefetch the only unsafe code
+//!  prefetch   asks the CPU for what comes next
 //!  scalar     one block after the other by the crates, for every algorithm
 //! ```
 //!
@@ -25,6 +27,7 @@
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
 mod aarch64;
 mod choice;
+mod explained;
 mod feed;
 mod group;
 mod kernel;
@@ -32,6 +35,11 @@ mod ladder;
 mod lanes;
 mod message;
 mod platform;
+#[cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "an instruction of each CPU family")
+)]
+mod prefetch;
 mod rung;
 mod scalar;
 mod sha2;
@@ -47,9 +55,11 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::io::Ahead;
 use crate::number::to_len;
 use crate::{Digest, Params};
 
+pub use self::explained::{ChosenKernel, ChosenKernels};
 pub use self::platform::Platform;
 
 use self::kernel::Kernel;
@@ -95,9 +105,21 @@ impl BlockHasher {
     /// # Panics
     /// If the lengths do not go together.
     pub fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8]) {
+        self.hash_before(blocks, block_size, out, Ahead::NOWHERE);
+    }
+
+    /// As [`BlockHasher::hash_many`]; meanwhile the bytes at `next`, which will be wanted then, are
+    /// fetched into the CPU's caches.
+    pub(crate) fn hash_before(
+        &self,
+        blocks: &[u8],
+        block_size: usize,
+        out: &mut [u8],
+        next: Ahead,
+    ) {
         assert_eq!(blocks.len() % block_size, 0, "whole blocks");
         assert_eq!(out.len(), blocks.len() / block_size * self.digest_size, "one digest a block");
-        self.kernel.hash_many(blocks, block_size, out);
+        self.kernel.hash_many(blocks, block_size, out, next);
     }
 
     /// The digest of one block, whatever its size.

@@ -4,6 +4,8 @@ use super::group::Group;
 
 /// A kernel on a platform's ladder.
 pub(super) struct Rung<W> {
+    /// What it is, for people.
+    pub(super) name: &'static str,
     pub(super) lanes: usize,
     pub(super) least: usize,
     pub(super) hash: Box<HashGroup<W>>,
@@ -13,11 +15,12 @@ impl<W> Rung<W> {
     /// A kernel that takes up to `lanes` blocks at a time; with fewer
     /// than `least`, narrower ones are faster.
     pub(super) fn new(
+        name: &'static str,
         lanes: usize,
         least: usize,
         hash: impl Fn(Group<'_, W>) + Send + Sync + 'static,
     ) -> Rung<W> {
-        Rung { lanes, least, hash: Box::new(hash) }
+        Rung { name, lanes, least, hash: Box::new(hash) }
     }
 
     /// This kernel for any number of blocks.

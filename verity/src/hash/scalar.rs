@@ -8,6 +8,7 @@ use std::sync::Arc;
 use digest::Update;
 
 use super::kernel::Kernel;
+use crate::io::Ahead;
 use crate::{Algorithm, HashType, Salt};
 
 /// The kernel for an algorithm, hash type and salt.
@@ -51,7 +52,7 @@ impl<H> Kernel for Salted<H>
 where
     H: Clone + digest::Digest + Update + Send + Sync,
 {
-    fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8]) {
+    fn hash_many(&self, blocks: &[u8], block_size: usize, out: &mut [u8], _next: Ahead) {
         let digests = out.chunks_exact_mut(<H as digest::Digest>::output_size());
         for (block, out) in blocks.chunks_exact(block_size).zip(digests) {
             let mut hash = self.before.clone();

@@ -6,6 +6,8 @@
 
 use super::group::Group;
 use super::lanes::block_start;
+use super::message::Message;
+use super::prefetch::{Cache, prefetch};
 use super::word::Word;
 
 /// The size of a chunk, in bytes.
@@ -23,9 +25,6 @@ pub(super) trait Stream<const N: usize>: Copy {
     /// The state as words.
     fn words(self) -> [u32; 8];
 
-    /// Asks for these bytes, which will be loaded soon.
-    fn prefetch(_cpu: Self::Cpu, _bytes: &[u8]) {}
-
     /// Takes one chunk into each state.
     fn compress(states: &mut [Self; N], chunks: &[&[u8; CHUNK]; N]);
 }
@@ -34,49 +33,58 @@ pub(super) trait Stream<const N: usize>: Copy {
 #[inline(always)]
 pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u32>) {
     let Group { message, blocks, next, digests } = group;
+    let cache = if next.is_copied() { Cache::Second } else { Cache::First };
     let mut states = [S::new(cpu, &message.state); N];
     let mut lent = [&[][..]; N];
     for (stream, block) in lent.iter_mut().enumerate() {
         *block = &blocks[block_start(blocks, message.block_size, stream)..][..message.block_size];
     }
     let blocks = lent;
-    let front = message.front.len();
-    let mut offset = 0;
-    let mut own = [[0; CHUNK]; N];
-    if front > 0 {
-        offset = CHUNK - front;
-        for (chunk, block) in own.iter_mut().zip(&blocks) {
-            chunk[..front].copy_from_slice(&message.front);
-            chunk[front..].copy_from_slice(&block[..offset]);
-        }
-        S::compress(&mut states, &own.each_ref());
-    }
-    while offset + CHUNK <= message.block_size {
-        let mut chunks = own.each_ref();
-        for (chunk, block) in chunks.iter_mut().zip(&blocks) {
-            *chunk = as_chunk(&block[offset..]);
-        }
-        if let Some(next) = next.get(offset * N..(offset + CHUNK) * N) {
-            S::prefetch(cpu, next);
+    let (first, joint) = stage(message, &blocks);
+    let staged = usize::from(message.joint.is_some());
+    let lines = message.block_size / CHUNK - staged;
+    let skipped = staged * (CHUNK - message.front.len());
+    // One call of the rounds serves all chunks: it is much code, and becomes part of this function.
+    for index in 0..2 * staged + lines + message.rest.len() {
+        let mut chunks = first.each_ref();
+        if let Some(line) = index.checked_sub(staged) {
+            if line < lines {
+                for (chunk, block) in chunks.iter_mut().zip(&blocks) {
+                    *chunk = as_chunk(&block[skipped + line * CHUNK..]);
+                }
+                prefetch(next.part(line * CHUNK * N, CHUNK * N), cache);
+            } else if line < lines + staged {
+                chunks = joint.each_ref();
+            } else {
+                chunks = [as_chunk(&message.rest[line - lines - staged].bytes); N];
+            }
         }
         S::compress(&mut states, &chunks);
-        offset += CHUNK;
-    }
-    if let Some(joint) = &message.joint {
-        for (chunk, block) in own.iter_mut().zip(&blocks) {
-            *chunk = *as_chunk(joint);
-            chunk[..front].copy_from_slice(&block[offset..]);
-        }
-        S::compress(&mut states, &own.each_ref());
-    }
-    for constant in &message.rest {
-        S::compress(&mut states, &[as_chunk(&constant.bytes); N]);
     }
     for (state, digest) in states.iter().zip(digests.chunks_exact_mut(message.digest_size)) {
         for (word, bytes) in state.words().into_iter().zip(digest.chunks_mut(4)) {
             word.write(bytes);
         }
     }
+}
+
+/// The chunks in which a block is not alone, if there are such: behind what stands in front of it,
+/// and before the padding.
+#[inline(always)]
+fn stage<const N: usize>(
+    message: &Message<u32>,
+    blocks: &[&[u8]; N],
+) -> ([[u8; CHUNK]; N], [[u8; CHUNK]; N]) {
+    let (mut first, mut joint) = ([[0; CHUNK]; N], [[0; CHUNK]; N]);
+    let Some(end) = message.joint.as_deref() else { return (first, joint) };
+    let front = message.front.len();
+    for ((first, joint), block) in first.iter_mut().zip(&mut joint).zip(blocks) {
+        first[..front].copy_from_slice(&message.front);
+        first[front..].copy_from_slice(&block[..CHUNK - front]);
+        joint.copy_from_slice(end);
+        joint[..front].copy_from_slice(&block[message.block_size - front..]);
+    }
+    (first, joint)
 }
 
 /// The first chunk of some bytes.

@@ -4,6 +4,7 @@
 //! Blocks are in slices of just their size, at odd addresses, so that
 //! AddressSanitizer sees a byte read too many.
 
+use crate::io::Ahead;
 use std::sync::Arc;
 
 use verity_testdata::pattern::painted;
@@ -55,12 +56,12 @@ fn compare(make: Make<'_>, params: &Params, counts: impl IntoIterator<Item = usi
     let most = counts.iter().copied().max().unwrap_or(0);
     let blocks = painted(most * size);
     let mut expected = vec![0; most * digest_size];
-    crates.hash_many(&blocks, size, &mut expected);
+    crates.hash_many(&blocks, size, &mut expected, Ahead::NOWHERE);
     for count in counts {
         // One byte in front, and none behind.
         let placed: Box<[u8]> = [0].iter().chain(&blocks[..count * size]).copied().collect();
         let mut digests = vec![0xee; count * digest_size + 1];
-        kernel.hash_many(&placed[1..], size, &mut digests[..count * digest_size]);
+        kernel.hash_many(&placed[1..], size, &mut digests[..count * digest_size], Ahead::NOWHERE);
         assert!(
             digests[..count * digest_size] == expected[..count * digest_size],
             "{params:?}: {count} blocks"
@@ -146,11 +147,11 @@ fn groups_of_avx512_lanes_work_alone() {
     let sha256: [fn(Avx512, Group<'_, u32>); 2] = [Avx512::sha256_x32, Avx512::sha256_x16];
     let sha512: [fn(Avx512, Group<'_, u64>); 2] = [Avx512::sha512_x16, Avx512::sha512_x8];
     for (kernel, lanes) in sha256.into_iter().zip([32, 16]) {
-        let rung = move || Rung::new(lanes, 1, move |group| kernel(cpu, group));
+        let rung = move || Rung::new("alone", lanes, 1, move |group| kernel(cpu, group));
         harness(&|params| alone(vec![rung()], 0, params), &SHA2[..2]);
     }
     for (kernel, lanes) in sha512.into_iter().zip([16, 8]) {
-        let rung = move || Rung::new(lanes, 1, move |group| kernel(cpu, group));
+        let rung = move || Rung::new("alone", lanes, 1, move |group| kernel(cpu, group));
         harness(&|params| alone(vec![rung()], 0, params), &SHA2[2..]);
     }
 }
@@ -176,7 +177,7 @@ fn arrays<L: Lanes<Cpu = ()>>(params: &Params) -> Arc<dyn Kernel>
 where
     L::Word: Start,
 {
-    let rung = Rung::new(L::LANES, 1, |group| walk::hash::<L>((), group));
+    let rung = Rung::new("alone", L::LANES, 1, |group| walk::hash::<L>((), group));
     ladder::ladder(vec![rung], L::Word::start(params.algorithm()), params)
 }
 
@@ -267,7 +268,12 @@ fn every_platform_gives_the_digests_of_the_slow_twin() {
             let expected: Vec<u8> = blocks.chunks_exact(1024).flat_map(twin).collect();
             for platform in Platform::available() {
                 let mut digests = vec![0; expected.len()];
-                ladder::kernel(&params, platform).hash_many(&blocks, 1024, &mut digests);
+                ladder::kernel(&params, platform).hash_many(
+                    &blocks,
+                    1024,
+                    &mut digests,
+                    Ahead::NOWHERE,
+                );
                 assert!(digests == expected, "{platform}: {params:?}");
             }
         }
@@ -295,8 +301,8 @@ fn any_size_of_block_is_hashed() {
         for size in [1, 8, 63, 64, 100, 128, 4095, 4096, 8192] {
             let block = painted(size);
             let (mut digest, mut expected) = ([0; 32], [0; 32]);
-            kernel.hash_many(&block, size, &mut digest);
-            one_by_one(&params).hash_many(&block, size, &mut expected);
+            kernel.hash_many(&block, size, &mut digest, Ahead::NOWHERE);
+            one_by_one(&params).hash_many(&block, size, &mut expected, Ahead::NOWHERE);
             assert_eq!(digest, expected, "{platform}: {size} bytes");
         }
     }

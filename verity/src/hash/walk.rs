@@ -21,8 +21,22 @@
 use super::feed::Feed;
 use super::group::Group;
 use super::lanes::Lanes;
+use super::prefetch::{Cache, prefetch};
 use super::sha2::{compress, compress_constant};
 use super::word::Word;
+
+/// Does the same for each of sixteen numbers, without a loop.
+macro_rules! sixteen {
+    ($index:ident => $work:expr) => {
+        sixteen!(@ $index $work; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $index:ident $work:expr; $($number:literal)*) => {
+        $({
+            let $index = $number;
+            $work;
+        })*
+    };
+}
 
 /// Hashes a group of at most as many blocks as there are lanes.
 #[inline(always)]
@@ -47,9 +61,7 @@ pub(super) fn hash<L: Lanes>(cpu: L::Cpu, group: Group<'_, L::Word>) {
             window.take_joint(cpu, joint);
         }
         feed.offset = (offset + chunk_size).min(block_size - chunk_size);
-        if let Some(next) = next.get(offset * L::LANES..(offset + chunk_size) * L::LANES) {
-            L::prefetch(cpu, next);
-        }
+        prefetch(next.part(offset * L::LANES, chunk_size * L::LANES), Cache::Second);
         compress(cpu, &mut state, window.chunk(), &mut feed);
         window.carry();
     }
@@ -87,7 +99,9 @@ impl<L: Lanes> Window<L> {
     #[inline(always)]
     fn take_line(&mut self, rows: &[L; 16]) {
         let line = &mut self.words[self.carried..self.carried + 16];
-        line.copy_from_slice(&L::turn(rows));
+        let turned = L::turn(rows);
+        // As a loop over one of the arrays this would be a call of memcpy.
+        sixteen!(index => line[index] = turned[index]);
         if self.shift > 0 {
             for words in line {
                 let this = *words;
@@ -117,18 +131,20 @@ impl<L: Lanes> Window<L> {
 
     #[inline(always)]
     fn carry(&mut self) {
-        for index in 0..self.carried {
-            self.words[index] = self.words[16 + index];
+        if self.carried > 0 {
+            sixteen!(index => self.words[index] = self.words[16 + index]);
         }
     }
 }
 
 /// The bytes that are left when whole words are taken off, in the low bits of a word.
+#[inline(always)]
 fn tail_word<W: Word>(bytes: &[u8]) -> W {
+    // No word has more bytes.
+    let mut word = [0; 8];
     let tail = bytes.chunks_exact(W::BYTES).remainder();
-    let mut word = vec![0; W::BYTES - tail.len()];
-    word.extend(tail);
-    W::read(&word)
+    word[W::BYTES - tail.len()..W::BYTES].copy_from_slice(tail);
+    W::read(&word[..W::BYTES])
 }
 
 #[inline(always)]

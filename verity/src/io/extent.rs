@@ -30,8 +30,11 @@ impl Extent {
             Extent::Data { end } | Extent::Hole { end } | Extent::Zero { end } => end,
         }
     }
-    /// The extent if it ends beyond `offset`, and data to the end otherwise.
-    pub(crate) fn beyond(self, offset: u64) -> Extent {
+
+    /// The extent if it ends beyond `offset`, in bytes, and data to the end otherwise: what a
+    /// source must say of `offset` for a loop over its extents to come to an end.
+    #[must_use]
+    pub fn beyond(self, offset: u64) -> Extent {
         if self.end() > offset { self } else { Extent::ALL_DATA }
     }
 }

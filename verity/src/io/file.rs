@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use rustix::fs::{Advice, SeekFrom, fadvise, seek};
 use rustix::io::Errno;
 
-use super::{Extent, ReadAt, WriteAt};
+use super::{Extent, Mapping, ReadAt, WriteAt};
 
 /// A regular file also tells where its holes are, as far as its file system does. Asking moves the
 /// file's cursor, which positioned reads and writes do not use; do not rely on it meanwhile.
@@ -49,6 +49,11 @@ impl ReadAt for File {
     fn expect_sequential(&self) {
         // A system that ignores the advice is slower, no more.
         let _ = fadvise(self, 0, None, Advice::Sequential);
+    }
+
+    /// Of a regular file, where the system has room for its addresses (64 bits).
+    fn mapping(&self) -> Option<Mapping> {
+        Mapping::of(self)
     }
 }
 

@@ -5,6 +5,7 @@
 //! slices and vectors, and for anything that a caller writes. [`Cursor`] adds a position where one
 //! is wanted. [`Source`] is what the builder reads; with feature `mmap` it is also a mapped file.
 
+mod ahead;
 mod blocks;
 mod copy;
 mod cursor;
@@ -13,11 +14,15 @@ mod file;
 #[cfg(feature = "http")]
 pub mod http;
 mod known_extent;
+#[expect(unsafe_code, reason = "the calls that map a file, unmap it, and advise on it")]
+mod mapping;
 mod memory;
 mod read_at;
 mod source;
+mod window;
 mod write_at;
 
+pub(crate) use self::ahead::Ahead;
 #[doc(hidden)]
 pub use self::blocks::is_about_source;
 pub(crate) use self::blocks::{
@@ -27,7 +32,10 @@ pub use self::copy::copy_file;
 pub use self::cursor::Cursor;
 pub use self::extent::Extent;
 pub(crate) use self::known_extent::KnownExtent;
+pub use self::mapping::Mapping;
+pub use self::memory::MemoryFile;
 pub use self::read_at::ReadAt;
 pub(crate) use self::read_at::read_up_to;
 pub use self::source::Source;
+pub use self::window::Window;
 pub use self::write_at::WriteAt;

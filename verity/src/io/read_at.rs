@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use super::Extent;
+use super::{Extent, Mapping};
 
 /// Something that can be read at any offset by many threads at once.
 pub trait ReadAt: Send + Sync {
@@ -34,6 +34,13 @@ pub trait ReadAt: Send + Sync {
     /// Tells the source, once, that it will be read from start to end. By default nothing follows
     /// from it.
     fn expect_sequential(&self) {}
+
+    /// A mapping of the source, through which its bytes are prefetched while others are hashed, and
+    /// never read: what comes next is then copied faster. By default there is none, and a source
+    /// without loses nothing but that.
+    fn mapping(&self) -> Option<Mapping> {
+        None
+    }
 
     /// Whether the length is zero.
     ///
@@ -72,6 +79,10 @@ macro_rules! forward {
 
             fn expect_sequential(&self) {
                 (**self).expect_sequential();
+            }
+
+            fn mapping(&self) -> Option<Mapping> {
+                (**self).mapping()
             }
         }
     )*};

@@ -4,7 +4,7 @@ use std::io;
 #[cfg(feature = "mmap")]
 use std::io::ErrorKind;
 
-use super::{Extent, ReadAt};
+use super::{Extent, Mapping, ReadAt};
 
 /// What the builder reads: anything that is [`ReadAt`], or a mapped file (feature `mmap`).
 ///
@@ -55,6 +55,11 @@ pub trait Source: Send + Sync {
 
     /// Tells the source that it will be read from start to end, as [`ReadAt::expect_sequential`].
     fn source_expect_sequential(&self) {}
+
+    /// A mapping of the source that is never read, as [`ReadAt::mapping`].
+    fn source_mapping(&self) -> Option<Mapping> {
+        None
+    }
 }
 
 impl<T: ReadAt + ?Sized> Source for T {
@@ -77,6 +82,10 @@ impl<T: ReadAt + ?Sized> Source for T {
 
     fn source_expect_sequential(&self) {
         self.expect_sequential();
+    }
+
+    fn source_mapping(&self) -> Option<Mapping> {
+        self.mapping()
     }
 }
 

@@ -6,6 +6,14 @@ use std::sync::Arc;
 use super::read_at::advance;
 
 /// Something that can be written at any offset by many threads at once.
+///
+/// A build writes each block of its tree once, and each part of the parity twice: whole blocks, up
+/// to about 256 KiB with one call, in no order, from all threads at once. It reads back what parity
+/// waits there, and of a stream of unknown length the lowest level of the tree. It never calls
+/// [`WriteAt::set_len`] or [`WriteAt::sync`]: these are the caller's, before and after.
+///
+/// Where std's `FileExt` is in scope too, a call of `write_at` on a file is ambiguous, and
+/// `file.set_len(..)` is always std's: `WriteAt::set_len(&file, ..)` also knows block devices.
 pub trait WriteAt: Send + Sync {
     /// Writes from `offset` bytes on and returns how many bytes were written, possibly fewer than
     /// asked.

@@ -115,6 +115,7 @@ impl FromStr for Algorithm {
 
 /// A hash algorithm that is not one of [`Algorithm::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("hash algorithm {name:?} is not supported; known ones: {known}", known = known_names())]
 pub struct AlgorithmError {
     /// The name that was refused, at most 64 characters of it.

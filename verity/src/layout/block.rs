@@ -35,14 +35,20 @@ impl BlockSize {
         self.0
     }
 
+    /// How many whole blocks there are in `bytes` bytes.
+    pub(crate) fn whole_blocks(self, bytes: u64) -> u64 {
+        // Never of 0 bytes, which the compiler cannot know.
+        bytes.checked_div(u64::from(self.0)).unwrap_or(0)
+    }
+
     /// How many blocks fit `bytes` bytes, but at least one.
     pub(crate) fn blocks_in(self, bytes: u64) -> u64 {
-        (bytes / u64::from(self.0)).max(1)
+        self.whole_blocks(bytes).max(1)
     }
 
     /// The length of a buffer that holds `blocks` blocks.
     pub(crate) fn buffer_len(self, blocks: usize) -> usize {
-        blocks * to_len(self.0.into())
+        blocks.saturating_mul(to_len(self.0.into()))
     }
 }
 
@@ -158,7 +164,7 @@ impl Layer {
     pub(crate) fn above(self) -> u8 {
         match self {
             Layer::Data => 0,
-            Layer::Level(level) => level + 1,
+            Layer::Level(level) => level.saturating_add(1),
         }
     }
 

@@ -119,7 +119,7 @@ impl BlockRange {
     pub(crate) fn of_data(blocks: &Range<u64>) -> BlockRange {
         BlockRange {
             first: BlockRef::Data { block: blocks.start },
-            blocks: blocks.end - blocks.start,
+            blocks: blocks.end.saturating_sub(blocks.start),
         }
     }
 }
@@ -141,7 +141,7 @@ impl Report {
 impl fmt::Display for CorruptRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CorruptRange { first, blocks, corruption } = self;
-        let last = first.block() + (blocks - 1);
+        let last = first.block().saturating_add(blocks.saturating_sub(1));
         match (corruption, blocks) {
             (Corruption::Unreadable { kind, os_error }, 1) => {
                 write!(f, "{first} cannot be read: {}", Reason(*kind, *os_error))
@@ -170,7 +170,7 @@ impl fmt::Display for Report {
                 write!(f, "{first} ({} unreadable blocks in all)", self.unreadable_blocks)
             }
             [first, ..] => {
-                let corrupt = self.corrupt_blocks - self.unreadable_blocks;
+                let corrupt = self.corrupt_blocks.saturating_sub(self.unreadable_blocks);
                 let unreadable = self.unreadable_blocks;
                 write!(f, "{first} ({corrupt} corrupt and {unreadable} unreadable blocks in all)")
             }

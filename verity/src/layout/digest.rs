@@ -70,7 +70,8 @@ impl FromStr for Digest {
         if text.len() > 2 * Digest::MAX_SIZE {
             return Err(DigestError::Size { size: text.len() / 2 });
         }
-        Digest::new(&hex::decode(text).map_err(DigestError::Hex)?)
+        let bytes = hex::decode(text);
+        Digest::new(&bytes.map_err(|error| DigestError::Hex { reason: error.to_string() })?)
     }
 }
 
@@ -79,8 +80,11 @@ impl FromStr for Digest {
 #[non_exhaustive]
 pub enum DigestError {
     /// The text is not hex.
-    #[error("not a hex digest: {0}")]
-    Hex(hex::FromHexError),
+    #[error("not a hex digest: {reason}")]
+    Hex {
+        /// What is wrong with the text.
+        reason: String,
+    },
     /// No known algorithm has digests of this length.
     #[error("{size} bytes are not the digest of any known algorithm")]
     Size {
@@ -111,6 +115,26 @@ impl RootHash {
     /// The digest itself.
     pub fn digest(&self) -> Digest {
         self.0
+    }
+}
+
+impl From<Digest> for RootHash {
+    fn from(digest: Digest) -> RootHash {
+        RootHash(digest)
+    }
+}
+
+impl TryFrom<&[u8]> for RootHash {
+    type Error = DigestError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+        Digest::new(bytes).map(RootHash)
+    }
+}
+
+impl AsRef<[u8]> for RootHash {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
@@ -190,7 +214,8 @@ impl FromStr for Salt {
         if text.len() > 2 * Self::MAX_SIZE {
             return Err(SaltError::Size { size: text.len().div_ceil(2) });
         }
-        Salt::new(&hex::decode(text).map_err(SaltError::Hex)?)
+        let bytes = hex::decode(text);
+        Salt::new(&bytes.map_err(|error| SaltError::Hex { reason: error.to_string() })?)
     }
 }
 
@@ -199,8 +224,11 @@ impl FromStr for Salt {
 #[non_exhaustive]
 pub enum SaltError {
     /// The text is not hex.
-    #[error("not a hex salt: {0}")]
-    Hex(hex::FromHexError),
+    #[error("not a hex salt: {reason}")]
+    Hex {
+        /// What is wrong with the text.
+        reason: String,
+    },
     /// More bytes than a superblock can hold.
     #[error("a salt of {size} bytes is too long: at most {max} bytes", max = Salt::MAX_SIZE)]
     Size {

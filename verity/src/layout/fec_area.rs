@@ -77,7 +77,7 @@ impl FecArea {
         }
         let area =
             FecArea { roots, blocks, rounds: blocks.div_ceil(rows(roots)), offset, block_size };
-        let size = area.rounds.checked_mul(u64::from(roots) * u64::from(block_size));
+        let size = area.rounds.checked_mul(area.round_size());
         let end = size.and_then(|size| offset.checked_add(size));
         end.map(|_| area).ok_or(FecError::TooLarge { offset })
     }
@@ -121,7 +121,7 @@ impl FecArea {
         end: u64,
         offset: u64,
     ) -> Result<FecArea, FecError> {
-        let on_hash_device = end / u64::from(params.hash_block_size());
+        let on_hash_device = params.hash_block_size().whole_blocks(end);
         let behind = on_hash_device.saturating_sub(hash_area.hash_start());
         FecArea::new(params, hash_area, roots, params.data_blocks().saturating_add(behind), offset)
     }
@@ -154,22 +154,23 @@ impl FecArea {
 
     /// The first block of the parity, counted from the start of the FEC device, `fec_start`.
     pub fn start(&self) -> u64 {
-        self.offset / u64::from(self.block_size)
+        self.block_size.whole_blocks(self.offset)
     }
 
     /// The bytes of the parity on the FEC device.
     pub fn range(&self) -> Range<u64> {
-        self.offset..self.offset + self.size()
+        self.offset..self.offset.saturating_add(self.size())
     }
 
     /// The bytes of the parity of some rounds on the FEC device.
     pub(crate) fn range_of(&self, rounds: &Range<u64>) -> Range<u64> {
-        self.offset + rounds.start * self.round_size()..self.offset + rounds.end * self.round_size()
+        let at = |round: u64| self.offset.saturating_add(round.saturating_mul(self.round_size()));
+        at(rounds.start)..at(rounds.end)
     }
 
     /// How many bytes the parity has.
     pub fn size(&self) -> u64 {
-        self.rounds * self.round_size()
+        self.rounds.saturating_mul(self.round_size())
     }
 
     /// Where the covered blocks end on the hash device, in bytes.
@@ -230,12 +231,12 @@ impl FecArea {
 
     /// How many bytes the parity of a round has.
     pub(crate) fn round_size(&self) -> u64 {
-        u64::from(self.roots) * u64::from(self.block_size)
+        u64::from(self.roots).saturating_mul(u64::from(self.block_size))
     }
 }
 
 fn rows(roots: u32) -> u64 {
-    to_u64(CODEWORD) - u64::from(roots)
+    to_u64(CODEWORD).saturating_sub(u64::from(roots))
 }
 
 /// Parity that cannot be.
@@ -337,6 +338,13 @@ mod tests {
         assert_eq!(area(2, 507, 0).unwrap().rounds(), 3);
         assert_eq!(area(24, 462, 0).unwrap().rounds(), 2);
         assert_eq!(area(24, 463, 8192).unwrap().range(), 8192..8192 + 3 * 24 * 4096);
+    }
+
+    #[test]
+    fn rounds_behind_the_parity_are_at_no_offset_of_another_round() {
+        let area = area(2, 304, 8192).unwrap();
+        assert_eq!(area.range_of(&(1..2)), 16384..24576);
+        assert_eq!(area.range_of(&(u64::MAX / 8192..u64::MAX)), u64::MAX..u64::MAX);
     }
 
     #[test]

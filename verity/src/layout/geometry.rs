@@ -63,10 +63,11 @@ impl Geometry {
         hash_block_size: BlockSize,
     ) -> Result<Geometry, ParamsError> {
         let hash_block_size = hash_block_size.bytes();
-        let hashes_per_block_bits = match (hash_block_size / digest_size).checked_ilog2() {
-            Some(bits) if bits > 0 => bits,
-            _ => return Err(ParamsError::DigestTooLarge { hash_block_size, digest_size }),
-        };
+        let hashes_per_block_bits =
+            match hash_block_size.checked_div(digest_size).and_then(u32::checked_ilog2) {
+                Some(bits) if bits > 0 => bits,
+                _ => return Err(ParamsError::DigestTooLarge { hash_block_size, digest_size }),
+            };
         let slot_size = match hash_type {
             HashType::ChromeOs => digest_size,
             HashType::Normal => digest_size.next_power_of_two(),
@@ -97,7 +98,7 @@ impl Geometry {
         // Each level is at most half of the one below, so the sum is below 2^64.
         for level in self.levels.iter_mut().rev() {
             level.start = self.hash_blocks;
-            self.hash_blocks += level.blocks;
+            self.hash_blocks = self.hash_blocks.saturating_add(level.blocks);
         }
     }
 
@@ -108,7 +109,7 @@ impl Geometry {
 
     /// The numbers of the levels, from the highest down.
     pub(crate) fn levels_down(&self) -> impl Iterator<Item = u8> + use<> {
-        (0..self.top_level().map_or(0, |top| top + 1)).rev()
+        (0..self.top_level().map_or(0, |top| top.saturating_add(1))).rev()
     }
 
     /// The levels from the highest down, then the data: the order in which blocks are checked and
@@ -136,7 +137,7 @@ impl Geometry {
     /// # Panics
     /// If there is no such level.
     pub(crate) fn number_of(&self, level: u8, block: u64) -> u64 {
-        self.level(level).start + block
+        self.level(level).start.saturating_add(block)
     }
 
     /// The number of the highest level, if there is one.
@@ -169,7 +170,7 @@ impl Geometry {
     /// block `position`).
     pub fn locate(&self, level: u8, position: u64) -> HashSlot {
         debug_assert!(self.levels.get(usize::from(level)).is_some_and(|l| position < l.hashes));
-        let slot = position & (self.hashes_per_block() - 1);
+        let slot = position & self.hashes_per_block().saturating_sub(1);
         // A slot lies within a hash block, whose size is a u32.
         let offset = u32::try_from(slot).unwrap_or(u32::MAX).saturating_mul(self.slot_size);
         HashSlot { block: self.hash_block_above(position), slot, offset }
@@ -196,21 +197,23 @@ impl Geometry {
 
     /// The first byte of hash block `block` of `level` that belongs to no digest and is not zero.
     pub(crate) fn spare_byte(&self, level: u8, block: u64, bytes: &[u8]) -> Option<u64> {
-        let first_hash = block * self.hashes_per_block();
-        let hashes = self.level(level).hashes - first_hash;
+        let first_hash = block.saturating_mul(self.hashes_per_block());
+        let hashes = self.level(level).hashes.saturating_sub(first_hash);
         let hashes = to_len(hashes.min(self.hashes_per_block()));
         let slot_size = to_len(self.slot_size.into());
-        let (slots, rest) = bytes.split_at(hashes * slot_size);
+        let (slots, rest) = bytes.split_at(hashes.saturating_mul(slot_size).min(bytes.len()));
         let is_set = |&byte: &u8| byte != 0;
         let in_slots = || {
-            let gap = slot_size - self.digest_len();
+            let gap = slot_size.saturating_sub(self.digest_len());
             let mut gaps = slots.chunks_exact(slot_size).enumerate().filter(|_| gap > 0);
             gaps.find_map(|(slot, bytes)| {
                 let spare = bytes[self.digest_len()..].iter().position(is_set)?;
-                Some(slot * slot_size + self.digest_len() + spare)
+                let start = slot.saturating_mul(slot_size).saturating_add(self.digest_len());
+                Some(start.saturating_add(spare))
             })
         };
-        let in_rest = || rest.iter().position(is_set).map(|index| slots.len() + index);
+        let in_rest =
+            || rest.iter().position(is_set).map(|index| slots.len().saturating_add(index));
         in_slots().or_else(in_rest).map(to_u64)
     }
 

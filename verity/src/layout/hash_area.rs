@@ -80,7 +80,7 @@ impl HashArea {
     /// The bytes of the superblock: 512 of them, or none.
     pub fn superblock_range(&self) -> Range<u64> {
         let size = if self.superblock { SUPERBLOCK_SIZE } else { 0 };
-        self.offset..self.offset + size
+        self.offset..self.offset.saturating_add(size)
     }
 
     /// The bytes of the superblock and of the padding behind it, up to the tree: at most one hash
@@ -97,8 +97,8 @@ impl HashArea {
 
     /// The bytes of the tree; empty for one data block.
     pub fn tree_range(&self) -> Range<u64> {
-        let start = self.hash_start * self.hash_block_size;
-        start..start + self.hash_blocks * self.hash_block_size
+        let start = self.hash_start.saturating_mul(self.hash_block_size);
+        start..start.saturating_add(self.hash_blocks.saturating_mul(self.hash_block_size))
     }
 
     /// Where a hash block begins on the hash device, in bytes. The area must be that of these
@@ -117,8 +117,10 @@ impl HashArea {
     /// # Panics
     /// If the tree has no such level.
     pub fn offset_of(&self, params: &Params, level: u8, block: u64) -> u64 {
-        // `new` has checked that the end of the tree is below 2^64.
-        self.tree_range().start + params.geometry().number_of(level, block) * self.hash_block_size
+        // `new` has checked that the end of the tree is below 2^64. What lies behind it lies at an
+        // offset at which nothing can be read.
+        let number = params.geometry().number_of(level, block);
+        self.tree_range().start.saturating_add(number.saturating_mul(self.hash_block_size))
     }
 
     /// Where a block begins on the hash device that is counted from the first block of the tree,
@@ -238,6 +240,15 @@ mod tests {
             HashArea::new(&params(300), offset, false),
             Err(HashAreaError::TooLarge { offset })
         );
+    }
+
+    #[test]
+    fn a_block_behind_the_tree_is_at_no_offset_of_another_block() {
+        let params = params(300);
+        let area = HashArea::new(&params, 0, true).unwrap();
+        for block in [u64::MAX / 4096, u64::MAX / 4096 + 1, u64::MAX - 1, u64::MAX] {
+            assert_eq!(area.offset_of(&params, 0, block), u64::MAX, "{block}");
+        }
     }
 
     #[test]

@@ -10,6 +10,10 @@
 //!                               fec_area: parity, and what it covers
 //! ```
 
+// Safety rests on these sums, and a program that links the library may be built without
+// overflow checks: what could leave 64 bits is checked, or ends where nothing can be read.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod algorithm;
 mod block;
 mod corruption;

@@ -60,7 +60,7 @@ impl Params {
 
     /// How many bytes of data the tree covers.
     pub fn data_size(&self) -> u64 {
-        self.data_blocks * u64::from(self.data_block_size)
+        self.data_blocks.saturating_mul(u64::from(self.data_block_size))
     }
 
     /// The salt.
@@ -169,11 +169,14 @@ impl ParamsBuilder {
         let blocks = match self.data {
             None => 0,
             Some(Extent::Blocks(blocks)) => blocks,
-            Some(Extent::Bytes(data_size)) if data_size % block_size != 0 => {
-                let tail = data_size % block_size;
-                return Err(ParamsError::UnprotectedTail { data_size, tail, block_size });
+            Some(Extent::Bytes(data_size)) => {
+                let blocks = self.data_block_size.whole_blocks(data_size);
+                let tail = data_size.saturating_sub(blocks.saturating_mul(block_size));
+                if tail != 0 {
+                    return Err(ParamsError::UnprotectedTail { data_size, tail, block_size });
+                }
+                blocks
             }
-            Some(Extent::Bytes(data_size)) => data_size / block_size,
         };
         if blocks == 0 { Err(ParamsError::NoData) } else { Ok(blocks) }
     }

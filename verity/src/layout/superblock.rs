@@ -133,7 +133,9 @@ fn parse_salt(bytes: &[u8; LEN]) -> Result<Salt, SuperblockError> {
 fn check_zero(bytes: &[u8; LEN], range: std::ops::Range<usize>) -> Result<(), SuperblockError> {
     match bytes[range.clone()].iter().position(|&byte| byte != 0) {
         None => Ok(()),
-        Some(index) => Err(SuperblockError::NonZeroPad { position: range.start + index }),
+        Some(index) => {
+            Err(SuperblockError::NonZeroPad { position: range.start.saturating_add(index) })
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::leftovers::Step;
 use super::lock::Locked;
 use super::{Change, FileKind, Input, PublishError};
 use crate::HashArea;
-use crate::io::WriteAt;
+use crate::io::{ReadAt, Window, WriteAt};
 
 /// How long a device probe (udev takes the same lock for a moment) may keep us waiting.
 const LOCK_ATTEMPTS: u32 = 20;
@@ -56,6 +56,8 @@ pub struct InPlace {
     file: Locked,
     path: PathBuf,
     snapshot: Snapshot,
+    /// The bytes that count, if not all do.
+    part: Option<Range<u64>>,
 }
 
 impl InPlace {
@@ -81,12 +83,27 @@ impl InPlace {
         }
         let attempts = if kind == FileKind::BlockDevice { LOCK_ATTEMPTS } else { 1 };
         let file = Locked::exclusive_within(attempts, LOCK_PAUSE, file, path)?;
-        let in_place = InPlace { appended: None, file, path: path.to_owned(), snapshot };
+        let in_place =
+            InPlace { appended: None, file, path: path.to_owned(), snapshot, part: None };
         in_place.check_path()?;
         Ok(in_place)
     }
 
-    /// The file, for reading what is there. What is written to it directly does not stop when
+    /// These bytes of it as a device of its own, which neither grows nor shrinks: a partition of a
+    /// disk. `name` is what it is called.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] when the file ends before.
+    pub fn part(mut self, range: Range<u64>, name: PathBuf) -> Result<InPlace, PublishError> {
+        if range.start > range.end || range.end > self.snapshot.size() {
+            return Err(self.io("use that part of")(Errno::RANGE));
+        }
+        (self.part, self.path) = (Some(range), name);
+        Ok(self)
+    }
+
+    /// The file, for reading what is there; of a part, read this itself. What is written to it
+    /// directly does not stop when
     /// leftovers are removed.
     pub fn file(&self) -> &File {
         &self.file
@@ -99,7 +116,13 @@ impl InPlace {
 
     /// The size when it was opened, in bytes.
     pub fn size(&self) -> u64 {
-        self.snapshot.size()
+        let range = self.range();
+        range.end - range.start
+    }
+
+    /// The bytes of the file that count: all of them when it was opened, or those of a part.
+    pub fn range(&self) -> Range<u64> {
+        self.part.clone().unwrap_or(0..self.snapshot.size())
     }
 
     /// Whether it is a block device.
@@ -107,7 +130,13 @@ impl InPlace {
         self.snapshot.is_block_device()
     }
 
-    /// Whether it is that input, under whatever name the two were given.
+    /// Whether it has the size that it has: a block device, or a part of something.
+    pub fn is_fixed(&self) -> bool {
+        self.is_block_device() || self.part.is_some()
+    }
+
+    /// Whether it lies in the same file or on the same device as that input, under whatever name
+    /// the two were given, and whichever parts of it they are.
     pub fn is(&self, input: &Input) -> bool {
         self.snapshot.identity() == input.snapshot().identity()
     }
@@ -142,7 +171,7 @@ impl InPlace {
     /// not what it was when it was opened, [`PublishError::Io`] when it cannot be extended, or
     /// leftovers were removed.
     pub fn pad(&mut self, size: u64) -> Result<(), PublishError> {
-        if self.is_block_device() {
+        if self.is_fixed() {
             return Err(PublishError::not_regular(&self.path, FileKind::BlockDevice));
         }
         self.snapshot.compare(&Snapshot::of(&self.file, &self.path)?, &self.path)?;
@@ -186,7 +215,8 @@ impl InPlace {
     /// written), or writing fails.
     pub fn begin(self, area: &HashArea) -> Result<Rewriting, PublishError> {
         let publishing = Step::begin().map_err(self.io("write"))?;
-        if self.size() < area.file_size() {
+        // The file may be longer by now than when it was opened.
+        if ReadAt::len(&self).map_err(self.io("measure"))? < area.file_size() {
             WriteAt::set_len(&self, area.file_size()).map_err(self.io("extend"))?;
         }
         let destroyed = vouching_range(area);
@@ -215,18 +245,41 @@ impl InPlace {
     }
 }
 
+impl InPlace {
+    fn window(&self) -> Option<Window<&File>> {
+        Window::new(self.file(), self.part.clone()?).ok()
+    }
+}
+
+/// The bytes that count.
+impl ReadAt for InPlace {
+    fn len(&self) -> io::Result<u64> {
+        self.window().map_or_else(|| ReadAt::len(self.file()), |window| window.len())
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self.window() {
+            Some(window) => window.read_at(buf, offset),
+            None => ReadAt::read_at(self.file(), buf, offset),
+        }
+    }
+}
+
 impl WriteAt for InPlace {
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        match &self.appended {
-            Some(appended) => appended.write(|file| WriteAt::write_at(file, buf, offset)),
-            None => WriteAt::write_at(self.file(), buf, offset),
+        match (&self.appended, self.window()) {
+            // What was appended to has no part.
+            (Some(appended), _) => appended.write(|file| WriteAt::write_at(file, buf, offset)),
+            (None, Some(window)) => window.write_at(buf, offset),
+            (None, None) => WriteAt::write_at(self.file(), buf, offset),
         }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        match &self.appended {
-            Some(appended) => appended.write(|file| WriteAt::set_len(file, len)),
-            None => WriteAt::set_len(self.file(), len),
+        match (&self.appended, self.window()) {
+            (Some(appended), _) => appended.write(|file| WriteAt::set_len(file, len)),
+            (None, Some(window)) => window.set_len(len),
+            (None, None) => WriteAt::set_len(self.file(), len),
         }
     }
 
@@ -290,7 +343,7 @@ impl Rewriting {
     fn vouch(&self, superblock: Option<&[u8; 512]>) -> Result<(), PublishError> {
         let held: Vec<_> = self.padded().map(InPlace::hold).collect::<Result<_, _>>()?;
         if let Some(superblock) = superblock {
-            self.file()
+            self.target
                 .write_all_at(superblock, self.area.superblock_range().start)
                 .map_err(self.target.io("write the superblock to"))?;
         }
@@ -300,6 +353,16 @@ impl Rewriting {
 
     fn padded(&self) -> impl Iterator<Item = &InPlace> {
         self.kept.iter().chain([&self.target])
+    }
+}
+
+impl ReadAt for Rewriting {
+    fn len(&self) -> io::Result<u64> {
+        ReadAt::len(&self.target)
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.target.read_at(buf, offset)
     }
 }
 

@@ -1,13 +1,16 @@
 //! Inputs: opened once, read-only, and checked to be unchanged at the end.
 
 use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::{Change, FileKind, PublishError};
-use crate::io::ReadAt;
+use crate::io::{Extent, Mapping, ReadAt, Window};
 
 /// A regular file or block device that is read, and must stay as it is meanwhile.
 ///
@@ -34,6 +37,8 @@ pub struct Input {
     file: File,
     path: PathBuf,
     snapshot: Snapshot,
+    /// The bytes that count, if not all do.
+    part: Option<Range<u64>>,
 }
 
 impl Input {
@@ -49,11 +54,47 @@ impl Input {
             .custom_flags(nonblocking())
             .open(path)
             .map_err(PublishError::io("open", path))?;
-        let snapshot = Snapshot::of(&file, path)?;
-        Ok(Input { file, path: path.to_owned(), snapshot })
+        Input::of_file(file, path)
     }
 
-    /// The file, for reading.
+    /// A file that is open already, by whatever name it was opened.
+    ///
+    /// # Errors
+    /// [`PublishError::NotRegular`] for anything but a regular file or block device;
+    /// [`PublishError::Io`] when it cannot be examined.
+    pub fn of_file(file: File, path: &Path) -> Result<Input, PublishError> {
+        let snapshot = Snapshot::of(&file, path)?;
+        Ok(Input { file, path: path.to_owned(), snapshot, part: None })
+    }
+
+    /// The same opened file once more: whatever its path leads to by now.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] when there are too many open files.
+    pub fn share(&self) -> Result<Input, PublishError> {
+        let file = self.file.try_clone().map_err(PublishError::io("open", &self.path))?;
+        let (path, snapshot, part) = (self.path.clone(), self.snapshot.clone(), self.part.clone());
+        Ok(Input { file, path, snapshot, part })
+    }
+
+    /// These bytes of it as an input of its own: a partition of a disk. `name` is what it is
+    /// called.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] when the file ends before.
+    pub fn part(self, range: Range<u64>, name: PathBuf) -> Result<Input, PublishError> {
+        if range.start > range.end || range.end > self.snapshot.size {
+            return Err(PublishError::errno("use that part of", &self.path, Errno::RANGE));
+        }
+        Ok(Input { part: Some(range), path: name, ..self })
+    }
+
+    /// The bytes of the file that count: all of them, or those of a part.
+    pub fn range(&self) -> Range<u64> {
+        self.part.clone().unwrap_or(0..self.snapshot.size)
+    }
+
+    /// The whole file, for reading: of a part, read the input itself.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -65,12 +106,24 @@ impl Input {
 
     /// The size when it was opened, in bytes.
     pub fn size(&self) -> u64 {
-        self.snapshot.size
+        let range = self.range();
+        range.end - range.start
     }
 
     /// Whether it is a block device.
     pub fn is_block_device(&self) -> bool {
         self.snapshot.device.is_some()
+    }
+
+    /// Whether it is a part of a file or of a block device: then [`Input::file`] has more bytes, at
+    /// other places.
+    pub fn is_part(&self) -> bool {
+        self.part.is_some()
+    }
+
+    /// Whether it has the size that it has: a block device, or a part of something.
+    pub fn is_fixed(&self) -> bool {
+        self.is_block_device() || self.part.is_some()
     }
 
     /// Compares the opened file with what it was. Of a block device only the size is compared.
@@ -90,6 +143,9 @@ impl Input {
     /// now.
     pub fn check_path(&self) -> Result<(), PublishError> {
         self.check()?;
+        if self.part.is_some() {
+            return Ok(());
+        }
         let same = std::fs::metadata(&self.path)
             .is_ok_and(|now| self.snapshot.identity() == Snapshot::identity_of(&now));
         if same { Ok(()) } else { Err(changed(&self.path, Change::Replaced)) }
@@ -97,6 +153,40 @@ impl Input {
 
     pub(super) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    fn window(&self) -> Option<Window<&File>> {
+        Window::new(&self.file, self.part.clone()?).ok()
+    }
+}
+
+/// The bytes that count.
+impl ReadAt for Input {
+    fn len(&self) -> io::Result<u64> {
+        self.window().map_or_else(|| ReadAt::len(&self.file), |window| window.len())
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self.window() {
+            Some(window) => window.read_at(buf, offset),
+            None => ReadAt::read_at(&self.file, buf, offset),
+        }
+    }
+
+    fn extent_at(&self, offset: u64) -> Extent {
+        match self.window() {
+            Some(window) => window.extent_at(offset),
+            None => self.file.extent_at(offset),
+        }
+    }
+
+    fn expect_sequential(&self) {
+        self.file.expect_sequential();
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        // Offsets of a part are not those of the file.
+        self.part.is_none().then(|| self.file.mapping()).flatten()
     }
 }
 

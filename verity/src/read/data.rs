@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::io::{ReadAt, is_about_source};
+use crate::io::{Ahead, Mapping, ReadAt, is_about_source};
 use crate::layout::Layer;
 use crate::number::{to_len, to_u64};
 use crate::tree::{Fault, Scratch, grown, judge};
@@ -24,10 +24,12 @@ struct Row<'a> {
     expected: &'a [u8],
 }
 
-/// The buffers that a row needs.
+/// What a row needs besides.
 struct Buffers<'a> {
     blocks: &'a mut Vec<u8>,
     actual: &'a mut Vec<u8>,
+    /// What is prefetched meanwhile, if anything.
+    mapping: Option<&'a Mapping>,
 }
 
 impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
@@ -37,12 +39,13 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         &self,
         scratch: &mut Scratch,
         mut blocks: Range<u64>,
+        mapping: Option<&Mapping>,
         deliver: &mut impl Deliver,
     ) -> Result<(), Error> {
         let per_run = self.params().data_block_size().blocks_in(RUN_SIZE);
         while !blocks.is_empty() {
             let end = blocks.start.saturating_add(per_run).min(blocks.end);
-            self.verify_run(scratch, blocks.start..end, deliver)?;
+            self.verify_run(scratch, blocks.start..end, mapping, deliver)?;
             blocks.start = end;
         }
         Ok(())
@@ -52,11 +55,12 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         &self,
         scratch: &mut Scratch,
         blocks: Range<u64>,
+        mapping: Option<&Mapping>,
         deliver: &mut impl Deliver,
     ) -> Result<(), Error> {
         let Scratch { blocks: bytes, lookup, actual } = scratch;
         let known = self.tree.expected_in(lookup, Layer::Data, blocks.clone());
-        let mut buffers = Buffers { blocks: bytes, actual };
+        let mut buffers = Buffers { blocks: bytes, actual, mapping };
         // Blocks whose digests are known come before the failure, and may be fine.
         let mut start = blocks.start;
         let digest_size = self.digest_size();
@@ -136,7 +140,10 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
             return Ok(());
         }
         let actual = grown(buffers.actual, row.expected.len());
-        self.tree.hasher().hash_many(bytes, self.block_len(), actual);
+        let behind =
+            |mapping: &Mapping| mapping.ahead(row.blocks.end * self.block_size(), bytes.len());
+        let next = buffers.mapping.map_or(Ahead::NOWHERE, behind);
+        self.tree.hasher().hash_before(bytes, self.block_len(), actual, next);
         self.compare_digests(&row, actual, bytes, deliver)
     }
 

@@ -13,12 +13,14 @@
 mod checked;
 mod data;
 mod extents;
+mod order;
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use crate::io::{Extent, ReadAt};
+use crate::io::{Extent, Mapping, ReadAt};
 use crate::number::{to_len, to_u64};
 use crate::tree::{CACHE_SIZE, Scratch, Tree};
 use crate::work::Kernels;
@@ -76,6 +78,8 @@ pub struct VerifiedReader<D, H> {
     zero_digest: OnceLock<Digest>,
     /// Where blocks are checked at most once.
     checked: Option<CheckedBlocks>,
+    /// The data in the address space, once somebody has read in order.
+    mapping: OnceLock<Option<Mapping>>,
 }
 
 impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
@@ -87,8 +91,15 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         trusted.check_lengths(&data, &hash)?;
         let kernels = Kernels::detect(trusted.params().algorithm());
         let tree = Tree::new(&trusted, hash, kernels.hasher(trusted.params()), CACHE_SIZE);
-        let zero_digest = OnceLock::new();
-        Ok(VerifiedReader { trusted, data, tree, zero: None, zero_digest, checked: None })
+        Ok(VerifiedReader {
+            trusted,
+            data,
+            tree,
+            zero: None,
+            zero_digest: OnceLock::new(),
+            checked: None,
+            mapping: OnceLock::new(),
+        })
     }
 
     /// Bounds the cache of verified hash blocks, in bytes with its book-keeping. The default is 64
@@ -98,6 +109,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     ///
     /// [`VerifiedReader::cache_size_for`] says what the whole tree takes. Beside the cache a reader
     /// takes less than 2 MiB a thread, of which 300 KiB at block sizes of 4096 bytes.
+    #[must_use]
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.tree.set_cache_size(bytes);
         self
@@ -110,6 +122,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// and the storage cannot change while it is read. Hash blocks are always checked. Takes one
     /// bit for each data block, in pieces of 4 KiB that come with the first block that was verified
     /// in each.
+    #[must_use]
     pub fn check_at_most_once(mut self, once: bool) -> Self {
         self.checked = once.then(CheckedBlocks::default);
         self
@@ -117,6 +130,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
 
     /// Returns zeros for data blocks whose digest in the tree is that of a block of zeros, without
     /// a look at the storage, as the kernel's `ignore_zero_blocks`.
+    #[must_use]
     pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
         self.zero = ignore.then(|| self.zero_digest());
         self
@@ -124,6 +138,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
 
     /// Asks `repair` for other bytes where a block, data or hash block, is corrupt or cannot be
     /// read.
+    #[must_use]
     pub fn repair(mut self, repair: Arc<dyn Repair>) -> Self {
         self.tree.set_repair(repair);
         self
@@ -166,7 +181,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// those are: fewer than asked only where the data ends (its last data block), none behind it.
     ///
     /// Blocks that are partly asked for are read and hashed as a whole. Reads of 64 KiB and more
-    /// keep the widest hash kernels busy.
+    /// keep the widest hash kernels busy. From the third read in order on, what comes next is
+    /// fetched into the CPU's caches meanwhile, if the source has a [mapping](ReadAt::mapping).
     ///
     /// # Errors
     /// [`Error::Corrupt`], with one block, when a block is not what the root hash says;
@@ -190,10 +206,20 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
             rest[..size].copy_from_slice(&bytes[..size]);
             verified += size;
         };
-        let done = Scratch::with(|scratch| self.verify_blocks(scratch, blocks, &mut copy_out));
+        let mapping = self.mapping_for(&(offset..end));
+        let done =
+            Scratch::with(|scratch| self.verify_blocks(scratch, blocks, mapping, &mut copy_out));
         match done {
             Ok(()) => Ok(verified),
             Err(error) => Err(ReadError { verified, error }),
+        }
+    }
+
+    /// The mapping for a read of these bytes, if others will follow in order.
+    fn mapping_for(&self, bytes: &Range<u64>) -> Option<&Mapping> {
+        match order::is_in_order(std::ptr::from_ref(self).addr(), bytes) {
+            true => self.mapping.get_or_init(|| self.data.mapping()).as_ref(),
+            false => None,
         }
     }
 
@@ -251,6 +277,7 @@ impl<D, H> fmt::Debug for VerifiedReader<D, H> {
 
 /// A read that ended early.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ReadError {
     /// How many verified bytes are in the buffer; nothing behind them was touched.
     pub verified: usize,
@@ -270,25 +297,19 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// Corruption is [`ErrorKind::InvalidData`]; a failed read has the kind that its source gave it,
-/// except for
-/// [`ErrorKind::Interrupted`]: what is interrupted is to be tried again, and that was done.
+/// Corruption is [`io::ErrorKind::InvalidData`]; a failed read has the kind that its source gave
+/// it, except for [`io::ErrorKind::Interrupted`]: what is interrupted is to be tried again, and
+/// that was done.
 impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> io::Error {
-        let kind = match &error.error {
-            Error::Corrupt(_) => ErrorKind::InvalidData,
-            Error::Read { source, .. } | Error::Recovery { source, .. } | Error::Io(source) => {
-                source.kind()
-            }
-            _ => ErrorKind::Other,
-        };
-        let kind = if kind == ErrorKind::Interrupted { ErrorKind::Other } else { kind };
-        io::Error::new(kind, error)
+        io::Error::new(error.error.io_kind(), error)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
     use crate::hash::Platform;
     use crate::{Algorithm, BlockRef, HashArea, RootHash};

@@ -275,6 +275,21 @@ mod tests {
         }
     }
 
+    /// Parameters may claim blocks of any number.
+    #[test]
+    fn a_window_may_lie_anywhere() {
+        let mut set = BlockSet::default();
+        let last = u64::MAX - 100..u64::MAX - 90;
+        set.insert(last.clone());
+        assert!(set.ranges_in(1 << 63..u64::MAX).eq([last.clone()]));
+        assert_eq!(set.count_in(0..1 << 63), 0);
+        assert_eq!(set.count_in(last.start + 3..last.start + 4), 1);
+        // Nothing lies between an end and a start behind it.
+        assert_eq!(set.count_in(last.end..1 << 62), 0);
+        let (start, end) = (64 * 100, 3);
+        assert_eq!(set.count_in(start..end), 0);
+    }
+
     #[test]
     fn ranges_are_those_of_the_standard_library() {
         let mut random = random_numbers(11);

@@ -84,10 +84,13 @@ pub struct Repairer<'a> {
     fec_area: FecArea,
     work: Work<'a>,
     limit: usize,
+    zeros_by_digest: bool,
 }
 
 impl<'a> Repairer<'a> {
-    /// A repairer that works in the caller's rayon pool and reports no progress.
+    /// A repairer that works in the rayon pool that its caller runs in, and reports no progress.
+    /// Outside of any pool it has a thread for each CPU, for less than 4 MiB of data the caller's
+    /// own.
     ///
     /// The FEC area need not be trusted: a wrong one costs work and recovers nothing.
     ///
@@ -96,11 +99,12 @@ impl<'a> Repairer<'a> {
     pub fn new(trusted: TrustedParams, fec_area: FecArea) -> Result<Repairer<'a>, FecError> {
         fec_area.check_belongs_to(trusted.params(), &trusted.hash_area())?;
         let work = Work::new(trusted.params().algorithm());
-        Ok(Repairer { trusted, fec_area, work, limit: 1000 })
+        Ok(Repairer { trusted, fec_area, work, limit: 1000, zeros_by_digest: true })
     }
 
-    /// Works on that many threads of its own instead of the caller's pool; with one, on the calling
-    /// thread. The result does not depend on it.
+    /// Works on that many threads of its own instead; with one, on the calling thread. The result
+    /// does not depend on it.
+    #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.work.threads = Some(threads);
         self
@@ -116,6 +120,7 @@ impl<'a> Repairer<'a> {
     /// Reports progress with every buffer that is read: in all, the bytes of tree and data for
     /// [`Repairer::repair`], those of all covered blocks for [`Repairer::verify_parity`]. Buffers
     /// that are read again count 0.
+    #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.work.progress = progress;
         self
@@ -123,8 +128,18 @@ impl<'a> Repairer<'a> {
 
     /// Sets how many ranges are listed at most, of recovered blocks, of those beyond repair, and of
     /// rounds. The default is 1000; 0 counts as 1.
+    #[must_use]
     pub fn limit(mut self, ranges: usize) -> Self {
         self.limit = ranges.max(1);
+        self
+    }
+
+    /// Recovers only what the parity gives back. Otherwise blocks of zeros are recovered by their
+    /// digest alone, as many as there are: asked whether the parity is good enough, the answer is
+    /// then about the digests.
+    #[must_use]
+    pub fn by_parity_alone(mut self) -> Self {
+        self.zeros_by_digest = false;
         self
     }
 
@@ -171,9 +186,10 @@ impl<'a> Repairer<'a> {
         let covered = Covered::new(&self.trusted, self.fec_area, data, tree.hash());
         let (progress, limit) = (self.work.progress, self.limit);
         let is_authenticated = self.trusted.origin().is_authenticated();
-        let rounds = Rounds { covered, fec, decoder, hasher, progress };
+        let zeros_by_digest = self.zeros_by_digest;
+        let rounds = Rounds { covered, fec, decoder, hasher, zeros_by_digest, progress };
         let reader = RunReader::new(data, params, hasher);
-        self.work.run(|crew| {
+        self.work.run(params.data_size(), |crew| {
             let scan = Scan { state, reader, crew, progress, seen: AtomicU64::new(0) };
             let trial = Mutex::default();
             Passes { scan, rounds, limit, is_authenticated, trial }.run()
@@ -202,6 +218,6 @@ impl<'a> Repairer<'a> {
             fec,
             progress: self.work.progress,
         };
-        self.work.run(|crew| parity.verify(crew, self.limit))
+        self.work.run(self.trusted.params().data_size(), |crew| parity.verify(crew, self.limit))
     }
 }

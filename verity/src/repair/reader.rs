@@ -223,7 +223,9 @@ impl<'a, D: ReadAt, H: ReadAt, F: ReadAt> Recovery<'a, D, H, F> {
         let (area, progress) = (*decoder.area(), &*self.repair.progress);
         work::advance(progress, 0)?;
         let covered = Covered::new(trusted, area, data, tree.hash());
-        let rounds = Rounds { covered, fec, decoder, hasher: tree.hasher(), progress };
+        let hasher = tree.hasher();
+        let zeros_by_digest = true;
+        let rounds = Rounds { covered, fec, decoder, hasher, zeros_by_digest, progress };
         let (numbers, found, unread) = (&self.numbers, Mutex::default(), AtomicBool::new(false));
         let single = SingleBlock { numbers, tree, area, block, number, expected, found, unread };
         let round = number % area.rounds();

@@ -73,6 +73,8 @@ pub(super) struct Rounds<'a, D: ?Sized, H: ?Sized, F: ?Sized> {
     pub(super) fec: &'a F,
     pub(super) decoder: &'a Decoder,
     pub(super) hasher: &'a BlockHasher,
+    /// Whether blocks of zeros are recovered by their digest, without parity.
+    pub(super) zeros_by_digest: bool,
     /// Asked now and then whether to stop: a single round of large blocks takes seconds.
     pub(super) progress: &'a dyn Progress,
 }
@@ -167,7 +169,9 @@ where
         let all = (&rounds, std::slice::from_ref(&known));
         self.add_rows(buffer, all, roots, knowledge, look)?;
         erased.sort_unstable();
-        self.keep_zeros(buffer, round, &mut erased, knowledge)?;
+        if self.zeros_by_digest {
+            self.keep_zeros(buffer, round, &mut erased, knowledge)?;
+        }
         if erased.is_empty() {
             return Ok(());
         }

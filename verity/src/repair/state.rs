@@ -83,6 +83,20 @@ impl<'a, H: ReadAt + ?Sized, S: RepairSink + ?Sized> State<'a, H, S> {
         hopeless
     }
 
+    /// Whether a hash block above a block is known to be corrupt, so that nothing says which digest
+    /// it must have. To ask the tree would read that hash block again, for each block of a round.
+    fn is_under_corrupt(&self, mut block: BlockRef) -> bool {
+        let geometry = self.tree.geometry();
+        let sets = self.read();
+        while let Some(level) = geometry.level_above(block.layer()) {
+            block = BlockRef::Hash { level, block: geometry.hash_block_above(block.block()) };
+            if self.numbers.number(block).is_some_and(|number| sets.corrupt.contains(number)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Marks the block that ended the way down the tree as corrupt.
     pub(super) fn mark_culprit(&self, error: &Error) {
         let (block, is_readable) = match error {
@@ -137,6 +151,9 @@ impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Knowledge for State<'_, H, S> {
 
     fn expected(&self, lookup: &mut Lookup, number: u64) -> Result<Option<Digest>, Error> {
         let Some(block) = self.numbers.name(number) else { return Ok(None) };
+        if self.is_under_corrupt(block) {
+            return Ok(None);
+        }
         Error::unless_of_block(self.tree.expected(lookup, block))
     }
 
@@ -154,12 +171,78 @@ impl<H: ReadAt + ?Sized, S: RepairSink + ?Sized> Knowledge for State<'_, H, S> {
         bytes: &[u8],
     ) -> Result<Verdict, Error> {
         let Some(block) = self.numbers.name(number) else { return Ok(Verdict::Unknown) };
-        let expected = Error::unless_of_block(self.tree.expected(lookup, block))?;
+        let expected = self.expected(lookup, number)?;
         let Some(expected) = expected else { return Ok(Verdict::Unknown) };
         if self.tree.check(block, expected.as_bytes(), bytes).is_some() {
             return Ok(Verdict::Wrong);
         }
         self.keep(block, bytes)?;
         Ok(Verdict::Right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::Kernels;
+    use crate::{
+        Algorithm, BlockSize, Corruption, FecArea, HashArea, Params, Report, RootHash,
+        TrustedParams,
+    };
+
+    /// 1000 blocks of data under 63, 4 and 1 hash blocks, of which nothing is known yet.
+    fn with_state(test: impl Fn(&State<'_, Vec<u8>, ()>)) {
+        let params = Params::builder().data_blocks(1000);
+        let params = params.data_block_size(BlockSize::MIN).hash_block_size(BlockSize::MIN);
+        let params = params.build().unwrap();
+        let hash_area = HashArea::new(&params, 0, false).unwrap();
+        let fec_area = FecArea::new(&params, &hash_area, 2, 1068, 0).unwrap();
+        let root_hash = RootHash::new(Digest::new(&[0; 32]).unwrap());
+        let trusted = TrustedParams::pinned(params.clone(), root_hash, hash_area).unwrap();
+        let kernels = Kernels::detect(Algorithm::Sha256);
+        let hash = Vec::new();
+        let tree = Tree::new(&trusted, Overlay::new(&hash), kernels.hasher(&params), 1 << 20);
+        let decoder = kernels.decoder(fec_area);
+        test(&State::new(Numbers::new(&params), &tree, &decoder, &()));
+    }
+
+    #[test]
+    fn nothing_is_said_of_what_is_under_corrupt_and_unchecked_hash_blocks() {
+        with_state(|state| {
+            let hopeless =
+                |layer| -> Vec<_> { state.hopeless(layer).ranges_in(0..u64::MAX).collect() };
+            assert_eq!(hopeless(Layer::Data), []);
+            let number = |level, block| state.numbers.number(BlockRef::Hash { level, block });
+            let [first, last, above] = [number(0, 1), number(0, 62), number(1, 2)];
+            state.mark_corrupt(first.unwrap());
+            state.mark_corrupt(last.unwrap());
+            // The last hash block has less under it than there is room for.
+            assert_eq!(hopeless(Layer::Data), [16..32, 992..1000]);
+            assert_eq!(hopeless(Layer::Level(0)), []);
+            state.mark_corrupt(above.unwrap());
+            let under_above = 32..48;
+            assert_eq!(hopeless(Layer::Level(0)), [under_above]);
+            let unchecked = number(0, 32).unwrap()..number(0, 48).unwrap();
+            state.write().unchecked.insert(unchecked);
+            assert_eq!(hopeless(Layer::Data), [16..32, 512..768, 992..1000]);
+            assert_eq!(hopeless(Layer::Level(2)), []);
+        });
+    }
+
+    /// Only the cache vouches for a hash block that was right before, and it forgets.
+    #[test]
+    fn the_block_that_ends_a_way_down_the_tree_is_corrupt() {
+        with_state(|state| {
+            let [corrupt, lost] = [7, 9].map(|block| BlockRef::Hash { level: 0, block });
+            let digest = Corruption::SpareBytes { offset: 0 };
+            state.mark_culprit(&Error::Corrupt(Report::of_one(corrupt, digest)));
+            let source = std::io::ErrorKind::Other.into();
+            state.mark_culprit(&Error::Read { block: lost, source });
+            state.mark_culprit(&Error::Cancelled);
+            let [corrupt, lost] = [corrupt, lost].map(|block| state.numbers.number(block).unwrap());
+            let sets = state.read();
+            assert!(sets.corrupt.ranges_in(0..1068).eq([corrupt..corrupt + 1, lost..lost + 1]));
+            assert!(sets.unreadable.ranges_in(0..1068).eq(std::iter::once(lost..lost + 1)));
+        });
     }
 }

@@ -76,7 +76,7 @@ impl DmModCreate {
     /// architectures.
     pub fn exceeds_command_line(&self) -> bool {
         // The kernel counts the NUL at the end.
-        self.to_string().len() + "dm-mod.create=\"\"".len() >= Self::COMMAND_LINE_SIZE
+        self.to_string().len().saturating_add("dm-mod.create=\"\"".len()) >= Self::COMMAND_LINE_SIZE
     }
 
     fn checked(self) -> Result<DmModCreate, TableError> {

@@ -7,6 +7,10 @@
 //! [`Table`] writes back in one spelling. Source:
 //! `Documentation/admin-guide/device-mapper/verity.rst` and `dm-init.rst` of Linux.
 
+// Safety rests on these sums, and a program that links the library may be built without
+// overflow checks: what could leave 64 bits is checked, or ends where nothing can be read.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod dm_mod_create;
 mod error;
 mod grub;

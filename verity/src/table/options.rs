@@ -43,6 +43,7 @@ pub struct TableOptions {
 
 /// What the kernel does about a corrupt block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnCorruption {
     /// Log it and return the data anyway (Linux 4.1).
     Ignore,
@@ -68,6 +69,7 @@ impl OnCorruption {
 
 /// What the kernel does about an I/O error of the data or hash device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnError {
     /// Restart the machine (Linux 6.12).
     Restart,
@@ -109,9 +111,12 @@ impl FecOptions {
 
     /// What the parity is and covers beside this tree.
     pub(super) fn area(&self, params: &Params, hash_area: &HashArea) -> Result<FecArea, FecError> {
-        let block_size = u64::from(params.hash_block_size());
+        let hash_block_size = params.hash_block_size();
         // A start beyond 64 bits of bytes becomes the last one within, where no parity fits either.
-        let offset = self.start.min(u64::MAX / block_size) * block_size;
+        let offset = self
+            .start
+            .min(hash_block_size.whole_blocks(u64::MAX))
+            .saturating_mul(hash_block_size.into());
         FecArea::new(params, hash_area, self.roots, self.blocks, offset)
     }
 }

@@ -52,14 +52,17 @@ pub struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// A verifier that works in the caller's rayon pool and reports no progress.
+    /// A verifier that works in the rayon pool that its caller runs in, and reports no progress.
+    /// Outside of any pool it has a thread for each CPU, for less than 4 MiB of data the caller's
+    /// own.
     pub fn new(trusted: TrustedParams) -> Verifier<'a> {
         let work = Work::new(trusted.params().algorithm());
         Verifier { trusted, work, ignore_zero_blocks: false, limit: 1000 }
     }
 
-    /// Works on that many threads of its own instead of the caller's pool; with one, on the calling
-    /// thread. The result does not depend on it.
+    /// Works on that many threads of its own instead; with one, on the calling thread. The result
+    /// does not depend on it.
+    #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.work.threads = Some(threads);
         self
@@ -73,6 +76,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Reports progress with every buffer of hash blocks and of data: in all, the bytes of both.
+    #[must_use]
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.work.progress = progress;
         self
@@ -84,6 +88,7 @@ impl<'a> Verifier<'a> {
     /// the storage, so what lies there does not matter to it. It matters to every other reader.
     /// Such blocks are still read where their neighbours are, so one that cannot be read is an
     /// error here.
+    #[must_use]
     pub fn ignore_zero_blocks(mut self, ignore: bool) -> Self {
         self.ignore_zero_blocks = ignore;
         self
@@ -91,6 +96,7 @@ impl<'a> Verifier<'a> {
 
     /// Sets how many ranges [`Verifier::verify_all`] lists at most. The default is 1000; 0 counts
     /// as 1.
+    #[must_use]
     pub fn limit(mut self, ranges: usize) -> Self {
         self.limit = ranges.max(1);
         self
@@ -145,7 +151,7 @@ impl<'a> Verifier<'a> {
         let params = self.trusted.params();
         let hasher = self.work.kernels.hasher(params);
         let data = RunReader::new(data, params, &hasher);
-        self.work.run(|crew| Waves::new(self, crew, data, hash, search).run())
+        self.work.run(params.data_size(), |crew| Waves::new(self, crew, data, hash, search).run())
     }
 }
 

@@ -156,6 +156,16 @@ mod tests {
     }
 
     #[test]
+    fn r05_no_layer_holds_more_than_the_limit() {
+        let mut collector = Collector::new(3);
+        for block in 0..100 {
+            collector.add(range(BlockRef::Data { block: 2 * block }, 1));
+            collector.add(range(BlockRef::Hash { level: 0, block: 2 * block }, 1));
+            assert!(collector.layers.values().all(|ranges| ranges.len() <= 3));
+        }
+    }
+
+    #[test]
     fn unreadable_neighbours_are_ranges_of_their_own_and_counted() {
         let unreadable = Corruption::unreadable(&std::io::ErrorKind::Other.into());
         let mut collector = Collector::new(10);

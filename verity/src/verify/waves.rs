@@ -260,3 +260,35 @@ where
         work::advance(self.verifier.work.progress, bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BlockSize, HashArea, RootHash, TrustedParams};
+
+    /// A search for the first corruption goes on in a higher level wherever it has got to.
+    #[test]
+    fn a_wave_takes_no_more_memory_wherever_it_begins() {
+        let params = Params::builder().data_blocks(1 << 40);
+        let params = params.data_block_size(BlockSize::MIN).hash_block_size(BlockSize::MIN);
+        let params = params.build().unwrap();
+        let area = HashArea::new(&params, 0, false).unwrap();
+        let root_hash = RootHash::new(Digest::new(&[0; 32]).unwrap());
+        let trusted = TrustedParams::pinned(params.clone(), root_hash, area).unwrap();
+        let verifier = Verifier::new(trusted);
+        let hasher = verifier.work.kernels.hasher(&params);
+        let nothing = Vec::new();
+        let ends = verifier.work.run(0, |crew| {
+            let data = RunReader::new(&nothing, &params, &hasher);
+            let waves = Waves::new(&verifier, crew, data, &nothing, Search::First);
+            let end = |level, start| {
+                let Wave { blocks, .. } = waves.wave(level, start);
+                assert!(blocks.start == start && blocks.end - start <= WAVE_SIZE / 512);
+                blocks.end
+            };
+            Ok([end(1, 0), end(1, 8192), end(1, 8193), end(1, 16383), end(1, 8000), end(9, 0)])
+        });
+        // Level 9 is the top.
+        assert_eq!(ends.unwrap(), [8192, 16384, 16384, 16384, 8192, 1]);
+    }
+}

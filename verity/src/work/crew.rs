@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use rayon::prelude::*;
 
@@ -17,23 +18,35 @@ pub(crate) struct Crew {
     threads: usize,
 }
 
-/// Runs `work` on `threads` threads of its own, or in the caller's pool when no number is given. A
-/// single thread is the caller's own: no pool is needed.
+/// Runs `work`, which is about `size` bytes, on `threads` threads of its own. A single thread is
+/// the caller's own: no pool is needed.
+///
+/// Where no number is given, that is the pool that the caller runs in; outside of any, a thread for
+/// each CPU, or the caller's own if there is little to do. rayon's global pool is never started: a
+/// child that forks itself off later would wait in it for threads that it does not have.
 pub(crate) fn install<T: Send>(
     threads: Option<NonZeroUsize>,
+    size: u64,
     work: impl FnOnce(Crew) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
     let threads = match threads.map(NonZeroUsize::get) {
-        None => return work(Crew { threads: rayon::current_num_threads() }),
-        Some(1) => return work(Crew { threads: 1 }),
+        None if rayon::current_thread_index().is_some() => {
+            return work(Crew { threads: rayon::current_num_threads() });
+        }
+        None if size < POOL_SIZE => 1,
+        None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
         Some(threads) => threads,
     };
+    if threads == 1 {
+        return work(Crew { threads });
+    }
+    // Its threads end before this returns.
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
-        .thread_name(|index| format!("verity-{index}"))
-        .build()
-        .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
-    pool.install(|| work(Crew { threads }))
+        .thread_name(|index| format!("verity-{index}"));
+    let done = pool
+        .build_scoped(rayon::ThreadBuilder::run, |pool| pool.install(|| work(Crew { threads })));
+    done.map_err(|error| Error::Threads { threads, reason: error.to_string() })?
 }
 
 impl Crew {
@@ -100,6 +113,9 @@ impl Crew {
         chunks.map(|(index, (a, b))| work(index, a, b)).collect()
     }
 }
+
+/// From how many bytes on a pool is worth its making.
+const POOL_SIZE: u64 = 4 * 1024 * 1024;
 
 /// The units that are left to take.
 struct Queue {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::hash::BlockHasher;
-use crate::io::{Extent, FailedBlock, KnownExtent, Source, first_unreadable};
+use crate::io::{Ahead, Extent, FailedBlock, KnownExtent, Mapping, Source, first_unreadable};
 use crate::number::to_len;
 use crate::{BlockRef, Digest, Error, Params};
 
@@ -21,6 +21,8 @@ pub(crate) struct RunReader<'a, S: ?Sized> {
     params: &'a Params,
     hasher: &'a BlockHasher,
     taps: &'a [&'a dyn Tap],
+    /// The source in the address space, once somebody has asked.
+    mapping: OnceLock<Option<Mapping>>,
     zero: OnceLock<Digest>,
 }
 
@@ -47,12 +49,24 @@ impl Run {
 
 impl<'a, S: Source + ?Sized> RunReader<'a, S> {
     pub(crate) fn new(source: &'a S, params: &'a Params, hasher: &'a BlockHasher) -> Self {
-        RunReader { source, params, hasher, taps: &[], zero: OnceLock::new() }
+        RunReader {
+            source,
+            params,
+            hasher,
+            taps: &[],
+            mapping: OnceLock::new(),
+            zero: OnceLock::new(),
+        }
     }
 
     /// Shows each run to these, once it is hashed.
     pub(crate) fn taps(self, taps: &'a [&'a dyn Tap]) -> Self {
         RunReader { taps, ..self }
+    }
+
+    /// Tells those that not everything will come.
+    pub(crate) fn stop_taps(&self) {
+        self.taps.iter().for_each(|tap| tap.stop());
     }
 
     pub(crate) fn source(&self) -> &'a S {
@@ -110,7 +124,17 @@ impl<'a, S: Source + ?Sized> RunReader<'a, S> {
             return self.hash_hole(run, digests);
         }
         let blocks = self.read(&mut buffer.bytes, run)?;
-        self.hash_data(run, blocks, digests)
+        self.hash_data(run, blocks, digests, self.behind(run))
+    }
+
+    /// The bytes behind a run, as many, which will be read next.
+    fn behind(&self, run: &Run) -> Ahead {
+        let Some(mapping) = self.mapping.get_or_init(|| self.source.source_mapping()) else {
+            return Ahead::NOWHERE;
+        };
+        let block_size = self.params.data_block_size();
+        let offset = run.blocks.end * u64::from(block_size);
+        mapping.ahead(offset, block_size.buffer_len(to_len(run.len())))
     }
 
     /// Puts a run's blocks to `bytes` and their digests to `digests`. The blocks of a hole are not
@@ -128,12 +152,19 @@ impl<'a, S: Source + ?Sized> RunReader<'a, S> {
         let offset = run.blocks.start * u64::from(self.params.data_block_size());
         let read = self.source.source_read_exact_at(bytes, offset);
         read.map_err(|error| self.first_unreadable(run, error))?;
-        self.hash_data(run, bytes, digests)
+        self.hash_data(run, bytes, digests, Ahead::NOWHERE)
     }
 
     /// Every run that is data comes by here, whichever way it was read.
-    fn hash_data(&self, run: &Run, blocks: &[u8], digests: &mut [u8]) -> Result<(), Error> {
-        self.hasher.hash_many(blocks, self.params.data_block_size().buffer_len(1), digests);
+    fn hash_data(
+        &self,
+        run: &Run,
+        blocks: &[u8],
+        digests: &mut [u8],
+        next: Ahead,
+    ) -> Result<(), Error> {
+        let block_size = self.params.data_block_size().buffer_len(1);
+        self.hasher.hash_before(blocks, block_size, digests, next);
         self.taps.iter().try_for_each(|tap| tap.data(run.blocks.start, blocks))
     }
 

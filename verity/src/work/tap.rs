@@ -14,4 +14,8 @@ pub(crate) trait Tap: Sync {
 
     /// Data blocks in a hole: zeros, which were not read.
     fn hole(&self, blocks: Range<u64>) -> Result<(), Error>;
+
+    /// Some blocks will not come: the work has failed. A tap that lets threads wait for one another
+    /// lets them go.
+    fn stop(&self) {}
 }

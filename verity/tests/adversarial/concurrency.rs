@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use verity::internals::{FecPlatform, Kernels, Platform};
 use verity::io::ReadAt;
-use verity::{BlockRef, Builder, Error, Verifier};
+use verity::{BlockRef, Builder, Error, HashArea, Params, TrustedParams, Verifier};
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::Scheme;
 
@@ -97,6 +97,23 @@ fn a_caller_inside_a_pool_of_one_thread_is_served() {
         image.verify().unwrap();
         image.verify_all().unwrap();
     });
+}
+
+/// The global pool of rayon stays for as long as the process lives, and a child that forks itself
+/// off has none of its threads: it would wait for them. Whoever starts it does so here.
+#[test]
+fn the_global_pool_is_never_started() {
+    let image = Image::new(&small(), 3000);
+    let hash = Mutex::new(Vec::new());
+    Builder::new(&image.params).build(&image.data, &hash, &image.area).unwrap();
+    image.verify().unwrap();
+    let params = Params::builder().data_size(16 << 20).build().unwrap();
+    let area = HashArea::new(&params, 0, false).unwrap();
+    let data = vec![7; 16 << 20];
+    let root_hash = Builder::new(&params).build(&data, &hash, &area).unwrap();
+    let trusted = TrustedParams::pinned(params, root_hash, area).unwrap();
+    Verifier::new(trusted).verify_all(&data, &hash).unwrap();
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().unwrap();
 }
 
 /// Panics at the read of one place.

@@ -1,13 +1,14 @@
 //! Storage that fails, sinks that fail, and work that is cancelled.
 
 use std::io;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use verity::io::ReadAt;
 use verity::{BlockRef, Corruption, Error, Progress, RepairSink};
 use verity_testdata::pattern::Prng;
 
-use super::case::{Checked, Damage, Damages, ENODEV, Image, Shape};
+use super::case::{Checked, Damage, Damages, Disk, ENODEV, Image, Shape, size};
 
 fn image(seed: u64) -> (Prng, Image) {
     let mut prng = Prng::new(seed);
@@ -82,6 +83,69 @@ fn a06_a_source_that_fails_as_a_whole_ends_the_repair() {
         let error = image.repairer().verify_parity(&disks.data, &disks.hash, &disks.fec);
         let error = error.unwrap_err();
         assert!(matches!(&error, Error::Read { source, .. } if is_gone(source)), "{error:?}");
+    }
+}
+
+/// Of several rounds that are read at once the right one is named.
+#[test]
+fn the_round_at_whose_parity_a_source_failed_is_named() {
+    let (mut prng, image) = image(11);
+    let mut disks = image.disks();
+    let damages = [image.round(1)[3], image.round(2)[5]];
+    disks.damage(&image, &mut prng, &damages.map(|block| (block, Damage::Changed)).into());
+    // What is read at once fails for another reason.
+    disks.fec.broken.push(5 * 512..6 * 512);
+    disks.fec.gone.push(8 * 512..9 * 512);
+    let error = disks.repair(&image.repairer(), &()).unwrap_err();
+    assert!(matches!(error, Error::ReadParity { round: 2, .. }), "{error:?}");
+}
+
+/// A disk on which a block is right the first time that it is read, and never again.
+struct Decaying<'a> {
+    disk: &'a Disk,
+    block: Range<usize>,
+    was_read: AtomicBool,
+}
+
+impl ReadAt for Decaying<'_> {
+    fn len(&self) -> io::Result<u64> {
+        self.disk.len()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.disk.read_at(buf, offset)?;
+        let start = size(offset);
+        let hit = self.block.start.max(start)..self.block.end.min(start + count);
+        if !hit.is_empty() && self.was_read.swap(true, Ordering::Relaxed) {
+            buf[hit.start - start] ^= 1;
+        }
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_block_that_goes_bad_during_the_repair_is_recovered_or_reported() {
+    let (mut prng, image) = image(12);
+    let round = image.round(1);
+    let (decaying, lost) = (round[0], &round[1..5]);
+    for (count, is_recovered) in [(3, true), (4, false)] {
+        let mut disks = image.disks();
+        let damages = lost[..count].iter().map(|block| (*block, Damage::Changed));
+        disks.damage(&image, &mut prng, &damages.collect());
+        let (block, was_read) = (image.place(decaying).1, AtomicBool::new(false));
+        let data = Decaying { disk: &disks.data, block, was_read };
+        let sink = Checked::new(&image);
+        let repaired = image.repairer().repair(&data, &disks.hash, &disks.fec, &sink).unwrap();
+        let wrong = count as u64 + 1;
+        if is_recovered {
+            assert_eq!((repaired.beyond, sink.count()), (None, wrong));
+            assert!(sink.seen.lock().unwrap().contains(&decaying));
+        } else {
+            let report = repaired.beyond.unwrap();
+            assert_eq!((report.corrupt_blocks, sink.count()), (wrong, 0));
+            let decayed = BlockRef::Data { block: decaying };
+            assert!(report.corruptions.iter().any(|range| range.first == decayed), "{report}");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! back of it; the others attack.
 
 pub(crate) mod case;
+mod cost;
 mod faults;
 mod hostile;
 pub(crate) mod model;

@@ -228,6 +228,24 @@ fn f08_many_blocks_with_few_wrong_bytes_each_come_back() {
     assert_eq!((repaired.beyond, sink.count()), (None, 50));
 }
 
+/// As few blocks as there are roots, in which a codeword of wrong parity cannot be made good: as
+/// blocks that are lost whole they would take it all.
+#[test]
+fn f08_few_wrong_bytes_come_back_beside_wrong_parity() {
+    let mut prng = Prng::new(5);
+    let image = Image::new(&mut prng, Shape::small(600, 4));
+    let mut disks = image.disks();
+    for (column, block) in image.round(0).into_iter().take(3).enumerate() {
+        let start = image.place(block).1.start;
+        disks.data.bytes[start + 7 * column] ^= 0x40;
+    }
+    // One byte of a codeword in which all three blocks are right.
+    disks.fec.bytes[40 * 4] ^= 0x40;
+    let sink = Checked::new(&image);
+    let repaired = disks.repair(&image.repairer(), &sink).unwrap();
+    assert_eq!((repaired.beyond, sink.count()), (None, 3));
+}
+
 /// Many adjacent rounds, more than are read at once, each with other losses.
 #[test]
 fn losses_differ_from_round_to_round() {

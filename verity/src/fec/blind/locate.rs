@@ -131,6 +131,7 @@ fn clear(vector: &mut [u8], place: usize, other: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::CODEWORD;
 
     #[test]
     fn vectors_stay_independent() {
@@ -152,6 +153,47 @@ mod tests {
         assert_eq!(solution(&[[1, 1, 9], [0, 1, 4], [1, 0, 13]]), Some(vec![13, 4]));
         assert_eq!(solution(&[[1, 1, 9], [2, 2, 18]]), None, "many");
         assert_eq!(solution(&[[1, 1, 9], [0, 1, 4], [1, 0, 12]]), None, "none");
+    }
+
+    /// Syndromes of codewords with their errors at the same places, one for each list of errors.
+    fn in_places(places: &[usize], errors: &[Vec<u8>], len: usize) -> Independent {
+        let mut syndromes = Independent::new(len);
+        for errors in errors {
+            let mut vector = vec![0; len];
+            for (&place, &error) in places.iter().zip(errors) {
+                vector.iter_mut().fold(error, |term, sum| {
+                    *sum ^= term;
+                    multiply(term, locator(place))
+                });
+            }
+            syndromes.add(vector);
+        }
+        syndromes
+    }
+
+    /// With t places and r dimensions that is where 2t - r is less than the syndromes; what may be
+    /// found beyond is not certain, and is not looked for.
+    #[test]
+    fn places_in_common_are_found_as_far_as_they_are_certain() {
+        for (len, rank) in [(6, 1), (7, 1), (10, 5), (10, 4), (23, 22), (2, 1)] {
+            let errors = |count: usize| -> Vec<Vec<u8>> {
+                let error = |row: usize, place: usize| {
+                    ((row * 41 + place * row * 7 + place) % 255 + 1).to_le_bytes()[0]
+                };
+                (0..rank).map(|row| (0..count).map(|place| error(row, place)).collect()).collect()
+            };
+            let all: Vec<usize> = (0..CODEWORD).collect();
+            let certain = (len + rank - 1) / 2;
+            for count in rank..len {
+                let wrong: Vec<usize> = (0..count).map(|index| 11 * index + 3).collect();
+                let syndromes = in_places(&wrong, &errors(count), len);
+                assert_eq!(syndromes.rank(), rank);
+                let found: Vec<_> = in_common(&syndromes).collect();
+                let is_found = found.iter().any(|it| places(it, &all).as_ref() == Some(&wrong));
+                assert_eq!(is_found, count <= certain, "{count} places, {len} syndromes, {rank}");
+                assert!(found.iter().all(|it| it.len() - 1 <= certain));
+            }
+        }
     }
 
     #[test]

@@ -50,15 +50,6 @@ macro_rules! more_operations {
         }
 
         #[inline(always)]
-        fn prefetch(_cpu: Avx512, bytes: &[u8]) {
-            for line in bytes.chunks(64) {
-                // SAFETY: a prefetch reads nothing and cannot fault;
-                // every CPU of this architecture has it.
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
-            }
-        }
-
-        #[inline(always)]
         fn xor3(self, b: Self, c: Self) -> Self {
             // SAFETY: `self` is made from a token.
             Self(unsafe { _mm512_ternarylogic_epi32::<0x96>(self.0, b.0, c.0) }, self.1)

@@ -47,6 +47,8 @@ use std::arch::naked_asm;
 
 use crate::cpu::Avx512;
 
+use crate::io::Ahead;
+
 use super::super::group::Group;
 use super::super::lanes::block_start;
 use super::super::message::Message;
@@ -112,7 +114,7 @@ fn hash<W: Word, const LANES: usize, const CHUNK: usize>(
     let mut state = State(message.state.map(|word| [word; LANES]));
     let mut scratch = Scratch([0; 2048]);
     // Behind the last group, nothing that is not there already.
-    let ahead = if next.is_empty() { blocks } else { next };
+    let ahead = if next.is_empty() { Ahead::of(blocks) } else { next };
     // SAFETY: as the top of this file says; `_cpu` is the token.
     unsafe {
         compress(
@@ -121,7 +123,7 @@ fn hash<W: Word, const LANES: usize, const CHUNK: usize>(
             way.chunks,
             &raw mut scratch,
             W::K.as_ptr(),
-            ahead.as_ptr(),
+            ahead.start(),
         );
     }
     store(&state.0, message.digest_size, digests);

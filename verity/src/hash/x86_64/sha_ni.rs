@@ -7,7 +7,6 @@ use crate::cpu::{ShaNi, entries};
 use super::super::group::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
-use super::prefetch;
 
 entries! {
     ShaNi: "sha,ssse3,sse4.1";
@@ -39,11 +38,6 @@ impl<const N: usize> Stream<N> for State {
     fn words(self) -> [u32; 8] {
         let ([f, e, b, a], [h, g, d, c]) = (to_words(self.abef), to_words(self.cdgh));
         [a, b, c, d, e, f, g, h]
-    }
-
-    #[inline(always)]
-    fn prefetch(_cpu: ShaNi, bytes: &[u8]) {
-        prefetch(bytes);
     }
 
     #[inline(always)]

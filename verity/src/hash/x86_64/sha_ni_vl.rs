@@ -17,7 +17,6 @@ use crate::cpu::{ShaNiVl, entries};
 use super::super::group::Group;
 use super::super::streams::{self, CHUNK, Stream};
 use super::super::word::Word;
-use super::prefetch;
 use super::sha_ni::State;
 
 entries! {
@@ -40,11 +39,6 @@ impl Stream<4> for Wide {
     #[inline(always)]
     fn words(self) -> [u32; 8] {
         <State as Stream<4>>::words(self.0)
-    }
-
-    #[inline(always)]
-    fn prefetch(_cpu: ShaNiVl, bytes: &[u8]) {
-        prefetch(bytes);
     }
 
     #[inline(always)]

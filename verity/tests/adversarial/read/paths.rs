@@ -61,6 +61,24 @@ fn a_first_read_of_4_gib_reads_the_blocks_of_its_path() {
     }
 }
 
+/// A level of more hash blocks than are read at once.
+#[test]
+fn each_hash_block_is_preloaded_with_one_read() {
+    let image = Image::new(&small(), 16 * 520);
+    let hash = Recorded::new(&image.hash);
+    let reader = over(&image, &image.data[..], &hash);
+    reader.preload().unwrap();
+    let mut reads = hash.reads();
+    reads.sort_unstable();
+    // The levels lie one behind the other, the superblock before them.
+    let end = reads.into_iter().fold(512, |end, (offset, len)| {
+        assert_eq!(offset, end);
+        offset + len as u64
+    });
+    assert_eq!(end, image.hash.len() as u64);
+    assert_eq!(reader.counters().hash_blocks_read, image.area.hash_blocks());
+}
+
 #[test]
 fn d03_what_lies_before_a_bad_block_is_given_and_nothing_behind_it_is_touched() {
     let good = Image::new(&small(), 1500);

@@ -309,6 +309,13 @@ impl fmt::Display for Architecture {
     }
 }
 
+/// The type of an EFI system partition.
+pub const ESP: Uuid = Uuid::from_u128(0xc12a7328_f81f_11d2_ba4b_00a0c93ec93b);
+/// The type of the partition with further boot loader files.
+pub const XBOOTLDR: Uuid = Uuid::from_u128(0xbc13c2ff_59e6_4262_a352_b275fd6f7172);
+/// The type of a partition of Linux that says no more.
+pub const LINUX: Uuid = Uuid::from_u128(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
+
 /// Where the file system of an image is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MountPoint {
@@ -347,7 +354,7 @@ impl Content {
 /// The type of a partition. `Display` is systemd's name of it, such as `root-x86-64-verity-sig`.
 ///
 /// ```
-/// use verity::partition::{Architecture, Content, MountPoint, PartitionType};
+/// use verity::disk::types::{Architecture, Content, MountPoint, PartitionType};
 ///
 /// let of = |content| PartitionType::new(MountPoint::Root, Architecture::X86_64, content);
 /// assert_eq!(of(Content::Verity).to_string(), "root-x86-64-verity");
@@ -389,6 +396,31 @@ impl PartitionType {
             (MountPoint::Usr, Content::Verity) => usr_verity,
             (MountPoint::Usr, Content::VeritySig) => usr_signature,
         })
+    }
+
+    /// The type with this GUID, if it is one of an image's.
+    pub fn of_guid(guid: Uuid) -> Option<PartitionType> {
+        let mut all = Architecture::ALL.iter().flat_map(|architecture| {
+            [MountPoint::Root, MountPoint::Usr].into_iter().flat_map(move |mount_point| {
+                Content::ALL.map(|content| PartitionType::new(mount_point, *architecture, content))
+            })
+        });
+        all.find(|one| one.guid() == guid)
+    }
+
+    /// What the file system is for.
+    pub fn mount_point(self) -> MountPoint {
+        self.mount_point
+    }
+
+    /// The architecture that the image is for.
+    pub fn architecture(self) -> Architecture {
+        self.architecture
+    }
+
+    /// What such a partition holds.
+    pub fn content(self) -> Content {
+        self.content
     }
 
     /// The UUID by which such a partition is known to belong to a root hash: the first 16 bytes of
