@@ -55,6 +55,10 @@
 struct Reading;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/LINKING.md")]
+struct Linking;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/SIGNING.md")]
 struct Signing;
 
@@ -65,6 +69,7 @@ mod certificate;
 mod date;
 mod error;
 mod form;
+#[cfg(feature = "lint")]
 pub mod lint;
 mod manifest;
 mod signatory;
@@ -99,4 +104,6 @@ pub use crate::signer::{
 };
 #[cfg(feature = "pkcs11")]
 pub use crate::signer::{Pkcs11Signer, Pkcs11Token, Pkcs11Uri, Pkcs11UriError};
-pub use crate::trust::{Authorities, Trust};
+#[cfg(feature = "authorities")]
+pub use crate::trust::Authorities;
+pub use crate::trust::Trust;

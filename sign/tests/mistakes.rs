@@ -136,6 +136,10 @@ fn what_was_signed_instead_is_named() {
             assert!(said.contains(&format!("whose sha256 digest is {signed}")), "{said}");
         }
     }
+    for name in ["p256", "p384", "p521"] {
+        let said = mistake(name, &[0xff; 50]);
+        assert_eq!(said, "it is neither DER of r and s nor the two as they are");
+    }
     let said = mistake("rsa2048", &raw("rsa4096", TEXT.as_bytes(), SignatureDigest::Sha256));
     assert_eq!(said, "a signature by an RSA-2048 key has 256 bytes");
     let said = mistake("rsa2048", &raw("p256", TEXT.as_bytes(), SignatureDigest::Sha256));

@@ -32,6 +32,9 @@ use crate::canonical::first_difference;
 use crate::date::Date;
 use crate::error::{CertificateError, Error};
 
+/// A message embeds at most this many certificates.
+pub(crate) const MAX_EMBEDDED: usize = 8;
+
 /// One certificate, with a public key of a kind that can sign here.
 #[derive(Clone)]
 pub struct Certificate {

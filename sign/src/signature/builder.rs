@@ -11,9 +11,8 @@ use super::envelope::Envelope;
 use super::mistake::explain;
 use super::verify::verify_detached;
 use crate::algorithm::{KeyType, SignatureDigest};
-use crate::certificate::{Certificate, ToBeSigned, check_issuers};
+use crate::certificate::{Certificate, MAX_EMBEDDED, ToBeSigned, check_issuers};
 use crate::error::{CertificateError, Error, SigningError};
-use crate::trust::MAX_EMBEDDED;
 
 /// How signatures look: the signer's certificate, and the choices that the kernel leaves.
 ///

@@ -15,7 +15,9 @@ use super::message::{Message, unsupported};
 use crate::algorithm::{SignatureDigest, signature_oid};
 use crate::certificate::{Certificate, ToBeSigned, Validity, check_issuers, printable};
 use crate::error::{Error, SignatureError};
-use crate::trust::{Authorities, Embedded, Trust, verify_chain};
+use crate::trust::Trust;
+#[cfg(feature = "authorities")]
+use crate::trust::{Authorities, Embedded, verify_chain};
 
 /// Who signed, as the check of a signature established it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -152,6 +154,7 @@ fn verify(
     let message = Message::parse(signature)?;
     match trusted {
         Trust::Pinned(pinned) => by_pinned(&message, content, pinned),
+        #[cfg(feature = "authorities")]
         Trust::Authorities(authorities) => by_authority(&message, content, authorities),
     }
 }
@@ -175,6 +178,7 @@ fn by_pinned(
     })
 }
 
+#[cfg(feature = "authorities")]
 fn by_authority(
     message: &Message,
     content: &Content<impl Fn() -> Vec<Mistake>>,

@@ -13,12 +13,9 @@ use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime}
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
 
-use super::{Authorities, is_valid_at, key_usage};
-use crate::certificate::Certificate;
+use super::authorities::{Authorities, is_valid_at, key_usage};
+use crate::certificate::{Certificate, MAX_EMBEDDED};
 use crate::error::SignatureError;
-
-/// A message embeds at most this many certificates.
-pub(crate) const MAX_EMBEDDED: usize = 8;
 
 /// The certificates of a message.
 pub(crate) struct Embedded(Vec<Certificate>);
@@ -58,7 +55,7 @@ impl Embedded {
         let is_needed = |one: &Certificate| {
             one == leaf
                 || path.intermediates.contains(&one)
-                || authorities.certificates.contains(one)
+                || authorities.certificates().contains(one)
         };
         match self.0.iter().all(is_needed) {
             true => Ok(()),
@@ -81,13 +78,13 @@ pub(crate) fn verify_chain(
     embedded: Embedded,
     authorities: &Authorities,
 ) -> Result<(Certificate, Certificate), SignatureError> {
-    if authorities.certificates.is_empty() {
+    if authorities.certificates().is_empty() {
         return Err(SignatureError::NothingTrusted);
     }
     let leaf = embedded.of_signer(signer)?;
     let path = build_path(leaf, &embedded.0, authorities)?;
     check_usage(leaf, &path.intermediates)?;
-    check_anchor(&path, authorities.at)?;
+    check_anchor(&path, authorities.at())?;
     embedded.check_needed(leaf, &path, authorities)?;
     Ok((leaf.clone(), path.authority.clone()))
 }
@@ -104,7 +101,7 @@ fn build_path<'a>(
     embedded: &'a [Certificate],
     authorities: &'a Authorities,
 ) -> Result<Path<'a>, SignatureError> {
-    let trusted = ders(&authorities.certificates);
+    let trusted = ders(authorities.certificates());
     let anchors = trusted.iter().map(anchor_from_trusted_cert);
     let anchors: Vec<_> = anchors.collect::<Result<_, _>>().map_err(refused)?;
     let intermediates = ders(embedded.iter().filter(|one| *one != leaf));
@@ -115,7 +112,7 @@ fn build_path<'a>(
             ALGORITHMS,
             &anchors,
             &intermediates,
-            UnixTime::since_unix_epoch(Duration::from_secs(authorities.at)),
+            UnixTime::since_unix_epoch(Duration::from_secs(authorities.at())),
             // An issuer need not say what it issues for; the signer must, see `check_usage`.
             KeyUsage::required_if_present(rfc5280::ID_KP_CODE_SIGNING.as_bytes()),
             None,
@@ -125,7 +122,7 @@ fn build_path<'a>(
     let find = |der: CertificateDer<'_>| embedded.iter().find(|one| one.der() == der.as_ref());
     let links = verified.intermediate_certificates().map(|link| find(link.der()));
     let authority = anchors.iter().position(|anchor| anchor == verified.anchor());
-    let authority = authority.and_then(|index| authorities.certificates.get(index));
+    let authority = authority.and_then(|index| authorities.certificates().get(index));
     match (links.collect::<Option<Vec<_>>>(), authority) {
         (Some(intermediates), Some(authority)) => Ok(Path { intermediates, authority }),
         _ => Err(chain("the path leads elsewhere")),

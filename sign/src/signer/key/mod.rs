@@ -5,6 +5,7 @@
 //! Whether a key goes with a certificate is the business of `signatory`.
 
 mod ec;
+#[cfg(feature = "encrypted-keys")]
 mod encrypted;
 
 use std::fmt;
@@ -67,6 +68,7 @@ impl PrivateKey {
     /// # Errors
     ///
     /// As [`PrivateKey::parse_encrypted`], and when reading fails.
+    #[cfg(feature = "encrypted-keys")]
     pub fn read_encrypted(reader: impl Read, passphrase: &[u8]) -> Result<PrivateKey, Error> {
         let file = input::read_bounded(reader).map_err(KeyError::Input)?;
         PrivateKey::parse_encrypted(&file, passphrase)
@@ -80,6 +82,7 @@ impl PrivateKey {
     /// As [`PrivateKey::parse`]; [`KeyError::Passphrase`] when the passphrase is wrong,
     /// [`KeyError::NotEncrypted`] when the key takes none: a user who gives a passphrase believes
     /// that it protects the file.
+    #[cfg(feature = "encrypted-keys")]
     pub fn parse_encrypted(file: &[u8], passphrase: &[u8]) -> Result<PrivateKey, Error> {
         let object = object(file)?;
         match encoding(&object)? {
