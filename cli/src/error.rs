@@ -4,6 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "http")]
+use verity::io::http::HttpError;
+
 use crate::findings::Findings;
 
 /// A failed command.
@@ -113,6 +116,15 @@ impl CommandError {
 
     pub(crate) fn findings(&self) -> Option<&Findings> {
         self.findings.as_deref()
+    }
+
+    /// Whether a server has said that there is no such file.
+    pub(crate) fn is_about_missing_file(&self) -> bool {
+        #[cfg(feature = "http")]
+        if let Some(HttpError::Status { status }) = self.source.downcast_ref() {
+            return [404, 410].contains(status);
+        }
+        false
     }
 
     /// The words, with every cause.

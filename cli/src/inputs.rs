@@ -5,12 +5,14 @@
 //! is opened here is an input, which no output of the run may replace (`roles`).
 
 use std::io::{self, Cursor, Read};
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use verity::internals::{to_len, to_u64};
 use verity::publish::Input;
 use zeroize::Zeroizing;
 
+use crate::disks;
 use crate::dumps;
 use crate::error::{Class, CommandError, OrFail};
 use crate::roles;
@@ -21,6 +23,24 @@ use crate::streams::{INPUT, StandardInput, is_standard, stdin};
 pub(crate) fn open(path: &Path) -> Result<Input, CommandError> {
     let input = Input::open(path)?;
     roles::reads(input.file(), path)?;
+    Ok(input)
+}
+
+/// Opens an input that may be a partition of a disk.
+pub(crate) fn open_device(path: &Path) -> Result<Input, CommandError> {
+    let input = disks::open(path)?;
+    roles::reads_part(input.file(), &input, path)?;
+    Ok(input)
+}
+
+/// A part of an open disk, called `name`.
+pub(crate) fn part_of(
+    disk: &Input,
+    range: Range<u64>,
+    name: PathBuf,
+) -> Result<Input, CommandError> {
+    let input = disk.share()?.part(range, name)?;
+    roles::reads_part(input.file(), &input, input.path())?;
     Ok(input)
 }
 
@@ -79,10 +99,13 @@ pub(crate) fn stream(path: &Path) -> Result<Stream, CommandError> {
     Ok(Stream::Standard(Cursor::new(bytes)))
 }
 
+const KEY_MAY_LIE_THERE: &str = "a private key may lie beside a certificate";
+
 /// Opens a file of certificates, beside which a key may lie. From here on nothing of it gets out of
 /// this process.
 pub(crate) fn certificate_stream(path: &Path) -> Result<Stream, CommandError> {
-    dumps::forbid().map_err(|error| error.at(path))?;
+    let forbidden = dumps::forbid();
+    forbidden.map_err(|error| error.noting(KEY_MAY_LIE_THERE.to_owned()).at(path))?;
     stream(path)
 }
 

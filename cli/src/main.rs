@@ -5,6 +5,7 @@ mod context;
 mod copying;
 mod dates;
 mod descriptors;
+mod disks;
 mod dumps;
 mod error;
 mod exit;
@@ -14,6 +15,7 @@ mod hex_text;
 mod image;
 mod inputs;
 mod library_error;
+mod live;
 mod log;
 mod making;
 mod outputs;
@@ -31,11 +33,16 @@ mod signing;
 mod sizes;
 mod storage;
 mod streams;
+mod table_options;
 mod trust;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     descriptors::remember();
-    front::verity::run(std::env::args_os().collect())
+    let arguments: Vec<_> = std::env::args_os().collect();
+    match arguments.first() {
+        Some(name) if front::veritysetup::is_name(name) => front::veritysetup::run(&arguments),
+        _ => front::verity::run(arguments),
+    }
 }

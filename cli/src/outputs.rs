@@ -11,6 +11,7 @@ use verity::internals::{to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::{InPlace, Input, Output, OutputSet, Removal};
 
+use crate::disks;
 use crate::error::{Class, CommandError, OrFail};
 use crate::roles;
 use crate::signals::Signals;
@@ -104,8 +105,16 @@ pub(crate) fn removal(path: &Path) -> Result<Removal, CommandError> {
 /// Opens what is to be rewritten where it lies. Of the inputs, only the data may be there too.
 pub(crate) fn in_place(path: &Path, data: &Input) -> Result<InPlace, CommandError> {
     roles::names_output(path)?;
-    let device = InPlace::open(path)?;
-    roles::rewrites(device.file(), path, data.file())?;
+    let device = disks::open_in_place(path)?;
+    roles::rewrites(&device, path, data)?;
+    Ok(device)
+}
+
+/// Opens what is to be rewritten where it lies, and is no input.
+pub(crate) fn in_place_alone(path: &Path) -> Result<InPlace, CommandError> {
+    roles::names_output(path)?;
+    let device = disks::open_in_place(path)?;
+    roles::overwrites(&device, path)?;
     Ok(device)
 }
 

@@ -2,7 +2,13 @@
 //!
 //! A file system or a disk may begin with any bytes, so nothing is refused for the way it looks.
 
+use std::path::Path;
+
 use verity::io::ReadAt;
+use verity::publish::Input;
+
+use crate::error::{Class, CommandError};
+use crate::quoted::Quoted;
 
 /// A packed form: what it is, and what takes the image out of it.
 struct Form {
@@ -56,6 +62,53 @@ pub(crate) fn hint(file: &(impl ReadAt + ?Sized)) -> String {
         }
         None => String::new(),
     }
+}
+
+/// What data that was packed by a compressor looks like, and what takes the image out of it.
+fn compressed(file: &(impl ReadAt + ?Sized)) -> Option<(&'static str, &'static str)> {
+    let mut start = [0; START];
+    let read = file.read_at(&mut start, 0).unwrap_or(0);
+    compressed_start(&start[..read])
+}
+
+/// The same, of the first bytes.
+pub(crate) fn compressed_start(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    let form = named(start)?;
+    let is_compressed = ["gzip -d", "xz -d", "zstd -d", "lz4 -d", "bzip2 -d"];
+    is_compressed.contains(&form.unpack).then_some((form.name, form.unpack))
+}
+
+/// Refuses data that looks compressed, where the image in it must be meant.
+pub(crate) fn refuse(file: &(impl ReadAt + ?Sized), path: &Path) -> Result<(), CommandError> {
+    match compressed(file) {
+        Some(found) => Err(refusal(found).at(path)),
+        None => Ok(()),
+    }
+}
+
+/// Why compressed data is refused.
+pub(crate) fn refusal((form, unpack): (&str, &str)) -> CommandError {
+    let words = format!(
+        "looks like {form}, and the image in it is meant: unpack it first (`{unpack}`, also into a \
+         pipe: `{unpack}c FILE | verity ...`); --raw takes it as it is"
+    );
+    CommandError::message(Class::Metadata, words)
+}
+
+/// Warns of data that looks compressed, where anything may be meant.
+pub(crate) fn warn(data: &Input) {
+    if let Some((form, unpack)) = compressed(data) {
+        warn_of(data.path(), (form, unpack));
+    }
+}
+
+/// Says what data looks like.
+pub(crate) fn warn_of(path: &Path, (form, unpack): (&str, &str)) {
+    tracing::warn!(
+        "{}: looks like {form}, which no kernel mounts: if the image in it is meant, `{unpack}` \
+         gives it",
+        Quoted(path)
+    );
 }
 
 fn named(start: &[u8]) -> Option<&'static Form> {

@@ -13,7 +13,7 @@ use verity::{
 use crate::error::{Class, CommandError, OrFail};
 
 /// The parameters of a hash tree and the place of its hash area, as far as they were given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
     pub(crate) algorithm: Option<Algorithm>,
     pub(crate) hash_type: Option<HashType>,

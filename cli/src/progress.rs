@@ -23,8 +23,14 @@ pub(crate) fn show(shown: bool) {
 pub(crate) enum Step {
     /// Corrupt blocks are looked for, and made right.
     Recovering,
+    /// The tree of a new image is fetched.
+    Fetching,
     /// The tree, and parity with it, is made.
     Hashing,
+    /// What lies in seeds is looked for.
+    Indexing,
+    /// What is missing is written to a slot.
+    Installing,
     /// Parity is compared.
     Parity,
     /// Verified bytes are written.
@@ -38,7 +44,10 @@ impl Step {
     fn name(self) -> &'static str {
         match self {
             Step::Recovering => "recovering",
+            Step::Fetching => "fetching",
             Step::Hashing => "hashing",
+            Step::Indexing => "indexing",
+            Step::Installing => "installing",
             Step::Parity => "parity",
             Step::Reading => "reading",
             Step::Verifying => "verifying",

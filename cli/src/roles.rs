@@ -19,16 +19,25 @@ use verity::publish::PublishError;
 
 use crate::error::{Class, CommandError, OrFail};
 use crate::quoted::Quoted;
-use crate::storage::Extent;
+use crate::storage::{Extent, Stored};
 
 /// Takes note of an open input. Pipes, terminals and the like have no bytes that an output could
 /// replace.
 pub(crate) fn reads(file: &File, path: &Path) -> Result<(), CommandError> {
+    reads_part(file, file, path)
+}
+
+/// Takes note of an open input of which a part is read, that of `stored`.
+pub(crate) fn reads_part(
+    file: &File,
+    stored: &impl Stored,
+    path: &Path,
+) -> Result<(), CommandError> {
     let metadata = file.metadata().or_fail(Class::Io, path)?;
     if !Extent::is_storage(&metadata) {
         return Ok(());
     }
-    lock().add_input(Extent::of(file).or_fail(Class::Io, path)?, path)
+    lock().add_input(stored.extent().or_fail(Class::Io, path)?, path)
 }
 
 /// Takes note of a file that is used by its name, such as a program that is started. One that is
@@ -64,10 +73,20 @@ pub(crate) fn removes(target: &Metadata, path: &Path) -> Result<(), CommandError
 
 /// Takes note of a file or device that is written where it lies. `data` is the one input that may
 /// be there too.
-pub(crate) fn rewrites(file: &File, path: &Path, data: &File) -> Result<(), CommandError> {
-    let extent = Extent::of(file).or_fail(Class::Io, path)?;
-    let data = Extent::of(data).or_fail(Class::Io, path)?;
+pub(crate) fn rewrites(
+    target: &impl Stored,
+    path: &Path,
+    data: &impl Stored,
+) -> Result<(), CommandError> {
+    let extent = target.extent().or_fail(Class::Io, path)?;
+    let data = data.extent().or_fail(Class::Io, path)?;
     lock().add_output(extent, path, Some(&data))
+}
+
+/// Takes note of a device, or a part of one, that is written where it lies.
+pub(crate) fn overwrites(target: &impl Stored, path: &Path) -> Result<(), CommandError> {
+    let extent = target.extent().or_fail(Class::Io, path)?;
+    lock().add_output(extent, path, None)
 }
 
 /// Refuses to write to an open file, such as standard output, that is an input too.

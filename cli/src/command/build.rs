@@ -5,24 +5,26 @@
 //! and it covers data and tree and nothing foreign.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use verity::internals::to_len;
-use verity::partition::{Architecture, MountPoint};
+use verity::disk::types::{Architecture, MountPoint};
 use verity::publish::{InPlace, Input};
-use verity::{RootHash, Superblock};
+use verity::{FecArea, ImageDigest, RootHash, Superblock};
 use verity_sign::{Fingerprint, Image, Manifest};
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::making::{
-    self, Formatted, Identity, ParityPlan, PlannedTree, PublishedSet, SetContent, SetOutputs,
-    SetParts, SetSignatures, SidecarSet, Tail, TreeMaker,
+    self, CopyPlace, FileDigest, Formatted, GuestOptions, Guests, Identity, ParityPlan,
+    PlannedTree, PublishedSet, SetContent, SetOutputs, SetParts, SetSignatures, SidecarSet,
+    StreamMaker, Tail, TreeMaker,
 };
 use crate::outputs::mode_of_copy;
+use crate::packed;
 use crate::parameters::Parameters;
 use crate::signing::{OpenedKey, Signing};
+use crate::streams::is_standard;
 
 /// What to build from what.
 #[derive(Debug)]
@@ -47,7 +49,44 @@ pub(crate) struct Options {
     pub(crate) tail: Tail,
     /// One file for data, hash area and parity; the others are named after it.
     pub(crate) single_file: Option<PathBuf>,
+    /// What else is made of the data in the same pass.
+    pub(crate) guests: GuestOptions,
+    /// Take data that looks compressed for what it is.
+    pub(crate) raw: bool,
     pub(crate) threads: Option<NonZeroUsize>,
+}
+
+impl Options {
+    /// The file that holds the data in the end, after which the set is named.
+    fn named_after(&self) -> &Path {
+        match &self.guests.copy_to {
+            Some(place) if is_standard(&self.image) => place.path(),
+            _ => &self.image,
+        }
+    }
+
+    fn built(
+        &self,
+        formatted: Formatted,
+        image: Image,
+        signed_by: Option<Fingerprint>,
+        published: PublishedSet,
+    ) -> Built {
+        let architectures = match self.architectures.as_slice() {
+            [] => Architecture::ALL.to_vec(),
+            named => named.to_vec(),
+        };
+        let mount_point = if self.usr { MountPoint::Usr } else { MountPoint::Root };
+        Built {
+            formatted,
+            image,
+            signed_by,
+            mount_point: self.systemd.then_some(mount_point),
+            image_file: self.single_file.as_deref().unwrap_or(self.named_after()).to_owned(),
+            architectures,
+            published,
+        }
+    }
 }
 
 /// What was built.
@@ -68,9 +107,80 @@ pub(crate) struct Built {
 
 /// Builds the set.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<Built, CommandError> {
+    if is_standard(&options.image) {
+        return run_stream(options, context);
+    }
     let prepared = Prepared::new(options, context)?;
     let content = prepared.make()?;
     prepared.publish(content)
+}
+
+/// Builds the set of what comes from standard input, which is kept; the set is named after that.
+fn run_stream(options: &Options, context: &Context) -> Result<Built, CommandError> {
+    if options.parameters.data_blocks.is_some() || options.single_file.is_some() {
+        let words = "--data-blocks and --single-file are for data that stays: all of standard \
+                     input is hashed, and --copy-to says where it is kept";
+        return Err(CommandError::usage(words));
+    }
+    if options.guests.copy_to.as_ref().is_some_and(CopyPlace::is_in_something)
+        && options.output_dir.is_none()
+    {
+        let words = "the data goes into a device or a place in a file, after which no set is \
+                     named: --output-dir says where that goes";
+        return Err(CommandError::usage(words));
+    }
+    options.parameters.check_uuid_has_a_place()?;
+    let key = options.signing.as_ref().map(|signing| signing.open(context)).transpose()?;
+    let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
+    let guests = Guests::open_for_stream(&options.guests)?;
+    let parts = SetParts { signatures: key.is_some(), partition: options.systemd, hash_mode: None };
+    // Before the work, so that a bad name is.
+    describe(options, 0)?;
+    let outputs = SetOutputs::create(&sidecars(options)?, parts)?;
+    let digest = options.guests.image_digest.map(ImageDigest::new);
+    let maker = StreamMaker {
+        parameters: &options.parameters,
+        identity,
+        tail: options.tail,
+        hash: outputs.hash(),
+        guests: &guests,
+        digest: digest.as_ref(),
+        refuses_packed: !options.raw,
+        threads: options.threads,
+        context,
+    };
+    let made = maker.make()?;
+    let parity = match options.parity_roots {
+        Some(roots) => {
+            let area = FecArea::behind_hash_area(&made.tree.params, &made.tree.area, roots)
+                .map_err(|error| CommandError::new(Class::Metadata, error))?;
+            maker.build_fec(&made, &area, None)?;
+            Some(area)
+        }
+        None => None,
+    };
+    let image = describe(options, made.tree.params.data_size())?;
+    let root_hash = made.root_hash;
+    let manifest =
+        making::manifest(image.clone(), &made.tree, parity.as_ref(), root_hash, options.not_after)?;
+    let sign = |key: &OpenedKey<'_>| {
+        key.sign(|signatory| SetSignatures::make(signatory, &root_hash, &manifest, options.systemd))
+    };
+    let signatures = key.as_ref().map(sign).transpose()?;
+    outputs.write(&SetContent { root_hash, manifest, signatures })?;
+    context.signals.check()?;
+    let formatted = Formatted {
+        hash: outputs.hash().path().to_owned(),
+        root_hash,
+        uncovered_bytes: 0,
+        tree: made.tree,
+        parity,
+        is_parity_with_hash: true,
+        image_digest: digest.as_ref().map(FileDigest::from),
+    };
+    let signed_by = key.map(|key| key.builder().certificate().fingerprint());
+    let published = outputs.publish(None, guests)?;
+    Ok(options.built(formatted, image, signed_by, published))
 }
 
 /// A set whose every input and output is open, before the first byte is hashed.
@@ -83,6 +193,8 @@ struct Prepared<'a> {
     parity: Option<ParityPlan>,
     image: Image,
     outputs: SetOutputs,
+    guests: Guests,
+    digest: Option<ImageDigest>,
     /// The data, locked, if it is to be padded.
     padded_data: Option<InPlace>,
 }
@@ -92,7 +204,10 @@ impl<'a> Prepared<'a> {
     fn new(options: &'a Options, context: &'a Context) -> Result<Prepared<'a>, CommandError> {
         options.parameters.check_uuid_has_a_place()?;
         let key = options.signing.as_ref().map(|signing| signing.open(context)).transpose()?;
-        let data = inputs::open(&options.image)?;
+        let data = inputs::open_device(&options.image)?;
+        if !options.raw {
+            packed::refuse(&data, &options.image)?;
+        }
         let identity = Identity::choose(&options.parameters, options.seed.as_deref())?;
         let parameters = parameters(options, &data)?;
         let tree = PlannedTree::new(&parameters, identity, &data, options.tail)?;
@@ -115,14 +230,31 @@ impl<'a> Prepared<'a> {
         let image = describe(options, size)?;
         let parts = SetParts { signatures: key.is_some(), partition: options.systemd, hash_mode };
         let outputs = SetOutputs::create(&set, parts)?;
-        Ok(Prepared { options, context, key, data, tree, parity, image, outputs, padded_data })
+        let size = tree.padded_size(&data);
+        let uncovered = size - tree.params.data_size();
+        let guests = Guests::open(&options.guests, &data, size, uncovered)?;
+        let digest = options.guests.image_digest.map(ImageDigest::new);
+        Ok(Prepared {
+            options,
+            context,
+            key,
+            data,
+            tree,
+            parity,
+            image,
+            outputs,
+            guests,
+            digest,
+            padded_data,
+        })
     }
 
     /// Hashes the image into the hash file, and signs.
     fn make(&self) -> Result<SetContent, CommandError> {
         let Prepared { options, context, data, tree, .. } = self;
         tree.warn(data, self.uncovered_bytes());
-        let maker = TreeMaker { tree, data, threads: options.threads, context };
+        let (guests, digest) = (Some(&self.guests), self.digest.as_ref());
+        let maker = TreeMaker { tree, data, threads: options.threads, guests, digest, context };
         let (hash, parity) = (self.outputs.hash(), self.parity.as_ref());
         let root_hash = match options.single_file {
             Some(_) => maker.build_single_file(hash, parity)?,
@@ -141,6 +273,8 @@ impl<'a> Prepared<'a> {
     /// Writes the small files and makes the set appear.
     fn publish(self, content: SetContent) -> Result<Built, CommandError> {
         self.outputs.write(&content)?;
+        // Whoever signs may take minutes.
+        self.data.check_path()?;
         self.context.signals.check()?;
         let uncovered_bytes = self.uncovered_bytes();
         let mut padded_data = self.padded_data;
@@ -154,22 +288,11 @@ impl<'a> Prepared<'a> {
             tree: self.tree,
             parity: self.parity.map(|parity| parity.area),
             is_parity_with_hash: true,
+            image_digest: self.digest.as_ref().map(FileDigest::from),
         };
-        let architectures = match self.options.architectures.as_slice() {
-            [] => Architecture::ALL.to_vec(),
-            named => named.to_vec(),
-        };
-        let published = self.outputs.publish(padded_data)?;
-        let mount_point = if self.options.usr { MountPoint::Usr } else { MountPoint::Root };
-        Ok(Built {
-            formatted,
-            image: self.image,
-            signed_by: self.key.map(|key| key.builder().certificate().fingerprint()),
-            mount_point: self.options.systemd.then_some(mount_point),
-            image_file: self.options.single_file.as_ref().unwrap_or(&self.options.image).clone(),
-            architectures,
-            published,
-        })
+        let signed_by = self.key.map(|key| key.builder().certificate().fingerprint());
+        let published = self.outputs.publish(padded_data, self.guests)?;
+        Ok(self.options.built(formatted, self.image, signed_by, published))
     }
 
     fn uncovered_bytes(&self) -> u64 {
@@ -177,19 +300,9 @@ impl<'a> Prepared<'a> {
     }
 
     fn manifest(&self, root_hash: RootHash) -> Result<Manifest, CommandError> {
-        let (image, tree) = (self.image.clone(), &self.tree);
-        let region = superblock_region(tree);
-        let manifest =
-            Manifest::new(image, tree.params.clone(), root_hash, tree.area, region.as_deref())
-                .and_then(|manifest| match &self.parity {
-                    Some(parity) => manifest.with_fec((&parity.area).into()),
-                    None => Ok(manifest),
-                })
-                .map_err(|error| CommandError::new(Class::Metadata, error))?;
-        Ok(match self.options.not_after {
-            Some(seconds) => manifest.with_not_after(seconds),
-            None => manifest,
-        })
+        let parity = self.parity.as_ref().map(|parity| &parity.area);
+        let not_after = self.options.not_after;
+        making::manifest(self.image.clone(), &self.tree, parity, root_hash, not_after)
     }
 }
 
@@ -218,7 +331,7 @@ fn sidecars(options: &Options) -> Result<SidecarSet, CommandError> {
     let directory = options.output_dir.as_deref();
     match &options.single_file {
         Some(file) => Ok(SidecarSet::new(file, directory, options.usr)?.in_one_file(file)),
-        None => SidecarSet::new(&options.image, directory, options.usr),
+        None => SidecarSet::new(options.named_after(), directory, options.usr),
     }
 }
 
@@ -231,25 +344,15 @@ fn single_size(tree: &PlannedTree, parity: Option<&ParityPlan>, data: &Input) ->
 fn describe(options: &Options, size_bytes: u64) -> Result<Image, CommandError> {
     let name = match &options.image_name {
         Some(name) => name.clone(),
-        None => SidecarSet::new(&options.image, None, false)?
+        None => SidecarSet::new(options.named_after(), None, false)?
             .stem
             .to_str()
             .map(str::to_owned)
             .ok_or_else(|| {
                 CommandError::usage("the file name is not UTF-8: --image-name says another")
-                    .at(&options.image)
+                    .at(options.named_after())
             })?,
     };
     Image::new(name, options.image_version, options.label.as_str(), size_bytes)
         .map_err(|error| CommandError::new(Class::Usage, error))
-}
-
-/// The superblock with the zeros behind it, up to the tree: what the manifest binds.
-fn superblock_region(tree: &PlannedTree) -> Option<Vec<u8>> {
-    let superblock = tree.superblock()?;
-    let range = tree.area.superblock_region();
-    // At most one hash block.
-    let mut region = vec![0; to_len(range.end - range.start)];
-    region[..superblock.len()].copy_from_slice(&superblock);
-    Some(region)
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use verity::{FecArea, HashArea, Params, Plan, Salt, Uuid};
 
+use crate::disks::is_url;
 use crate::error::{Class, CommandError};
-use crate::image::{Device, is_url};
+use crate::image::Device;
 use crate::library_error::class_of;
 use crate::parameters::Parameters;
 use crate::sizes::{self, SizeError};

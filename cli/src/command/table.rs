@@ -8,13 +8,14 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use verity::table::{
-    DeviceName, DmModCreate, FecOptions, Table, TableError, TableOptions, grub_set,
-    systemd_parameters, veritytab_line,
+    DeviceName, DmModCreate, FecOptions, Table, TableOptions, grub_set, systemd_parameters,
+    veritytab_line,
 };
 use verity::{BlockSize, Devices, FecArea, HashArea, Origin, Params, RootHash, Sharing};
 use verity_sign::{MAX_MANIFEST_BYTES, Manifest};
 
 use crate::context::Context;
+use crate::disks;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::{Device, check_parity_pins, stated_parameters, trusted_superblock};
 use crate::inputs;
@@ -22,6 +23,7 @@ use crate::library_error::refused_place;
 use crate::parameters::{Parameters, ParitySource};
 use crate::quoted::Quoted;
 use crate::storage;
+use crate::table_options::{self, unusable};
 use crate::trust::{self, RootHashSource, TrustSource};
 
 /// What to print a table of, and how.
@@ -109,8 +111,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, Com
     let stated = Stated::read(options, context)?;
     refuse_large_sectors(&options.data_device, "data", stated.params.data_block_size())?;
     refuse_large_sectors(&options.hash_device, "hash", stated.params.hash_block_size())?;
-    let table_options = table_options(options, stated.parity.as_ref())?;
-    let parity = table_options.fec.clone();
+    let wanted = wanted_options(options, stated.parity.as_ref())?;
+    let parity = wanted.fec.clone();
     let table = Table::new(
         stated.params,
         stated.root_hash,
@@ -118,7 +120,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<TableText, Com
         device(&options.hash_device)?,
         stated.area.hash_start(),
     );
-    let table = table.and_then(|table| table.with_options(table_options)).map_err(unusable)?;
+    let table = table.and_then(|table| table.with_options(wanted)).map_err(unusable)?;
     let text = emit(options, table, &stated.area)?;
     let geometry = geometry(stated.origin);
     let is_authenticated = stated.origin.is_some_and(|origin| origin.is_authenticated());
@@ -147,55 +149,17 @@ fn refuse_large_sectors(name: &str, kind: &str, block_size: BlockSize) -> Result
     Err(CommandError::message(Class::Metadata, words).at(path))
 }
 
-/// Places that cannot be are bad geometry, as everywhere; other text is the caller's mistake.
-fn unusable(error: impl Into<TableError>) -> CommandError {
-    let error = error.into();
-    let class = match error {
-        TableError::Fec(_) | TableError::HashArea(_) => Class::Metadata,
-        _ => Class::Usage,
-    };
-    CommandError::new(class, error)
-}
-
-/// An option that is not known is told by the way in which it was written.
-fn unusable_option(error: TableError) -> CommandError {
-    let hint = match &error {
-        TableError::UnknownOption { name } => other_spelling(name),
-        TableError::MissingValue { option } => format!(": --option {option}=VALUE"),
-        _ => String::new(),
-    };
-    unusable(error).adding(&hint)
-}
-
-fn other_spelling(name: &str) -> String {
-    let known = |name: &str| {
-        let name = name.trim_start_matches('-').replace('-', "_").to_lowercase();
-        TableOptions::NAMES.iter().find(|known| **known == name)
-    };
-    let mut parts = name.split([',', ' ', ':']).filter(|part| !part.is_empty());
-    match (known(name), parts.next().and_then(known), parts.next()) {
-        (Some(known), _, _) => format!("; the kernel spells it {known}"),
-        (None, Some(_), Some(_)) => {
-            "; each option has an --option of its own, with its value behind a =".to_owned()
-        }
-        _ => String::new(),
-    }
-}
-
 fn device(name: &str) -> Result<DeviceName, CommandError> {
-    DeviceName::new(name).map_err(unusable)
+    let known = disks::kernel_name(name)?;
+    DeviceName::new(known.as_deref().unwrap_or(name)).map_err(unusable)
 }
 
 /// The options that were given, and the parity.
-fn table_options(
+fn wanted_options(
     options: &Options,
     parity: Option<&FecArea>,
 ) -> Result<TableOptions, CommandError> {
-    let pairs = options.options.iter().map(|option| match option.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (option.as_str(), None),
-    });
-    let given = TableOptions::from_pairs(pairs).map_err(unusable_option)?;
+    let given = table_options::read(&options.options)?;
     let Some(area) = parity else { return Ok(given) };
     if given.fec.is_some() {
         return Err(CommandError::usage(

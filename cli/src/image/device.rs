@@ -2,16 +2,22 @@
 //! server.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "http")]
+use verity::io::Window;
+#[cfg(feature = "http")]
 use verity::io::http::{HttpError, HttpSource};
-use verity::io::{Extent, ReadAt};
+use verity::io::{Extent, Mapping, ReadAt};
 use verity::publish::Input;
 use verity::{Error, Superblock, SuperblockError};
 
+use super::fresh::FreshDevice;
 use crate::context::Context;
+#[cfg(feature = "http")]
+use crate::disks::PartitionName;
+use crate::disks::is_url;
 #[cfg(feature = "http")]
 use crate::error::Class;
 use crate::error::CommandError;
@@ -25,7 +31,19 @@ use crate::storage::{self, Relation};
 pub(crate) enum Device {
     Local(Input),
     #[cfg(feature = "http")]
-    Remote(HttpSource),
+    Remote(RemoteFile),
+    /// What was just written, opened anew.
+    Fresh(FreshDevice),
+}
+
+/// A file on a server, or a part of one.
+#[cfg(feature = "http")]
+#[derive(Debug)]
+pub(crate) struct RemoteFile {
+    source: HttpSource,
+    /// How it was named.
+    name: PathBuf,
+    part: Option<Range<u64>>,
 }
 
 /// What was asked of a server, and got.
@@ -48,12 +66,24 @@ impl Device {
         if is_url(path) {
             return Device::remote(path);
         }
-        Ok(Device::Local(inputs::open(path)?))
+        Ok(Device::Local(inputs::open_device(path)?))
+    }
+
+    /// A part of an open disk, called `name`. No path is looked up for it, so that it is of the
+    /// disk whose table says where it lies.
+    pub(crate) fn part_of(
+        disk: &Input,
+        range: Range<u64>,
+        name: PathBuf,
+    ) -> Result<Device, CommandError> {
+        Ok(Device::Local(inputs::part_of(disk, range, name)?))
     }
 
     #[cfg(feature = "http")]
     fn remote(path: &Path) -> Result<Device, CommandError> {
-        let Some(url) = path.to_str() else {
+        let partition = PartitionName::of(path);
+        let file = partition.as_ref().map_or(path, |name| &name.disk);
+        let Some(url) = file.to_str() else {
             return Err(CommandError::usage("not a usable URL: it is not UTF-8").at(path));
         };
         let source = HttpSource::open(url).map_err(|error| {
@@ -63,7 +93,11 @@ impl Device {
             };
             CommandError::new(class, error).at(path)
         })?;
-        Ok(Device::Remote(source))
+        let part = match partition {
+            Some(name) => Some(name.find(&source, None)?.range()),
+            None => None,
+        };
+        Ok(Device::Remote(RemoteFile { source, name: path.to_owned(), part }))
     }
 
     #[cfg(not(feature = "http"))]
@@ -71,12 +105,24 @@ impl Device {
         Err(CommandError::usage("URLs take a verity that is built with feature http").at(path))
     }
 
+    /// Opens a device, if it is there: not a file that is none, nor one that its server has not.
+    pub(crate) fn open_if_there(path: &Path) -> Result<Option<Device>, CommandError> {
+        if !is_url(path) && path.try_exists().is_ok_and(|exists| !exists) {
+            return Ok(None);
+        }
+        match Device::open(path) {
+            Err(error) if error.is_about_missing_file() => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     /// How it was named.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Device::Local(input) => input.path(),
             #[cfg(feature = "http")]
-            Device::Remote(source) => Path::new(source.url()),
+            Device::Remote(remote) => &remote.name,
+            Device::Fresh(fresh) => fresh.path(),
         }
     }
 
@@ -85,13 +131,21 @@ impl Device {
         match self {
             Device::Local(input) => input.size(),
             #[cfg(feature = "http")]
-            Device::Remote(source) => source.size(),
+            Device::Remote(remote) => {
+                remote.part.as_ref().map_or(remote.source.size(), |part| part.end - part.start)
+            }
+            Device::Fresh(fresh) => fresh.size(),
         }
     }
 
     /// Whether it may be larger than the image on it.
-    pub(crate) fn is_block_device(&self) -> bool {
-        self.input().is_some_and(Input::is_block_device)
+    pub(crate) fn is_fixed(&self) -> bool {
+        match self {
+            Device::Local(input) => input.is_fixed(),
+            #[cfg(feature = "http")]
+            Device::Remote(remote) => remote.part.is_some(),
+            Device::Fresh(_) => true,
+        }
     }
 
     /// The file, if it is one here.
@@ -100,22 +154,28 @@ impl Device {
             Device::Local(input) => Some(input),
             #[cfg(feature = "http")]
             Device::Remote(_) => None,
+            Device::Fresh(_) => None,
         }
+    }
+
+    /// The size of the sectors of a block device, in bytes.
+    pub(crate) fn sector_size(&self) -> Option<u32> {
+        self.input().and_then(|input| storage::sector_size(input.file()))
     }
 
     /// What to add to a message about a device that looks packed.
     pub(crate) fn packed_hint(&self) -> String {
         // What lies on a server is not read once more for a hint.
-        self.input().map_or_else(String::new, |input| packed::hint(input.file()))
+        self.input().map_or_else(String::new, packed::hint)
     }
 
     /// What was fetched, if it lies on a server.
     pub(crate) fn fetched(&self) -> Option<Fetched> {
         match self {
-            Device::Local(_) => None,
+            Device::Local(_) | Device::Fresh(_) => None,
             #[cfg(feature = "http")]
-            Device::Remote(source) => {
-                let traffic = source.traffic();
+            Device::Remote(remote) => {
+                let traffic = remote.source.traffic();
                 Some(Fetched { requests: traffic.requests, bytes: traffic.bytes })
             }
         }
@@ -132,7 +192,7 @@ impl Device {
     /// How the bytes of two devices relate.
     pub(crate) fn relation(&self, other: &Device) -> io::Result<Relation> {
         match (self.input(), other.input()) {
-            (Some(a), Some(b)) => storage::relation(a.file(), b.file()),
+            (Some(a), Some(b)) => storage::relation(a, b),
             _ if self.path() == other.path() => Ok(Relation::Same),
             _ => Ok(Relation::Distinct),
         }
@@ -140,20 +200,44 @@ impl Device {
 
     fn source(&self) -> &dyn ReadAt {
         match self {
-            Device::Local(input) => input.file(),
+            Device::Local(input) => input,
             #[cfg(feature = "http")]
-            Device::Remote(source) => source,
+            Device::Remote(remote) => remote,
+            Device::Fresh(fresh) => fresh,
         }
     }
 }
 
-/// Whether a name is a URL, and never that of a file.
-pub(crate) fn is_url(path: &Path) -> bool {
-    let bytes = path.as_os_str().as_bytes();
-    let begins = |scheme: &str| {
-        bytes.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-    };
-    begins("http://") || begins("https://")
+#[cfg(feature = "http")]
+impl RemoteFile {
+    fn window(&self) -> Option<Window<&HttpSource>> {
+        Window::new(&self.source, self.part.clone()?).ok()
+    }
+}
+
+#[cfg(feature = "http")]
+impl ReadAt for RemoteFile {
+    fn len(&self) -> io::Result<u64> {
+        self.window().map_or_else(|| ReadAt::len(&self.source), |window| window.len())
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self.window() {
+            Some(window) => window.read_at(buf, offset),
+            None => self.source.read_at(buf, offset),
+        }
+    }
+
+    fn extent_at(&self, offset: u64) -> Extent {
+        match self.window() {
+            Some(window) => window.extent_at(offset),
+            None => self.source.extent_at(offset),
+        }
+    }
+
+    fn expect_sequential(&self) {
+        self.source.expect_sequential();
+    }
 }
 
 /// Reads the superblock at `offset` bytes of a hash device; `hint` is what to say where there is
@@ -193,5 +277,9 @@ impl ReadAt for Device {
 
     fn expect_sequential(&self) {
         self.source().expect_sequential();
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        self.source().mapping()
     }
 }

@@ -8,7 +8,6 @@ use super::parity::ParityDevice;
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::refused_place;
 use crate::quoted::Quoted;
-use crate::storage;
 
 /// Refuses an image whose parts overlap or whose devices are too short.
 pub(super) fn check(
@@ -60,7 +59,7 @@ pub(super) fn warn_of_sectors(trusted: &TrustedParams, data: &Device, hash: &Dev
 }
 
 fn warn_of_sector(device: &Device, kind: &str, block_size: BlockSize) {
-    let sector_size = device.input().and_then(|input| storage::sector_size(input.file()));
+    let sector_size = device.sector_size();
     if let Some(sector_size) = sector_size.filter(|size| *size > block_size.bytes()) {
         tracing::warn!(
             "{}: the {kind} blocks of {block_size} bytes are smaller than the sectors of \

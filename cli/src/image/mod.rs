@@ -1,22 +1,28 @@
 //! An image that is there: opened, vouched for, read, verified, and what its parity makes of it.
 
 mod device;
+mod fresh;
 mod geometry;
+mod locked_disk;
 mod mounted;
 mod opened;
 mod parity;
 mod pieces;
 mod recovery;
+mod slots;
 mod source;
 mod sparse;
 mod verification;
 mod vouching;
 
-pub(crate) use self::device::{Device, Fetched, is_url, read_superblock};
+pub(crate) use self::device::{Device, Fetched, read_superblock};
+pub(crate) use self::fresh::{FreshDevice, ReadBack};
+pub(crate) use self::locked_disk::LockedDisk;
 pub(crate) use self::opened::{ImageReader, OpenedImage};
 pub(crate) use self::parity::{ParityDevice, check_pins as check_parity_pins};
 pub(crate) use self::pieces::{PieceFailure, Pieces};
 pub(crate) use self::recovery::{Recovering, WrittenTo, failure_after};
+pub(crate) use self::slots::{ShownSlots, shown_slots};
 pub(crate) use self::source::{ImageSource, Reading};
 pub(crate) use self::sparse::write_sparse;
 pub(crate) use self::verification::{Effort, Verification, verify};

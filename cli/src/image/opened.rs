@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use verity::{
-    BlockRef, Error, FecArea, FecRepair, Report, RootHash, TrustedParams, VerifiedReader,
+    BlockRef, Error, FecArea, FecRepair, Report, RootHash, TrustedParams, Uuid, VerifiedReader,
 };
-use verity_sign::VerifiedManifest;
+use verity_sign::{Manifest, VerifiedManifest};
 
 use super::device::{Device, Fetched, read_superblock};
 use super::geometry;
@@ -25,7 +25,7 @@ use crate::parameters::ParitySource;
 use crate::places::Places;
 use crate::progress::Stop;
 use crate::signer::Signer;
-use crate::trust::{self, Trusted};
+use crate::trust::{self, RootHashSignature, Trusted};
 
 /// A reader that serves any number of threads.
 pub(crate) type ImageReader = VerifiedReader<Arc<Device>, Arc<Device>>;
@@ -38,7 +38,7 @@ pub(crate) struct OpenedImage {
     hash: Arc<Device>,
     parity: Option<ParityDevice>,
     signer: Option<Signer>,
-    root_hash_signer: Option<Signer>,
+    root_hash_signature: Option<RootHashSignature>,
     superblock: Result<(), CommandError>,
 }
 
@@ -57,14 +57,26 @@ impl OpenedImage {
         source: &ImageSource,
         context: &Context,
     ) -> Result<OpenedImage, CommandError> {
+        OpenedImage::open_on(source, || open_devices(source), context)
+    }
+
+    /// Opens an image on devices that are opened otherwise than by the names of `source`, once who
+    /// vouches for it is known.
+    pub(crate) fn open_on(
+        source: &ImageSource,
+        devices: impl FnOnce() -> Result<[Arc<Device>; 2], CommandError>,
+        context: &Context,
+    ) -> Result<OpenedImage, CommandError> {
         source.parameters.check_uuid_has_a_place()?;
         let root_hash = source.root.read()?;
         if let Some(path) = &source.manifest {
             let trusted = source.trust.read()?;
-            let image = OpenedImage::by_manifest(source, path, &trusted, root_hash, context)?;
+            let image =
+                OpenedImage::by_manifest(source, path, &trusted, root_hash, devices, context)?;
             let root_hash = image.trusted.root_hash();
-            let root_hash_signer = check_root_hash_signature(source, &root_hash, || Ok(trusted))?;
-            return Ok(OpenedImage { root_hash_signer, ..image });
+            let root_hash_signature =
+                check_root_hash_signature(source, &root_hash, || Ok(trusted))?;
+            return Ok(OpenedImage { root_hash_signature, ..image });
         }
         source.trust.check_no_image_is_named()?;
         if source.root_hash_signature.is_none() {
@@ -72,18 +84,18 @@ impl OpenedImage {
         }
         let root_hash = source.root.needed(root_hash)?;
         // Before the image is touched, which may be anybody's.
-        let root_hash_signer =
+        let root_hash_signature =
             check_root_hash_signature(source, &root_hash, || source.trust.read())?;
-        let image = OpenedImage::by_root_hash(source, root_hash, context)?;
-        Ok(OpenedImage { root_hash_signer, ..image })
+        let image = OpenedImage::by_root_hash(source, root_hash, devices()?, context)?;
+        Ok(OpenedImage { root_hash_signature, ..image })
     }
 
     fn by_root_hash(
         source: &ImageSource,
         root_hash: RootHash,
+        [data, hash]: [Arc<Device>; 2],
         context: &Context,
     ) -> Result<OpenedImage, CommandError> {
-        let (data, hash) = open_devices(source)?;
         let trusted = if source.parameters.no_superblock {
             trusted_parameters(&source.parameters, root_hash, &data)?
         } else {
@@ -96,7 +108,7 @@ impl OpenedImage {
             hash,
             parity,
             signer: None,
-            root_hash_signer: None,
+            root_hash_signature: None,
             superblock: Ok(()),
         })
     }
@@ -106,6 +118,7 @@ impl OpenedImage {
         path: &Path,
         signers: &Trusted,
         root_hash: Option<RootHash>,
+        devices: impl FnOnce() -> Result<[Arc<Device>; 2], CommandError>,
         context: &Context,
     ) -> Result<OpenedImage, CommandError> {
         let verified = trust::manifest(path, signers)?;
@@ -116,7 +129,7 @@ impl OpenedImage {
             return Err(CommandError::message(Class::Trust, words).at(path));
         }
         source.parameters.pins().check(stated.params()).or_fail(Class::Metadata, path)?;
-        let (data, hash) = open_devices(source)?;
+        let [data, hash] = devices()?;
         if let Some(uuid) = source.parameters.uuid {
             let offset = stated.hash_area().offset();
             let superblock = read_superblock(&hash, offset, "", context)?;
@@ -144,8 +157,29 @@ impl OpenedImage {
             hash,
             parity,
             signer: Some(verified.signer().into()),
-            root_hash_signer: None,
+            root_hash_signature: None,
         })
+    }
+
+    /// The image that `build` has made and a manifest is about: with the hash area in this file, or
+    /// in the image itself, and nothing else there.
+    pub(crate) fn with_sidecars(
+        data: Arc<Device>,
+        hash: &Path,
+        verified: &VerifiedManifest,
+    ) -> Result<OpenedImage, CommandError> {
+        let manifest = verified.manifest();
+        let hash = match holds_its_hash_area(manifest, hash) {
+            // The manifest states the size of that file itself.
+            true => Arc::clone(&data),
+            false => {
+                let hash = Arc::new(Device::open(hash)?);
+                check_hash_file(manifest, &hash)?;
+                hash
+            }
+        };
+        let parity = ParitySource::default();
+        OpenedImage::of_manifest(verified, data, hash, &parity)?.require_superblock()
     }
 
     /// The image, unless its superblock is not what the manifest states.
@@ -184,7 +218,20 @@ impl OpenedImage {
 
     /// Who signed the root hash, if a signature of it was given.
     pub(crate) fn root_hash_signer(&self) -> Option<Signer> {
-        self.root_hash_signer.clone()
+        self.root_hash_signature.as_ref().map(|signature| signature.signer.clone())
+    }
+
+    /// The image, with a signature of its root hash that was checked.
+    pub(crate) fn with_root_hash_signature(
+        self,
+        root_hash_signature: Option<RootHashSignature>,
+    ) -> OpenedImage {
+        OpenedImage { root_hash_signature, ..self }
+    }
+
+    /// The signature of the root hash, if one was given and is right.
+    pub(crate) fn root_hash_signature(&self) -> Option<&[u8]> {
+        self.root_hash_signature.as_ref().map(|signature| &*signature.bytes)
     }
 
     /// The devices of the image, each once unless it was opened twice.
@@ -197,6 +244,16 @@ impl OpenedImage {
     /// What was asked of servers, if the image lies on any.
     pub(crate) fn fetched(&self) -> Option<Fetched> {
         self.devices().filter_map(Device::fetched).reduce(Fetched::plus)
+    }
+
+    /// The UUID of the superblock, if there is one.
+    pub(crate) fn uuid(&self, context: &Context) -> Result<Option<Uuid>, CommandError> {
+        let area = self.trusted.hash_area();
+        if !area.has_superblock() {
+            return Ok(None);
+        }
+        let superblock = read_superblock(&self.hash, area.offset(), "", context)?;
+        Ok(Some(superblock.uuid()))
     }
 
     /// Where the blocks of the image lie.
@@ -364,22 +421,48 @@ fn check_root_hash_signature(
     source: &ImageSource,
     root_hash: &RootHash,
     signers: impl FnOnce() -> Result<Trusted, CommandError>,
-) -> Result<Option<Signer>, CommandError> {
+) -> Result<Option<RootHashSignature>, CommandError> {
     let Some(path) = &source.root_hash_signature else { return Ok(None) };
-    trust::root_hash_signer(path, root_hash, &signers()?).map(Some)
+    trust::root_hash_signature(path, root_hash, &signers()?).map(Some)
+}
+
+/// Whether the image is a single file with data and hash area: no hash file lies beside it, and the
+/// hash area that the manifest states lies in the image, behind the data. Wherever hash blocks come
+/// from, they must be those of the root hash.
+fn holds_its_hash_area(manifest: &Manifest, hash: &Path) -> bool {
+    let area = manifest.hash_area();
+    hash.try_exists().is_ok_and(|exists| !exists)
+        && area.check_behind_data(manifest.params()).is_ok()
+        && area.file_size() <= manifest.image().size_bytes()
+}
+
+/// The hash file ends with the tree, or with the parity if there is any: every byte of it belongs
+/// to the superblock, the tree or the parity.
+fn check_hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandError> {
+    let area = manifest.hash_area();
+    let stated = match manifest.fec_area() {
+        Some(fec) => fec.range().end,
+        None => area.file_size(),
+    };
+    if hash.size() != stated {
+        let words =
+            format!("the hash file has {} bytes, its manifest states {stated}", hash.size());
+        return Err(CommandError::message(Class::Metadata, words).at(hash.path()));
+    }
+    Ok(())
 }
 
 type ImageRepair = FecRepair<Arc<Device>, Arc<Device>, Arc<Device>>;
 
-fn open_devices(source: &ImageSource) -> Result<(Arc<Device>, Arc<Device>), CommandError> {
-    Ok((Arc::new(Device::open(&source.data)?), Arc::new(Device::open(&source.hash)?)))
+fn open_devices(source: &ImageSource) -> Result<[Arc<Device>; 2], CommandError> {
+    Ok([Arc::new(Device::open(&source.data)?), Arc::new(Device::open(&source.hash)?)])
 }
 
 /// Refuses data of another size than the stated one. A partition may be larger than the image in
 /// it.
 fn check_size(data: &Device, stated: u64) -> Result<(), CommandError> {
     let size = data.size();
-    if size == stated || (data.is_block_device() && size > stated) {
+    if size == stated || (data.is_fixed() && size > stated) {
         return Ok(());
     }
     let hint = data.packed_hint();

@@ -6,7 +6,7 @@ use crate::parameters::{Parameters, ParitySource};
 use crate::trust::{RootHashSource, TrustSource};
 
 /// Which image, and what it is held against.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ImageSource {
     pub(crate) data: PathBuf,
     pub(crate) hash: PathBuf,

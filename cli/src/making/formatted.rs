@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use verity::{FecArea, RootHash};
 
+use super::guests::FileDigest;
 use super::tree::PlannedTree;
 
 /// A hash area that was made, and the parity with it.
@@ -18,6 +19,8 @@ pub(crate) struct Formatted {
     pub(crate) parity: Option<FecArea>,
     /// Whether the parity lies on the hash device.
     pub(crate) is_parity_with_hash: bool,
+    /// The digest of all of the data, if it was asked for.
+    pub(crate) image_digest: Option<FileDigest>,
 }
 
 impl Formatted {

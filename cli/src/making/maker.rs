@@ -5,8 +5,9 @@ use std::path::Path;
 
 use verity::io::{ReadAt, WriteAt, copy_file};
 use verity::publish::{InPlace, Input, Output, Rewriting};
-use verity::{Builder, Error, HashArea, RootHash};
+use verity::{Builder, Error, HashArea, ImageDigest, RootHash};
 
+use super::guests::Guests;
 use super::overlay::HashOverlay;
 use super::padding::{PaddedFile, check_is_file};
 use super::parity::ParityPlan;
@@ -20,10 +21,15 @@ use crate::outputs::copy;
 use crate::progress::{Meter, Step};
 
 /// Makes a planned tree of some data.
+#[derive(Clone, Copy)]
 pub(crate) struct TreeMaker<'a> {
     pub(crate) tree: &'a PlannedTree,
     pub(crate) data: &'a Input,
     pub(crate) threads: Option<NonZeroUsize>,
+    /// What else is made of the data in the same pass.
+    pub(crate) guests: Option<&'a Guests>,
+    /// The digest of all of the data.
+    pub(crate) digest: Option<&'a ImageDigest>,
     pub(crate) context: &'a Context,
 }
 
@@ -46,11 +52,15 @@ impl TreeMaker<'_> {
         parity: Option<&ParityPlan>,
     ) -> Result<RootHash, CommandError> {
         let size = self.data.size();
-        let copying = Copying::new(output, size, &self.context.signals);
-        let copied = copy_file(self.data.file(), output.file(), size, &mut |run, copied| {
-            copied?;
-            copying.advance(run.end - run.start)
-        });
+        let copying = Copying::new(output.path(), size, &self.context.signals);
+        let copied = match self.data.is_part() {
+            true => WriteAt::set_len(output.file(), size)
+                .and_then(|()| copying.bytes(self.data, output.file(), size)),
+            false => copy_file(self.data.file(), output.file(), size, &mut |run, copied| {
+                copied?;
+                copying.advance(run.end - run.start)
+            }),
+        };
         self.data.check()?;
         copying.finish(copied, self.data.path())?;
         // A hash area that is empty does not make the file longer.
@@ -87,11 +97,11 @@ impl TreeMaker<'_> {
     ) -> Result<(Rewriting, RootHash), CommandError> {
         let path = device.path().to_owned();
         let needed = size_needed(&self.tree.area, parity);
-        if !device.is_block_device() && device.size() < needed {
+        if !device.is_fixed() && device.size() < needed {
             WriteAt::set_len(device.file(), needed).or_fail(Class::Io, &path)?;
         }
         let rewriting = device.begin(&self.tree.area)?;
-        let root_hash = self.build(&self.padded_file(), rewriting.file(), &path, parity)?;
+        let root_hash = self.build(&self.padded_file(), &rewriting, &path, parity)?;
         self.data.check()?;
         Ok((rewriting, root_hash))
     }
@@ -107,7 +117,7 @@ impl TreeMaker<'_> {
         let nameless = nameless_beside(self.data)?;
         let kept =
             area.end()..parity.map_or(0, |parity| parity.area.covered_end(&self.tree.params, area));
-        let overlay = HashOverlay { made: &nameless, below: device.file(), kept };
+        let overlay = HashOverlay { made: &nameless, below: &device, kept };
         let root_hash = self.build(&self.padded_file(), &overlay, &path, parity)?;
         self.data.check()?;
         self.pad(&mut device)?;
@@ -134,8 +144,7 @@ impl TreeMaker<'_> {
     }
 
     fn padded_file(&self) -> PaddedFile<'_> {
-        let (size, padding) = (self.data.size(), self.tree.padding);
-        PaddedFile { file: self.data.file(), size, padding }
+        self.tree.padded(self.data)
     }
 
     /// Hashes the data; writes tree and parity, not the superblock.
@@ -153,10 +162,17 @@ impl TreeMaker<'_> {
             .threads(threads_or_all(self.threads))
             .kernels(kernels)
             .progress(&meter);
-        let built = match parity.map(|parity| (&parity.area, parity.file())) {
+        let builder = match self.guests.and_then(|guests| guests.copy.as_ref()) {
+            Some(copy) => builder.copy_to(copy, copy.holes()),
+            None => builder,
+        };
+        let index = self.guests.map(|guests| guests.index(params)).transpose()?.flatten();
+        let builder = index.iter().fold(builder, |builder, index| builder.block_index(index));
+        let builder = self.digest.iter().fold(builder, |builder, it| builder.image_digest(it));
+        let built = match parity.map(|parity| (&parity.area, parity.sink())) {
             None => builder.build(source, hash, area),
             Some((fec, None)) => builder.build_with_fec(source, hash, area, hash, fec),
-            Some((fec, Some(file))) => builder.build_with_fec(source, hash, area, file, fec),
+            Some((fec, Some(sink))) => builder.build_with_fec(source, hash, area, sink, fec),
         };
         let parity_path = parity.map_or(hash_path, ParityPlan::path);
         built.map_err(|error| self.failure(error, hash_path, parity_path))
@@ -167,6 +183,11 @@ impl TreeMaker<'_> {
         let failure = match error {
             Error::ReadParity { .. } | Error::WriteParity { .. } => {
                 CommandError::new(class_of(&error), error).at(parity_path)
+            }
+            // The data is only read: what takes no more of it is a copy or an index.
+            Error::Write { block, .. } if block.level().is_none() => {
+                let path = self.guests.and_then(Guests::path).unwrap_or(self.data.path());
+                CommandError::new(class_of(&error), error).at(path)
             }
             error => from_library(error, self.data.path(), hash_path, &self.context.signals),
         };

@@ -11,7 +11,7 @@ use verity::io::{ReadAt, WriteAt};
 /// read from the file below. Zeros follow where that file ends.
 pub(super) struct HashOverlay<'a> {
     pub(super) made: &'a File,
-    pub(super) below: &'a File,
+    pub(super) below: &'a dyn ReadAt,
     pub(super) kept: Range<u64>,
 }
 

@@ -3,12 +3,11 @@
 //! They count while the tree is made, and are appended to the file when everything else is ready:
 //! until then the data is as it was, whatever ends the run.
 
-use std::fs::File;
 use std::io;
 
 use verity::BlockSize;
 use verity::internals::{to_len, to_u64};
-use verity::io::{Extent, ReadAt};
+use verity::io::{Extent, Mapping, ReadAt};
 use verity::publish::{InPlace, Input};
 
 use crate::error::CommandError;
@@ -40,7 +39,7 @@ pub(crate) fn lock(data: &Input, padding: u64) -> Result<Option<InPlace>, Comman
 
 /// Refuses to pad what has the size that it has.
 pub(super) fn check_is_file(data: &Input) -> Result<(), CommandError> {
-    if data.is_block_device() {
+    if data.is_fixed() {
         let words = "--pad appends zeros to regular files: a block device cannot grow";
         return Err(CommandError::usage(words).at(data.path()));
     }
@@ -48,8 +47,8 @@ pub(super) fn check_is_file(data: &Input) -> Result<(), CommandError> {
 }
 
 /// A file, and zeros behind it.
-pub(super) struct PaddedFile<'a> {
-    pub(super) file: &'a File,
+pub(crate) struct PaddedFile<'a> {
+    pub(super) file: &'a dyn ReadAt,
     /// Where the file ends and the zeros begin, in bytes.
     pub(super) size: u64,
     /// How many zeros follow.
@@ -59,18 +58,18 @@ pub(super) struct PaddedFile<'a> {
 impl ReadAt for PaddedFile<'_> {
     fn len(&self) -> io::Result<u64> {
         // A file that has shrunk must not look whole.
-        let size = ReadAt::len(self.file)?;
+        let size = self.file.len()?;
         Ok(if size < self.size { size } else { size.max(self.size + self.padding) })
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         if self.padding == 0 {
-            return ReadAt::read_at(self.file, buf, offset);
+            return self.file.read_at(buf, offset);
         }
         let before = self.size.saturating_sub(offset);
         if before > 0 {
             let wanted = to_len(before.min(to_u64(buf.len())));
-            return ReadAt::read_at(self.file, &mut buf[..wanted], offset);
+            return self.file.read_at(&mut buf[..wanted], offset);
         }
         let zeros = (self.size + self.padding).saturating_sub(offset);
         let wanted = to_len(zeros.min(to_u64(buf.len())));
@@ -90,6 +89,10 @@ impl ReadAt for PaddedFile<'_> {
 
     fn expect_sequential(&self) {
         self.file.expect_sequential();
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        self.file.mapping()
     }
 }
 

@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use verity::io::WriteAt;
+use verity::io::{ReadAt, WriteAt};
 use verity::publish::{InPlace, Input, Output, OutputSet};
 use verity::{Devices, FecArea, Sharing};
 
 use super::target::{HashTarget, nameless_beside, relate};
 use super::tree::PlannedTree;
+use crate::disks::{self, PartitionName};
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::refused_place;
 use crate::outputs::{self, OWNER_ONLY, copy};
@@ -37,6 +38,11 @@ enum Location {
     /// changed the data meanwhile, parity waits in a nameless file.
     OwnData { device: InPlace, nameless: File },
 }
+
+/// What parity can be written to.
+pub(super) trait ParitySink: ReadAt + WriteAt {}
+
+impl<T: ReadAt + WriteAt> ParitySink for T {}
 
 impl ParityPlan {
     /// Opens the device that the parity is to go to, if one is named, and refuses what cannot be
@@ -98,18 +104,16 @@ impl ParityPlan {
             Location::WithHash => hash == Relation::Same,
             Location::File(_) => false,
             Location::OwnData { .. } => true,
-            Location::InPlace(device) => {
-                relate(data, device.file(), device.path())? == Relation::Same
-            }
+            Location::InPlace(device) => relate(data, device, device.path())? == Relation::Same,
         })
     }
 
-    /// The file that parity is written to while it is made, unless the hash area is in it too.
-    pub(super) fn file(&self) -> Option<&File> {
+    /// What parity is written to while it is made, unless the hash area is in it too.
+    pub(super) fn sink(&self) -> Option<&dyn ParitySink> {
         match &self.location {
             Location::WithHash => None,
             Location::File(output) => Some(output.file()),
-            Location::InPlace(device) => Some(device.file()),
+            Location::InPlace(device) => Some(device),
             Location::OwnData { nameless, .. } => Some(nameless),
         }
     }
@@ -144,7 +148,7 @@ impl ParityPlan {
                 device
             }
         };
-        WriteAt::sync(device.file()).or_fail(Class::Io, &self.path)?;
+        WriteAt::sync(&device).or_fail(Class::Io, &self.path)?;
         Ok((set, Some(device)))
     }
 
@@ -165,6 +169,9 @@ impl ParityPlan {
 impl Location {
     /// Opens a FEC device that is not the hash device, and where parity can lie.
     fn open(path: &Path, data: &Input) -> Result<Location, CommandError> {
+        if PartitionName::of(path).is_some() {
+            return Ok(Location::InPlace(outputs::in_place(path, data)?));
+        }
         let Ok(metadata) = fs::metadata(path) else {
             return Ok(Location::File(outputs::create_with_mode(path, OWNER_ONLY)?));
         };
@@ -172,7 +179,7 @@ impl Location {
         if !is_block_device && !metadata.is_file() {
             return Ok(Location::File(outputs::update(path)?));
         }
-        match relate(data, Input::open(path)?.file(), path)? {
+        match relate(data, &Input::open(path)?, path)? {
             Relation::Distinct if is_block_device => {
                 Ok(Location::InPlace(outputs::in_place(path, data)?))
             }
@@ -194,6 +201,7 @@ fn block_device_size(path: &Path) -> Result<Option<u64>, CommandError> {
         Ok(metadata) if metadata.file_type().is_block_device() => {
             Ok(Some(Input::open(path)?.size()))
         }
+        _ if PartitionName::of(path).is_some() => Ok(Some(disks::open(path)?.size())),
         _ => Ok(None),
     }
 }
@@ -202,7 +210,10 @@ fn block_device_size(path: &Path) -> Result<Option<u64>, CommandError> {
 fn sharing_with(data: &Input, path: &Path) -> Result<Sharing, CommandError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() || metadata.file_type().is_block_device() => {
-            Ok(relate(data, Input::open(path)?.file(), path)?.into())
+            Ok(relate(data, &Input::open(path)?, path)?.into())
+        }
+        _ if PartitionName::of(path).is_some() => {
+            Ok(relate(data, &disks::open(path)?, path)?.into())
         }
         _ => Ok(Sharing::Nothing),
     }

@@ -10,6 +10,7 @@ use verity::RootHash;
 use verity::publish::{InPlace, Output, OutputSet, Removal};
 use verity_sign::{Manifest, Signatory, SignaturePartition, Signer};
 
+use super::guests::Guests;
 use super::sidecars::SidecarSet;
 use crate::error::{Class, CommandError, OrFail};
 use crate::outputs::{self, write_bytes};
@@ -60,6 +61,18 @@ impl SetSignatures {
         };
         let manifest = signatory.sign_manifest(manifest)?;
         Ok(SetSignatures { root_hash: signature, manifest, partition })
+    }
+}
+
+impl SetSignatures {
+    /// The signature of the manifest.
+    pub(crate) fn manifest(&self) -> &[u8] {
+        &self.manifest
+    }
+
+    /// What systemd's signature partition holds, if that was asked for.
+    pub(crate) fn partition(&self) -> Option<&[u8]> {
+        self.partition.as_deref()
     }
 }
 
@@ -175,7 +188,11 @@ impl SetOutputs {
 
     /// Makes the whole set appear, the manifest's signature last. With it the image keeps the zeros
     /// that it was padded with, if it was.
-    pub(crate) fn publish(self, padded: Option<InPlace>) -> Result<PublishedSet, CommandError> {
+    pub(crate) fn publish(
+        self,
+        padded: Option<InPlace>,
+        guests: Guests,
+    ) -> Result<PublishedSet, CommandError> {
         let mut outputs = vec![(FileRole::Hash, self.hash), (FileRole::RootHash, self.root_hash)];
         let mut last = None;
         if let Some(signatures) = self.signatures {
@@ -188,6 +205,7 @@ impl SetOutputs {
         let written = outputs.iter().map(|(role, output)| SetFile::new(*role, output));
         let written = written.collect::<Result<_, _>>()?;
         let set = self.stale.into_iter().fold(OutputSet::new(), OutputSet::removal);
+        let set = guests.finish(set)?;
         let outputs = outputs.into_iter().map(|(_, output)| output);
         let set = padded.into_iter().fold(set, OutputSet::keeping);
         let removed = outputs.fold(set, OutputSet::output).commit()?;

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use verity::disk::types::MountPoint;
+
 use crate::error::CommandError;
 
 /// Where the parts of a set lie.
@@ -52,6 +54,19 @@ impl SidecarSet {
             others: vec![beside(other), beside(&format!("{other}.p7s"))],
             stem: stem.to_owned(),
         })
+    }
+
+    /// The set of an image in a disk: only its manifest and the signature of that lie beside the
+    /// disk image, named after where the image is mounted.
+    pub(crate) fn in_disk(
+        disk: &Path,
+        mount_point: MountPoint,
+    ) -> Result<SidecarSet, CommandError> {
+        let stem = SidecarSet::new(disk, None, false)?.stem;
+        let mut name = stem;
+        name.push(".");
+        name.push(mount_point.name());
+        SidecarSet::new(&disk.with_file_name(name), None, mount_point == MountPoint::Usr)
     }
 
     /// The files that `check` reads.

@@ -9,11 +9,12 @@ use verity::publish::{InPlace, Input, Output};
 use verity::{Devices, HashArea};
 
 use super::tree::PlannedTree;
+use crate::disks::{self, PartitionName};
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::refused_place;
 use crate::outputs::{self, OWNER_ONLY};
 use crate::roles::same_place;
-use crate::storage::{self, Relation};
+use crate::storage::{self, Relation, Stored};
 
 /// Where the hash area goes.
 pub(crate) enum HashTarget {
@@ -31,6 +32,7 @@ impl HashTarget {
         tree: &PlannedTree,
     ) -> Result<HashTarget, CommandError> {
         let target = match fs::metadata(path) {
+            Err(_) if PartitionName::of(path).is_some() => Self::in_place(path, data)?,
             Ok(metadata) if metadata.file_type().is_block_device() => Self::in_place(path, data)?,
             Ok(metadata) if metadata.is_file() => Self::existing(path, data)?,
             Ok(_) => HashTarget::File(outputs::update(path)?),
@@ -46,7 +48,7 @@ impl HashTarget {
 
     fn existing(path: &Path, data: &Input) -> Result<HashTarget, CommandError> {
         let hash = Input::open(path)?;
-        match relate(data, hash.file(), path)? {
+        match relate(data, &hash, path)? {
             Relation::Distinct => Ok(HashTarget::File(outputs::update(path)?)),
             _ => Self::in_place(path, data),
         }
@@ -56,7 +58,7 @@ impl HashTarget {
     pub(crate) fn relation(&self, data: &Input) -> Result<Relation, CommandError> {
         match self {
             HashTarget::File(_) => Ok(Relation::Distinct),
-            HashTarget::InPlace(device) => relate(data, device.file(), device.path()),
+            HashTarget::InPlace(device) => relate(data, device, device.path()),
         }
     }
 
@@ -67,7 +69,7 @@ impl HashTarget {
         tree: &PlannedTree,
     ) -> Result<Devices, CommandError> {
         let block_device = match self {
-            HashTarget::InPlace(device) if device.is_block_device() => Some(device),
+            HashTarget::InPlace(device) if device.is_fixed() => Some(device),
             _ => None,
         };
         Ok(Devices {
@@ -91,14 +93,16 @@ impl HashTarget {
         if same_place(self.path(), parity) {
             return Ok(true);
         }
-        let Ok(metadata) = fs::metadata(parity) else { return Ok(false) };
-        if !metadata.is_file() && !metadata.file_type().is_block_device() {
-            return Ok(false);
+        if PartitionName::of(parity).is_none() {
+            let Ok(metadata) = fs::metadata(parity) else { return Ok(false) };
+            if !metadata.is_file() && !metadata.file_type().is_block_device() {
+                return Ok(false);
+            }
         }
         let relation = match self {
-            HashTarget::InPlace(device) => relate(&Input::open(parity)?, device.file(), parity)?,
+            HashTarget::InPlace(device) => relate(&disks::open(parity)?, device, parity)?,
             HashTarget::File(output) if output.replaces() => {
-                relate(&Input::open(parity)?, Input::open(output.path())?.file(), parity)?
+                relate(&disks::open(parity)?, &Input::open(output.path())?, parity)?
             }
             HashTarget::File(_) => Relation::Distinct,
         };
@@ -141,6 +145,10 @@ pub(super) fn nameless_beside(data: &Input) -> Result<File, CommandError> {
 }
 
 /// How the bytes of the data and of another file relate.
-pub(super) fn relate(data: &Input, hash: &File, path: &Path) -> Result<Relation, CommandError> {
-    storage::relation(data.file(), hash).or_fail(Class::Io, path)
+pub(super) fn relate(
+    data: &Input,
+    hash: &impl Stored,
+    path: &Path,
+) -> Result<Relation, CommandError> {
+    storage::relation(data, hash).or_fail(Class::Io, path)
 }

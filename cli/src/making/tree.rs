@@ -4,7 +4,7 @@ use verity::publish::Input;
 use verity::{BlockSize, HashArea, Params, Superblock, Uuid};
 
 use super::identity::Identity;
-use super::padding::{Tail, missing};
+use super::padding::{PaddedFile, Tail, missing};
 use crate::error::{Class, CommandError};
 use crate::packed;
 use crate::parameters::{Parameters, check_end};
@@ -44,6 +44,11 @@ impl PlannedTree {
     /// The size of the data with its zeros, in bytes.
     pub(crate) fn padded_size(&self, data: &Input) -> u64 {
         data.size() + self.padding
+    }
+
+    /// The data with its zeros.
+    pub(crate) fn padded<'a>(&self, data: &'a Input) -> PaddedFile<'a> {
+        PaddedFile { file: data, size: data.size(), padding: self.padding }
     }
 
     /// The superblock, if the hash area has one.
@@ -90,7 +95,7 @@ fn refuse_tail(data: &Input, block: BlockSize) -> Result<u64, CommandError> {
     let words = format!(
         "the data has {size} bytes, which is no multiple of the data block size {block}: --pad \
          appends {zeros} zeros, as `truncate -s %{block} FILE` does beforehand{cover}{}",
-        packed::hint(data.file()),
+        packed::hint(data),
     );
     Err(CommandError::message(Class::Metadata, words).at(data.path()))
 }

@@ -4,16 +4,19 @@
 use verity::RootHash;
 use verity::publish::{InPlace, Output, OutputSet, Rewriting};
 
+use super::guests::Guests;
 use super::maker::TreeMaker;
 use super::parity::ParityPlan;
 use super::target::{HashTarget, relate};
-use crate::error::CommandError;
+use crate::error::{Class, CommandError, OrFail};
 use crate::outputs::write_bytes;
-use crate::storage::Relation;
+use crate::storage::{self, Relation};
 
 /// What is written beside hash area and parity.
 pub(crate) struct Rest {
     pub(crate) root_hash_file: Option<Output>,
+    /// What the maker makes beside the tree.
+    pub(crate) guests: Guests,
     /// The data, locked, if it is to be padded and neither hash area nor parity goes there.
     pub(crate) padded_data: Option<InPlace>,
 }
@@ -38,9 +41,11 @@ fn write_file(
     parity: Option<ParityPlan>,
     rest: Rest,
 ) -> Result<RootHash, CommandError> {
-    let root_hash = maker.build_output(&output, parity.as_ref())?;
+    let copying = TreeMaker { guests: Some(&rest.guests), ..*maker };
+    let root_hash = copying.build_output(&output, parity.as_ref())?;
     let data = padded(rest.padded_data, maker)?;
     let (set, parity_device) = parity_set(parity, maker)?;
+    let set = rest.guests.finish(set)?;
     let set = with_root_hash(set.output(output), rest.root_hash_file, root_hash)?;
     [data, parity_device].into_iter().flatten().fold(set, OutputSet::keeping).commit()?;
     Ok(root_hash)
@@ -55,16 +60,19 @@ fn write_in_place(
     rest: Rest,
 ) -> Result<RootHash, CommandError> {
     let data = maker.data;
-    let own = relate(data, device.file(), device.path())? != Relation::Distinct;
-    let (rewriting, root_hash) = if own && !data.is_block_device() {
-        maker.build_in_own_data(device, parity.as_ref())?
+    // Partitions of one disk image are one file as well.
+    let is_own = relate(data, &device, device.path())? != Relation::Distinct
+        || storage::are_one_file(data, &device).or_fail(Class::Io, device.path())?;
+    let copying = TreeMaker { guests: Some(&rest.guests), ..*maker };
+    let (rewriting, root_hash) = if is_own && !data.is_block_device() {
+        copying.build_in_own_data(device, parity.as_ref())?
     } else {
-        maker.build_in_place(device, parity.as_ref())?
+        copying.build_in_place(device, parity.as_ref())?
     };
     let set = with_root_hash(OutputSet::new(), rest.root_hash_file, root_hash)?;
     let data = padded(rest.padded_data, maker)?;
     let (parity_files, parity_device) = parity_set(parity, maker)?;
-    parity_files.commit()?;
+    rest.guests.finish(parity_files)?.commit()?;
     let padded = [data, parity_device].into_iter().flatten();
     padded.fold(rewriting, Rewriting::keeping).finish(maker.tree.superblock().as_ref())?;
     // The old root hash is worth nothing any more, so the new one must not get lost.
@@ -96,7 +104,7 @@ fn padded(data: Option<InPlace>, maker: &TreeMaker<'_>) -> Result<Option<InPlace
 }
 
 /// Adds the root hash file to a set.
-fn with_root_hash(
+pub(crate) fn with_root_hash(
     set: OutputSet,
     output: Option<Output>,
     root_hash: RootHash,

@@ -8,7 +8,7 @@ use verity_sign::{Image, Manifest};
 use super::parity::FecEntry;
 use super::signer::SignerEntry;
 use super::verified::VerifiedDocument;
-use crate::command::check::Checked;
+use crate::command::check::{Checked, CheckedDisk};
 use crate::quoted::{Plain, Quoted};
 use crate::trust::Acceptance;
 
@@ -47,6 +47,57 @@ impl From<&Checked> for CheckedDocument {
     }
 }
 
+/// A disk image all of which is good. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+pub(super) struct CheckedDiskDocument {
+    disk: String,
+    images: Vec<CheckedImageEntry>,
+    /// What the disk was held against beside, in systemd's words.
+    policy: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CheckedImageEntry {
+    /// `root` or `usr`.
+    mount_point: &'static str,
+    /// Whether its partitions are found by the root hash.
+    discoverable: bool,
+    /// The number of the partition with the data.
+    partition: u32,
+    #[serde(flatten)]
+    checked: CheckedDocument,
+}
+
+impl From<&CheckedDisk> for CheckedDiskDocument {
+    fn from(facts: &CheckedDisk) -> CheckedDiskDocument {
+        let images = facts.images.iter().map(|image| CheckedImageEntry {
+            mount_point: image.mount_point.name(),
+            discoverable: image.is_discoverable,
+            partition: image.data,
+            checked: CheckedDocument::from(&image.checked),
+        });
+        CheckedDiskDocument {
+            disk: Quoted(&facts.disk).to_string(),
+            images: images.collect(),
+            policy: facts.policy.clone(),
+        }
+    }
+}
+
+impl fmt::Display for CheckedDiskDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for image in &self.images {
+            let hidden = if image.discoverable { "" } else { " (not discoverable)" };
+            writeln!(f, "{} of {}{hidden}", image.mount_point, self.disk)?;
+            image.checked.fmt(f)?;
+        }
+        if let Some(policy) = &self.policy {
+            writeln!(f, "policy: {policy}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for CheckedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.image_name, self.image_version) {
@@ -69,7 +120,7 @@ impl fmt::Display for CheckedDocument {
 
 /// What the state file said. The order of the fields is the order of the keys.
 #[derive(Serialize)]
-struct StateEntry {
+pub(super) struct StateEntry {
     path: String,
     first_use: bool,
     previous_version: Option<u64>,

@@ -8,7 +8,7 @@ use verity::{HashArea, Params};
 
 use super::parity::FecEntry;
 use crate::command::dump::Dumped;
-use crate::making::Formatted;
+use crate::making::{FileDigest, Formatted};
 use crate::quoted::Quoted;
 
 /// What a superblock states, and what follows from it. The order of the fields is the order of the
@@ -45,9 +45,24 @@ pub(super) struct HeaderDocument {
     padding_bytes: Option<u64>,
     /// The parity that was made, or described.
     fec: Option<FecEntry>,
+    /// The digest of all of the data, if it was asked for.
+    image_digest: Option<DigestEntry>,
     /// Whether that lies on the hash device.
     #[serde(skip)]
     fec_with_hash: bool,
+}
+
+/// A digest of all of the data. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct DigestEntry {
+    algorithm: &'static str,
+    digest: String,
+}
+
+impl From<&FileDigest> for DigestEntry {
+    fn from(digest: &FileDigest) -> DigestEntry {
+        DigestEntry { algorithm: digest.algorithm.name(), digest: hex::encode(&digest.value) }
+    }
 }
 
 impl HeaderDocument {
@@ -73,6 +88,7 @@ impl HeaderDocument {
             uncovered_bytes: None,
             padding_bytes: None,
             fec: None,
+            image_digest: None,
             fec_with_hash: false,
         }
     }
@@ -105,6 +121,7 @@ impl From<&Formatted> for HeaderDocument {
             padding_bytes: Some(tree.padding),
             fec: facts.parity.as_ref().map(FecEntry::from),
             fec_with_hash: facts.parity_with_hash().is_some(),
+            image_digest: facts.image_digest.as_ref().map(DigestEntry::from),
             ..header
         }
     }
@@ -132,6 +149,12 @@ impl fmt::Display for HeaderDocument {
         match self.padding_bytes {
             None | Some(0) => Ok(()),
             Some(zeros) => writeln!(f, "Padding:         \t{zeros} zero bytes behind the data"),
+        }?;
+        match &self.image_digest {
+            None => Ok(()),
+            Some(DigestEntry { algorithm, digest }) => {
+                writeln!(f, "Image {algorithm}:    \t{digest}")
+            }
         }
     }
 }

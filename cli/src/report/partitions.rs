@@ -4,7 +4,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use verity::partition::{Architecture, Content, MountPoint, PartitionType};
+use verity::disk::types::{Architecture, Content, MountPoint, PartitionType};
 
 use crate::command::build::Built;
 use crate::making::FileRole;

@@ -166,7 +166,7 @@ fn private_key(
         let passphrase = source.read("passphrase", &context.signals)?;
         return of_passphrase(&passphrase).or_fail(Class::Trust, path);
     }
-    dumps::forbid()?;
+    dumps::forbid().map_err(|error| error.at(path))?;
     match PrivateKey::read(file) {
         Err(Error::Key(KeyError::Encrypted)) => {}
         other => return other.or_fail(Class::Trust, path),

@@ -66,5 +66,7 @@ pub(super) fn token_key(
     _expected: &PublicKey,
     _context: &Context,
 ) -> Result<Box<dyn Signer>, CommandError> {
-    Err(CommandError::usage("this build knows no tokens: it lacks the feature pkcs11").at(name))
+    // A static program cannot load the module of a token.
+    let error = "this build, as static ones, has no keys on tokens: sign by --signer-command";
+    Err(CommandError::usage(error).at(name))
 }

@@ -87,8 +87,8 @@ impl TrustSource {
         match self.is_empty() && self.at.is_none() {
             true => Ok(()),
             false => {
-                let words = "--certificate, --ca and --at go with --manifest only, or in verify \
-                             with --root-hash-signature";
+                let words = "--certificate, --ca and --at go with --manifest only, in verify and \
+                             open with --root-hash-signature, or in status with --check";
                 Err(CommandError::usage(words))
             }
         }

@@ -19,14 +19,23 @@ pub(crate) fn manifest(path: &Path, trusted: &Trusted) -> Result<VerifiedManifes
         ));
     }
     let bytes = read_small(path, MAX_MANIFEST_BYTES, Class::Trust)?;
-    let signature_path = signature_path(path);
-    let signature = signature(&signature_path)?;
-    let verified = Manifest::verify(&bytes, &signature, trusted.trust()).map_err(|error| {
+    let signature = signature(&signature_path(path))?;
+    manifest_of(&bytes, &signature, path, trusted)
+}
+
+/// Checks a manifest that was read from `path`, as [`manifest`] does.
+pub(crate) fn manifest_of(
+    bytes: &[u8],
+    signature: &[u8],
+    path: &Path,
+    trusted: &Trusted,
+) -> Result<VerifiedManifest, CommandError> {
+    let verified = Manifest::verify(bytes, signature, trusted.trust()).map_err(|error| {
         let culprit = match error {
-            verity_sign::Error::Signature(_) => &*signature_path,
-            _ => path,
+            verity_sign::Error::Signature(_) => signature_path(path),
+            _ => path.to_owned(),
         };
-        CommandError::new(Class::Trust, error).at(culprit)
+        CommandError::new(Class::Trust, error).at(&culprit)
     })?;
     verified.check_not_after(trusted.at()).or_fail(Class::Trust, path)?;
     check_image_name(verified.manifest(), trusted.image_name(), path)?;

@@ -12,7 +12,9 @@ mod state;
 
 pub(crate) use self::certificates::{TrustSource, Trusted, certificate, unreadable, warn_of_dates};
 pub(crate) use self::clock::now;
-pub(crate) use self::manifest::{check_image_name, manifest};
+pub(crate) use self::manifest::{check_image_name, manifest, manifest_of};
 pub(crate) use self::root_hash::{MAX_ROOT_HASH_FILE, RootHashSource};
-pub(crate) use self::root_hash_signature::root_hash_signer;
+pub(crate) use self::root_hash_signature::{
+    RootHashSignature, root_hash_signature, unchecked_signature,
+};
 pub(crate) use self::state::{Acceptance, StateFile};

@@ -10,7 +10,7 @@ use crate::inputs::read_small;
 use crate::quoted::Quoted;
 
 /// Where a root hash comes from: the command line, a file, or both saying the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RootHashSource {
     pub(crate) text: Option<String>,
     pub(crate) file: Option<PathBuf>,

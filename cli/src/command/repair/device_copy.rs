@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use verity::internals::to_len;
-use verity::io::{ReadAt, WriteAt, copy_file, is_about_source};
+use verity::io::{Extent, ReadAt, WriteAt, copy_file, is_about_source};
 use verity::publish::Output;
 
 use crate::copying::Copying;
@@ -25,14 +25,16 @@ pub(super) fn copy_device(
     block_size: u64,
     signals: &Signals,
 ) -> Result<(), CommandError> {
-    let copying = Copying::new(output, size, signals);
+    let copying = Copying::new(output.path(), size, signals);
     let copy = DeviceCopy { output, device, covered, block_size, copying: &copying };
     let copied = match device.input() {
-        Some(input) => copy_file(input.file(), output.file(), size, &mut |run, copied| {
-            copied.or_else(|_| copy.salvage(run.clone()))?;
-            copying.advance(run.end - run.start)
-        }),
-        None => copy.fetch(size),
+        Some(input) if !input.is_part() => {
+            copy_file(input.file(), output.file(), size, &mut |run, copied| {
+                copied.or_else(|_| copy.salvage(run.clone()))?;
+                copying.advance(run.end - run.start)
+            })
+        }
+        _ => copy.fetch(size),
     };
     // A server's file, or a file, that has changed explains everything else.
     device.check()?;
@@ -64,11 +66,15 @@ impl DeviceCopy<'_> {
         Ok(())
     }
 
-    /// Copies a file from a server.
+    /// Copies a file from a server, or a partition of a disk image.
     fn fetch(&self, size: u64) -> io::Result<()> {
         WriteAt::set_len(self.output.file(), size)?;
         let mut start = 0;
         while start < size {
+            if let Extent::Hole { end } = self.device.extent_at(start).beyond(start) {
+                start = end.min(size);
+                continue;
+            }
             let end = start.saturating_add(PIECE).min(size);
             match self.read(start..end) {
                 Ok(piece) => self.output.file().write_all_at(&piece, start)?,

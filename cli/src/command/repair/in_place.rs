@@ -8,11 +8,12 @@ use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use verity::io::WriteAt;
+use verity::io::{Window, WriteAt};
 use verity::publish::{Change, InPlace, PublishError};
 use verity::{BlockRef, RepairSink, Repaired};
 
 use super::recovered::Repair;
+use crate::disks;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::{Device, OpenedImage, WrittenTo};
 use crate::places::Places;
@@ -21,15 +22,22 @@ use crate::places::Places;
 pub(super) fn run(repair: &Repair<'_>) -> Result<Repaired, CommandError> {
     let image = repair.image;
     let data = open(image.data())?;
-    let hash = match image.hash().input() {
-        Some(input) if data.is(input) => None,
-        _ => Some(open(image.hash())?),
+    // Two partitions of a disk image are one file, which is locked once.
+    let (hash, hash_range) = match image.hash().input() {
+        Some(input) if data.is(input) => (None, input.range()),
+        _ => {
+            let hash = open(image.hash())?;
+            let range = hash.range();
+            (Some(hash), range)
+        }
     };
+    let part = |device: &InPlace, range| Window::new(device.file().try_clone()?, range);
+    let hash_part = part(hash.as_ref().unwrap_or(&data), hash_range);
     let sink = Devices {
         image,
         places: image.places(),
-        data: data.file(),
-        hash: hash.as_ref().map_or(data.file(), InPlace::file),
+        data: part(&data, data.range()).or_fail(Class::Io, data.path())?,
+        hash: hash_part.or_fail(Class::Io, image.hash().path())?,
         unchanged: OnceLock::new(),
         written: AtomicBool::new(false),
     };
@@ -55,8 +63,10 @@ fn open(device: &Device) -> Result<InPlace, CommandError> {
         let words = "a file on a server cannot be repaired in place";
         return Err(CommandError::usage(words).at(device.path()));
     };
-    let in_place = InPlace::open(device.path())?;
-    if !in_place.is(input) {
+    let in_place = disks::open_in_place(device.path())?;
+    // A partition of a block device may have been opened by its own node.
+    let is_node = input.is_part() && in_place.is_block_device();
+    if !in_place.is(input) && !is_node {
         let path = device.path().to_owned();
         return Err(PublishError::Changed { path, what: Change::Replaced }.into());
     }
@@ -67,8 +77,8 @@ fn open(device: &Device) -> Result<InPlace, CommandError> {
 struct Devices<'a> {
     image: &'a OpenedImage,
     places: Places,
-    data: &'a File,
-    hash: &'a File,
+    data: Window<File>,
+    hash: Window<File>,
     /// Whether nobody else had written to them before the first block was. Afterwards our own
     /// writes hide that.
     unchanged: OnceLock<Result<(), CommandError>>,
@@ -83,7 +93,7 @@ impl RepairSink for Devices<'_> {
             return Err(io::Error::other("changed"));
         }
         self.written.store(true, Ordering::Relaxed);
-        let file = if block.level().is_none() { self.data } else { self.hash };
+        let file = if block.level().is_none() { &self.data } else { &self.hash };
         file.write_all_at(bytes, self.places.offset(block))
     }
 }

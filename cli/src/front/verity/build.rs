@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use verity::partition::Architecture;
+use verity::disk::types::Architecture;
 
+use super::description::DescriptionArgs;
+use super::guests::GuestArgs;
 use super::parameters::{PadArgs, ParameterArgs, SeedArgs, ThreadArgs};
 use super::signing::SigningArgs;
-use super::values::{FEC_HEADING, architecture, end_of_time, fec_roots, image_version};
+use super::values::{FEC_HEADING, architecture, fec_roots};
 use crate::command::build;
 use crate::exit;
 
@@ -21,23 +23,16 @@ use crate::exit;
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct BuildArgs {
-    /// The image to protect, only read (but for --pad)
+    /// The image to protect, only read (but for --pad); - is standard input, of which --copy-to
+    /// keeps what is read, and after which the set is named
     image: PathBuf,
     #[command(flatten)]
     signing: SigningArgs,
     /// Name of the image in the manifest [default: its file name less a trailing .raw]
     #[arg(long, value_name = "NAME")]
     image_name: Option<String>,
-    /// Version of the image in the manifest: a number that orders releases
-    #[arg(long, value_name = "N", default_value = "0", value_parser = image_version)]
-    image_version: u64,
-    /// Words about the image in the manifest
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    label: String,
-    /// When the manifest ends to be valid: a date (its last second in UTC), RFC 3339, or seconds
-    /// since 1970, also with @ in front [default: never]
-    #[arg(long, value_name = "TIME", value_parser = end_of_time)]
-    not_after: Option<u64>,
+    #[command(flatten)]
+    description: DescriptionArgs,
     /// Where the files are written [default: beside IMAGE]
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
@@ -62,6 +57,15 @@ pub(super) struct BuildArgs {
     /// the other files are named after FILE and lie beside it
     #[arg(long, value_name = "FILE", conflicts_with = "systemd")]
     single_file: Option<PathBuf>,
+    /// Also copy the data in the same pass: to this file, or with @OFFSET to that place in a file
+    /// or device that is there
+    #[arg(long, value_name = "FILE[@OFFSET]", conflicts_with = "single_file")]
+    copy_to: Option<PathBuf>,
+    #[command(flatten)]
+    guests: GuestArgs,
+    /// Take data that looks compressed as it is
+    #[arg(long)]
+    raw: bool,
     #[command(flatten)]
     threads: ThreadArgs,
 
@@ -77,9 +81,9 @@ impl From<BuildArgs> for build::Options {
             image: args.image,
             signing: args.signing.options(args.systemd),
             image_name: args.image_name,
-            image_version: args.image_version,
-            label: args.label,
-            not_after: args.not_after,
+            image_version: args.description.image_version,
+            label: args.description.label,
+            not_after: args.description.not_after,
             output_dir: args.output_dir,
             usr: args.usr,
             systemd: args.systemd,
@@ -89,6 +93,8 @@ impl From<BuildArgs> for build::Options {
             parity_roots: args.fec_roots,
             tail: args.pad.tail(),
             single_file: args.single_file,
+            guests: args.guests.options(args.copy_to),
+            raw: args.raw,
             threads: args.threads.threads,
         }
     }

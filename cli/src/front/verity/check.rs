@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::image::TrustArgs;
 use super::parameters::ThreadArgs;
-use crate::command::check;
+use crate::command::check::{self, ImagePolicy};
 use crate::exit;
 
 /// Check everything that build has made: both signatures, the manifest, the whole image
@@ -37,6 +37,14 @@ pub(super) struct CheckArgs {
     /// for the geometry that the superblock states
     #[arg(long)]
     no_manifest: bool,
+    /// The manifest is this file, and its signature FILE.p7s; of a disk with several images given
+    /// several times [default: beside IMAGE]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_manifest")]
+    manifest: Vec<PathBuf>,
+    /// What a disk must have and must not have, in the words of systemd's image policy, such as
+    /// root=signed+absent:usr=signed+absent
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<ImagePolicy>,
     #[command(flatten)]
     threads: ThreadArgs,
 }
@@ -50,6 +58,8 @@ impl From<CheckArgs> for check::Options {
             output_dir: args.output_dir,
             usr: args.usr,
             no_manifest: args.no_manifest,
+            manifests: args.manifest,
+            policy: args.policy,
             threads: args.threads.threads,
         }
     }

@@ -6,21 +6,28 @@ use verity::internals::{FecPlatform, Platform};
 use super::attach_signature::AttachSignatureArgs;
 use super::build::BuildArgs;
 use super::check::CheckArgs;
+use super::close::CloseArgs;
+use super::diff::DiffArgs;
+use super::disk_image::ImageCommand;
 use super::dump::DumpArgs;
 use super::format::FormatArgs;
+use super::install::InstallArgs;
 use super::lint_signature::LintSignatureArgs;
+use super::open::OpenArgs;
 use super::plan::PlanArgs;
 use super::prepare_signature::PrepareSignatureArgs;
 use super::read::ReadArgs;
 use super::repair::RepairArgs;
 use super::serve::ServeArgs;
 use super::sign::SignArgs;
+use super::slots::SlotsArgs;
+use super::status::StatusArgs;
 use super::table::TableArgs;
 use super::values::{fec_platform, platform};
 use super::verify::VerifyArgs;
 use crate::command::{
-    attach_signature, build, check, dump, format, lint, plan, prepare_signature, read, repair,
-    serve, sign, table, verify,
+    attach_signature, build, check, close, diff, dump, format, image_create, image_show, install,
+    lint, open, plan, prepare_signature, read, repair, serve, sign, slots, status, table, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -75,7 +82,8 @@ pub(super) struct Cli {
 
 /// What stands below the help of all commands, with the exit codes.
 const NOTES: &str = "\
-verity help COMMAND tells more of one command, verity version which version this is.
+verity help COMMAND tells more of one command, verity version which version this is,\n\
+and with --verbose by which kernels this machine hashes.
 
 A file called - is standard input or output, where that can be; ./- is a file of this name.";
 
@@ -99,6 +107,14 @@ pub(super) enum Command {
     PrepareSignature(PrepareSignatureArgs),
     AttachSignature(AttachSignatureArgs),
     Serve(ServeArgs),
+    Open(OpenArgs),
+    Close(CloseArgs),
+    Status(StatusArgs),
+    #[command(subcommand)]
+    Image(ImageCommand),
+    Slots(SlotsArgs),
+    Install(Box<InstallArgs>),
+    Diff(DiffArgs),
 }
 
 impl Command {
@@ -113,7 +129,10 @@ impl Command {
             Command::Repair(args) => repair::run(&args.into(), context).map(Outcome::Repaired),
             Command::Table(args) => table::run(&args.into(), context).map(Outcome::Table),
             Command::Build(args) => build::run(&args.into(), context).map(Outcome::Built),
-            Command::Check(args) => check::run(&args.into(), context).map(Outcome::Checked),
+            Command::Check(args) => match check::run(&args.into(), context)? {
+                check::Found::Set(set) => Ok(Outcome::Checked(*set)),
+                check::Found::Disk(disk) => Ok(Outcome::CheckedDisk(disk)),
+            },
             Command::LintSignature(args) => lint::run(&args.into()).map(Outcome::Linted),
             Command::Sign(args) => sign::run(&args.into(), context).map(Outcome::Signed),
             Command::PrepareSignature(args) => {
@@ -123,6 +142,20 @@ impl Command {
                 attach_signature::run(&args.into()).map(Outcome::Signed)
             }
             Command::Serve(args) => serve::run(&args.into(), context).map(Outcome::Served),
+            Command::Open(args) => open::run(&args.into(), context).map(Outcome::Opened),
+            Command::Close(args) => close::run(&args.into(), context).map(Outcome::Closed),
+            Command::Status(args) => status::run(&args.into(), context).map(Outcome::Watched),
+            Command::Image(ImageCommand::Create(args)) => {
+                image_create::run(&(*args).into(), context).map(Outcome::Created)
+            }
+            Command::Image(ImageCommand::Show(args)) => {
+                image_show::run(&args.into()).map(Outcome::Shown)
+            }
+            Command::Slots(args) => slots::run(&args.into(), context).map(Outcome::Slots),
+            Command::Install(args) => {
+                install::run(&(*args).into(), context).map(Outcome::Installed)
+            }
+            Command::Diff(args) => diff::run(&args.into(), context).map(Outcome::Compared),
         }
     }
 }

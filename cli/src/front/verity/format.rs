@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::guests::GuestArgs;
 use super::parameters::{PadArgs, ParameterArgs, SeedArgs, ThreadArgs};
 use super::values::{FEC_HEADING, fec_roots};
 use crate::command::format::{self, Like};
@@ -18,7 +19,8 @@ use crate::{exit, sizes};
 #[derive(Args, Debug)]
 #[command(after_help = exit::HELP)]
 pub(super) struct FormatArgs {
-    /// The data to protect: a file or a block device, only read (but for --pad)
+    /// The data to protect: a file or a block device, only read (but for --pad); - is standard
+    /// input, of which --copy-to keeps what is read
     data: PathBuf,
     /// Where the hash area is written
     hash: PathBuf,
@@ -35,6 +37,12 @@ pub(super) struct FormatArgs {
     /// Where that superblock lies [default: 0]
     #[arg(long, value_name = "BYTES", value_parser = sizes::bytes, requires = "like")]
     like_offset: Option<u64>,
+    /// Also copy the data in the same pass: to this file, or with @OFFSET to that place in a file
+    /// or device that is there
+    #[arg(long, value_name = "FILE[@OFFSET]")]
+    copy_to: Option<PathBuf>,
+    #[command(flatten)]
+    guests: GuestArgs,
     /// Also write the root hash to this file, in hex
     #[arg(long, value_name = "FILE")]
     root_hash_file: Option<PathBuf>,
@@ -97,6 +105,7 @@ impl From<FormatArgs> for format::Options {
             },
             tail: args.pad.tail(),
             like: args.like.map(|hash| Like { hash, offset: args.like_offset.unwrap_or(0) }),
+            guests: args.guests.options(args.copy_to),
             threads: args.threads.threads,
         }
     }

@@ -20,6 +20,19 @@ pub(super) struct ImageArgs {
     hash: PathBuf,
     /// The root hash in hex
     root: Option<String>,
+    #[command(flatten)]
+    against: AgainstArgs,
+}
+
+impl From<ImageArgs> for ImageSource {
+    fn from(args: ImageArgs) -> ImageSource {
+        args.against.of(args.data, args.hash, args.root)
+    }
+}
+
+/// What an image is held against, beside the root hash that is an argument of its own
+#[derive(Args, Debug)]
+pub(super) struct AgainstArgs {
     /// Take the root hash from this file
     #[arg(long, value_name = "FILE")]
     root_hash_file: Option<PathBuf>,
@@ -38,16 +51,17 @@ pub(super) struct ImageArgs {
     parity: ParityArgs,
 }
 
-impl From<ImageArgs> for ImageSource {
-    fn from(args: ImageArgs) -> ImageSource {
+impl AgainstArgs {
+    /// The image on these devices, with this root hash.
+    pub(super) fn of(self, data: PathBuf, hash: PathBuf, root: Option<String>) -> ImageSource {
         ImageSource {
-            data: args.data,
-            hash: args.hash,
-            root: RootHashSource { text: args.root, file: args.root_hash_file },
-            manifest: args.manifest,
-            trust: args.trust.into(),
-            parameters: args.parameters.into(),
-            parity: args.parity.into(),
+            data,
+            hash,
+            root: RootHashSource { text: root, file: self.root_hash_file },
+            manifest: self.manifest,
+            trust: self.trust.into(),
+            parameters: self.parameters.into(),
+            parity: self.parity.into(),
             root_hash_signature: None,
         }
     }
@@ -87,7 +101,7 @@ impl From<ParityArgs> for ParitySource {
 }
 
 /// Whom to trust
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct TrustArgs {
     /// A certificate that may have signed: the very certificate is trusted, and its dates do not
     /// decide. May be given several times

@@ -9,10 +9,19 @@ mod attach_signature;
 mod build;
 mod check;
 mod cli;
+mod close;
+mod description;
+mod diff;
+mod disk_image;
 mod dump;
 mod format;
+mod guests;
 mod image;
+mod install;
 mod lint_signature;
+mod open;
+#[cfg(any(test, feature = "pages"))]
+mod pages;
 mod parameters;
 mod plan;
 mod prepare_signature;
@@ -21,6 +30,8 @@ mod repair;
 mod serve;
 mod sign;
 mod signing;
+mod slots;
+mod status;
 mod streams;
 mod table;
 mod values;
@@ -46,8 +57,15 @@ use crate::{exit, log, progress};
 
 /// Runs one command line.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
+    #[cfg(feature = "pages")]
+    if let [_, option, folder] = arguments.as_slice()
+        && option == "--write-pages"
+    {
+        return write_pages(std::path::Path::new(folder));
+    }
     let arguments = with_help_words(command_first(arguments));
     let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let is_verbose = arguments.iter().any(|argument| argument == "--verbose" || argument == "-v");
     if asks_for_exit_codes(&arguments) {
         return tell(&About::help(format!("{}\n", exit::TABLE)), wants_json);
     }
@@ -65,11 +83,21 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
             guard(printer, |_| Err(usage_error(error, command.as_deref())))
         }
         Err(version) if version.kind() == ErrorKind::DisplayVersion => {
-            return tell(&About::version(version.to_string()), wants_json);
+            let about = About::version(version.to_string());
+            return tell(&if is_verbose { about.with_kernels() } else { about }, wants_json);
         }
         Err(help) => return tell(&About::help(help.to_string()), wants_json),
     };
     ExitCode::from(code)
+}
+
+/// Makes the pages about the command; for installers, so that no help screen has it.
+#[cfg(feature = "pages")]
+fn write_pages(folder: &std::path::Path) -> ExitCode {
+    let Err(error) = pages::write(folder) else { return ExitCode::from(exit::OK) };
+    let printer = Printer { stream: Stream::Stderr, json: false, quiet: false };
+    let error = CommandError::new(Class::Io, error).at(folder);
+    ExitCode::from(guard(printer, |_| Err(error)))
 }
 
 /// Prints what somebody wants to know of the command itself.
@@ -121,8 +149,7 @@ fn report(result: Result<Outcome, CommandError>, printer: Printer) -> u8 {
         Ok(outcome)
     });
     match printed {
-        Ok(outcome) if outcome.is_refusal() => exit::code(Class::Trust),
-        Ok(_) => exit::OK,
+        Ok(outcome) => outcome.refusal().map_or(exit::OK, exit::code),
         Err(error) => {
             // The failure decides the exit code, whether it could be printed or not.
             let _ = printer.failure(&error);

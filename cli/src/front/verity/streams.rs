@@ -32,10 +32,12 @@ const INPUTS: [&str; 10] = [
 ];
 
 /// Other arguments of single commands.
-const OTHERS: [(&str, &str, Direction); 9] = [
+const OTHERS: [(&str, &str, Direction); 11] = [
     ("attach-signature", "output", Direction::Output),
     ("attach-signature", "signature_partition", Direction::Output),
+    ("build", "image", Direction::Input),
     ("dump", "hash", Direction::Input),
+    ("format", "data", Direction::Input),
     ("format", "root_hash_file", Direction::Output),
     ("prepare-signature", "content_output", Direction::Output),
     ("prepare-signature", "output", Direction::Output),
@@ -56,10 +58,15 @@ fn direction(command: &str, argument: &str) -> Option<Direction> {
 pub(super) fn refusing_streams(cli: Command) -> Command {
     cli.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        command.mut_args(|arg| match direction(&name, arg.get_id().as_str()) {
-            None => refusing(arg),
-            Some(_) => arg,
-        })
+        refusing_streams_of(&name, command)
+            .mut_subcommands(|command| refusing_streams_of(&name, command))
+    })
+}
+
+fn refusing_streams_of(name: &str, command: Command) -> Command {
+    command.mut_args(|arg| match direction(name, arg.get_id().as_str()) {
+        None => refusing(arg),
+        Some(_) => arg,
     })
 }
 
@@ -88,6 +95,7 @@ const KEY_REFUSAL: &str = "a key is not read from standard input: who may read a
 /// Refuses two arguments that both are standard input, or both standard output.
 pub(super) fn check_single_use(matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(()) };
+    let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     for (wanted, stream) in
         [(Direction::Input, "standard input"), (Direction::Output, "standard output")]
     {

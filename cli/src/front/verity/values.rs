@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use verity::disk::types::Architecture;
 use verity::internals::{FecPlatform, Platform, to_len};
-use verity::partition::Architecture;
 use verity::{FecArea, HashType, Salt, Uuid};
 
 use crate::dates::{self, DayEnd, TimeError};
@@ -92,6 +92,25 @@ pub(super) fn threads(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
         .map(to_len)
         .and_then(NonZeroUsize::new)
         .ok_or_else(|| anyhow::anyhow!("threads are from 1 to {MAX_THREADS}"))
+}
+
+/// Each request is a connection and a thread.
+const MAX_REQUESTS: u64 = 64;
+
+pub(super) fn requests(text: &str) -> Result<NonZeroUsize, anyhow::Error> {
+    let requests = Some(sizes::count(text)?).filter(|requests| *requests <= MAX_REQUESTS);
+    requests
+        .map(to_len)
+        .and_then(NonZeroUsize::new)
+        .ok_or_else(|| anyhow::anyhow!("requests are from 1 to {MAX_REQUESTS}"))
+}
+
+/// The letter of a slot.
+pub(super) fn slot(text: &str) -> Result<char, anyhow::Error> {
+    match text.as_bytes() {
+        [letter @ b'a'..=b'z'] => Ok(char::from(*letter)),
+        _ => Err(anyhow::anyhow!("a slot is named by its letter: a, b, ...")),
+    }
 }
 
 /// Each client is a thread and up to a mebibyte.

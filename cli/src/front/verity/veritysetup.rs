@@ -41,16 +41,8 @@ pub(super) fn is_action(name: &str) -> bool {
 
 fn of_action(name: &str) -> Option<&'static str> {
     Some(match name {
-        "open" | "create" => {
-            "verity activates no devices: `verity table` prints the table for `dmsetup create \
-             --readonly`, and `veritysetup open` activates what verity has made"
-        }
-        "close" | "remove" => {
-            "verity activates no devices: `veritysetup close` or `dmsetup remove` removes one"
-        }
-        "status" => {
-            "verity activates no devices: `veritysetup status` or `dmsetup status` tells of one"
-        }
+        "create" => "`verity open DATA NAME HASH ROOT`, with the name behind the data",
+        "remove" => "`verity close NAME`",
         _ => return None,
     })
 }
@@ -74,50 +66,34 @@ fn of_other_commands(option: &str, command: Option<&str>) -> Option<String> {
 }
 
 /// What is said of an option, to a command that does not have it.
-const OPTIONS: [(&str, &str); 20] = [
-    ("--ignore-corruption", "that is for the kernel: `verity table --option ignore_corruption`"),
+const OPTIONS: [(&str, &str); 17] = [
+    ("--ignore-corruption", "for the kernel open and table take `--option ignore_corruption`"),
     (
         "--restart-on-corruption",
-        "that is for the kernel: `verity table --option restart_on_corruption`",
+        "for the kernel open and table take `--option restart_on_corruption`",
     ),
-    (
-        "--panic-on-corruption",
-        "that is for the kernel: `verity table --option panic_on_corruption`",
-    ),
+    ("--panic-on-corruption", "for the kernel open and table take `--option panic_on_corruption`"),
     (
         "--error-as-corruption",
-        "that is for the kernel: `verity table --option restart_on_error`, or panic_on_error",
+        "for the kernel open and table take `--option restart_on_error`, or panic_on_error",
     ),
-    ("--check-at-most-once", "that is for the kernel: `verity table --option check_at_most_once`"),
+    ("--check-at-most-once", "for the kernel open and table take `--option check_at_most_once`"),
     (
         "--ignore-zero-blocks",
-        "for the kernel `verity table --option ignore_zero_blocks`; of the commands here \
+        "for the kernel open and table take `--option ignore_zero_blocks`; of the commands here \
          verify, read and serve take it",
     ),
-    ("--use-tasklets", "that is for the kernel: `verity table --option try_verify_in_tasklet`"),
+    ("--use-tasklets", "for the kernel open and table take `--option try_verify_in_tasklet`"),
     (
         "--root-hash-signature",
-        "verify takes it, and checks the signature; for the kernel `verity table --option \
-         root_hash_sig_key_desc=KEY`; `verity lint-signature` tells whether it would take the \
-         signature",
-    ),
-    (
-        "--deferred",
-        "verity activates no devices: that is for `veritysetup open` and `veritysetup close`",
-    ),
-    (
-        "--cancel-deferred",
-        "verity activates no devices: that is for `veritysetup open` and `veritysetup close`",
-    ),
-    (
-        "--shared",
-        "verity activates no devices: that is for `veritysetup open` and `veritysetup close`",
+        "verify takes it, and checks the signature; open takes it, and has the kernel check it \
+         too; `verity lint-signature` tells whether the kernel would take the signature",
     ),
     ("--batch-mode", "nothing is asked here, so nothing needs to be answered beforehand"),
     ("--debug", "--verbose says more"),
     ("--debug-json", "--verbose says more"),
     ("--usage", "--help tells every option"),
-    ("--root-hash", "the root hash is the argument ROOT, or --root-hash-file FILE"),
+    ("--root-hash", "the root hash is the argument ROOT, or --root-hash-file FILE; slots takes it"),
     ("--hash-algorithm", "--hash ALG"),
     ("--algorithm", "--hash ALG"),
     ("--hash-type", "--format 0 or 1"),
@@ -134,7 +110,7 @@ mod tests {
     #[test]
     fn tips_are_for_what_is_not_there() {
         let cli = Cli::command();
-        for action in ["open", "create", "close", "remove", "status"] {
+        for action in ["create", "remove"] {
             assert!(is_action(action) && cli.find_subcommand(action).is_none(), "{action}");
         }
         assert!(!is_action("format"));

@@ -138,7 +138,9 @@ pub(super) fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Whether the value of this option is the next argument. An option has one meaning in every
 /// command.
 fn takes_next(cli: &clap::Command, option: &OsStr) -> bool {
-    let of_commands = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+    let commands = cli.get_subcommands();
+    let commands = commands.flat_map(|command| command.get_subcommands().chain([command]));
+    let of_commands = commands.flat_map(clap::Command::get_arguments);
     let mut known = cli.get_arguments().chain(of_commands);
     known.any(|arg| is_spelling(arg, option) && arg.get_action().takes_values())
 }

@@ -4,15 +4,15 @@
 //! Every part must be there and agree with the others; nothing is skipped, and nothing weaker
 //! stands in.
 
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+mod checked;
+mod disk;
+mod policy;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use verity::RootHash;
-use verity_sign::{
-    MAX_SIGNATURE_PARTITION_BYTES, Manifest, SignaturePartition, VerifiedManifest,
-    root_hash_content,
-};
+use verity_sign::{MAX_SIGNATURE_PARTITION_BYTES, Manifest, SignaturePartition, root_hash_content};
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
@@ -23,37 +23,38 @@ use crate::parameters::{Parameters, ParitySource};
 use crate::quoted::Quoted;
 use crate::roles;
 use crate::signer::Signer;
-use crate::trust::{
-    self, Acceptance, MAX_ROOT_HASH_FILE, RootHashSource, StateFile, TrustSource, Trusted,
-};
+use crate::trust::{self, MAX_ROOT_HASH_FILE, RootHashSource, StateFile, TrustSource, Trusted};
 
-/// What to check.
+pub(crate) use self::checked::{Checked, Options};
+pub(crate) use self::disk::CheckedDisk;
+pub(crate) use self::policy::ImagePolicy;
+
+/// A set beside an image, or a whole disk image.
 #[derive(Debug)]
-pub(crate) struct Options {
-    pub(crate) image: PathBuf,
-    pub(crate) trust: TrustSource,
-    /// Where accepted versions are remembered.
-    pub(crate) state: Option<PathBuf>,
-    pub(crate) output_dir: Option<PathBuf>,
-    pub(crate) usr: bool,
-    /// There is no manifest: the root hash signature vouches for the root hash, and nothing for the
-    /// geometry.
-    pub(crate) no_manifest: bool,
-    pub(crate) threads: Option<NonZeroUsize>,
+pub(crate) enum Found {
+    Set(Box<Checked>),
+    Disk(CheckedDisk),
 }
 
-/// What was found good.
-#[derive(Debug)]
-pub(crate) struct Checked {
-    pub(crate) verification: Verification,
-    pub(crate) manifest: Option<Manifest>,
-    /// Who signed what systemd's signature partition holds, if the set has that.
-    pub(crate) signature_partition_signer: Option<Box<Signer>>,
-    pub(crate) state: Option<Acceptance>,
+/// Checks the set, or the disk image.
+pub(crate) fn run(options: &Options, context: &Context) -> Result<Found, CommandError> {
+    if options.no_manifest {
+        refuse_what_needs_a_manifest(options)?;
+    }
+    // What says where a set lies is not about a disk.
+    let is_set = options.usr || options.output_dir.is_some();
+    let table = if is_set { None } else { disk::table_of(&options.image)? };
+    match table {
+        Some(table) => disk::check(&table, options, context).map(Found::Disk),
+        None if options.policy.is_some() => {
+            let words = "--policy is about the partitions of a disk, and this is none";
+            Err(CommandError::usage(words).at(&options.image))
+        }
+        None => check_set(options, context).map(|set| Found::Set(Box::new(set))),
+    }
 }
 
-/// Checks the set.
-pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, CommandError> {
+fn check_set(options: &Options, context: &Context) -> Result<Checked, CommandError> {
     let set = SidecarSet::new(&options.image, options.output_dir.as_deref(), options.usr)?;
     set.files().chain([options.image.as_path()]).try_for_each(roles::uses)?;
     if options.no_manifest {
@@ -64,8 +65,13 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, Comma
     let data = Arc::new(Device::open(&options.image)?);
     // Taken first and held to the end: no other run can accept an image meanwhile.
     let state = options.state.as_deref().map(StateFile::open).transpose()?;
-    let verified = trust::manifest(&set.manifest, &trusted)
-        .map_err(|error| missing_manifest(error, &set.manifest))?;
+    let path = match options.manifests.as_slice() {
+        [] => &set.manifest,
+        [path] => path,
+        _ => return Err(CommandError::usage("several --manifest are for disks: an image has one")),
+    };
+    let verified =
+        trust::manifest(path, &trusted).map_err(|error| missing_manifest(error, path))?;
     let manifest = verified.manifest();
     if let Some(state) = &state {
         state.check(manifest, trusted.image_name())?;
@@ -73,7 +79,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Checked, Comma
     let root_hash_signer = check_root_hash(&set, manifest, &trusted)?;
     let signature_partition_signer =
         check_signature_partition(&set.signature_partition, &manifest.root_hash(), &trusted)?;
-    let image = open_image(data, &set, &verified)?;
+    let image = OpenedImage::with_sidecars(data, &set.hash, &verified)?;
     let effort = Effort { parity: true, threads: options.threads, ..Effort::default() };
     let verification = image::verify(&image, effort, context)?;
     let verification = Verification { root_hash_signer: Some(root_hash_signer), ..verification };
@@ -93,7 +99,6 @@ fn without_manifest(
     set: &SidecarSet,
     context: &Context,
 ) -> Result<Checked, CommandError> {
-    refuse_what_needs_a_manifest(options)?;
     if set.manifest.try_exists().is_ok_and(|exists| exists) {
         tracing::warn!(
             "{}: the manifest is not looked at, because of --no-manifest",
@@ -104,7 +109,7 @@ fn without_manifest(
     let root = RootHashSource { text: None, file: Some(set.root_hash.clone()) };
     let root_hash = root.require()?;
     // Before the image is touched, which may be anybody's.
-    let signer = trust::root_hash_signer(&set.root_hash_signature, &root_hash, &trusted)?;
+    let signature = trust::root_hash_signature(&set.root_hash_signature, &root_hash, &trusted)?;
     let signature_partition_signer =
         check_signature_partition(&set.signature_partition, &root_hash, &trusted)?;
     let source = ImageSource {
@@ -121,7 +126,7 @@ fn without_manifest(
     let image = OpenedImage::open(&source, context)?;
     let effort = Effort { threads: options.threads, ..Effort::default() };
     let verification = image::verify(&image, effort, context)?;
-    let verification = Verification { root_hash_signer: Some(signer), ..verification };
+    let verification = Verification { root_hash_signer: Some(signature.signer), ..verification };
     Ok(Checked { verification, manifest: None, signature_partition_signer, state: None })
 }
 
@@ -138,52 +143,6 @@ fn refuse_what_needs_a_manifest(options: &Options) -> Result<(), CommandError> {
         ))),
         None => Ok(()),
     }
-}
-
-/// Opens image and hash file, which must be what the manifest states.
-fn open_image(
-    data: Arc<Device>,
-    set: &SidecarSet,
-    verified: &VerifiedManifest,
-) -> Result<OpenedImage, CommandError> {
-    let manifest = verified.manifest();
-    let hash = match holds_its_hash_area(manifest, &set.hash) {
-        // The manifest states the size of that file itself.
-        true => Arc::clone(&data),
-        false => {
-            let hash = Arc::new(Device::open(&set.hash)?);
-            check_hash_file(manifest, &hash)?;
-            hash
-        }
-    };
-    let parity = ParitySource::default();
-    OpenedImage::of_manifest(verified, data, hash, &parity)?.require_superblock()
-}
-
-/// Whether the image is a single file with data and hash area: no hash file lies beside it, and the
-/// hash area that the manifest states lies in the image, behind the data. Wherever hash blocks come
-/// from, they must be those of the root hash.
-fn holds_its_hash_area(manifest: &Manifest, hash: &Path) -> bool {
-    let area = manifest.hash_area();
-    hash.try_exists().is_ok_and(|exists| !exists)
-        && area.check_behind_data(manifest.params()).is_ok()
-        && area.file_size() <= manifest.image().size_bytes()
-}
-
-/// The hash file ends with the tree, or with the parity if there is any: every byte of it belongs
-/// to the superblock, the tree or the parity.
-fn check_hash_file(manifest: &Manifest, hash: &Device) -> Result<(), CommandError> {
-    let area = manifest.hash_area();
-    let stated = match manifest.fec_area() {
-        Some(fec) => fec.range().end,
-        None => area.file_size(),
-    };
-    if hash.size() != stated {
-        let words =
-            format!("the hash file has {} bytes, its manifest states {stated}", hash.size());
-        return Err(CommandError::message(Class::Metadata, words).at(hash.path()));
-    }
-    Ok(())
 }
 
 fn missing_manifest(error: CommandError, path: &Path) -> CommandError {
@@ -213,7 +172,8 @@ fn check_root_hash(
             format!("does not hold the manifest's root hash, {root_hash}, and nothing else");
         return Err(CommandError::message(Class::Trust, words).at(path));
     }
-    trust::root_hash_signer(&set.root_hash_signature, &root_hash, trusted)
+    let signature = trust::root_hash_signature(&set.root_hash_signature, &root_hash, trusted)?;
+    Ok(signature.signer)
 }
 
 /// Checks what systemd's signature partition holds, unless the set was made without; returns who
