@@ -59,6 +59,39 @@ fn options_of_all_commands_go_with_the_words_for_help() {
     }
 }
 
+/// Every algorithm once, and single blocks last.
+#[test]
+fn the_version_tells_on_demand_by_which_kernels_this_machine_hashes() {
+    let dir = Dir::new();
+    let text = dir.ok("version --verbose");
+    assert_eq!(text, dir.ok("-v --version"));
+    assert!(text.starts_with(&dir.ok("version")), "{text}");
+    let json = dir.run("version --verbose --json").json();
+    let mut algorithms = Vec::new();
+    for hashing in json["hashing"].as_array().unwrap() {
+        let names = hashing["algorithms"].as_array().unwrap().iter();
+        let names: Vec<_> = names.map(|name| name.as_str().unwrap()).collect();
+        let line = format!(
+            "\n{}: {} ({})\n",
+            names.join(", "),
+            hashing["platform"].as_str().unwrap(),
+            hashing["reason"].as_str().unwrap(),
+        );
+        assert!(text.contains(&line), "{line}: {text}");
+        if names.contains(&"sha256") {
+            let last = hashing["kernels"].as_array().unwrap().last().unwrap();
+            assert_eq!((last["blocks"].as_u64(), last["least"].as_u64()), (Some(1), Some(1)));
+        }
+        algorithms.extend(names.into_iter().map(str::to_owned));
+    }
+    algorithms.sort();
+    let mut all: Vec<_> = verity::Algorithm::ALL.iter().map(ToString::to_string).collect();
+    all.sort();
+    assert_eq!(algorithms, all);
+    let parity = format!("\nparity: {}\n", json["fec_platform"].as_str().unwrap());
+    assert!(text.ends_with(&parity), "{text}");
+}
+
 /// The exit code alone does not say why.
 #[test]
 fn a_refusal_is_said_also_to_the_quiet() {

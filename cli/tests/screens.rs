@@ -26,7 +26,7 @@ const fn screen(name: &'static str, code: i32, place: fn() -> Dir, line: &'stati
     Screen { name, code, place, line }
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 23] = [
     "format",
     "verify",
     "dump",
@@ -41,9 +41,18 @@ const COMMANDS: [&str; 14] = [
     "prepare-signature",
     "attach-signature",
     "serve",
+    "open",
+    "close",
+    "status",
+    "image",
+    "image create",
+    "image show",
+    "slots",
+    "install",
+    "diff",
 ];
 
-const SCREENS: [Screen; 40] = [
+const SCREENS: [Screen; 46] = [
     screen("format", 0, data, "format data hash PARITY --root-hash-file root"),
     screen("format-tail", 3, tail, "format data hash"),
     screen("verify", 0, image, "verify IMAGE"),
@@ -104,6 +113,17 @@ const SCREENS: [Screen; 40] = [
     screen("serve-corrupt", 0, corrupt, "serve IMAGE --socket s"),
     screen("serve-repaired", 0, corrupt, "serve IMAGE PARITY --socket s"),
     screen("serve-corrupt-tree", 1, corrupt, "serve IMAGE --socket s --preload"),
+    screen(
+        "image-create",
+        0,
+        keys,
+        "image create os.raw --root image.raw KEY --seed test --arch arm64 --fec-roots 2",
+    ),
+    screen("image-show", 0, disk, "image show os.raw"),
+    screen("check-disk", 0, disk, "check os.raw CERTIFICATE"),
+    screen("slots", 0, bottlerocket, "slots b.raw"),
+    screen("slots-activate", 0, bottlerocket, "slots b.raw activate b --tries 3"),
+    screen("slots-retire", 3, bottlerocket, "slots b.raw retire a"),
 ];
 
 /// What words in capitals stand for.
@@ -129,7 +149,8 @@ fn every_screen_is_the_one_on_file() {
     golden.compare("no-command.txt", &transcript("", &run(&dir, "")));
     golden.compare("verity.help", &run(&dir, "--help").stdout);
     for command in COMMANDS {
-        golden.compare(&format!("{command}.help"), &run(&dir, &format!("{command} --help")).stdout);
+        let name = command.replace(' ', "-");
+        golden.compare(&format!("{name}.help"), &run(&dir, &format!("{command} --help")).stdout);
     }
     golden.finish();
 }
@@ -315,6 +336,21 @@ pub(crate) fn beyond() -> Dir {
     for block in [7, 9] {
         dir.patch("data", block * 4096 + 100, b"changed");
     }
+    dir
+}
+
+/// A signed disk image.
+fn disk() -> Dir {
+    let dir = keys();
+    dir.ok("image create os.raw --root image.raw --key rsa2048.key --certificate rsa2048.cert \
+            --seed test --arch arm64 --slots 2");
+    dir
+}
+
+/// A disk with two sets, of which the first boots.
+fn bottlerocket() -> Dir {
+    let dir = keys();
+    dir.ok("image create b.raw --root image.raw --layout bottlerocket --seed test");
     dir
 }
 

@@ -315,6 +315,43 @@ fn programs_that_do_not_sign() {
     assert!(!dir.exists("sig"));
 }
 
+/// X06: the time that a program takes to sign is long enough for others to write.
+#[test]
+fn x06_an_image_that_changes_while_it_is_signed_is_not_published() {
+    if oracle::require("openssl").is_none() {
+        return;
+    }
+    let dir = Dir::new();
+    dir.key("rsa2048");
+    let sign = "exec openssl pkeyutl -sign -inkey rsa2048.key -pkeyopt digest:sha256";
+    dir.script("signs", &format!("sh ./change && {sign}"));
+    let line = "build image.raw --certificate rsa2048.cert --signer-command ./signs";
+    for more in ["", " --systemd --fec-roots 2", " --single-file disk.raw"] {
+        for (change, words) in [
+            ("printf x >>image.raw", "its size went from 16384 to"),
+            ("printf x | dd of=image.raw seek=5000 bs=1 conv=notrunc", "it was modified"),
+            // The file that was opened has lost its name, which is a change of it as well.
+            ("cp image.raw new && mv new image.raw", "changed during the run"),
+            ("rm -f image.raw", "changed during the run"),
+        ] {
+            dir.write("image.raw", &pattern::sha256_stream(4 * 4096));
+            dir.write("change", b":");
+            let before = dir.names();
+            dir.write("change", change.as_bytes());
+            let run = dir.fails(&format!("{line}{more}"), 7, words);
+            assert!(run.stderr.contains("image.raw"), "{run:?}");
+            let left: Vec<_> =
+                dir.names().into_iter().filter(|name| !before.contains(name)).collect();
+            assert_eq!(left, [""; 0], "{line}{more}: {change}");
+        }
+    }
+    // Without a change the same is published.
+    dir.write("image.raw", &pattern::sha256_stream(4 * 4096));
+    dir.write("change", b":");
+    dir.ok(line);
+    dir.ok(CHECK);
+}
+
 fn is_alive(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))

@@ -158,12 +158,10 @@ fn no_file_is_called_like_a_stream() {
     let dir = signed();
     for line in [
         "format image.raw -",
-        "format - hash",
         "format image.raw hash --fec-device -",
         "verify - image.verity --root-hash-file image.roothash",
         "verify image.raw - --root-hash-file image.roothash",
         "build image.raw --output-dir -",
-        "build -",
         "check -",
         "check image.raw --certificate rsa2048.cert --state -",
         "repair image.raw image.verity --root-hash-file image.roothash --output -",
@@ -175,6 +173,10 @@ fn no_file_is_called_like_a_stream() {
         assert!(!dir.exists("-"), "{line}");
         let json = dir.run(&format!("{line} --json")).json();
         assert_eq!(json["class"], "usage", "{line}");
+    }
+    for line in ["format - hash", "build -"] {
+        dir.fails(line, 2, "--copy-to");
+        assert!(!dir.exists("-"), "{line}");
     }
     // A salt is not a file, and a path is not a stream.
     dir.ok("format image.raw ./- --salt -");

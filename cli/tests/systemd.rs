@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::common::{self, CHECK, Dir, SIGNED_BUILD};
 use serde_json::Value;
-use verity::partition::Architecture;
+use verity::disk::types::Architecture;
 use verity_testdata::{oracle, pattern};
 
 const BUILD: &str =

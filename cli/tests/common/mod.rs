@@ -1,5 +1,6 @@
 //! Runs the real binary in a directory of its own.
 
+pub(crate) mod disk;
 pub(crate) mod golden;
 pub(crate) mod layout;
 #[cfg(feature = "pkcs11")]
@@ -182,7 +183,8 @@ impl Dir {
     pub(crate) fn bytes_read(&self, line: &str, name: &str) -> Option<(Run, u64)> {
         let mut strace = self.tool(oracle::require("strace")?);
         strace.args([
-            "-f",
+            // A file for each thread: in one for all, calls that overlap are told in halves.
+            "-ff",
             "-y",
             "-s",
             "0",
@@ -193,13 +195,16 @@ impl Dir {
         ]);
         strace.arg(env!("CARGO_BIN_EXE_verity")).args(line.split_whitespace());
         let run = Run::of(strace.output().unwrap());
-        let calls = String::from_utf8(self.read("calls")).unwrap();
-        let of_file = calls.lines().filter(|call| call.contains(&format!("/{name}>")));
-        let count = |call: &str| {
-            assert!(call.contains("read"), "{call}");
-            call.rsplit(" = ").next().unwrap().parse::<u64>().unwrap()
-        };
-        Some((run, of_file.map(count).sum()))
+        let mut sum = 0;
+        for calls in self.names().iter().filter(|name| name.starts_with("calls.")) {
+            let text = String::from_utf8(self.read(calls)).unwrap();
+            let of_file = text
+                .lines()
+                .filter(|call| call.contains(&format!("/{name}>")) && !is_for_prefetching(call));
+            sum += of_file.map(bytes_of_read).sum::<u64>();
+            fs::remove_file(self.path(calls)).unwrap();
+        }
+        Some((run, sum))
     }
 
     /// A directory with an image of that many blocks, built and signed with the RSA test key.
@@ -209,6 +214,38 @@ impl Dir {
         dir.write("image.raw", &pattern::sha256_stream(blocks * 4096));
         dir.ok(SIGNED_BUILD);
         dir
+    }
+}
+
+/// Whether a call serves to fetch what comes next: a mapping, of which no byte is read, or a byte
+/// that tells, without waiting, whether others are in memory.
+pub(crate) fn is_for_prefetching(call: &str) -> bool {
+    call.starts_with("mmap(") && call.contains("PROT_READ, MAP_PRIVATE,")
+        || call.starts_with("preadv2(") && call.contains(", RWF_NOWAIT)")
+}
+
+/// What a read has given, as strace tells of it; nothing if it failed, or if the program was gone
+/// before it ended.
+fn bytes_of_read(call: &str) -> u64 {
+    assert!(call.contains("read"), "{call}");
+    let (_, result) = call.rsplit_once(" = ").unwrap_or_else(|| panic!("{call}"));
+    match result.split_once(' ').map_or(result, |(number, _)| number) {
+        "?" | "-1" => 0,
+        number => number.parse().unwrap_or_else(|error| panic!("{call}: {error}")),
+    }
+}
+
+#[test]
+fn reads_are_counted_however_strace_tells_of_them() {
+    for (call, bytes) in [
+        ("pread64(3</tmp/data>, \"\"..., 4096, 0) = 4096", 4096),
+        ("read(3</tmp/a = b>, \"\"..., 4096) = 17", 17),
+        ("read(3</tmp/data>, \"\", 4096)     = 0", 0),
+        ("pread64(3</tmp/data>,  <unfinished ...>) = ?", 0),
+        ("pread64(3</tmp/data>, 0x7f00, 4096, 0) = -1 EIO (Input/output error)", 0),
+        ("pread64(3</tmp/data>, 0x7f00, 4096, 0) = ? ERESTARTSYS (To be restarted)", 0),
+    ] {
+        assert_eq!(bytes_of_read(call), bytes, "{call}");
     }
 }
 

@@ -38,7 +38,7 @@ const PLACES: [Place; 10] = [
 ];
 
 /// The tools that make what commands fail at.
-const TOOLS: [&str; 5] = ["flock", "openssl", "script", "softhsm2-util", "strace"];
+const TOOLS: [&str; 6] = ["flock", "openssl", "script", "sgdisk", "softhsm2-util", "strace"];
 
 #[test]
 fn every_error_text_is_the_one_on_file() {

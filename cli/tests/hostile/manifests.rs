@@ -8,7 +8,7 @@ use verity_testdata::oracle;
 use verity_testdata::pattern::Prng;
 use verity_testdata::reference::{self, Scheme};
 
-use super::case::{Case, run_all, seed, some_of};
+use super::case::{Case, Contents, run_all, seed, some_of};
 use super::line::{Line, Made, line};
 use super::set::Set;
 use super::signers;
@@ -146,6 +146,9 @@ fn manifests(set: &Set, random: &mut Prng) -> Vec<(String, Vec<u8>, Option<u64>)
     all
 }
 
+/// A slot that is large enough, and not written.
+const SLOT: &str = "--data-device slot --hash-device slot2 --dry-run";
+
 const TRUST: &str = "--manifest image.manifest.json --certificate cert";
 
 /// Every command that takes a manifest, and what each needs to come as far as to its numbers.
@@ -156,6 +159,11 @@ fn lines() -> Vec<Line> {
         line("check image.raw --certificate cert"),
         line("check image.raw --certificate cert --image-name image --state state")
             .makes("state", Made::Something),
+        line("check image.raw --manifest image.manifest.json --certificate cert"),
+        // An image is no disk, and has no slots.
+        line(format!("slots image.raw activate a --verify {TRUST}")).code(3),
+        line(format!("install image.raw --certificate cert {SLOT} --reuse image.raw")),
+        line(format!("install image --certificate cert --image-name image --state state {SLOT}")),
         line(format!("verify {image} --all")),
         line(format!("verify {image} --image-name image")),
         line(format!("read {image}")),
@@ -174,6 +182,10 @@ fn lines() -> Vec<Line> {
         line(format!("table --manifest image.manifest.json {devices} --emit veritytab")),
         line("sign --manifest image.manifest.json --key key --certificate cert --output out2")
             .makes("out2", Made::SignatureOf("image.manifest.json")),
+        line(format!("open image.raw no-such-device image.verity {TRUST} --dry-run")),
+        // There is no such device, or no device-mapper.
+        line("status no-such-device --check image.manifest.json --certificate cert").code(4),
+        line("close no-such-device").code(4),
         line(format!("serve {image}")),
         line(format!("serve {image} --image-name image --preload")),
     ]
@@ -183,19 +195,22 @@ fn lines() -> Vec<Line> {
 pub(crate) fn cases(random: &mut Prng) -> Vec<Case> {
     let set = Set::build();
     let data = Arc::new(set.bytes("image.raw"));
+    let slot = || Contents { bytes: Arc::default(), size: 8 << 20 };
+    let mut files = set.files(&[
+        "image.raw",
+        "image.verity",
+        "image.manifest.json",
+        "image.manifest.json.p7s",
+        "image.roothash",
+        "image.roothash.p7s",
+        "cert",
+        "key",
+    ]);
+    files.extend([("slot", slot()), ("slot2", slot())]);
     let honest = Case {
         name: "honest manifest".to_owned(),
         is_honest: true,
-        files: set.files(&[
-            "image.raw",
-            "image.verity",
-            "image.manifest.json",
-            "image.manifest.json.p7s",
-            "image.roothash",
-            "image.roothash.p7s",
-            "cert",
-            "key",
-        ]),
+        files,
         lines: lines(),
         data,
         repaired: Vec::new(),

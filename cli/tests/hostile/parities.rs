@@ -69,6 +69,7 @@ fn lines(root: &str, roots: u32) -> Vec<Line> {
         line(format!("repair {image} --output copy --hash-output tree"))
             .makes("copy", Made::CopyOf("data"))
             .makes("tree", Made::CopyOf("hash")),
+        line(format!("open data no-such-device hash {root} {parity} --dry-run")),
         line(format!("dump hash {parity}")),
         line(format!("serve {image}")),
         line(format!("serve {image} --fec-blocks {COVERED}")),

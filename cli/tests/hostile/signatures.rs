@@ -98,6 +98,11 @@ fn building_lines() -> Vec<(&'static str, Line)> {
         ("key", builds("build w.raw --key odd --certificate cert", set)),
         ("passphrase", builds(locked, set)),
         ("cert", builds("build w.raw --key key --certificate odd", set)),
+        (
+            "cert",
+            builds("build w.raw --key key --certificate odd --block-index index", set)
+                .makes("index", Made::Something),
+        ),
         ("ca", builds("build w.raw --key leafkey --certificate leaf --chain odd", set)),
         ("cert", builds(single, one)),
     ]
@@ -141,6 +146,7 @@ fn trusting_lines() -> Vec<(&'static str, Line)> {
             line(format!("read {image} --output out")).makes("out", Made::Data),
             line(format!("repair {image} --dry-run {parity}")),
             line(format!("serve {image}")),
+            line(format!("open image.raw no-such-device image.verity {trust} --dry-run")),
             line(format!("table {hash}{trust} --data-dev a --hash-dev b")),
         ];
         lines.extend(trusting.map(|line| (honest, line)));
@@ -152,7 +158,17 @@ fn trusting_lines() -> Vec<(&'static str, Line)> {
 fn checking_lines(root: &str) -> Vec<(&'static str, Line)> {
     let signed = format!("verify image.raw image.verity {root} --root-hash-signature");
     let state = line("check image.raw --certificate cert --image-name image --state odd");
+    let open = format!(
+        "open image.raw no-such-device image.verity {root} --dry-run --root-hash-signature"
+    );
+    let status = "status no-such-device --check";
     vec![
+        ("image.roothash.p7s", line(format!("{open} odd --certificate cert"))),
+        ("cert", line(format!("{open} image.roothash.p7s --certificate odd"))),
+        ("cert", line("open image.raw no-such-device --dry-run --certificate odd")),
+        ("image.manifest.json", line(format!("{status} odd --certificate cert")).code(4)),
+        ("cert", line(format!("{status} image.manifest.json --certificate odd")).code(4)),
+        ("ca", line(format!("{status} leaf.manifest.json --ca odd")).code(4)),
         ("image.roothash.p7s", line(format!("{signed} odd --certificate cert"))),
         ("cert", line(format!("{signed} image.roothash.p7s --certificate odd"))),
         ("leaf.roothash.p7s", line(format!("{signed} odd --ca ca"))),
@@ -163,16 +179,33 @@ fn checking_lines(root: &str) -> Vec<(&'static str, Line)> {
         ("image.verity-sig", line("check v.raw --no-manifest --certificate cert")),
         ("ca", line("check leaf.raw --no-manifest --ca odd")),
         ("cert", line("check image.raw --certificate odd")),
+        (
+            "ca",
+            line("slots leaf.raw activate a --verify --manifest leaf.manifest.json --ca odd")
+                .code(3),
+        ),
+        (
+            "image.roothash",
+            line("slots image.raw activate a --verify --root-hash-file odd").code(3),
+        ),
         ("ca", line("check leaf.raw --ca odd")),
+        ("ca", line(format!("install leaf.raw --ca odd {SLOT}"))),
+        ("cert", line(format!("install image.raw --certificate odd {SLOT}"))),
         ("state", state.makes("odd", Made::Something)),
     ]
 }
+
+/// A slot that is large enough, and not written.
+const SLOT: &str = "--data-device slot --hash-device slot2 --dry-run";
 
 /// The set, and all that the lines name beside it.
 fn set() -> Set {
     let set = Set::build();
     signers::make_authority(set.place());
     std::fs::write(set.place().join("passphrase"), "test").unwrap();
+    for name in ["slot", "slot2"] {
+        std::fs::write(set.place().join(name), vec![0; 4 << 20]).unwrap();
+    }
     for (key, name, content) in [
         ("key", "sig", "image.roothash"),
         ("key", "manifestsig", "image.manifest.json"),
@@ -202,7 +235,7 @@ fn set() -> Set {
 /// What is odd under another name, as `check` finds its files itself.
 const ALIASES: [&str; 4] = ["x.roothash.p7s", "y.roothash", "z.verity", "v.verity-sig"];
 
-const FILES: [&str; 39] = [
+const FILES: [&str; 41] = [
     "image.raw",
     "image.verity",
     "image.roothash",
@@ -241,6 +274,8 @@ const FILES: [&str; 39] = [
     "leaf",
     "leafkey",
     "leafsig",
+    "slot",
+    "slot2",
     "state",
 ];
 

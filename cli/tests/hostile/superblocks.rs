@@ -120,6 +120,9 @@ fn superblocks(image: &Image, random: &mut Prng) -> Vec<(String, Vec<u8>)> {
     all.map(|(name, bytes)| (name, bytes.0)).collect()
 }
 
+/// The name of no device.
+const NAME: &str = "no-such-device";
+
 /// Every command that opens an image by its superblock, wherever its files are.
 pub(crate) fn lines(root: &str) -> Vec<Line> {
     let image = format!("data hash {root}");
@@ -140,6 +143,11 @@ pub(crate) fn lines(root: &str) -> Vec<Line> {
         line(format!("table --data-dev /dev/null --hash-dev /dev/zero hash {root}")),
         line("format small tree --like hash").makes("tree", Made::Something),
         line("plan --image data"),
+        line("diff data hash"),
+        line("diff hash data --bridge 0"),
+        // A hash area is no disk.
+        line("image show hash").code(3),
+        line("slots hash").code(3),
         line(format!("serve {image}")),
         line(format!("serve {image} --preload")),
         line(format!("serve {image} {parity}")),
@@ -147,7 +155,7 @@ pub(crate) fn lines(root: &str) -> Vec<Line> {
     ]
 }
 
-/// Those that write where only files can be.
+/// Those that take only files: to write to them, or for the kernel.
 fn local_lines(root: &str) -> Vec<Line> {
     let image = format!("data hash {root} --fec-device fec");
     vec![
@@ -164,6 +172,12 @@ fn local_lines(root: &str) -> Vec<Line> {
         .makes("out", Made::Something)
         .makes("out2", Made::Something),
         line("plan --partition data"),
+        line("format small tree --block-index out --copy-to out2 --image-digest sha256")
+            .makes("tree", Made::Something)
+            .makes("out", Made::Something)
+            .makes("out2", Made::Something),
+        line(format!("open data {NAME} hash {root} --dry-run")),
+        line(format!("open {} --dry-run", image.replacen(' ', &format!(" {NAME} "), 1))),
     ]
 }
 

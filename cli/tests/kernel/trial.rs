@@ -85,10 +85,9 @@ impl Judged {
     }
 
     /// The algorithms of ours that the kernel has not, by name.
-    pub(crate) fn lacks(&self) -> String {
+    pub(crate) fn lacks(&self) -> Vec<&'static str> {
         let names = Algorithm::ALL.iter().map(|algorithm| algorithm.name());
-        let lacks = names.filter(|name| !self.judgement.algorithms.contains(*name));
-        lacks.collect::<Vec<_>>().join(", ")
+        names.filter(|name| !self.judgement.algorithms.contains(*name)).collect()
     }
 
     /// What each trial should have come to, and what it came to.
