@@ -18,12 +18,23 @@ long_runs() {
     VERITY_DIFFERENTIAL_CASES=$cases PROPTEST_CASES=$properties \
         long_run "every test; $cases cases of each comparison, $properties of each property" cargo_test
     long_run "library and kernel by other seeds; $seeds of them" other_seeds "$seeds"
+    CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false \
+        long_run "the library without overflow checks, as others build it" \
+        cargo test --locked -p verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
     VERITY_FAULT_RUNS=$(share 10000) \
         long_run "runs on failing storage, systems and servers; $(share 10000) of them" fault_runs
+    VERITY_KILL_STEP=$((PERCENT < 100 ? 37 : 1)) \
+        long_run "open of a device, killed at every call of the system" \
+        cargo test --locked -p verity-cli --test suite live::an_open
+    long_run "live devices on the newest kernel that Debian has" newest_kernel
     # A trial is as busy as any other machine.
     VERITY_HANG_SECONDS=$((PERCENT < 100 ? 60 : 20)) \
         long_run "hostile inputs under every command; each run within its limit" \
         cargo test --locked -p verity-cli --test hostile r07_
+    long_run "a call planted in a kernel, which must be found" testdata/calls/test.sh --planted
+    long_run "kernels broken one by one, which tests must see" fuzz/planted-kernels.sh $((PERCENT / 100))
+    long_run "Debian packages" packaging/test.sh
+    long_run "static binaries, on ARM emulated" packaging/test.sh --static
     PROPTEST_CASES=$arm \
         long_run "ARM kernels; $arm cases of each property" testdata/arm/test.sh
     if command -v c++ >/dev/null; then
@@ -47,7 +58,17 @@ other_seeds() {
         env -u VERITY_TEST_SEED cargo test --locked -p verity --test suite \
             adversarial:: read:: repair:: || status=$?
         env -u VERITY_TEST_SEED cargo test --locked -p verity-cli --test suite kernel:: || status=$?
+        VERITY_PERSONALITY_SEED=$RANDOM cargo test --locked -p verity-cli --test suite personality:: || status=$?
     done
+    return "$status"
+}
+
+# What the tests of live devices, tables and signatures come to on another kernel.
+newest_kernel() {
+    local status=0
+    testdata/kernel/make.sh --newest target/newest-kernel || return
+    VERITY_KERNEL=$PWD/target/newest-kernel cargo test --locked -p verity-cli --test suite live:: || status=$?
+    VERITY_KERNEL=$PWD/target/newest-kernel cargo test --locked -p verity-dm --test guest || status=$?
     return "$status"
 }
 

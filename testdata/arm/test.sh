@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-readonly LIST=testdata/arm/debian-packages.txt
+. testdata/arm/toolchain.sh
 
 main() {
     case $(uname -m) in
@@ -28,7 +28,11 @@ main() {
         return 1
     fi
     prepare
+    export CARGO_PROFILE_TEST_DEBUG=0 CARGO_INCREMENTAL=0
+    # An emulator takes its time: fewer random trees than elsewhere.
+    export PROPTEST_CASES=${PROPTEST_CASES:-100}
     arm_test --lib --test=suite --test=page_edge --no-run
+    kernel_calls
     # There are many other tests, which depend on no kernel.
     local status=0
     arm_test --lib -- hash:: fec:: || status=$?
@@ -37,43 +41,20 @@ main() {
     return "$status"
 }
 
-# Settings for cargo, which stays the usual one.
-prepare() {
-    local top=${CARGO_TARGET_DIR:-target}
-    # A compiler of its own, hence build products of its own.
-    export CARGO_TARGET_DIR=$top/aarch64
-    export RUSTC=/usr/bin/rustc
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-    export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64-static
-    # A program that links libc dynamically hangs in the emulator at its first thread.
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Ctarget-feature=+crt-static -Dunused"
-    export CARGO_PROFILE_TEST_DEBUG=0 CARGO_INCREMENTAL=0
-    # An emulator takes its time: fewer random trees than elsewhere.
-    export PROPTEST_CASES=${PROPTEST_CASES:-100}
+# The kernels in the test program call nothing, as testdata/calls/test.sh has it of x86-64.
+kernel_calls() {
+    local program
+    program=$(arm_test --lib --no-run --message-format=json 2>/dev/null |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+    (
+        unset RUSTC
+        CARGO_TARGET_DIR=$HOST_BUILT cargo run --quiet --locked -p verity-testdata --bin kernel_calls -- \
+            verity/src/hash/aarch64 aarch64-linux-gnu-objdump "$program"
+    )
 }
 
 arm_test() {
     cargo test --locked --target aarch64-unknown-linux-gnu -p verity --features verity/mmap "$@"
-}
-
-missing_packages() {
-    local package
-    while read -r package; do
-        case $package in '' | '#'*) continue ;; esac
-        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
-            echo "$package"
-    done <"$LIST"
-}
-
-install_packages() {
-    local missing
-    mapfile -t missing < <(missing_packages)
-    dpkg --add-architecture arm64
-    # What is missing after all is named.
-    apt-get -qq update || true
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-        "${missing[@]}" >/dev/null || true
 }
 
 skip() {

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Makes the virtual machine in which a real Linux kernel judges images: that kernel, and an initramfs.
 #
-#   testdata/kernel/make.sh [OUTDIR]        OUTDIR is target/kernel unless given
+#   testdata/kernel/make.sh [OUTDIR]            OUTDIR is target/kernel unless given
+#   testdata/kernel/make.sh --newest [OUTDIR]   the newest kernel that Debian has, in target/newest-kernel
 #
 # Debian's packaged kernel and busybox come from the sources that apt is configured with; they are
 # unpacked in OUTDIR, nothing is installed. The packages are fetched once; the initramfs is made anew, with
@@ -12,10 +13,16 @@ set -euo pipefail
 # the first five must be there.
 readonly NEEDED=(virtio_blk dm-mod dm-bufio reed_solomon dm-verity)
 readonly FILE_SYSTEMS=(libcrc32c crc32c_generic erofs squashfs ext4)
-readonly HASHES=(sha1_generic sha256_generic sha512_generic sha3_generic blake2b_generic blake2s_generic sm3 sm3_generic)
+readonly HASHES=(sha1_generic sha256_generic sha512_generic sha3_generic libsha3 sha3 blake2b_generic blake2s_generic sm3 sm3_generic)
 
 here=$(cd "$(dirname "$0")" && pwd)
-outdir=${1:-$here/../../target/kernel}
+is_newest=
+if [ "${1:-}" = --newest ]; then
+    is_newest=yes
+    . "$here/../newer-debian.sh"
+    shift
+fi
+outdir=${1:-$here/../../target/${is_newest:+newest-}kernel}
 
 main() {
     if [ "$(uname -m)" != x86_64 ]; then
@@ -35,13 +42,16 @@ main() {
 }
 
 fetch_packages() {
-    local package
-    package=$(kernel_package)
+    local package image
+    [ -z "$is_newest" ] || newer_debian "$work/apt"
+    image=$(kernel_package)
     mkdir "$work/packages" "$work/debs"
-    (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User=root download "$package" busybox-static)
+    (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User=root download "$image" $(parts_of "$image") busybox-static)
     for package in "$work"/debs/*.deb; do
         dpkg -x "$package" "$work/packages"
     done
+    # Newer packages know the merged /usr only.
+    (cd "$work/packages" && for dir in bin lib; do [ -e "$dir" ] || ln -s "usr/$dir" "$dir"; done)
     mv "$work/packages" "$outdir/packages"
 }
 
@@ -49,8 +59,8 @@ fetch_packages() {
 # older ones verify no signatures with the keys of the firmware.
 kernel_package() {
     local meta package
-    for meta in linux-image-6.12-cloud-amd64 linux-image-cloud-amd64; do
-        package=$(apt-cache depends "$meta" 2>/dev/null | awk '$1 == "Depends:" { print $2; exit }')
+    for meta in ${is_newest:-linux-image-6.12-cloud-amd64} linux-image-cloud-amd64; do
+        package=$(apt-cache depends "$meta" 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
         [ -z "$package" ] || break
     done
     if [ -z "$package" ]; then
@@ -60,8 +70,20 @@ kernel_package() {
     echo "$package"
 }
 
+# Newer Debians have kernel and modules in packages of their own.
+parts_of() {
+    apt-cache depends "$1" | awk '$1 == "Depends:" && $2 ~ /^linux-(base|binary|modules)-[0-9]/ { print $2 }'
+}
+
 release() {
     ls "$outdir/packages/lib/modules"
+}
+
+vmlinuz() {
+    local place
+    for place in "boot/vmlinuz-$(release)" "lib/modules/$(release)/vmlinuz"; do
+        [ ! -f "$outdir/packages/$place" ] || echo "$place"
+    done
 }
 
 make_initramfs() {
@@ -72,7 +94,7 @@ make_initramfs() {
     gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o "$root/judge" "$here/judge.c"
     copy_modules "$root/modules"
     (cd "$root" && "$busybox" find . | "$busybox" cpio -o -H newc 2>/dev/null) >"$work/initramfs"
-    ln -sf "packages/boot/vmlinuz-$(release)" "$outdir/vmlinuz"
+    ln -sf "packages/$(vmlinuz)" "$outdir/vmlinuz"
     mv "$work/initramfs" "$outdir/initramfs"
 }
 

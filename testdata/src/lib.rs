@@ -11,18 +11,24 @@
 //! | known answers | [`vectors`] |
 //! | input bytes and randomness | [`pattern`], [`cases`] |
 //! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
+//! | what a built program calls | [`disassembly`] |
 //! | a web server | [`nginx`] |
 //! | an NBD client | [`nbd`] |
 //! | a Linux kernel that maps images | [`kernel`] |
+//! | a Linux kernel, and programs over it | [`machine`] |
+//! | a virtual machine for live devices | [`guest`] |
 //! | root filesystem images, loop devices | [`image`], [`loop_device`] |
 //! | temporary files | [`files`] |
 
 pub mod cases;
 pub mod der;
+pub mod disassembly;
 pub mod files;
+pub mod guest;
 pub mod image;
 pub mod kernel;
 pub mod loop_device;
+pub mod machine;
 pub mod nbd;
 pub mod nginx;
 mod number;

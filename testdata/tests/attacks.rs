@@ -275,7 +275,10 @@ fn assert_found(page: &str, wanted: &[&str]) {
 fn tests_are_found_wherever_they_stand() {
     for (source, names) in [
         ("#[test]\nfn t01_a() {}\n", &["t01_a"][..]),
-        ("mod tests {\n    #[test]\n    #[ignore = \"slow\"]\n    fn t01_a() {}\n}", &["t01_a"]),
+        (
+            "mod tests {\n    #[test]\n    #[should_panic(expected = \"x\")]\n    fn t01_a() {}\n}",
+            &["t01_a"],
+        ),
         ("proptest! {\n    #[test]\n    fn t01_a(\n        seed: u8,\n    ) {}\n}", &["t01_a"]),
         ("#[test]\n/// Words of fn t01_c().\nfn a() {}\nfn t01_b() {}", &["a"]),
         ("fn t01_helper() {}\n// #[test]\nfn t01_b() {}", &[]),

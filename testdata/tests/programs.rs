@@ -6,7 +6,7 @@ use std::path::Path;
 
 use verity_testdata::workspace;
 
-const CRATES: [&str; 6] = ["verity", "sign", "cli", "benches", "testdata", "fuzz"];
+const CRATES: [&str; 7] = ["verity", "sign", "dm", "cli", "benches", "testdata", "fuzz"];
 
 #[test]
 fn every_file_of_tests_belongs_to_a_program() {

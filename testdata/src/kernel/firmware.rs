@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::oracle;
 
 /// OVMF's code, by the name that the list of packages has for it.
-pub(super) const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+pub const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 /// OVMF's store of variables, which is empty.
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
@@ -29,7 +29,11 @@ const ATTRIBUTES: u32 = 0x27;
 
 /// The firmware's variables with these certificates (DER) in `db`; `None` without OVMF, by the rule
 /// of [`oracle::require`].
-pub(super) fn variables(certificates: &[Vec<u8>]) -> Option<Vec<u8>> {
+///
+/// # Panics
+/// If OVMF's variables are not an empty store.
+#[must_use]
+pub fn variables(certificates: &[Vec<u8>]) -> Option<Vec<u8>> {
     oracle::require(CODE)?;
     let mut store = crate::files::read(Path::new(VARIABLES));
     let header = u16::from_le_bytes([store[VOLUME_HEADER_SIZE], store[VOLUME_HEADER_SIZE + 1]]);

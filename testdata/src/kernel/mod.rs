@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use self::case::Disks;
 pub use self::case::{Case, Key, KeyState};
+pub use self::firmware::{CODE as FIRMWARE, variables as firmware_variables};
 pub use self::tree::{Node, Owner, Tree};
 pub use self::verdict::{
     E2BIG, EACCES, EBADMSG, EINVAL, EKEYREJECTED, EKEYREVOKED, ENOENT, ENOKEY, ENOPKG, Expectation,

@@ -189,7 +189,8 @@ impl Verdict {
                 let (start, bytes) = (u64::from_str(start).ok()?, u64::from_str(bytes).ok()?);
                 self.list = Some(start * 512..start * 512 + bytes);
             }
-            "status" => rest.clone_into(&mut self.status),
+            // Since Linux 6.19 a count of repaired blocks follows.
+            "status" => rest.split(' ').next()?.clone_into(&mut self.status),
             "log" => self.log.push(rest.to_owned()),
             "read" | "end" => {}
             _ => return None,

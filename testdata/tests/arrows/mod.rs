@@ -40,6 +40,16 @@ fn the_library_of_signatures_imports_in_one_direction() {
 }
 
 #[test]
+fn the_library_of_live_devices_imports_in_one_direction() {
+    judge("dm");
+}
+
+#[test]
+fn the_library_for_c_imports_in_one_direction() {
+    judge("capi");
+}
+
+#[test]
 fn the_command_imports_in_one_direction() {
     judge("cli");
 }

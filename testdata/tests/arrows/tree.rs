@@ -116,6 +116,11 @@ impl Reader<'_> {
             return;
         }
         let (file, folder) = match path {
+            // A file of another crate, whose own arrows are judged there.
+            Some(path) if path.starts_with("../../") => {
+                self.modules[parent].items.insert(name);
+                return;
+            }
             Some(path) => {
                 let file = folders.paths.join(path);
                 (file.clone(), file.parent().expect("a file in a folder").to_owned())
