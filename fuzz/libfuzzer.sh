@@ -1,6 +1,6 @@
 # Building and running fuzz targets; for run.sh and planted-bugs.sh, which source it.
 
-readonly TARGETS=(superblock table manifest nbd read fec pkcs7 certificate key pem partition)
+readonly TARGETS=(superblock table manifest nbd read fec pkcs7 certificate key pem partition dm gpt popt)
 readonly HOST=$(rustc -vV | sed -n 's/^host: //p')
 # An instrumented tree is of no use to anything else: it has its own folder.
 readonly BUILD=${CARGO_TARGET_DIR:-$FUZZ/../target}/fuzz

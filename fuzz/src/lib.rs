@@ -9,7 +9,9 @@
 mod authority;
 pub mod certificate;
 mod der;
+pub mod dm;
 pub mod fec;
+pub mod gpt;
 pub mod kept;
 pub mod key;
 pub mod manifest;
@@ -21,6 +23,7 @@ pub mod partition;
 pub mod pem;
 mod pem_decoder;
 pub mod pkcs7;
+pub mod popt;
 pub mod read;
 mod source;
 pub mod superblock;
@@ -38,7 +41,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "superblock", run: superblock::run, seeds: superblock::seeds },
     Target { name: "table", run: table::run, seeds: table::seeds },
     Target { name: "manifest", run: manifest::run, seeds: manifest::seeds },
@@ -50,4 +53,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "key", run: key::run, seeds: key::seeds },
     Target { name: "pem", run: pem::run, seeds: pem::seeds },
     Target { name: "partition", run: partition::run, seeds: partition::seeds },
+    Target { name: "dm", run: dm::run, seeds: dm::seeds },
+    Target { name: "gpt", run: gpt::run, seeds: gpt::seeds },
+    Target { name: "popt", run: popt::run, seeds: popt::seeds },
 ];

@@ -23,7 +23,7 @@ fn seeds_are_valid_and_differ() {
 #[test]
 fn seeds_are_accepted() {
     use verity::table::{DmModCreate, Table, TableOptions};
-    let accepts: [fn(&[u8]) -> bool; 11] = [
+    let accepts: [fn(&[u8]) -> bool; 14] = [
         |seed| verity::Superblock::parse(seed).is_ok(),
         |seed| {
             let text = std::str::from_utf8(seed).unwrap();
@@ -51,6 +51,9 @@ fn seeds_are_accepted() {
         verity_fuzz::key::is_accepted,
         verity_fuzz::pem::is_accepted,
         verity_fuzz::partition::is_accepted,
+        verity_fuzz::dm::is_accepted,
+        verity_fuzz::gpt::is_accepted,
+        verity_fuzz::popt::is_accepted,
     ];
     for (target, accepts) in TARGETS.into_iter().zip(accepts) {
         for (index, seed) in (target.seeds)().iter().enumerate() {

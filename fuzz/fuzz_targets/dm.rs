@@ -1,0 +1,16 @@
+//! libFuzzer's entry to [`verity_fuzz::dm`], where the invariants are.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use verity_fuzz::{dm, mutate};
+
+static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(dm::seeds);
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| dm::run(data));
+
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate::every_other(data, seed, &SEEDS)
+        .unwrap_or_else(|| libfuzzer_sys::fuzzer_mutate(data, size, max_size))
+});
