@@ -9,11 +9,11 @@ use verity_testdata::reference::{self, Scheme};
 /// The name of our kernels; the platform beside it says which one.
 pub const VERITY: &str = "verity";
 /// One block after the other by the crate `sha2`.
-pub const SHA2: &str = "sha2";
+pub const SHA2: &str = "crate sha2";
 /// One block after the other by the crate `ring`.
-pub const RING: &str = "ring";
+pub const RING: &str = "crate ring";
 /// Many blocks at once by the crate `tape-sha256`.
-pub const TAPE: &str = "tape-sha256";
+pub const TAPE: &str = "crate tape-sha256";
 
 /// One way to hash blocks.
 pub struct Contender {
@@ -66,6 +66,22 @@ pub fn tape_backend() -> Option<&'static str> {
     return Some(tape_sha256::backend());
     #[cfg(not(feature = "tape"))]
     None
+}
+
+/// The crates that are measured beside ours, with their versions, out of the file by which cargo
+/// builds.
+pub fn crates() -> Vec<String> {
+    const LOCK: &str = include_str!("../../Cargo.lock");
+    let names = ["sha2", "ring", "tape-sha256", "reed-solomon", "gf256"];
+    let named = names.iter().filter_map(|name| Some(format!("{name} {}", version(LOCK, name)?)));
+    named.collect()
+}
+
+/// The newest of a crate: it is ours, older ones are others'.
+fn version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = lock.rsplit_once(&entry)?;
+    rest.split_once('"').map(|(version, _)| version)
 }
 
 fn ours(scheme: &Scheme, platform: Platform) -> Contender {
@@ -182,6 +198,15 @@ mod tests {
     use verity_testdata::pattern;
 
     use super::*;
+
+    #[test]
+    fn versions_of_crates_are_those_that_are_built() {
+        let lock = "name = \"sha2\"\nversion = \"0.10.9\"\n\n\
+                    name = \"sha2\"\nversion = \"0.11.1\"\nsource\n";
+        assert_eq!(version(lock, "sha2"), Some("0.11.1"));
+        assert_eq!(version(lock, "ring"), None);
+        assert_eq!(crates().len(), 5);
+    }
 
     #[test]
     fn every_contender_gives_the_digests_of_the_twin() {

@@ -5,17 +5,36 @@ use std::fmt::Write;
 
 use crate::beside;
 use crate::kernels::RING;
+use crate::probe::{Regime, Source};
 use crate::record::{Parity, RING_BUILDER, Record, Row, Task};
 use crate::statistics::{self, Summary};
+use crate::table::{markdown, spread};
 use crate::targets::hashing::TARGETS;
 use crate::targets::{self, Outcome};
 
-/// The whole text of a record.
+/// The whole text of a record: the figures of each regime for themselves.
 pub fn text(record: &Record) -> String {
+    let regimes = record.regimes();
     let mut text = facts(record);
-    for task in record.tasks() {
+    if regimes.is_empty() {
+        text += &figures(record, 2);
+    }
+    for regime in regimes {
+        let (title, samples) = (regime.title(), record.samples_in(regime));
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n## {}\n\n{}", task.title(), table(&task_table(record, task)));
+        let _ = write!(text, "\n## {title} ({samples} samples)\n");
+        text += &figures(&record.of_regime(Some(regime)), 3);
+    }
+    text
+}
+
+/// Tables under headings of that level.
+fn figures(record: &Record, level: usize) -> String {
+    let mut text = String::new();
+    let level = "#".repeat(level);
+    for task in record.tasks() {
+        let lines = markdown(&task_table(record, task));
+        let _ = write!(text, "\n{level} {}\n\n{lines}", task.title());
     }
     let efficiencies: String =
         record.rows.iter().filter_map(|row| efficiency(record, row)).collect();
@@ -29,7 +48,7 @@ pub fn text(record: &Record) -> String {
         ("targets of parity", outcomes(record, targets::fec::outcomes(record))),
     ] {
         if lines.len() > 1 {
-            let _ = write!(text, "\n## {title}\n\n{}", table(&lines));
+            let _ = write!(text, "\n{level} {title}\n\n{}", markdown(&lines));
         }
     }
     text
@@ -37,8 +56,11 @@ pub fn text(record: &Record) -> String {
 
 fn facts(record: &Record) -> String {
     let Record { machine, programs, input, .. } = record;
-    let built =
-        if programs.verity_built_here { "built from this source" } else { "a program given" };
+    let built = match (programs.verity_built_here, &programs.veritysetup) {
+        (true, _) => "built from this source",
+        (false, Some(_)) => "a program given",
+        (false, None) => "no command measured",
+    };
     let verity = match &programs.other_verity {
         Some(other) => format!("{built}; beside it {other}"),
         None => built.to_owned(),
@@ -58,6 +80,7 @@ fn facts(record: &Record) -> String {
             "tape-sha256",
             programs.tape_sha256.clone().unwrap_or("not measured: not compiled in".to_owned()),
         ),
+        ("crates", crates(record)),
         (
             "input",
             format!(
@@ -70,8 +93,12 @@ fn facts(record: &Record) -> String {
         ("reads", reads(record)),
         ("parity", parity(record)),
         ("register loop", register_loop(record)),
+        ("probe", probe(record)),
+        ("clock", clock(record)),
+        ("limits", limits(record)),
     ];
-    facts.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    let skipped = record.skipped.iter().map(|what| ("skipped", what.clone()));
+    facts.into_iter().chain(skipped).map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
 fn reads(record: &Record) -> String {
@@ -116,24 +143,88 @@ fn register_loop(record: &Record) -> String {
     )
 }
 
+fn crates(record: &Record) -> String {
+    match record.programs.crates.as_slice() {
+        [] => "unknown".to_owned(),
+        crates => crates.join(", "),
+    }
+}
+
+fn probe(record: &Record) -> String {
+    let Some(calibration) = record.probe else {
+        return "none: whether anybody shared the core is unknown".to_owned();
+    };
+    let source = match calibration.source {
+        Source::Design => "known of this design",
+        Source::Run => "the best of this run: whether the core was ever alone is unknown",
+    };
+    let counts = [Regime::Alone, Regime::Shared, Regime::Changed].map(|regime| {
+        let count = record.samples_in(regime);
+        let words =
+            if count == 0 { "did not occur".to_owned() } else { format!("{count} samples") };
+        format!("{} {words}", regime.title())
+    });
+    format!(
+        "{:.2} independent instructions a cycle are a core alone ({source}), fewer than {:.2} a \
+         shared one; {}",
+        calibration.alone,
+        calibration.threshold,
+        counts.join(", ")
+    )
+}
+
+/// The frequency, over all samples.
+fn clock(record: &Record) -> String {
+    let probes = record.rows.iter().flat_map(|row| &row.probes);
+    let ghz: Vec<_> = probes.map(|probe| probe.ghz).collect();
+    Summary::of(&ghz).map_or("unknown".to_owned(), |it| spread(Some(it), 2) + " GHz")
+}
+
+/// Of the best regime that there is.
+fn limits(record: &Record) -> String {
+    let record = record.of_regime(record.regimes().first().copied());
+    let limits = record.limits.iter().filter_map(|limit| {
+        let rate = record.limit_of(limit.platforms.first()?)?;
+        Some(format!("{} {rate:.2}", limit.platforms.join(" and ")))
+    });
+    match limits.collect::<Vec<_>>().as_slice() {
+        [] => "unknown".to_owned(),
+        limits => format!(
+            "bytes of message a cycle that the instructions for sha256 allow, none waiting for \
+             another: {}",
+            limits.join(", ")
+        ),
+    }
+}
+
 /// A line for each contender, a column for each peer.
 fn task_table(record: &Record, task: Task) -> Vec<Vec<String>> {
     let peers = record.rows_of(task).filter(|row| !row.is_ours());
     let mut peers: Vec<&str> = peers.map(|row| row.contender.as_str()).collect();
     peers.dedup();
-    let mut head = vec!["contender".to_owned(), "median s (min-max)".to_owned(), "GB/s".to_owned()];
+    let has_limit = record.rows_of(task).any(|row| record.share_of_limit(row).is_some());
+    let mut head = ["contender", "rounds", "median s (min-max)", "GB/s", "bytes/cycle"].to_vec();
+    head.extend(has_limit.then_some("of the limit"));
+    let mut head: Vec<_> = head.into_iter().map(str::to_owned).collect();
     head.extend(peers.iter().map(|peer| format!("x {peer}")));
     let line = |row: &Row| {
         let speed = statistics::throughput(row.bytes, &row.seconds);
         let mut line = vec![
             row.label(),
+            row.rounds().to_string(),
             spread(Summary::of(&row.seconds), 3),
-            speed.map_or("-".to_owned(), |speed| format!("{:.2}", speed.median)),
+            median(speed, "-"),
+            median(row.bytes_a_cycle(), "unknown"),
         ];
+        line.extend(has_limit.then(|| median(record.share_of_limit(row), "-")));
         line.extend(peers.iter().map(|peer| ratio(record, row, peer)));
         line
     };
     std::iter::once(head).chain(record.rows_of(task).map(line)).collect()
+}
+
+fn median(summary: Option<Summary>, none: &str) -> String {
+    summary.map_or(none.to_owned(), |summary| format!("{:.2}", summary.median))
 }
 
 fn ratio(record: &Record, row: &Row, peer: &str) -> String {
@@ -142,13 +233,6 @@ fn ratio(record: &Record, row: &Row, peer: &str) -> String {
         Some(peer) => spread(statistics::times_as_fast(&peer.seconds, &row.seconds), 2),
         None => "-".to_owned(),
     }
-}
-
-/// Median and spread, as in `1.38 (1.33-1.53)`.
-fn spread(summary: Option<Summary>, digits: usize) -> String {
-    summary.map_or("-".to_owned(), |Summary { median, least, most }| {
-        format!("{median:.digits$} ({least:.digits$}-{most:.digits$})")
-    })
 }
 
 /// The share of ring's own speed on its threads from which on the peer is a strong one.
@@ -218,24 +302,6 @@ fn outcomes(record: &Record, outcomes: Vec<Outcome>) -> Vec<Vec<String>> {
     std::iter::once(head.to_vec()).chain(lines).collect()
 }
 
-/// A table in Markdown, with aligned columns.
-fn table(lines: &[Vec<String>]) -> String {
-    let Some(head) = lines.first() else { return String::new() };
-    let width = |column: usize| {
-        let widths =
-            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count());
-        widths.max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let row = |cells: &[String]| {
-        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!(" {cell:<width$} |"));
-        format!("|{}\n", cells.collect::<String>())
-    };
-    let rule: String = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2))).collect();
-    let body: String = lines.iter().skip(1).map(|line| row(line)).collect();
-    format!("{}|{rule}\n{body}", row(head))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,15 +322,20 @@ mod tests {
         has(&text, "## format\n\n| contender");
         has(
             &text,
-            "| verity, 2 threads       | 0.125 (0.100-0.200) | 8.00 | 8.00 (5.00-10.00) | 2.40 \
-             (1.50-3.00) |",
+            "| verity, 2 threads       | 3      | 0.125 (0.100-0.200) | 8.00 | unknown     | 8.00 \
+             (5.00-10.00) | 2.40 (1.50-3.00) |",
         );
-        has(&text, "| veritysetup             | 1.000 (1.000-1.000) | 1.00 | 1 ");
         has(
             &text,
-            "| verity avx512         | 0.250 (0.250-0.250) | 8.00 | 4.40 (4.00-4.80) | 4.00 \
-             (4.00-4.00) | 1.25 ",
+            "| veritysetup             | 3      | 1.000 (1.000-1.000) | 1.00 | unknown     | 1 ",
         );
+        has(
+            &text,
+            "| verity avx512               | 3      | 0.250 (0.250-0.250) | 8.00 | unknown     | \
+             4.40 (4.00-4.80) | 4.00 (4.00-4.00) | 1.25 ",
+        );
+        has(&text, "| crate sha2                  | 3 ");
+        has(&text, "| x crate sha2     | x crate ring     | x crate tape-sha256 |");
     }
 
     #[test]
@@ -301,6 +372,50 @@ mod tests {
         let mut record = sample();
         record.register_loop = None;
         has(&text(&record), "| 2.00 (1.60-2.00) | at least 1.80    | does not count |");
+    }
+
+    #[test]
+    fn figures_of_cores_alone_and_shared_have_tables_of_their_own() {
+        let mut record = crate::probed_record();
+        record.judge(None);
+        let text = text(&record);
+        has(&text, "6.00 independent instructions a cycle are a core alone (the best of this run");
+        has(&text, "fewer than 5.40 a shared one; core alone ");
+        has(&text, "clock: 4.00 (4.00-4.00) GHz\nlimits: bytes of message a cycle");
+        has(&text, "another: sha-ni 2.00\n");
+        let (_, alone) = text.split_once("\n## core alone (").unwrap();
+        let (alone, shared) = alone.split_once("\n## core shared (").unwrap();
+        has(alone, "### format\n\n| contender");
+        has(
+            alone,
+            "| verity, 1 thread        | 2      | 0.200 (0.200-0.200) | 5.00  | 1.25        | \
+             0.63 ",
+        );
+        has(
+            shared,
+            "| verity, 1 thread        | 1      | 0.400 (0.400-0.400) | 2.50 | 0.62        | 0.63 ",
+        );
+        has(&super::text(&sample()), "probe: none: whether anybody shared the core is unknown\n");
+    }
+
+    #[test]
+    fn a_regime_that_did_not_occur_is_named() {
+        let mut record = crate::probed_record();
+        record.judge(Some(100.0));
+        let text = text(&record);
+        has(
+            &text,
+            "100.00 independent instructions a cycle are a core alone (known of this design)",
+        );
+        has(&text, "; core alone did not occur, core shared ");
+        assert!(!text.contains("\n## core alone"));
+    }
+
+    #[test]
+    fn what_was_skipped_is_said_with_its_reason() {
+        let skipped = vec!["commands: veritysetup is not installed".to_owned()];
+        let record = Record { skipped, ..sample() };
+        has(&text(&record), "skipped: commands: veritysetup is not installed\n");
     }
 
     #[test]

@@ -12,9 +12,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums up the values, if there are any.
+    /// Sums up the values, if there are any. What is not a number is left out: it stands for a
+    /// round that does not count.
     pub fn of(values: &[f64]) -> Option<Summary> {
-        let mut sorted = values.to_vec();
+        let mut sorted: Vec<_> = values.iter().copied().filter(|it| it.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let (least, most) = (*sorted.first()?, *sorted.last()?);
         let (low, high) = ((sorted.len() - 1) / 2, sorted.len() / 2);
@@ -23,11 +24,18 @@ impl Summary {
 }
 
 /// How many times as fast as `reference` something is that takes `seconds` for the same work: the
-/// ratio of the medians, and the spread of the ratios within each round.
+/// ratio of the medians, and the spread of the ratios within each round. Where no round counts for
+/// both, the spread is from the worst of one and the best of the other to the opposite.
 pub fn times_as_fast(reference: &[f64], seconds: &[f64]) -> Option<Summary> {
     let rounds: Vec<_> = reference.iter().zip(seconds).map(|(a, b)| a / b).collect();
-    let median = Summary::of(reference)?.median / Summary::of(seconds)?.median;
-    Some(Summary { median, ..Summary::of(&rounds)? })
+    let (reference, seconds) = (Summary::of(reference)?, Summary::of(seconds)?);
+    let apart = || Summary {
+        median: 0.0,
+        least: reference.least / seconds.most,
+        most: reference.most / seconds.least,
+    };
+    let spread = Summary::of(&rounds).unwrap_or_else(apart);
+    Some(Summary { median: reference.median / seconds.median, ..spread })
 }
 
 /// Gigabytes (10^9 bytes) a second, of work over that many bytes that took `seconds`.
@@ -54,6 +62,17 @@ mod tests {
         let ratio = times_as_fast(&[4.0, 6.0, 8.0], &[1.0, 2.0, 4.0]);
         assert_eq!(ratio, Some(Summary { median: 3.0, least: 2.0, most: 4.0 }));
         assert_eq!(times_as_fast(&[], &[1.0]), None);
+    }
+
+    #[test]
+    fn a_round_that_does_not_count_is_left_out_of_everything() {
+        let out = f64::NAN;
+        let ratio = times_as_fast(&[4.0, out, 8.0], &[1.0, 2.0, 4.0]);
+        assert_eq!(ratio, Some(Summary { median: 3.0, least: 2.0, most: 4.0 }));
+        let no_round_of_both = times_as_fast(&[4.0, 8.0, out], &[out, out, 2.0]);
+        assert_eq!(no_round_of_both, Some(Summary { median: 3.0, least: 2.0, most: 4.0 }));
+        assert_eq!(times_as_fast(&[out], &[1.0]), None);
+        assert_eq!(throughput(1, &[out]), None);
     }
 
     #[test]

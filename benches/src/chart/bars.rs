@@ -2,7 +2,8 @@
 
 use crate::statistics::Summary;
 
-use super::canvas::{Align, Canvas, Colour, FAINT_INK, GRID, INK, Style};
+use super::canvas::{self, Align, Canvas, Colour, FAINT_INK, GRID, INK, Style};
+use super::text;
 
 /// What to draw.
 pub(super) struct BarChart {
@@ -31,22 +32,24 @@ pub(super) struct Bar {
 }
 
 // All in pixels.
-const WIDTH: u16 = 900;
+/// The least width of a picture; one with longer words is wider.
+const WIDTH: f64 = 900.0;
 const MARGIN: f64 = 28.0;
-const LABELS_END: f64 = 222.0;
-const BARS_START: f64 = 232.0;
-/// Where the axis ends, with room for the longest note behind it.
-const BARS_END: f64 = 660.0;
-/// Title and subtitle.
-const HEAD: u16 = 84;
-const GROUP_TITLE: u16 = 34;
-const BAR: u16 = 26;
+/// Between labels and bars, and between bars and notes.
+const GAP: f64 = 10.0;
+/// The least width of the longest bar.
+const LEAST_BARS: f64 = 300.0;
+/// What no label and no note is narrower than.
+const LEAST_LABELS: f64 = 120.0;
+const TOP: f64 = 18.0;
+const TITLE_LINE: f64 = 30.0;
+const GROUP_GAP: f64 = 12.0;
+const GROUP_LINE: f64 = 22.0;
+const BAR: f64 = 26.0;
 const BAR_THICKNESS: f64 = 16.0;
-const GROUP_GAP: u16 = 10;
 /// Numbers and unit of the axis.
-const AXIS: u16 = 54;
-const CAPTION_LINE: u16 = 18;
-const FOOT: u16 = 18;
+const AXIS: f64 = 54.0;
+const LINE: f64 = 18.0;
 
 const TITLE_STYLE: Style = Style { size: 22.0, colour: INK, bold: true };
 const GROUP_STYLE: Style = Style { size: 15.0, colour: INK, bold: true };
@@ -56,81 +59,164 @@ const FAINT_STYLE: Style = Style { size: 12.0, colour: FAINT_INK, bold: false };
 impl BarChart {
     /// The whole picture.
     pub(super) fn svg(&self) -> Result<String, String> {
+        let columns = Columns::of(self);
+        let place = Place { canvas: None, columns: &columns, top: TOP };
+        let height = self.draw(place)?;
         let mut svg = String::new();
-        let canvas = Canvas::new(&mut svg, (WIDTH, self.height()?))?;
-        canvas.text(&self.title, (MARGIN, 34.0), Align::Left, TITLE_STYLE)?;
-        canvas.text(&self.subtitle, (MARGIN, 62.0), Align::Left, FAINT_STYLE)?;
-        let scale = Scale::for_values(self.bars().map(|bar| bar.value.most));
-        let bottom = self.draw_axis(&canvas, &scale)?;
-        let mut top = f64::from(HEAD);
-        for group in &self.groups {
-            top = group.draw(&canvas, &scale, top)?;
-        }
-        for (index, line) in (0_u16..).zip(&self.caption) {
-            let y = bottom + f64::from(AXIS + index * CAPTION_LINE) + 8.0;
-            canvas.text(line, (MARGIN, y), Align::Left, FAINT_STYLE)?;
-        }
+        let canvas = Canvas::new(&mut svg, (pixels(columns.width)?, pixels(height)?))?;
+        self.draw(Place { canvas: Some(&canvas), columns: &columns, top: TOP })?;
         canvas.finish()?;
-        Ok(svg)
+        Ok(canvas::described(&svg, &self.title, &self.description()))
+    }
+
+    /// Returns where the picture ends.
+    fn draw(&self, mut place: Place<'_, '_>) -> Result<f64, String> {
+        let scale = Scale::for_values(self.bars().map(|bar| bar.value.most));
+        place.paragraph(&self.title, TITLE_STYLE, TITLE_LINE)?;
+        place.paragraph(&self.subtitle, FAINT_STYLE, LINE)?;
+        self.draw_grid(&place, &scale)?;
+        for group in &self.groups {
+            place.top += GROUP_GAP;
+            place.paragraph(&group.title, GROUP_STYLE, GROUP_LINE)?;
+            for bar in &group.bars {
+                bar.draw(&place, &scale)?;
+                place.top += BAR;
+            }
+        }
+        self.draw_axis(&place, &scale)?;
+        place.top += AXIS;
+        for paragraph in &self.caption {
+            place.paragraph(paragraph, FAINT_STYLE, LINE)?;
+        }
+        Ok(place.top + TOP)
     }
 
     fn bars(&self) -> impl Iterator<Item = &Bar> {
         self.groups.iter().flat_map(|group| &group.bars)
     }
 
-    fn height(&self) -> Result<u16, String> {
-        let caption = count(self.caption.len())?.saturating_mul(CAPTION_LINE);
-        Ok(self.body_height()?.saturating_add(HEAD + AXIS + FOOT).saturating_add(caption))
+    /// What the picture says, for those who cannot see it.
+    fn description(&self) -> String {
+        let bar = |bar: &Bar| format!("{}: {}", bar.label, bar.note);
+        let groups = self.groups.iter().map(|group| {
+            let bars: Vec<_> = group.bars.iter().map(bar).collect();
+            format!("{}: {}.", group.title, bars.join("; "))
+        });
+        format!("{}. {}", self.subtitle, groups.collect::<Vec<_>>().join(" "))
     }
 
-    /// Of all groups.
-    fn body_height(&self) -> Result<u16, String> {
-        let groups = count(self.groups.len())?.saturating_mul(GROUP_TITLE + GROUP_GAP);
-        Ok(count(self.bars().count())?.saturating_mul(BAR).saturating_add(groups))
+    /// Lines behind all bars.
+    fn draw_grid(&self, place: &Place<'_, '_>, scale: &Scale) -> Result<(), String> {
+        let available = place.columns.text();
+        let group = |group: &Group| {
+            let lines = text::lines(&group.title, GROUP_STYLE, available).len();
+            GROUP_GAP
+                + GROUP_LINE * f64::from(count(lines))
+                + BAR * f64::from(count(group.bars.len()))
+        };
+        let bottom = place.top + self.groups.iter().map(group).sum::<f64>();
+        scale.ticks().try_for_each(|tick| {
+            let x = place.columns.x(scale, tick);
+            place.line((x, place.top), (x, bottom), GRID)
+        })
     }
 
-    /// Lines behind the bars, and below them the numbers; returns where the bars end.
-    fn draw_axis(&self, canvas: &Canvas<'_>, scale: &Scale) -> Result<f64, String> {
-        let (top, bottom) = (f64::from(HEAD), f64::from(HEAD + self.body_height()?));
+    /// Numbers below the bars, and their unit.
+    fn draw_axis(&self, place: &Place<'_, '_>, scale: &Scale) -> Result<(), String> {
         for tick in scale.ticks() {
-            let x = scale.x(tick);
-            canvas.line((x, top), (x, bottom), GRID)?;
-            canvas.text(&scale.label(tick), (x, bottom + 14.0), Align::Centre, FAINT_STYLE)?;
+            let at = (place.columns.x(scale, tick), place.top + 14.0);
+            place.text(&scale.label(tick), at, Align::Centre, FAINT_STYLE)?;
         }
-        let middle = f64::midpoint(BARS_START, BARS_END);
-        canvas.text(&self.axis, (middle, bottom + 34.0), Align::Centre, LABEL_STYLE)?;
-        Ok(bottom)
-    }
-}
-
-impl Group {
-    /// Returns where the next one begins.
-    fn draw(&self, canvas: &Canvas<'_>, scale: &Scale, top: f64) -> Result<f64, String> {
-        canvas.text(&self.title, (MARGIN, top + 18.0), Align::Left, GROUP_STYLE)?;
-        let mut middle = top + f64::from(GROUP_TITLE) + f64::from(BAR) / 2.0;
-        for bar in &self.bars {
-            bar.draw(canvas, scale, middle)?;
-            middle += f64::from(BAR);
-        }
-        Ok(middle - f64::from(BAR) / 2.0 + f64::from(GROUP_GAP))
+        let Columns { bars_start, bars_end, .. } = *place.columns;
+        let at = (f64::midpoint(bars_start, bars_end), place.top + 34.0);
+        place.text(&self.axis, at, Align::Centre, LABEL_STYLE)
     }
 }
 
 impl Bar {
-    fn draw(&self, canvas: &Canvas<'_>, scale: &Scale, middle: f64) -> Result<(), String> {
+    /// Draws the bar, which begins where the place is.
+    fn draw(&self, place: &Place<'_, '_>, scale: &Scale) -> Result<(), String> {
+        let (columns, middle) = (place.columns, place.top + BAR / 2.0);
         let half = BAR_THICKNESS / 2.0;
         let Summary { median, least, most } = self.value;
-        canvas.text(&self.label, (LABELS_END, middle), Align::Right, LABEL_STYLE)?;
-        let (from, to) = ((BARS_START, middle - half), (scale.x(median), middle + half));
-        canvas.rectangle(from, to, self.colour)?;
+        place.text(&self.label, (columns.labels_end, middle), Align::Right, LABEL_STYLE)?;
+        let from = (columns.bars_start, middle - half);
+        place.rectangle(from, (columns.x(scale, median), middle + half), self.colour)?;
+        let (least_x, most_x) = (columns.x(scale, least), columns.x(scale, most));
         if least < most {
-            let (least, most) = (scale.x(least), scale.x(most));
-            canvas.line((least, middle), (most, middle), INK)?;
-            for end in [least, most] {
-                canvas.line((end, middle - 4.0), (end, middle + 4.0), INK)?;
+            place.line((least_x, middle), (most_x, middle), INK)?;
+            for end in [least_x, most_x] {
+                place.line((end, middle - 4.0), (end, middle + 4.0), INK)?;
             }
         }
-        canvas.text(&self.note, (scale.x(most) + 8.0, middle), Align::Left, LABEL_STYLE)
+        place.text(&self.note, (most_x + GAP, middle), Align::Left, LABEL_STYLE)
+    }
+}
+
+/// Where labels, bars and notes stand, so that the longest of each fits.
+struct Columns {
+    width: f64,
+    labels_end: f64,
+    bars_start: f64,
+    /// Where the axis ends, with room for the longest note behind it.
+    bars_end: f64,
+}
+
+impl Columns {
+    fn of(chart: &BarChart) -> Columns {
+        let widest = |text: fn(&Bar) -> &str| {
+            let widths = chart.bars().map(|bar| text::width(text(bar), LABEL_STYLE));
+            widths.fold(LEAST_LABELS, f64::max).ceil()
+        };
+        let (labels, notes) = (widest(|bar| &bar.label), widest(|bar| &bar.note));
+        // The unit stands below the bars, in their middle.
+        let unit = text::width(&chart.axis, LABEL_STYLE).ceil() - GAP - notes.min(labels) * 2.0;
+        let around = MARGIN + labels + GAP + GAP + notes + MARGIN;
+        let width = (around + unit.max(LEAST_BARS)).max(WIDTH);
+        let labels_end = MARGIN + labels;
+        let bars_end = width - MARGIN - notes - GAP;
+        Columns { width, labels_end, bars_start: labels_end + GAP, bars_end }
+    }
+
+    /// How much room a line has.
+    fn text(&self) -> f64 {
+        self.width - 2.0 * MARGIN
+    }
+
+    fn x(&self, scale: &Scale, value: f64) -> f64 {
+        self.bars_start + (self.bars_end - self.bars_start) * value / scale.end()
+    }
+}
+
+/// Where the next thing is drawn, if anything is: without a canvas it is only found out how much
+/// room everything takes.
+#[derive(Clone, Copy)]
+struct Place<'a, 'c> {
+    canvas: Option<&'a Canvas<'c>>,
+    columns: &'a Columns,
+    top: f64,
+}
+
+impl Place<'_, '_> {
+    /// Writes text from here on, in as many lines as it needs.
+    fn paragraph(&mut self, text: &str, style: Style, height: f64) -> Result<(), String> {
+        for line in text::lines(text, style, self.columns.text()) {
+            self.text(&line, (MARGIN, self.top + height / 2.0), Align::Left, style)?;
+            self.top += height;
+        }
+        Ok(())
+    }
+
+    fn text(&self, text: &str, at: (f64, f64), align: Align, style: Style) -> Result<(), String> {
+        self.canvas.map_or(Ok(()), |canvas| canvas.text(text, at, align, style))
+    }
+
+    fn line(&self, from: (f64, f64), to: (f64, f64), colour: Colour) -> Result<(), String> {
+        self.canvas.map_or(Ok(()), |canvas| canvas.line(from, to, colour))
+    }
+
+    fn rectangle(&self, from: (f64, f64), to: (f64, f64), colour: Colour) -> Result<(), String> {
+        self.canvas.map_or(Ok(()), |canvas| canvas.rectangle(from, to, colour))
     }
 }
 
@@ -151,9 +237,8 @@ impl Scale {
         Scale { step, steps }
     }
 
-    fn x(&self, value: f64) -> f64 {
-        let end = self.step * f64::from(self.steps);
-        BARS_START + (BARS_END - BARS_START) * value / end
+    fn end(&self) -> f64 {
+        self.step * f64::from(self.steps)
     }
 
     fn ticks(&self) -> impl Iterator<Item = f64> {
@@ -166,9 +251,15 @@ impl Scale {
     }
 }
 
-fn count(items: usize) -> Result<u16, String> {
-    // So few that the height of all of them is a u16 too.
-    u16::try_from(items).ok().filter(|items| *items < 1000).ok_or("too many bars".to_owned())
+fn count(items: usize) -> u16 {
+    u16::try_from(items).unwrap_or(u16::MAX)
+}
+
+/// The side of a picture.
+fn pixels(length: f64) -> Result<u16, String> {
+    let all = 0..=u16::MAX;
+    // Lengths are whole numbers but for rounding.
+    all.into_iter().find(|it| f64::from(*it) >= length).ok_or("too many bars".to_owned())
 }
 
 #[cfg(test)]

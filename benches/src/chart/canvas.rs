@@ -3,7 +3,7 @@
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
     Cartesian2d, DrawingArea, IntoDrawingArea, IntoFont, PathElement, RGBColor, Rectangle,
-    SVGBackend, Text, WHITE,
+    SVGBackend, Text,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, TextStyle};
@@ -12,6 +12,7 @@ use plotters::style::{Color, FontStyle, TextStyle};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Colour(pub(super) u8, pub(super) u8, pub(super) u8);
 
+const PAPER: Colour = Colour(255, 255, 255);
 pub(super) const INK: Colour = Colour(32, 33, 36);
 pub(super) const FAINT_INK: Colour = Colour(95, 99, 104);
 pub(super) const GRID: Colour = Colour(225, 227, 230);
@@ -36,7 +37,7 @@ pub(super) struct Style {
     pub(super) bold: bool,
 }
 
-/// White, so that it can be read on any page.
+/// White paper; [`described`] makes it dark on dark pages.
 pub(super) struct Canvas<'a> {
     area: DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
 }
@@ -49,7 +50,7 @@ impl<'a> Canvas<'a> {
         (width, height): (u16, u16),
     ) -> Result<Canvas<'a>, String> {
         let root = SVGBackend::with_string(svg, (width.into(), height.into())).into_drawing_area();
-        root.fill(&WHITE).map_err(|error| error.to_string())?;
+        root.fill(&rgb(PAPER)).map_err(|error| error.to_string())?;
         let pixels = (0..i32::from(width), 0..i32::from(height));
         let coordinates = Cartesian2d::new(0.0..f64::from(width), 0.0..f64::from(height), pixels);
         Ok(Canvas { area: root.apply_coord_spec(coordinates) })
@@ -84,6 +85,38 @@ impl<'a> Canvas<'a> {
     pub(super) fn finish(self) -> Drawn {
         self.area.present().map_err(|error| error.to_string())
     }
+}
+
+/// The picture with a title and a description for those who cannot see it, and with other colours
+/// where the page is dark.
+pub(super) fn described(svg: &str, title: &str, description: &str) -> String {
+    let Some((head, body)) = svg.split_once(">\n") else { return svg.to_owned() };
+    let (title, description) = (escaped(title), escaped(description));
+    let dark: String = DARK
+        .iter()
+        .map(|(what, light, dark)| {
+            let Colour(red, green, blue) = light;
+            format!("{what}=\"#{red:02X}{green:02X}{blue:02X}\"]{{{dark}}}")
+        })
+        .collect();
+    format!(
+        "{head} role=\"img\">\n<title>{title}</title>\n<desc>{description}</desc>\n<style>\
+         @media (prefers-color-scheme: dark) {{{dark}}}</style>\n{body}"
+    )
+}
+
+/// Which elements have another colour on dark pages, by their colour on others: paper, text, and
+/// lines. Bars keep theirs, which can be told apart on both.
+const DARK: [(&str, Colour, &str); 5] = [
+    ("rect[fill", PAPER, "fill:#0D1117"),
+    ("text[fill", INK, "fill:#E6EDF3"),
+    ("text[fill", FAINT_INK, "fill:#9DA7B3"),
+    ("polyline[stroke", INK, "stroke:#E6EDF3"),
+    ("polyline[stroke", GRID, "stroke:#30363D"),
+];
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn rgb(Colour(red, green, blue): Colour) -> RGBColor {

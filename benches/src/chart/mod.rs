@@ -2,9 +2,15 @@
 
 mod bars;
 mod canvas;
+mod shares;
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::fec::{GF256, READING, REED_SOLOMON};
 use crate::kernels::{RING, SHA2, TAPE, VERITY};
+use crate::probe::Regime;
 use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
 use crate::record::{
     Kind, OTHER_VERITY, RING_BUILDER, Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
@@ -13,6 +19,68 @@ use crate::statistics::{self, Summary};
 
 use self::bars::{Bar, BarChart, Group};
 use self::canvas::Colour;
+
+pub use self::shares::shares;
+
+/// A picture and the name of its file.
+pub type Named = (&'static str, String);
+
+/// Every chart that a record has figures for, of the regime that most of its samples belong to.
+///
+/// # Errors
+/// If one cannot be drawn.
+pub fn all(record: &Record) -> Result<Vec<Named>, String> {
+    of_regime(record, record.main_regime())
+}
+
+/// Every chart that a record has figures for, of one regime.
+///
+/// # Errors
+/// If one cannot be drawn.
+pub fn of_regime(record: &Record, regime: Option<Regime>) -> Result<Vec<Named>, String> {
+    let record = &record.of_regime(regime);
+    named([
+        ("commands.svg", commands(record)),
+        ("kernels.svg", kernels(record)),
+        ("reads.svg", reads(record)),
+        ("fec.svg", fec(record)),
+        ("fec-kernels.svg", fec_kernels(record)),
+        ("shares.svg", shares(std::slice::from_ref(record))),
+    ])
+}
+
+/// The charts that show several records beside each other.
+///
+/// # Errors
+/// If one cannot be drawn.
+pub fn together(records: &[Record]) -> Result<Vec<Named>, String> {
+    let of_one_regime = |record: &Record| record.of_regime(record.main_regime());
+    let records: Vec<_> = records.iter().map(of_one_regime).collect();
+    named([("machines.svg", machines(&records)), ("shares.svg", shares(&records))])
+}
+
+/// Writes charts into a directory, which is made if need be. Returns the files.
+///
+/// # Errors
+/// If one cannot be written.
+pub fn write(charts: &[Named], directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let made = fs::create_dir_all(directory);
+    made.map_err(|error| format!("{}: {error}", directory.display()))?;
+    let file = |(name, svg): &Named| {
+        let path = directory.join(name);
+        let written = fs::write(&path, svg);
+        written.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    charts.iter().map(file).collect()
+}
+
+/// What there is nothing to draw of has no chart.
+fn named<const N: usize>(
+    charts: [(&'static str, Option<Result<String, String>>); N],
+) -> Result<Vec<Named>, String> {
+    let drawn = charts.into_iter().filter_map(|(name, svg)| Some(svg?.map(|svg| (name, svg))));
+    drawn.collect()
+}
 
 /// Whole commands as multiples of veritysetup; none if the record has no commands.
 ///
@@ -116,7 +184,7 @@ pub fn fec_kernels(record: &Record) -> Option<Result<String, String>> {
     (!chart.groups.is_empty()).then(|| chart.svg())
 }
 
-/// The fastest kernel beside its peers on each machine; none if fewer than two records have
+/// The fastest kernel beside its peers in each record; none if fewer than two records have
 /// kernels.
 ///
 /// # Errors
@@ -130,8 +198,8 @@ pub fn machines(records: &[Record]) -> Option<Result<String, String>> {
         axis: "GB/s".to_owned(),
         groups: records.iter().filter_map(machine).collect(),
         caption: vec![
-            "The newest record of each machine; medians, whiskers from the slowest to the fastest \
-             round."
+            "A record of each; medians, whiskers from the slowest to the fastest round. Figures \
+             are those of one run each: between machines only the ratios can be compared."
                 .to_owned(),
         ],
     };
@@ -144,7 +212,12 @@ fn machine(record: &Record) -> Option<Group> {
     let rows = std::iter::once(ours).chain(rows().filter(|row| !row.is_ours()));
     let date = record.date.split_whitespace().next().unwrap_or_default();
     Some(Group {
-        title: format!("{}, {date}", record.machine.cpu),
+        title: format!(
+            "{}, {date}, commit {}{}",
+            record.machine.cpu,
+            record.commit,
+            regime_words(record)
+        ),
         bars: rows.filter_map(|row| gigabytes_beside_ring(record, row)).collect(),
     })
 }
@@ -222,6 +295,22 @@ fn caption_of_threads(record: &Record, kind: Kind) -> Vec<String> {
     caption
 }
 
+/// As in `, core alone`; nothing where that is unknown.
+fn regime_words(record: &Record) -> String {
+    record.only_regime().map(|regime| format!(", {}", regime.title())).unwrap_or_default()
+}
+
+/// Who had the core, and how often.
+fn regime_caption(record: &Record, kind: Kind) -> String {
+    let Some(regime) = record.only_regime() else {
+        return "Whether anybody shared the core is unknown: the record has no probe.".to_owned();
+    };
+    let rows = || record.rows.iter().filter(|row| row.task.kind() == kind);
+    let counted: usize = rows().map(Row::rounds).sum();
+    let all: usize = rows().map(|row| row.seconds.len()).sum();
+    format!("Only of rounds with the {}: {counted} of {all}.", regime.title())
+}
+
 fn caption(record: &Record, kind: Kind) -> Vec<String> {
     let Record { machine, .. } = record;
     vec![
@@ -235,16 +324,17 @@ fn caption(record: &Record, kind: Kind) -> Vec<String> {
             record.compiler,
             rounds(record, kind)
         ),
+        regime_caption(record, kind),
     ]
 }
 
 /// As in `7 rounds`, or `7 rounds (veritysetup 3)`.
 fn rounds(record: &Record, kind: Kind) -> String {
     let rows = || record.rows.iter().filter(|row| row.task.kind() == kind);
-    let most = rows().map(|row| row.seconds.len()).max().unwrap_or_default();
+    let most = rows().map(Row::rounds).max().unwrap_or_default();
     let mut fewer: Vec<_> = rows()
-        .filter(|row| row.seconds.len() < most)
-        .map(|row| format!("{} {}", row.contender, row.seconds.len()))
+        .filter(|row| row.rounds() < most)
+        .map(|row| format!("{} {}", row.contender, row.rounds()))
         .collect();
     fewer.sort();
     fewer.dedup();
@@ -273,6 +363,7 @@ mod tests {
 
     /// Every element is closed, and text is where it may be.
     fn check(svg: &str, mentions: &[&str]) {
+        fits(svg);
         let opened = svg.matches('<').count() - svg.matches("</").count();
         let closed = svg.matches("</").count() + svg.matches("/>").count();
         assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{svg}");
@@ -280,6 +371,89 @@ mod tests {
         for mention in mentions {
             assert!(svg.contains(mention), "{mention} is not in {svg}");
         }
+    }
+
+    /// No text leaves the picture, by how wide it is at the most.
+    fn fits(svg: &str) {
+        let number = |element: &str, name: &str| {
+            let (_, rest) = element.split_once(&format!(" {name}=\"")).unwrap();
+            rest.split('"').next().unwrap().parse::<f64>().unwrap()
+        };
+        let (width, height) = (number(svg, "width"), number(svg, "height"));
+        for element in svg.split("<text").skip(1) {
+            let (attributes, rest) = element.split_once('>').unwrap();
+            let text = rest.split("</text>").next().unwrap().trim();
+            let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+            let bold = attributes.contains("bold");
+            let size = number(attributes, "font-size");
+            let wide = text::width(&text, canvas::Style { size, colour: canvas::INK, bold });
+            let (x, y) = (number(attributes, "x"), number(attributes, "y"));
+            let left = match attributes {
+                _ if attributes.contains("\"end\"") => x - wide,
+                _ if attributes.contains("\"middle\"") => x - wide / 2.0,
+                _ => x,
+            };
+            assert!(
+                left >= 0.0 && left + wide <= width,
+                "{text:?} at {left} of {width}, {wide} wide"
+            );
+            assert!(y - size >= 0.0 && y + size <= height, "{text:?} at {y} of {height}");
+        }
+    }
+
+    #[test]
+    fn words_of_any_length_stay_within_their_picture() {
+        let mut record = crate::probed_record();
+        record.judge(None);
+        let word = "W".repeat(300);
+        record.machine.cpu = format!("Very Long (R) Name (TM) {word} of a CPU @ 3.10 GHz 64 cores");
+        record.compiler = "rustc of a compiler ".repeat(20);
+        for row in &mut record.rows {
+            row.contender += " of a very long name that nobody would think of";
+            row.platform = row.platform.take().map(|name| name.repeat(5));
+        }
+        for (name, svg) in
+            all(&record).unwrap().iter().chain(&together(&[record.clone(), record]).unwrap())
+        {
+            fits(svg);
+            assert!(!name.is_empty());
+        }
+    }
+
+    #[test]
+    fn pictures_are_dark_on_dark_pages_and_have_a_title() {
+        let svg = commands(&sample()).unwrap().unwrap();
+        check(&svg, &["<title>Whole commands, beside veritysetup</title>", "<desc>A file of "]);
+        check(&svg, &["@media (prefers-color-scheme: dark) {rect[fill=\"#FFFFFF\"]{fill:#0D1117}"]);
+        check(&svg, &["format: veritysetup: 1.00x"]);
+        // What has another colour on dark pages is there.
+        for (element, colour) in [
+            ("<rect", "fill=\"#FFFFFF\""),
+            ("<text", "fill=\"#202124\""),
+            ("<text", "fill=\"#5F6368\""),
+            ("<polyline", "stroke=\"#202124\""),
+            ("<polyline", "stroke=\"#E1E3E6\""),
+        ] {
+            let mut elements = svg.split(element).skip(1);
+            assert!(elements.any(|it| it.split('>').next().unwrap().contains(colour)), "{colour}");
+        }
+    }
+
+    #[test]
+    fn a_chart_is_of_one_regime_and_says_which() {
+        let mut record = crate::probed_record();
+        record.judge(None);
+        let charts = all(&record).unwrap();
+        let [(_, commands), ..] = &charts[..] else { panic!("no chart") };
+        check(commands, &["Only of rounds with the core alone: 16 of 32.", "0.200 s"]);
+        let shared = of_regime(&record, Some(Regime::Shared)).unwrap();
+        check(&shared[0].1, &["Only of rounds with the core shared: 8 of 32.", "0.400 s"]);
+        let unknown = all(&sample()).unwrap();
+        check(&unknown[0].1, &["Whether anybody shared the core is unknown"]);
+        assert_eq!(
+            unknown.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            ["commands.svg", "kernels.svg", "reads.svg", "fec.svg", "fec-kernels.svg"]
+        );
     }
 
     #[test]
@@ -296,10 +470,11 @@ mod tests {
     #[test]
     fn the_chart_of_kernels_has_every_rung_and_peer() {
         let svg = kernels(&sample()).unwrap().unwrap();
-        check(&svg, &["verity avx512", "verity sha-ni", "sha2", "ring", "tape-sha256 avx512-16"]);
+        check(&svg, &["verity avx512", "verity sha-ni", "crate sha2", "crate ring"]);
+        check(&svg, &["crate tape-sha256 avx512-16"]);
         check(
             &svg,
-            &["8.00 GB/s · 4.00 x ring", "sha256, blocks in memory", "sha512, blocks in L2"],
+            &["8.00 GB/s · 4.00 x crate ring", "sha256, blocks in memory", "sha512, blocks in L2"],
         );
     }
 
@@ -333,7 +508,8 @@ mod tests {
         other.machine.cpu = "Other <CPU> & more".to_owned();
         assert!(machines(&[sample()]).is_none());
         let svg = machines(&[sample(), other]).unwrap().unwrap();
-        check(&svg, &["Some CPU (Zen 5), 2026-11-24", "Other &lt;CPU&gt; &amp; more"]);
+        check(&svg, &["Some CPU (Zen 5), 2026-11-24, commit 0123456"]);
+        check(&svg, &["Other &lt;CPU&gt; &amp; more"]);
     }
 
     #[test]

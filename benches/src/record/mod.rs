@@ -2,6 +2,7 @@
 //!
 //! `docs/PERFORMANCE.md` describes its fields.
 
+mod regime;
 mod task;
 
 use std::fs::{self, File};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+use crate::probe::{Calibration, Limit, Probe};
 use crate::register_loop::RegisterLoop;
 use crate::statistics::Summary;
 use crate::{kernels, reads, words};
@@ -18,7 +20,9 @@ use crate::{kernels, reads, words};
 pub use self::task::{Kind, Task};
 
 /// The shape of the file; a change that older readers would take wrongly makes it one more.
-pub const SCHEMA: u32 = 1;
+///
+/// In 1 there were no probes, and crates had the names that `current_name` knows.
+pub const SCHEMA: u32 = 2;
 
 /// The name of the peer that every comparison of commands begins with.
 pub const VERITYSETUP: &str = "veritysetup";
@@ -26,6 +30,14 @@ pub const VERITYSETUP: &str = "veritysetup";
 pub const RING_BUILDER: &str = "rayon + ring";
 /// Another build of our command, beside ours.
 pub const OTHER_VERITY: &str = "other verity";
+/// What copies an image, beside our command that does more in one pass.
+pub const COPY: &str = "cp";
+/// Our command that makes a tree and nothing else.
+pub const TREE: &str = "verity format";
+/// What makes the digest of a file.
+pub const SHA256SUM: &str = "sha256sum";
+/// The tools of a script, one after the other.
+pub const TOOLS: &str = "cp, then verity format (and sha256sum)";
 /// Our command beside itself with parity.
 pub const WITHOUT_PARITY: &str = "verity without parity";
 /// Our command beside repair: the same image, before it was damaged.
@@ -50,8 +62,18 @@ pub struct Record {
     pub programs: Programs,
     /// What was hashed.
     pub input: Input,
+    /// What could not be measured, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
     /// Samples around the runs of commands and reads, if there were any.
     pub register_loop: Option<RegisterLoop>,
+    /// By what the probes are judged. Absent in records from before the probe, and on CPUs for
+    /// which there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Calibration>,
+    /// What the instructions of the core allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
     /// What reads were measured on, and what they took beside time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Reads>,
@@ -74,6 +96,9 @@ pub struct Programs {
     pub veritysetup: Option<String>,
     /// The kernel that `tape-sha256` chose, if the crate was compiled in.
     pub tape_sha256: Option<String>,
+    /// The crates that are measured, with their versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crates: Vec<String>,
 }
 
 /// What was hashed by commands and kernels: random bytes; sha256 or sha512, blocks of 4096 bytes, a
@@ -155,9 +180,39 @@ pub struct Row {
     pub bytes: u64,
     /// How long each round took.
     pub seconds: Vec<f64>,
+    /// What was seen around each round. Empty where there is no probe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
+}
+
+/// Rounds of one contender.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// How long each took.
+    pub seconds: Vec<f64>,
+    /// What was seen around each, if there is a probe.
+    pub probes: Vec<Probe>,
 }
 
 impl Row {
+    /// A row of a contender that has no choice of kernels.
+    pub fn new(
+        task: Task,
+        contender: &str,
+        threads: usize,
+        bytes: u64,
+        Samples { seconds, probes }: Samples,
+    ) -> Row {
+        let contender = contender.to_owned();
+        Row { task, contender, platform: None, threads, bytes, seconds, probes }
+    }
+
+    /// The row with the name of its kernel.
+    #[must_use]
+    pub fn on(self, platform: Option<&str>) -> Row {
+        Row { platform: platform.map(str::to_owned), ..self }
+    }
+
     /// Names contender, kernel and threads, as far as there is a choice.
     pub fn label(&self) -> String {
         let mut label = self.contender.clone();
@@ -212,11 +267,15 @@ impl Record {
     pub fn load(path: &Path) -> Result<Record, String> {
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        let record: Record = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
-        match record.schema {
-            SCHEMA => Ok(record),
-            other => Err(wrong(&format!("schema {other}, not {SCHEMA}"))),
+        let mut record: Record = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+        if !(1..=SCHEMA).contains(&record.schema) {
+            return Err(wrong(&format!("schema {}, not 1 to {SCHEMA}", record.schema)));
         }
+        record.schema = SCHEMA;
+        for row in &mut record.rows {
+            row.contender = current_name(&row.contender).to_owned();
+        }
+        Ok(record)
     }
 
     /// Writes `MACHINE/DATE.json` under a directory, and beside it `text`, which tells people the
@@ -229,11 +288,25 @@ impl Record {
         let directory = records.join(&self.machine.name);
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
         fs::create_dir_all(&directory).map_err(|error| wrong(&error))?;
-        let json = serde_json::to_string_pretty(self).map_err(|error| wrong(&error))? + "\n";
         let (path, mut file) = self.create(&directory).map_err(|error| wrong(&error))?;
-        file.write_all(json.as_bytes()).map_err(|error| wrong(&error))?;
+        file.write_all(self.json()?.as_bytes()).map_err(|error| wrong(&error))?;
         fs::write(path.with_extension("txt"), text).map_err(|error| wrong(&error))?;
         Ok(path)
+    }
+
+    /// Writes the record to a file of that name, which must not be there yet.
+    ///
+    /// # Errors
+    /// If the file is there, or cannot be written.
+    pub fn save_as(&self, path: &Path) -> Result<(), String> {
+        let wrong = |error: io::Error| format!("{}: {error}", path.display());
+        let mut file = File::create_new(path).map_err(wrong)?;
+        file.write_all(self.json()?.as_bytes()).map_err(wrong)
+    }
+
+    fn json(&self) -> Result<String, String> {
+        let json = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        Ok(in_few_lines(&json) + "\n")
     }
 
     /// Creates the file under the first name that is free.
@@ -251,6 +324,38 @@ impl Record {
             }
         }
         unreachable!("names do not end")
+    }
+}
+
+/// Pretty JSON with what is deep inside, such as the rounds of a row, on one line.
+fn in_few_lines(json: &str) -> String {
+    /// Of the fields of a row, by two for each level.
+    const DEEP: usize = 6;
+    let mut text = String::new();
+    for line in json.lines() {
+        let word = line.trim_start();
+        let depth = line.len() - word.len();
+        let is_end = word.starts_with([']', '}']);
+        match depth {
+            _ if text.is_empty() => {}
+            DEEP if is_end => {}
+            depth if depth > DEEP && (is_end || text.ends_with(['[', '{'])) => {}
+            depth if depth > DEEP => text.push(' '),
+            _ => text.push('\n'),
+        }
+        text.push_str(if text.is_empty() || text.ends_with('\n') { line } else { word });
+    }
+    text
+}
+
+/// The name that a contender of an older record has today: crates once had names that our kernels
+/// have too.
+fn current_name(name: &str) -> &str {
+    match name {
+        "sha2" => kernels::SHA2,
+        "ring" => kernels::RING,
+        "tape-sha256" => kernels::TAPE,
+        name => name,
     }
 }
 
@@ -277,12 +382,45 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_another_schema_is_refused() {
+    fn a_record_of_a_later_schema_is_refused() {
         let directory = verity_testdata::files::tempdir();
         let mut record = sample();
         record.schema += 1;
         let path = record.save(directory.path(), "words").unwrap();
-        assert!(Record::load(&path).unwrap_err().ends_with("schema 2, not 1"));
+        assert!(Record::load(&path).unwrap_err().ends_with("schema 3, not 1 to 2"));
+    }
+
+    #[test]
+    fn crates_of_older_records_have_the_names_of_today() {
+        let text = fs::read_to_string(crate::sample_record()).unwrap();
+        assert!(text.contains("\"schema\": 1") && text.contains("\"contender\": \"sha2\""));
+        let record = sample();
+        assert_eq!(record.schema, SCHEMA);
+        for name in [kernels::SHA2, kernels::RING, kernels::TAPE] {
+            assert!(record.row(Task::Sha256L2, name, 1).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn rounds_stand_on_one_line() {
+        let mut record = crate::probed_record();
+        record.judge(None);
+        let json = record.json().unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record);
+        let line =
+            "\n      \"seconds\": [0.2, 0.2, 0.4, 0.3],\n      \"probes\": [{\"least\": 6.0, ";
+        assert!(json.contains(line), "{json}");
+        assert!(json.lines().count() < 20 * record.rows.len());
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_overwritten() {
+        let directory = verity_testdata::files::tempdir();
+        let path = directory.path().join("record.json");
+        sample().save_as(&path).unwrap();
+        assert_eq!(Record::load(&path).unwrap(), sample());
+        assert!(sample().save_as(&path).unwrap_err().starts_with(&path.display().to_string()));
+        assert!(sample().save_as(&directory.path().join("no/such/place")).is_err());
     }
 
     #[test]
@@ -320,9 +458,9 @@ mod tests {
                 "verity avx512",
                 "verity sha-ni",
                 "verity portable",
-                "sha2",
-                "ring",
-                "tape-sha256 avx512-16"
+                "crate sha2",
+                "crate ring",
+                "crate tape-sha256 avx512-16"
             ]
         );
         assert_eq!(

@@ -14,6 +14,12 @@ pub enum Task {
     ReadImage,
     /// As [`Task::Format`], the data not in the page cache.
     FormatCold,
+    /// An image is copied, and a hash file made of it, everything in the page cache.
+    OnePass,
+    /// As [`Task::OnePass`], with the SHA-256 of the image as a file.
+    OnePassDigest,
+    /// As [`Task::OnePassDigest`], the image not in the page cache, before each tool.
+    OnePassCold,
     /// Blocks to sha256 digests, the blocks in the level-2 cache.
     Sha256L2,
     /// Blocks to sha256 digests, the blocks in memory.
@@ -67,6 +73,9 @@ impl Task {
             Task::Verify => "verify",
             Task::ReadImage => "read",
             Task::FormatCold => "format, cold file",
+            Task::OnePass => "copy and format",
+            Task::OnePassDigest => "copy, format and sha256 of the file",
+            Task::OnePassCold => "copy, format and sha256 of the file, cold file",
             Task::Sha256L2 => "sha256, blocks in L2",
             Task::Sha256Memory => "sha256, blocks in memory",
             Task::Sha512L2 => "sha512, blocks in L2",
@@ -87,7 +96,13 @@ impl Task {
     /// What it is a task for.
     pub fn kind(self) -> Kind {
         match self {
-            Task::Format | Task::Verify | Task::ReadImage | Task::FormatCold => Kind::Command,
+            Task::Format
+            | Task::Verify
+            | Task::ReadImage
+            | Task::FormatCold
+            | Task::OnePass
+            | Task::OnePassDigest
+            | Task::OnePassCold => Kind::Command,
             Task::Sha256L2 | Task::Sha256Memory | Task::Sha512L2 | Task::Sha512Memory => {
                 Kind::Kernel
             }

@@ -7,12 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use verity_benches::kernels::VERITY;
+use verity_benches::probe::Place;
 use verity_benches::record::{OTHER_VERITY, RING_BUILDER, Row, Task};
 use verity_testdata::oracle::{Header, VeritySetup};
 
 use super::image::Image;
 use super::program::{Builds, Program, pairs, parameters, timed};
-use super::rounds;
+use super::rounds::{Pace, Rounds};
 
 /// The contenders, and the answer that they must all give.
 pub(crate) struct Contest<'a> {
@@ -42,38 +43,35 @@ impl<'a> Contest<'a> {
 
     /// Measures format, then verify, with a warm page cache. No peer has a command that reads, so
     /// that is measured only where there is another build of ours.
-    pub(crate) fn run(&self, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
+    pub(crate) fn run(&self, pace: Pace) -> Result<Vec<Row>, String> {
         let mut tasks = vec![Task::Format, Task::Verify];
         if self.contenders.iter().any(|it| it.name == OTHER_VERITY) {
             tasks.push(Task::ReadImage);
         }
-        let rows = tasks.into_iter().map(|task| self.task(task, rounds));
+        let rows = tasks.into_iter().map(|task| self.task(task, pace));
         Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// Measures format, the image dropped from the page cache before each run.
-    pub(crate) fn run_cold(&self, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
-        self.task(Task::FormatCold, rounds)
+    pub(crate) fn run_cold(&self, pace: Pace) -> Result<Vec<Row>, String> {
+        self.task(Task::FormatCold, pace)
     }
 
-    fn task(&self, task: Task, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
+    fn task(&self, task: Task, pace: Pace) -> Result<Vec<Row>, String> {
         let contenders: Vec<_> = self.contenders.iter().filter(|it| can(it, task)).collect();
-        let (each, pairs) = (vec![rounds; contenders.len()], pairs(&contenders));
+        let (each, pairs) = (vec![pace.rounds; contenders.len()], pairs(&contenders));
         let run = |round, index: usize| match task {
             Task::Verify => self.verify(contenders[index]),
             Task::ReadImage => self.read(contenders[index], round == 0),
             _ => self.format(contenders[index], task == Task::FormatCold),
         };
-        let seconds = rounds::alternate_pairs(task.title(), &each, &pairs, run)?;
-        let row = |(contender, seconds): (&&Program, _)| Row {
-            task,
-            contender: contender.name.to_owned(),
-            platform: None,
-            threads: contender.threads.get(),
-            bytes: self.image.bytes,
-            seconds,
+        let (name, budget) = (task.title(), pace.budget);
+        let rounds =
+            Rounds { name, each: &each, pairs: &pairs, budget, place: pace.place(Place::AnyCpu) };
+        let row = |(contender, samples): (&&Program, _)| {
+            Row::new(task, contender.name, contender.threads.get(), self.image.bytes, samples)
         };
-        Ok(contenders.iter().zip(seconds).map(row).collect())
+        Ok(contenders.iter().zip(rounds.run(run)?).map(row).collect())
     }
 
     /// Leaves the hash file in place for `verify`; each run begins without it.

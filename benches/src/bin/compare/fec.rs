@@ -11,6 +11,7 @@ use verity::{FecArea, HashArea, Params};
 use verity_benches::fec::{Damage, ROOTS};
 use verity_benches::fixture;
 use verity_benches::kernels::VERITY;
+use verity_benches::probe::Place;
 use verity_benches::reads::KnownImage;
 use verity_benches::record::{
     Input, Parity, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
@@ -20,7 +21,7 @@ use verity_testdata::oracle::{Header, VeritySetup};
 use super::image::Image;
 use super::options::Options;
 use super::program::{Builds, Program, pairs, parameters, timed};
-use super::rounds;
+use super::rounds::{Pace, Rounds};
 
 /// The part of the input that is encoded with that many roots: a quarter with the most roots, as
 /// each byte takes so much longer.
@@ -46,10 +47,10 @@ pub(crate) fn measure(
         let image = Image::write(&options.directory()?, &input)?;
         let shape = Shape::new(input.bytes, roots).map_err(|error| error.to_string())?;
         let contest = Contest::new(veritysetup, builds, &image, &shape, input.seed, options);
-        rows.extend(contest.formats(format, options.rounds)?);
+        rows.extend(contest.formats(format, options.pace())?);
         let corrupt = shape.blocks() / corrupt;
         let corrupt = to_len(corrupt.max(1));
-        let (repaired, corrupt) = contest.repairs(repair, corrupt, options.rounds)?;
+        let (repaired, corrupt) = contest.repairs(repair, corrupt, options.pace())?;
         rows.extend(repaired);
         parities.push(Parity {
             roots,
@@ -121,12 +122,11 @@ impl<'a> Contest<'a> {
     }
 
     /// Measures making tree and parity, and the tree alone.
-    fn formats(&self, task: Task, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
-        let each = self.formats.iter().map(|it| rounds::few_if(it.name == VERITYSETUP, rounds));
-        let (each, pairs) = (each.collect::<Vec<_>>(), pairs(&self.formats));
+    fn formats(&self, task: Task, pace: Pace) -> Result<Vec<Row>, String> {
+        let each = self.formats.iter().map(|it| pace.few_if(it.name == VERITYSETUP));
+        let each: Vec<_> = each.collect();
         let run = |_, index: usize| self.format(&self.formats[index]);
-        let seconds = rounds::alternate_pairs(task.title(), &each, &pairs, run)?;
-        Ok(self.rows(task, &self.formats, seconds))
+        self.contest(task, &self.formats, &each, pace, run)
     }
 
     /// Runs a whole command with all its syncs: what veritysetup does not sync is synced for it,
@@ -178,12 +178,7 @@ impl<'a> Contest<'a> {
     }
 
     /// Measures repair. Returns also how many blocks were corrupt each time.
-    fn repairs(
-        &self,
-        task: Task,
-        corrupt: usize,
-        rounds: NonZeroUsize,
-    ) -> Result<(Vec<Row>, usize), String> {
+    fn repairs(&self, task: Task, corrupt: usize, pace: Pace) -> Result<(Vec<Row>, usize), String> {
         // The last to run may have made no parity.
         let maker = self.formats.iter().find(|it| it.name == VERITY);
         self.format(maker.ok_or("no number of threads")?)?;
@@ -191,14 +186,14 @@ impl<'a> Contest<'a> {
             let Shape { params, fec_area, .. } = self.shape;
             Damage::scattered(params, fec_area, corrupt, self.seed ^ seed)
         };
-        let (each, pairs) = (vec![rounds; self.repairs.len()], pairs(&self.repairs));
+        let each = vec![pace.rounds; self.repairs.len()];
         let run = |round, index: usize| match &self.repairs[index] {
             verify if verify.name == VERIFY_INTACT => self.verify(verify),
             // Everyone has the same damage in a round.
             repair => self.repair(repair, &damage(to_u64(round) + 1)),
         };
-        let seconds = rounds::alternate_pairs(task.title(), &each, &pairs, run)?;
-        Ok((self.rows(task, &self.repairs, seconds), damage(1).blocks.len()))
+        let rows = self.contest(task, &self.repairs, &each, pace, run)?;
+        Ok((rows, damage(1).blocks.len()))
     }
 
     fn verify(&self, program: &Program) -> Result<Duration, String> {
@@ -248,15 +243,19 @@ impl<'a> Contest<'a> {
         ]
     }
 
-    fn rows(&self, task: Task, programs: &[Program], seconds: Vec<Vec<f64>>) -> Vec<Row> {
-        let row = |(program, seconds): (&Program, _)| Row {
-            task,
-            contender: program.name.to_owned(),
-            platform: None,
-            threads: program.threads.get(),
-            bytes: self.image.bytes,
-            seconds,
+    fn contest(
+        &self,
+        task: Task,
+        programs: &[Program],
+        each: &[NonZeroUsize],
+        pace: Pace,
+        run: impl FnMut(usize, usize) -> Result<Duration, String>,
+    ) -> Result<Vec<Row>, String> {
+        let (name, budget, pairs) = (task.title(), pace.budget, pairs(programs));
+        let rounds = Rounds { name, each, pairs: &pairs, budget, place: pace.place(Place::AnyCpu) };
+        let row = |(program, samples): (&Program, _)| {
+            Row::new(task, program.name, program.threads.get(), self.image.bytes, samples)
         };
-        programs.iter().zip(seconds).map(row).collect()
+        Ok(programs.iter().zip(rounds.run(run)?).map(row).collect())
     }
 }

@@ -3,18 +3,18 @@
 //! once.
 
 use std::hint::black_box;
-use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use verity_benches::fec::{self, Contender, Loss};
+use verity_benches::probe::Place;
 use verity_benches::reads::BLOCK_SIZE;
 use verity_benches::record::{Input, Row, Task};
 
 use super::fec::share;
-use super::rounds;
+use super::rounds::{Pace, Rounds};
 
 /// Measures every task, one after the other.
-pub(crate) fn measure(input: &Input, rounds: NonZeroUsize) -> Result<Vec<Row>, String> {
+pub(crate) fn measure(input: &Input, pace: Pace) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for (roots, encode, recover) in
         [(2, Task::EncodeFec2, Task::RecoverFec2), (24, Task::EncodeFec24, Task::RecoverFec24)]
@@ -22,11 +22,11 @@ pub(crate) fn measure(input: &Input, rounds: NonZeroUsize) -> Result<Vec<Row>, S
         let blocks = share(input, roots).bytes / BLOCK_SIZE as u64;
         let message = fec::random_message(blocks, roots, input.seed);
         let encoders = fec::encoders(message.area);
-        rows.extend(contest(encode, &encoders, &message, message.parity.len(), rounds)?);
+        rows.extend(contest(encode, &encoders, &message, message.parity.len(), pace)?);
         // The peers take as long for a quarter of it.
         let loss = Loss::new(fec::random_message(blocks / 4, roots, input.seed), input.seed);
         let decoders = fec::decoders(loss.message.area);
-        rows.extend(contest(recover, &decoders, &loss, loss.lost(), rounds)?);
+        rows.extend(contest(recover, &decoders, &loss, loss.lost(), pace)?);
     }
     Ok(rows)
 }
@@ -37,11 +37,13 @@ fn contest<I: AsRef<[u8]> + 'static>(
     contenders: &[Contender<I>],
     input: &I,
     size: usize,
-    rounds: NonZeroUsize,
+    pace: Pace,
 ) -> Result<Vec<Row>, String> {
-    let each = contenders.iter().map(|it| rounds::few_if(it.is_slow(), rounds));
-    let each: Vec<_> = each.collect();
-    let seconds = rounds::alternate(task.title(), &each, |_, index| {
+    let each: Vec<_> = contenders.iter().map(|it| pace.few_if(it.is_slow())).collect();
+    let (name, budget) = (task.title(), pace.budget);
+    let rounds =
+        Rounds { name, each: &each, pairs: &[], budget, place: pace.place(Place::ThisThread) };
+    let samples = rounds.run(|_, index| {
         // Touched before the clock starts, so that no page has to be found meanwhile.
         let mut out = vec![0xff; size];
         let start = Instant::now();
@@ -50,13 +52,9 @@ fn contest<I: AsRef<[u8]> + 'static>(
         let time = start.elapsed();
         contenders[index].check(input, &out).map(|()| time)
     })?;
-    let row = |(contender, seconds): (&Contender<I>, _)| Row {
-        task,
-        contender: contender.name.to_owned(),
-        platform: contender.platform.map(str::to_owned),
-        threads: 1,
-        bytes: input.as_ref().len() as u64,
-        seconds,
+    let bytes = input.as_ref().len() as u64;
+    let row = |(contender, samples): (&Contender<I>, _)| {
+        Row::new(task, contender.name, 1, bytes, samples).on(contender.platform)
     };
-    Ok(contenders.iter().zip(seconds).map(row).collect())
+    Ok(contenders.iter().zip(samples).map(row).collect())
 }

@@ -20,13 +20,6 @@ impl Image {
     /// Writes an image. It is synced, so that no write-back runs beside the measurement, and read
     /// once, so that it is in the page cache.
     pub(crate) fn write(directory: &Path, input: &Input) -> Result<Image, String> {
-        // Its pages are small and its sync does nothing: other figures than those of files.
-        if ["tmpfs", "ramfs"].contains(&input.file_system.as_str()) {
-            return Err(format!(
-                "{} is in memory: name a directory on a disk (--dir)",
-                directory.display()
-            ));
-        }
         let wrong = |error: io::Error| format!("{}: {error}", directory.display());
         let directory = TempDir::with_prefix_in("compare-", directory).map_err(wrong)?;
         let image = Image { bytes: input.bytes, seed: input.seed, directory };

@@ -10,15 +10,19 @@ use verity::VerifiedReader;
 use verity::internals::to_len;
 use verity::io::ReadAt;
 use verity_benches::machine;
+use verity_benches::probe::Place;
 use verity_benches::reads::{BLOCK_SIZE, Contender, KnownImage, Walk, run};
 use verity_benches::record::{FirstRead, Input, Memory, Reads, Row, Task};
 
 use super::image::Image;
 use super::options::Options;
-use super::{reader, rounds};
+use super::reader;
+use super::rounds::Rounds;
 
 /// Random reads of a round, by all threads together: half a second of them.
 const RANDOM_READS: usize = 160_000;
+/// Of a quick run.
+const QUICK_RANDOM_READS: usize = 40_000;
 /// The length of sequential reads, in bytes.
 const SEQUENTIAL: usize = 128 << 10;
 /// Over how much of the image they go, in bytes: so much must fit into memory.
@@ -67,9 +71,10 @@ fn affordable(asked: NonZeroU64) -> u64 {
 fn random(options: &Options, image: &KnownImage, seed: u64) -> Result<Vec<Row>, String> {
     let contenders =
         [Contender::verity(image)?, Contender::pread_ring(image), Contender::pread(image)];
+    let reads = if options.quick { QUICK_RANDOM_READS } else { RANDOM_READS };
     contest(options, Task::ReadRandom, image, &contenders, |round, threads| {
         let seed = |thread| seed ^ (round << 32 | thread);
-        let count = RANDOM_READS / threads;
+        let count = reads / threads;
         let walk = |thread| Walk::random(seed(thread), image, BLOCK_SIZE, count);
         (0..).take(threads).map(walk).collect()
     })
@@ -106,20 +111,19 @@ fn contest(
     for (contender, threads) in &pairs {
         walks(0, *threads).iter().try_for_each(|walk| contender.check(image, walk))?;
     }
-    let each = vec![options.rounds; pairs.len()];
-    let seconds = rounds::alternate(task.title(), &each, |round, index| {
+    let pace = options.pace();
+    let each = vec![pace.rounds; pairs.len()];
+    let (name, budget) = (task.title(), pace.budget);
+    let rounds = Rounds { name, each: &each, pairs: &[], budget, place: pace.place(Place::AnyCpu) };
+    let samples = rounds.run(|round, index| {
         let (contender, threads) = pairs[index];
         run(contender, image, &walks(round as u64, threads))
     })?;
-    let row = |((contender, threads), seconds): (&(&Contender<'_>, usize), _)| Row {
-        task,
-        contender: contender.name.to_owned(),
-        platform: None,
-        threads: *threads,
-        bytes: walks(0, *threads).iter().map(Walk::bytes).sum(),
-        seconds,
+    let row = |((contender, threads), samples): (&(&Contender<'_>, usize), _)| {
+        let bytes = walks(0, *threads).iter().map(Walk::bytes).sum();
+        Row::new(task, contender.name, *threads, bytes, samples)
     };
-    Ok(pairs.iter().zip(seconds).map(row).collect())
+    Ok(pairs.iter().zip(samples).map(row).collect())
 }
 
 /// A source that counts what is read from it.
