@@ -2,6 +2,8 @@
 # Builds `verity`, makes an image, builds and signs its hash tree, checks it, then flips one bit in
 # a copy and shows that the check fails and names the block. Needs a Rust toolchain, no other tool.
 #
+#   ./demo.sh [COMMAND]      COMMAND is a `verity` that is built already
+#
 # Exits 0 only if every step went as said.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -15,8 +17,11 @@ readonly KEY=$DIR/signing.key.pem
 readonly CERTIFICATE=testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.cert.pem
 
 main() {
-    cargo build --locked --release -p verity-cli
-    verity=${CARGO_TARGET_DIR:-target}/release/verity
+    verity=${1:-}
+    if [ -z "$verity" ]; then
+        cargo build --locked --release -p verity-cli
+        verity=${CARGO_TARGET_DIR:-target}/release/verity
+    fi
     rm -rf "$DIR"
     mkdir -p "$DIR"
     # A checkout may leave the test key open to others, as no signing key should be.
@@ -69,4 +74,4 @@ check_fails() {
     fi
 }
 
-main
+main "$@"

@@ -5,8 +5,9 @@
 #   ./test.sh --full                  what is random for hours, and fuzzing (testdata/long-runs.sh)
 #
 # As root on Debian it first installs the tools that results are compared with
-# (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh) and the
-# virtual machine in which a Linux kernel judges images (testdata/kernel/make.sh). Otherwise it names what
+# (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh), the
+# virtual machine in which a Linux kernel judges images (testdata/kernel/make.sh), and brings the veritysetup
+# of a newer Debian (testdata/veritysetup/make.sh). Otherwise it names what
 # is missing, and the tests that need it say that they were skipped. On x86-64 the ARM kernels run too,
 # emulated (testdata/arm/test.sh).
 set -euo pipefail
@@ -40,18 +41,26 @@ prepare() {
         echo "test.sh: missing Debian packages:" $(missing_packages) >&2
     elif [ "$(id -u)" -eq 0 ]; then
         testdata/images/make.sh target/images
-        [ "$(uname -m)" != x86_64 ] || testdata/kernel/make.sh target/kernel
+        if [ "$(uname -m)" = x86_64 ]; then
+            testdata/kernel/make.sh target/kernel
+            testdata/guest/udev.sh target/udev
+        fi
+        testdata/veritysetup/make.sh target/veritysetup
         export VERITY_REQUIRE_ORACLES=1
     else
         # Loop devices, other users and, on some machines, the images take root.
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
         testdata/kernel/make.sh target/kernel || echo "test.sh: no kernel that judges images" >&2
+        testdata/veritysetup/make.sh target/veritysetup || echo "test.sh: no newer veritysetup" >&2
+        testdata/guest/udev.sh target/udev || echo "test.sh: no udev for the machine of live devices" >&2
     fi
 }
 
 every_test() {
     local status=0
     cargo_test | tee target/test.log || status=$?
+    testdata/calls/test.sh || status=$?
+    packaging/test.sh --built || status=$?
     testdata/arm/test.sh | tee -a target/test.log || status=$?
     judged
     echo
