@@ -2,7 +2,7 @@
 # Runs every test of the workspace.
 #
 #   ./test.sh [--differential N]      N: random cases of each comparison with veritysetup
-#   ./test.sh --full                  what is random for hours, and fuzzing (testdata/long-runs.sh)
+#   ./test.sh --full [NAME...]        what takes hours: all of it, or these runs of testdata/long-runs.sh
 #
 # As root on Debian it first installs the tools that results are compared with
 # (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh), the
@@ -17,8 +17,8 @@ PATH=$PATH:/usr/sbin:/sbin
 umask 022
 
 readonly LIST=testdata/debian-packages.txt
-# What is run, a function.
-RUNS=every_test
+# What is run: a function and its arguments.
+RUNS=(every_test)
 
 main() {
     read_options "$@"
@@ -26,7 +26,7 @@ main() {
     rm -f target/judge.txt
     prepare
     local status=0
-    "$RUNS" || status=$?
+    "${RUNS[@]}" || status=$?
     exit "$status"
 }
 
@@ -57,15 +57,16 @@ prepare() {
 }
 
 every_test() {
-    local status=0
-    cargo_test | tee target/test.log || status=$?
-    testdata/calls/test.sh || status=$?
-    packaging/test.sh --built || status=$?
-    testdata/arm/test.sh | tee -a target/test.log || status=$?
+    local failed=() part
+    : >target/test.log
+    for part in cargo_test testdata/calls/test.sh "packaging/test.sh --built" testdata/arm/test.sh; do
+        $part 2>&1 | tee -a target/test.log || failed+=("status $? from $part")
+    done
     judged
     echo
+    [ ${#failed[@]} -eq 0 ] || printf 'test.sh: failed: %s\n' "${failed[@]}" >&2
     counted target/test.log
-    return "$status"
+    [ ${#failed[@]} -eq 0 ]
 }
 
 cargo_test() {
@@ -95,8 +96,8 @@ read_options() {
             ;;
         --full)
             . testdata/long-runs.sh
-            RUNS=full_run
-            shift
+            RUNS=(full_run "${@:2}")
+            shift $#
             ;;
         *) usage ;;
         esac
@@ -104,7 +105,7 @@ read_options() {
 }
 
 usage() {
-    echo "usage: ./test.sh [--differential N | --full]" >&2
+    echo "usage: ./test.sh [--differential N | --full [NAME...]]" >&2
     exit 2
 }
 

@@ -1,60 +1,35 @@
 # The long runs; for test.sh, which sources it.
 #
-# They take hours on two processors that do nothing else, most of them the tests and the fuzzing. A run of the
-# command while something fails takes 20 to 60 ms, so 10,000 take about five minutes. Hostile inputs, all
-# of them under every line, take a quarter of an hour or so: a line alone some 20 ms, and the dearest, a
-# repair of a tree that a server made up, some 20,000 requests in 5 to 10 s. So none of them may take 20 s.
+# All of them take the better part of a day on two processors, most of it fuzzing, the tests with many cases and Miri.
+# So each has a name, and `./test.sh --full NAME...` does some of them. A run of the command while something fails
+# takes 20 to 60 ms, so 10,000 take about five minutes. Hostile inputs, all of them under every line, take a quarter
+# of an hour or so: a line alone some 20 ms, and the dearest, a repair of a tree that a server made up, some 20,000
+# requests in 5 to 10 s. So none of them may take 20 s.
 #
-# Nobody waits for them before a change is merged. If all of them pass, they end with a
-# record in docs/FULL-RUN.md. VERITY_FULL_PERCENT=1 tries them with a hundredth of all counts and seconds:
-# that record stays in target/full.
+# Nobody waits for them before a change is merged. Each leaves its line in docs/FULL-RUN.md, whatever came of it, and
+# the lines of those that did not run stay as they were. VERITY_FULL_PERCENT=1 tries them with a hundredth of all
+# counts and seconds: those lines go to target/full/trial/record.md.
 
-readonly PERCENT=${VERITY_FULL_PERCENT:-100} FULL=target/full
+readonly PERCENT=${VERITY_FULL_PERCENT:-100}
+FULL=target/full
+[ "$PERCENT" -ge 100 ] || FULL=target/full/trial
+readonly FULL
+# What a run ends with that lacks something here.
+readonly SKIPPED=77
 
-# All of them, each with its name. New ones belong here.
-long_runs() {
-    local cases properties arm seeds seconds
-    cases=$(share 10000) properties=$(share 5000) arm=$(share 1000) seeds=$(share 10) seconds=$(share 300)
-    VERITY_DIFFERENTIAL_CASES=$cases PROPTEST_CASES=$properties \
-        long_run "every test; $cases cases of each comparison, $properties of each property" cargo_test
-    long_run "library and kernel by other seeds; $seeds of them" other_seeds "$seeds"
-    CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false \
-        long_run "the library without overflow checks, as others build it" \
-        cargo test --locked -p verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
-    VERITY_FAULT_RUNS=$(share 10000) \
-        long_run "runs on failing storage, systems and servers; $(share 10000) of them" fault_runs
-    VERITY_KILL_STEP=$((PERCENT < 100 ? 37 : 1)) \
-        long_run "open of a device, killed at every call of the system" \
-        cargo test --locked -p verity-cli --test suite live::an_open
-    long_run "live devices on the newest kernel that Debian has" newest_kernel
-    # A trial is as busy as any other machine.
-    VERITY_HANG_SECONDS=$((PERCENT < 100 ? 60 : 20)) \
-        long_run "hostile inputs under every command; each run within its limit" \
-        cargo test --locked -p verity-cli --test hostile r07_
-    long_run "a call planted in a kernel, which must be found" testdata/calls/test.sh --planted
-    long_run "kernels broken one by one, which tests must see" fuzz/planted-kernels.sh $((PERCENT / 100))
-    long_run "Debian packages" packaging/test.sh
-    long_run "static binaries, on ARM emulated" packaging/test.sh --static
-    PROPTEST_CASES=$arm \
-        long_run "ARM kernels; $arm cases of each property" testdata/arm/test.sh
-    if command -v c++ >/dev/null; then
-        long_run "fuzzing; $seconds s each target" fuzz/run.sh all "$seconds"
-        # Too little time finds nothing: a trial only asks whether the bugs can be planted.
-        long_run "planted bugs that fuzzing must find" fuzz/planted-bugs.sh $((PERCENT / 100 * 60))
-    else
-        skipped "fuzzing, and planted bugs" "no C++ compiler"
-    fi
-    if cargo +nightly --version >/dev/null 2>&1; then
-        long_run "hashing and parity under AddressSanitizer" fuzz/kernels.sh
-    else
-        skipped "hashing and parity under AddressSanitizer" "no nightly toolchain"
-    fi
+# Each is a function `full_NAME` below, here in the order of the record.
+readonly LONG_RUNS=(tests seeds unchecked faults hostile kill newest compat calls kernels packages static arm
+    fuzz planted asan races miri)
+
+# What is random, with more of it.
+full_tests() {
+    VERITY_DIFFERENTIAL_CASES=$(share 10000) PROPTEST_CASES=$(share 5000) cargo_test
 }
 
 # The tests whose cases come from VERITY_TEST_SEED and from no count.
-other_seeds() {
+full_seeds() {
     local number status=0
-    for ((number = 0; number < $1; number++)); do
+    for ((number = 0; number < $(share 10); number++)); do
         env -u VERITY_TEST_SEED cargo test --locked -p verity --test suite \
             adversarial:: read:: repair:: || status=$?
         env -u VERITY_TEST_SEED cargo test --locked -p verity-cli --test suite kernel:: || status=$?
@@ -63,21 +38,102 @@ other_seeds() {
     return "$status"
 }
 
-# What the tests of live devices, tables and signatures come to on another kernel.
-newest_kernel() {
-    local status=0
-    testdata/kernel/make.sh --newest target/newest-kernel || return
-    VERITY_KERNEL=$PWD/target/newest-kernel cargo test --locked -p verity-cli --test suite live:: || status=$?
-    VERITY_KERNEL=$PWD/target/newest-kernel cargo test --locked -p verity-dm --test guest || status=$?
-    return "$status"
+# The library without overflow checks, as others build it.
+full_unchecked() {
+    CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false CARGO_PROFILE_TEST_OVERFLOW_CHECKS=false \
+        cargo test --locked -p verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
 }
 
-# Whatever goes wrong, in the library and under the command.
-fault_runs() {
+# Whatever goes wrong with storage, systems and servers, in the library and under the command.
+full_faults() {
     local status=0
+    export VERITY_FAULT_RUNS=$(share 10000)
     cargo test --locked -p verity --test suite fault_runs:: || status=$?
     cargo test --locked -p verity-cli --test hostile faults_ || status=$?
     return "$status"
+}
+
+# Hostile inputs under every command, each within its limit. A trial is as busy as any other machine.
+full_hostile() {
+    VERITY_HANG_SECONDS=$((PERCENT < 100 ? 60 : 20)) cargo test --locked -p verity-cli --test hostile r07_
+}
+
+# A device is opened, killed at every call of the system.
+full_kill() {
+    VERITY_KILL_STEP=$((PERCENT < 100 ? 37 : 1)) cargo test --locked -p verity-cli --test suite live::an_open
+}
+
+# Live devices, tables and signatures on the newest kernel that Debian has.
+full_newest() {
+    local status=0
+    testdata/kernel/make.sh --newest target/newest-kernel || return
+    export VERITY_KERNEL=$PWD/target/newest-kernel
+    cargo test --locked -p verity-cli --test suite live:: || status=$?
+    cargo test --locked -p verity-cli --test suite kernel:: || status=$?
+    cargo test --locked -p verity-cli --test guest || status=$?
+    cargo test --locked -p verity-dm --test guest || status=$?
+    return "$status"
+}
+
+# cryptsetup's own suite, of the releases whose copies VERITY_COMPAT_SUITES names.
+full_compat() {
+    local suite status=0
+    [ -n "${VERITY_COMPAT_SUITES:-}" ] || lacks "no copy in VERITY_COMPAT_SUITES" || return
+    for suite in $VERITY_COMPAT_SUITES; do
+        VERITY_COMPAT_SUITE=$suite cargo test --locked -p verity-cli --test suite -- compat:: --nocapture || status=$?
+    done
+    return "$status"
+}
+
+# A call planted in a kernel, which must be found.
+full_calls() { testdata/calls/test.sh --planted; }
+
+# Kernels broken one by one, which tests must see.
+full_kernels() { fuzz/planted-kernels.sh $((PERCENT / 100)); }
+
+full_packages() { packaging/test.sh; }
+
+# Static binaries, the one for ARM emulated.
+full_static() { packaging/test.sh --static; }
+
+full_arm() { PROPTEST_CASES=$(share 1000) testdata/arm/test.sh; }
+
+full_fuzz() {
+    command -v c++ >/dev/null || lacks "no C++ compiler" || return
+    fuzz/run.sh all "$(share 300)"
+}
+
+# Planted bugs that fuzzing must find. Too little time finds nothing: a trial only asks whether they can be planted.
+full_planted() {
+    command -v c++ >/dev/null || lacks "no C++ compiler" || return
+    fuzz/planted-bugs.sh $((PERCENT / 100 * 60))
+}
+
+# Hashing and parity under AddressSanitizer.
+full_asan() {
+    has_nightly || return
+    fuzz/kernels.sh
+}
+
+# What threads share, under ThreadSanitizer.
+full_races() {
+    has_nightly || return
+    fuzz/threads.sh
+}
+
+full_miri() {
+    has_nightly || return
+    fuzz/miri.sh
+}
+
+has_nightly() {
+    cargo +nightly --version >/dev/null 2>&1 || lacks "no nightly toolchain"
+}
+
+# lacks WHAT: ends a run that cannot be done here.
+lacks() {
+    echo "skipped: $1"
+    return "$SKIPPED"
 }
 
 # This part of a count; at least one.
@@ -86,85 +142,79 @@ share() {
     echo $((count > 0 ? count : 1))
 }
 
+# full_run [NAME...]: these, or all.
 full_run() {
-    rm -rf "$FULL"
+    local name status=0
+    local wanted=("$@")
+    [ $# -gt 0 ] || wanted=("${LONG_RUNS[@]}")
+    for name in "${wanted[@]}"; do
+        [[ " ${LONG_RUNS[*]} " == *" $name "* ]] || { echo "test.sh: long runs are ${LONG_RUNS[*]}" >&2; return 2; }
+    done
     mkdir -p "$FULL"
-    touch "$FULL/failed"
-    long_runs
-    if [ -s "$FULL/failed" ]; then
-        echo "test.sh: no record, for what failed:" >&2
-        cat "$FULL/failed" >&2
-        return 1
-    fi
-    local to=docs/FULL-RUN.md
-    [ "$PERCENT" -ge 100 ] || to=$FULL/record.md
-    record >"$to.new"
-    mv "$to.new" "$to"
-    echo "test.sh: the record is $to" >&2
+    for name in "${wanted[@]}"; do
+        long_run "$name" || status=$?
+    done
+    echo "test.sh: the record is $(record)" >&2
+    return "$status"
 }
 
-# long_run NAME COMMAND...: runs it, and writes down how that went. Where one fails the others follow.
+# long_run NAME: runs it, and writes down how that went. Where one fails the others follow.
 long_run() {
-    local name=$1 start=$SECONDS log
-    log=${name%%;*}
-    log=$FULL/${log// /-}.log
-    shift
+    local name=$1 start=$SECONDS log=$FULL/$1.log status=0
     echo "== $name" >&2
-    if "$@" 2>&1 | tee "$log"; then
-        row "$name" "$(outcome "$log")" "$((SECONDS - start))"
-    else
-        echo "$name: $log" >>"$FULL/failed"
-    fi
+    ("full_$name") 2>&1 | tee "$log" || status=$?
+    row "$name" "$(outcome "$log" "$status")" "$((SECONDS - start))"
+    [ "$status" -ne "$SKIPPED" ] || status=0
+    return "$status"
 }
 
-skipped() {
-    echo "== $1: skipped, $2" >&2
-    row "$1" "skipped: $2" 0
-}
-
-row() {
-    printf '| %s | %s | %d:%02d |\n' "$1" "$2" $(($3 / 60)) $(($3 % 60)) >>"$FULL/rows"
-}
-
-# What a log says in the end: of tests, of fuzzing, of anything else.
+# outcome LOG STATUS: what a log says in the end: of tests, of fuzzing, of anything else.
 outcome() {
+    local failed=
+    [ "$2" -eq 0 ] || [ "$2" -eq "$SKIPPED" ] || failed="failed: "
     if grep -q '^test result: ' "$1"; then
-        counted "$1"
+        echo "$failed$(counted "$1")"
     elif grep -q '^stat::number_of_executed_units' "$1"; then
-        awk '/^stat::number_of_executed_units/ { inputs += $2 } END { print inputs, "inputs" }' "$1"
+        awk -v failed="$failed" '/^stat::number_of_executed_units/ { inputs += $2 } END { print failed inputs " inputs" }' "$1"
     else
-        tail -1 "$1"
+        echo "$failed$(tail -1 "$1")"
     fi
+}
+
+# row NAME OUTCOME SECONDS: a line of the record.
+row() {
+    printf '| `%s` | %s | %d:%02d | %s | %s | %s |\n' "$1" "${2//|/ }" $(($3 / 60)) $(($3 % 60)) \
+        "$(date -u +%F)" "$(git rev-parse --short=10 HEAD)$(git diff --quiet HEAD || echo " and changes")" "$(machine)" >"$FULL/$1.row"
+    rewritten >"$FULL/record.new"
+    mv "$FULL/record.new" "$(record)"
 }
 
 record() {
-    cat <<END
-# The long runs
-
-\`./test.sh --full\` wrote this when all of them had passed.
-
-- date: $(date -u +%F)
-- commit: $(git rev-parse HEAD)$(git diff --quiet HEAD || echo ", with changes")
-- machine: $(machine)
-- compiler: $(rustc --version)
-- compared with: $(oracles)
-
-| run | outcome | min:s |
-|---|---|---|
-$(cat "$FULL/rows")
-END
+    [ "$PERCENT" -ge 100 ] && echo docs/FULL-RUN.md || echo "$FULL/record.md"
 }
 
-oracles() {
-    if [ "${VERITY_REQUIRE_ORACLES:-}" = 1 ]; then
-        echo "every other program that tests know, and a Linux kernel"
-    else
-        echo "those other programs that the machine has; missing:" $(missing_packages)
-    fi
+# The record with the new rows, and as many of the old ones as have no new one.
+rewritten() {
+    local name
+    cat <<'END'
+# The long runs
+
+Each line is the last run of one of them by `./test.sh --full`, whatever came of it; `testdata/long-runs.sh` says what it does.
+
+| run | outcome | min:s | date | commit | machine |
+|---|---|---|---|---|---|
+END
+    for name in "${LONG_RUNS[@]}"; do
+        if [ -f "$FULL/$name.row" ]; then
+            cat "$FULL/$name.row"
+        elif [ -f "$(record)" ]; then
+            grep "^| \`$name\`" "$(record)" || true
+        fi
+    done
 }
 
 machine() {
     local words
     words=$(awk -F '\t*: ' '/^$/ { exit } /^(model name|cpu family|model)\t/ { print $1, $2 }' /proc/cpuinfo)
-    echo "$(uname -m), ${words//$'\n'/, }, $(nproc) processors, Linux $(uname -r | cut -d- -f1)"
+    echo "$(uname -m), ${words//$'\n'/, }, $(nproc) processors, Linux $(uname -r | cut -d- -f1), $(rustc --version | cut -d' ' -f1,2)"
 }

@@ -49,6 +49,14 @@ static int save_part(struct saved *saved, int fd, uint64_t from, size_t size)
     return 1;
 }
 
+// From here on the file is read block by block from the device: some file systems keep many blocks in one piece of the
+// page cache, all of which cannot be read when one of them cannot.
+static void forget_pieces(int fd)
+{
+    if (posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+        fail("advise on a file");
+}
+
 // The contents of a file, and in the list the blocks that gave EIO.
 static void save_file(struct saved *saved, int fd, uint64_t size)
 {
@@ -56,6 +64,7 @@ static void save_file(struct saved *saved, int fd, uint64_t size)
         uint64_t end = from + FILE_CHUNK < size ? from + FILE_CHUNK : size;
         if (save_part(saved, fd, from, end - from))
             continue;
+        forget_pieces(fd);
         for (uint64_t at = from; at < end; at += FILE_BLOCK)
             if (!save_part(saved, fd, at, at + FILE_BLOCK < end ? FILE_BLOCK : end - at))
                 fprintf(saved->list, "%llu ", (unsigned long long)at / FILE_BLOCK);

@@ -22,7 +22,7 @@ const TOPS: [&str; 10] = [
 /// Rooms that are described before they are built, under the heading that says so.
 const COMING: &str = "## Rooms that are kept free";
 
-/// What `./test.sh --full` writes when all of it has passed.
+/// What `./test.sh --full` writes.
 const RECORD: &str = "docs/FULL-RUN.md";
 
 #[test]
