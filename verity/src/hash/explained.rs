@@ -41,7 +41,9 @@ impl ChosenKernels {
         };
         let reason = match (kernels.is_empty(), algorithm) {
             (false, _) => reason(algorithm),
-            (true, Algorithm::Sha384 | Algorithm::Sha512) => "several at a time take AVX-512",
+            (true, Algorithm::Sha384 | Algorithm::Sha512) if cfg!(target_arch = "x86_64") => {
+                "several at a time take AVX-512"
+            }
             (true, _) => "there are no kernels for several at a time",
         };
         ChosenKernels { kernels, reason }
