@@ -408,3 +408,25 @@ pub(crate) fn read_only_files(guest: &Guest) {
     guest.close("root");
     set(false);
 }
+
+/// Files that nobody can change any more, and that only descriptors name.
+pub(crate) fn sealed_files(guest: &Guest) {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let image = Image::new(guest);
+    let sealed = |path: &Path| {
+        let file = memfd_create("sealed", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING);
+        let mut file = fs::File::from(file.unwrap());
+        std::io::copy(&mut fs::File::open(path).unwrap(), &mut file).unwrap();
+        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+        fcntl_add_seals(&file, seals).unwrap();
+        file
+    };
+    let [data, hash] = [&image.data, &image.hash].map(|path| sealed(path));
+    let path = |file: &fs::File| format!("/proc/self/fd/{}", file.as_raw_fd());
+    let open = image.open_at(guest, "root", Path::new(&path(&data)), Path::new(&path(&hash)));
+    let opened = open.run(&guest.device_mapper, Run::default()).unwrap();
+    image.check_device(&opened.node);
+    guest.close("root");
+}

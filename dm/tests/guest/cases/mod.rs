@@ -30,6 +30,7 @@ pub(crate) const WITHOUT_UDEV: &[Case] = &[
     ("paths that are not UTF-8", live::paths_that_are_not_utf8),
     ("names that are not UTF-8", live::names_that_are_not_utf8),
     ("read-only files", live::read_only_files),
+    ("sealed files", live::sealed_files),
     ("names that are taken", refused::names_that_are_taken),
     ("devices that are in use", refused::devices_that_are_in_use),
     ("what no device can be", refused::what_no_device_can_be),
