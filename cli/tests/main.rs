@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
+#[cfg(feature = "http")]
+mod boot_chain;
 mod build;
 mod claims;
 mod cli;

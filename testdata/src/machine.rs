@@ -7,7 +7,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,20 @@ pub struct Machine {
     kernel: PathBuf,
     dir: TempDir,
     has_firmware: bool,
+    disks: Vec<PathBuf>,
+    has_network: bool,
 }
+
+/// A machine that runs, until this is dropped.
+#[derive(Debug)]
+pub struct Booted {
+    child: Child,
+    said: PathBuf,
+    console: PathBuf,
+}
+
+/// What a network card takes, in this order.
+const NETWORK: [&str; 3] = ["failover", "net_failover", "virtio_net"];
 
 impl Machine {
     /// A machine with nothing but the kernel's modules and busybox, by the rule of
@@ -55,9 +68,11 @@ impl Machine {
         kernel::Kernel::find()?;
         let kernel = std::env::var_os("VERITY_KERNEL")
             .map_or_else(|| crate::workspace().join("target/kernel"), PathBuf::from);
-        let machine = Machine { kernel, dir: files::tempdir(), has_firmware: false };
+        let dir = files::tempdir();
+        let machine =
+            Machine { kernel, dir, has_firmware: false, disks: Vec::new(), has_network: false };
         machine.add_text(INIT, "init");
-        machine.add_loop_module();
+        machine.add_module("loop");
         symlink("usr/sbin", machine.root().join("sbin")).expect("a link");
         Some(machine)
     }
@@ -168,11 +183,28 @@ impl Machine {
         self.kernel.join("packages/lib/modules")
     }
 
-    fn add_loop_module(&self) {
-        let path = self.modules().join(self.release()).join("kernel/drivers/block/loop.ko.xz");
+    /// Adds a module of its kernel as `/modules/NAME.ko`.
+    ///
+    /// # Panics
+    /// When there is none of this name.
+    pub fn add_module(&self, name: &str) {
+        let path = find(&self.modules(), &format!("{name}.ko.xz"));
+        let path = path.unwrap_or_else(|| panic!("the kernel has no module {name}"));
         let busybox = self.kernel.join("packages/bin/busybox");
         let module = Command::new(busybox).args(["xz", "-dc"]).arg(path).output().expect("xz");
-        files::write(&self.room_for("modules/loop.ko"), &module.stdout);
+        files::write(&self.room_for(&format!("modules/{name}.ko")), &module.stdout);
+    }
+
+    /// A disk, which the machine writes to: `/dev/vda`, then `/dev/vdb`. It outlives the machine.
+    pub fn add_disk(&mut self, path: &Path) {
+        self.disks.push(path.to_owned());
+    }
+
+    /// A network card, and its modules: `10.0.2.2` is the loopback interface of the host, and
+    /// nothing else is reached. The machine's time is then no count of instructions alone.
+    pub fn add_network(&mut self) {
+        NETWORK.iter().for_each(|module| self.add_module(module));
+        self.has_network = true;
     }
 
     /// Has the kernel trust these certificates (X.509 in DER), which the firmware gives it; `None`
@@ -192,32 +224,26 @@ impl Machine {
     #[must_use]
     pub fn run(&self, script: &str) -> String {
         self.add_text(script, "script");
-        self.pack();
-        let said = self.dir.path().join("said");
-        files::write(&said, b"");
-        let mut machine = self.command(&said).spawn().expect("start the virtual machine");
-        let (mut size, mut heard) = (0, Instant::now());
-        while machine.try_wait().expect("look after the virtual machine").is_none() {
-            let now = fs::metadata(&said).map_or(0, |metadata| metadata.len());
-            if now != size {
-                (size, heard) = (now, Instant::now());
-            }
-            if heard.elapsed() > PATIENCE {
-                let _ = machine.kill();
-                let _ = machine.wait();
-                panic!("the machine is silent:\n{}\n{}", text(&said), self.console());
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        let said = text(&said);
+        let mut booted = self.start("");
+        let said = booted.wait();
         match said.strip_suffix("the script has ended\n") {
             Some(said) => said.to_owned(),
-            None => panic!("the machine ended early:\n{said}\n{}", self.console()),
+            None => panic!("the machine ended early:\n{said}\n{}", booted.console()),
         }
     }
 
-    fn console(&self) -> String {
-        text(&self.dir.path().join("console"))
+    /// Boots the machine, with these arguments of the kernel beside its own.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(&self, arguments: &str) -> Booted {
+        self.pack();
+        let [said, console] = ["said", "console"].map(|name| self.dir.path().join(name));
+        files::write(&said, b"");
+        let mut command = self.command(&said, &console, arguments);
+        let child = command.spawn().expect("start the virtual machine");
+        Booted { child, said, console }
     }
 
     /// The machine's initramfs, and behind it what is added: the kernel unpacks both.
@@ -231,18 +257,33 @@ impl Machine {
         files::write(&self.dir.path().join("initramfs"), &initramfs);
     }
 
-    fn command(&self, said: &Path) -> Command {
+    fn command(&self, said: &Path, console: &Path, more: &str) -> Command {
         let mut command = Command::new("qemu-system-x86_64");
         // As testdata/kernel/boot.sh, which says why.
-        let options = "-machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu max \
+        let options = "-machine pc -accel tcg,thread=single -cpu max \
                        -smp 1 -m 1024 -nodefaults -no-reboot -display none";
         command.args(options.split_ascii_whitespace());
-        command.arg("-serial").arg(format!("file:{}", self.dir.path().join("console").display()));
+        // Who waits for somebody else must not have waited for hours at once.
+        let sleep = if self.has_network { "on" } else { "off" };
+        command.arg("-icount").arg(format!("shift=3,sleep={sleep}"));
+        if self.has_network {
+            command.args([
+                "-netdev",
+                "user,id=net",
+                "-device",
+                "virtio-net-pci,netdev=net,romfile=",
+            ]);
+        }
+        for disk in &self.disks {
+            let disk = format!("file={},format=raw,if=virtio,cache=unsafe", disk.display());
+            command.arg("-drive").arg(disk);
+        }
+        command.arg("-serial").arg(format!("file:{}", console.display()));
         command.arg("-serial").arg(format!("file:{}", said.display()));
         command.arg("-kernel").arg(self.kernel.join("vmlinuz"));
         command.arg("-initrd").arg(self.dir.path().join("initramfs"));
-        let arguments = "console=ttyS0 panic=-1 oops=panic quiet loglevel=5";
-        command.args(["-append", arguments]).stdin(Stdio::null());
+        let arguments = format!("console=ttyS0 panic=-1 oops=panic quiet loglevel=5 {more}");
+        command.args(["-append", arguments.trim_end()]).stdin(Stdio::null());
         if self.has_firmware {
             let code = format!("if=pflash,format=raw,readonly=on,file={}", kernel::FIRMWARE);
             let variables = self.dir.path().join("variables");
@@ -251,6 +292,63 @@ impl Machine {
         }
         command
     }
+}
+
+impl Booted {
+    /// Waits until the machine has ended, and returns what was printed there.
+    ///
+    /// # Panics
+    /// When it is silent for ten minutes.
+    pub fn wait(&mut self) -> String {
+        let (mut size, mut heard) = (0, Instant::now());
+        while self.is_running() {
+            let now = fs::metadata(&self.said).map_or(0, |metadata| metadata.len());
+            if now != size {
+                (size, heard) = (now, Instant::now());
+            }
+            if heard.elapsed() > PATIENCE {
+                panic!("the machine is silent:\n{}\n{}", self.said(), self.console());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.said()
+    }
+
+    /// Whether it has not ended.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("look after the virtual machine").is_none()
+    }
+
+    /// What was printed there so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        text(&self.said)
+    }
+
+    /// What its kernel has printed.
+    #[must_use]
+    pub fn console(&self) -> String {
+        text(&self.console)
+    }
+}
+
+impl Drop for Booted {
+    fn drop(&mut self) {
+        // These fail if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The file of this name somewhere below a folder.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    fs::read_dir(folder).ok()?.flatten().find_map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => find(&entry.path(), name),
+        _ => (entry.file_name() == name).then(|| entry.path()),
+    })
 }
 
 fn text(path: &Path) -> String {

@@ -90,9 +90,7 @@ impl Nginx {
     pub fn requests(&self, count: usize) -> Vec<Request> {
         let begun = Instant::now();
         loop {
-            let log = std::fs::read_to_string(self.dir.path().join("access.log"));
-            let log = log.unwrap_or_default();
-            let requests: Vec<_> = log.lines().map(Request::parse).collect();
+            let requests = self.so_far();
             if requests.len() >= count {
                 assert_eq!(requests.len(), count, "{requests:?}");
                 return requests;
@@ -100,6 +98,24 @@ impl Nginx {
             assert!(begun.elapsed() < PATIENCE, "{requests:?} instead of {count}");
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The requests that are in the log by now.
+    ///
+    /// # Panics
+    /// If the log is not what the server was told to write.
+    #[must_use]
+    pub fn so_far(&self) -> Vec<Request> {
+        let log = std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default();
+        // The last line may not be whole.
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        whole.lines().map(Request::parse).collect()
+    }
+
+    /// The port of the loopback interface.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     fn try_start(&mut self) -> bool {
