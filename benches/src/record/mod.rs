@@ -38,6 +38,12 @@ pub const TREE: &str = "verity format";
 pub const SHA256SUM: &str = "sha256sum";
 /// The tools of a script, one after the other.
 pub const TOOLS: &str = "cp, then verity format (and sha256sum)";
+/// The old content and the slot, read once.
+pub const SLOT_READ: &str = "reading the old image and the slot";
+/// What changed in a slot, written and synced.
+pub const SLOT_WRITE: &str = "writing what changed";
+/// A slot, read past the page cache.
+pub const DIRECT_READ: &str = "direct reads";
 /// Our command beside itself with parity.
 pub const WITHOUT_PARITY: &str = "verity without parity";
 /// Our command beside repair: the same image, before it was damaged.

@@ -116,7 +116,12 @@ impl Task {
         let is_of_kernels = matches!(self, Task::Sha256L2 | Task::Sha256Memory);
         let is_more = matches!(
             self,
-            Task::FormatCold | Task::OnePass | Task::OnePassDigest | Task::OnePassCold
+            Task::FormatCold
+                | Task::OnePass
+                | Task::OnePassDigest
+                | Task::OnePassCold
+                | Task::Install
+                | Task::InstallReadBack
         );
         let is_warm = matches!(self.kind(), Kind::Command | Kind::Read) && !is_more;
         is_of_kernels || is_warm

@@ -20,6 +20,10 @@ pub enum Task {
     OnePassDigest,
     /// As [`Task::OnePassDigest`], the image not in the page cache, before each tool.
     OnePassCold,
+    /// A release is put into a slot, up to the last sync; nothing is in the page cache.
+    Install,
+    /// What was put there is read back, and verified.
+    InstallReadBack,
     /// Blocks to sha256 digests, the blocks in the level-2 cache.
     Sha256L2,
     /// Blocks to sha256 digests, the blocks in memory.
@@ -76,6 +80,8 @@ impl Task {
             Task::OnePass => "copy and format",
             Task::OnePassDigest => "copy, format and sha256 of the file",
             Task::OnePassCold => "copy, format and sha256 of the file, cold file",
+            Task::Install => "install into a slot, up to the last sync",
+            Task::InstallReadBack => "read back and verify a slot",
             Task::Sha256L2 => "sha256, blocks in L2",
             Task::Sha256Memory => "sha256, blocks in memory",
             Task::Sha512L2 => "sha512, blocks in L2",
@@ -102,7 +108,9 @@ impl Task {
             | Task::FormatCold
             | Task::OnePass
             | Task::OnePassDigest
-            | Task::OnePassCold => Kind::Command,
+            | Task::OnePassCold
+            | Task::Install
+            | Task::InstallReadBack => Kind::Command,
             Task::Sha256L2 | Task::Sha256Memory | Task::Sha512L2 | Task::Sha512Memory => {
                 Kind::Kernel
             }

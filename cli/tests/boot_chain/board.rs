@@ -180,8 +180,8 @@ impl Boot<'_> {
             assert!(said.lines().any(|of_machine| of_machine == line), "{line}:\n{whole}");
         }
         let status = json(&said, "status: {");
-        assert_eq!(status["root_hash"], root_hash.as_str(), "{status}");
-        assert_eq!(status["signed"], true, "{status}");
+        assert_eq!(status["table"]["root_hash"], root_hash.as_str(), "{status}");
+        assert_eq!(status["table"]["signed"], true, "{status}");
         assert!(said.contains("mounted: /dev/mapper/root / erofs ro"), "{whole}");
         let slot = self.slot.to_ascii_uppercase();
         assert!(self.board.arguments(self.slot).contains(&format!("ROOT-{slot}")), "{whole}");

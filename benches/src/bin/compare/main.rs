@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! compare [--size MIB] [--reads-size MIB] [--rounds N] [--threads N,N,...]
-//!         [--parts commands,reads,kernels,fec,fec-kernels,cold,one-pass] [--dir DIR] [--quick]
+//!         [--parts commands,reads,kernels,fec,fec-kernels,cold,one-pass,install] [--dir DIR] [--quick]
 //!         [--verity PROGRAM] [--beside PROGRAM] [--against RECORD]
 //!         [--record FILE] [--out DIR] [--in-tree]
 //! compare changes OLDER NEWER
@@ -18,6 +18,7 @@ mod commands;
 mod fec;
 mod fec_kernels;
 mod image;
+mod install;
 mod kernels;
 mod one_pass;
 mod options;
@@ -64,7 +65,9 @@ fn run(options: &Options) -> Result<(), String> {
     options.outputs.check()?;
     let plan = Plan::make(options)?;
     let mut record = begin(options, &plan)?;
-    if plan.has_any(&[Part::Commands, Part::Cold, Part::OnePass, Part::Reads, Part::Fec]) {
+    let on_disk =
+        [Part::Commands, Part::Cold, Part::OnePass, Part::Install, Part::Reads, Part::Fec];
+    if plan.has_any(&on_disk) {
         measure_threads(options, &plan, &mut record)?;
     }
     if plan.has(Part::Kernels) {
@@ -155,6 +158,11 @@ fn measure_commands(
         let image = Image::write(&options.directory()?, &record.input)?;
         let one_pass = one_pass::OnePass::new(&builds.verity, &image, &options.threads)?;
         record.rows.extend(one_pass.run(options.pace())?);
+    }
+    if plan.has(Part::Install) {
+        let image = Image::write(&options.directory()?, &record.input)?;
+        let install = install::Install::new(&builds.verity, &image, &options.threads)?;
+        record.rows.extend(install.run(options.pace())?);
     }
     if plan.has(Part::Fec) {
         let measured = fec::measure(options, &record.input, veritysetup, builds)?;

@@ -113,6 +113,7 @@ pub(crate) enum Part {
     FecKernels,
     Cold,
     OnePass,
+    Install,
 }
 
 /// What this program does beside measuring, or runs as a process of its own.

@@ -32,7 +32,7 @@ impl Plan {
     /// Leaves out what cannot be measured; an error if that was named.
     pub(crate) fn make(options: &Options) -> Result<Plan, String> {
         let mut plan = Plan { parts: options.parts(), skipped: Vec::new(), commands: None };
-        let with_commands = [Part::Commands, Part::Fec, Part::Cold, Part::OnePass];
+        let with_commands = [Part::Commands, Part::Fec, Part::Cold, Part::OnePass, Part::Install];
         plan.keep(options, &[&with_commands[..], &[Part::Reads]].concat(), || has_disk(options))?;
         plan.commands = plan.keep(options, &with_commands, || commands(options))?;
         if options.quick && options.named_parts().is_none() {
