@@ -56,23 +56,59 @@ prepare() {
     fi
 }
 
+# Two things at a time: what waits for a virtual machine or a compiler leaves processors free.
 every_test() {
-    local failed=() part
-    : >target/test.log
-    for part in cargo_test testdata/calls/test.sh "packaging/test.sh --built" testdata/arm/test.sh; do
-        $part 2>&1 | tee -a target/test.log || failed+=("status $? from $part")
-    done
+    local beside
+    : >target/failed
+    part cargo_test --no-run 2>&1 | tee target/test.log
+    if [ ! -s target/failed ]; then
+        beside_the_tests >target/beside.log 2>&1 &
+        beside=$!
+        part all_tests_but_guests 2>&1 | tee -a target/test.log
+        wait "$beside"
+        tee -a target/test.log <target/beside.log
+    fi
     judged
     echo
-    [ ${#failed[@]} -eq 0 ] || printf 'test.sh: failed: %s\n' "${failed[@]}" >&2
+    sed 's/^/test.sh: failed: /' target/failed >&2
     counted target/test.log
-    [ ${#failed[@]} -eq 0 ]
+    [ ! -s target/failed ]
 }
 
+beside_the_tests() {
+    part cargo_test --test guest
+    part packaging/test.sh --built
+    part testdata/calls/test.sh
+    part testdata/arm/test.sh
+}
+
+# Doctests are a run of their own where others are named.
+all_tests_but_guests() {
+    local targets status=0
+    mapfile -t targets < <(cargo metadata --no-deps --locked --format-version 1 | python3 -c '
+import json, sys
+packages = json.load(sys.stdin)["packages"]
+tested = [target for package in packages for target in package["targets"] if target["test"]]
+for kind in "bin", "test":
+    for name in sorted({target["name"] for target in tested if target["kind"] == [kind]} - {"guest"}):
+        print(f"--{kind}={name}")')
+    # Without Python they are not told apart.
+    [ ${#targets[@]} -gt 0 ] || { cargo_test; return; }
+    cargo_test --lib "${targets[@]}" || status=$?
+    cargo_test --doc || status=$?
+    return "$status"
+}
+
+# part COMMAND...: a failure is written down, and the other parts follow.
+part() {
+    "$@" || echo "$*, with status $?" >>target/failed
+}
+
+# cargo_test [OPTION...]
 cargo_test() {
     # What ignores a signal since it was started (nohup) would go on to ignore it in what is tested.
     env --default-signal \
-        cargo test --locked --workspace --features verity/mmap,verity/http --no-fail-fast
+        cargo test --locked --workspace --features verity/mmap,verity/http --no-fail-fast "$@"
 }
 
 # What the kernel was asked: a test that passes prints nothing. The report's lines for each case stay in the file.
