@@ -50,10 +50,10 @@ trees() {
 tree() {
     local name=$1 release=$2
     shift 2
-    mmdebstrap --quiet --mode=root --variant=extract --include="$PACKAGES" "$release" "$DIR/$name.tar.part" "$@"
+    mmdebstrap --quiet --mode=root --variant=extract --include="$PACKAGES" "$release" "$DIR/new-$name.tar" "$@"
     mkdir "$DIR/$name"
-    tar -x -f "$DIR/$name.tar.part" -C "$DIR/$name" --exclude='./dev/*' --exclude='./var/cache/*' --exclude='./var/lib/apt/*'
-    mv "$DIR/$name.tar.part" "$DIR/$name.tar"
+    tar -x -f "$DIR/new-$name.tar" -C "$DIR/$name" --exclude='./dev/*' --exclude='./var/cache/*' --exclude='./var/lib/apt/*'
+    mv "$DIR/new-$name.tar" "$DIR/$name.tar"
 }
 
 # images KIND: both, each with a salt of its own, and what others fetch.

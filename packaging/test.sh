@@ -75,9 +75,9 @@ test_root() {
     local release
     release=$(. /etc/os-release && echo "$VERSION_CODENAME")
     if [ ! -f "$OUT/$release.tar" ]; then
-        mmdebstrap --quiet --mode=root --variant=essential --include=cryptsetup-bin,man-db "$release" "$OUT/$release.tar.new" ||
+        mmdebstrap --quiet --mode=root --variant=essential --include=cryptsetup-bin,man-db "$release" "$OUT/new-$release.tar" ||
             fail "no root to install into"
-        mv "$OUT/$release.tar.new" "$OUT/$release.tar"
+        mv "$OUT/new-$release.tar" "$OUT/$release.tar"
     fi
     root=$OUT/root
     rm -rf "$root"
