@@ -22,6 +22,8 @@ mod format;
 mod geometry;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "https")]
+mod https;
 mod images;
 mod install;
 #[cfg(feature = "pages")]

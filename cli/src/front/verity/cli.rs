@@ -65,6 +65,11 @@ pub(super) struct Cli {
 
     /// Hash by these kernels instead of the fastest ones; for tests
     #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = platform)]
+    /// Trust the authorities in this file (PEM) to say who an https server is, and not the system's
+    #[cfg(feature = "https")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "General")]
+    pub(super) cacert: Option<std::path::PathBuf>,
+
     pub(super) platform: Option<Platform>,
 
     /// Make parity by these kernels instead of the fastest ones; for tests

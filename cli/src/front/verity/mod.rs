@@ -134,6 +134,10 @@ fn guard(
 
 fn run_command(cli: Cli, printer: Printer, signals: Signals) -> Result<Outcome, CommandError> {
     let context = Context {
+    #[cfg(feature = "https")]
+    if let Some(path) = cli.cacert {
+        crate::image::trust_servers_of(path);
+    }
         signals,
         platform: cli.platform,
         fec_platform: cli.fec_platform,

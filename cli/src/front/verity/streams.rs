@@ -56,7 +56,7 @@ fn direction(command: &str, argument: &str) -> Option<Direction> {
 
 /// A command line that refuses `-` for files that cannot be streams.
 pub(super) fn refusing_streams(cli: Command) -> Command {
-    cli.mut_subcommands(|command| {
+    cli.mut_args(refusing).mut_subcommands(|command| {
         let name = command.get_name().to_owned();
         refusing_streams_of(&name, command)
             .mut_subcommands(|command| refusing_streams_of(&name, command))
