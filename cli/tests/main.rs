@@ -26,6 +26,8 @@ mod http;
 mod https;
 mod images;
 mod install;
+#[cfg(feature = "http")]
+mod install_web;
 #[cfg(feature = "pages")]
 mod installed;
 mod interruption;
