@@ -44,6 +44,7 @@ mod plan;
 mod read;
 mod readme;
 mod recipes;
+mod rehash;
 mod repair;
 mod roles;
 mod screens;

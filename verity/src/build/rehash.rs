@@ -29,10 +29,10 @@ use super::sink::AreaSink;
 
 /// Makes the hash tree of an image that is another version of an old one, from the tree of that.
 ///
-/// The new tree is what [`Builder`](crate::Builder) makes of the new image, if the blocks that count
-/// as unchanged are the ones that the old tree was made of. **That is not verified**: their data is
-/// not hashed. If they are others, the new tree still has their old digests, and a verification of
-/// the new image finds them corrupt.
+/// The new tree is what [`Builder`](crate::Builder) makes of the new image, if the blocks that
+/// count as unchanged are the ones that the old tree was made of. **That is not verified**: their
+/// data is not hashed. If they are others, the new tree still has their old digests, and a
+/// verification of the new image finds them corrupt.
 ///
 /// ```
 /// use verity::io::MemoryFile;

@@ -26,6 +26,7 @@ mod parameters;
 mod plan;
 mod prepare_signature;
 mod read;
+mod rehash;
 mod repair;
 mod serve;
 mod sign;
@@ -133,11 +134,11 @@ fn guard(
 }
 
 fn run_command(cli: Cli, printer: Printer, signals: Signals) -> Result<Outcome, CommandError> {
-    let context = Context {
     #[cfg(feature = "https")]
     if let Some(path) = cli.cacert {
         crate::image::trust_servers_of(path);
     }
+    let context = Context {
         signals,
         platform: cli.platform,
         fec_platform: cli.fec_platform,

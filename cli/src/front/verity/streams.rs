@@ -32,7 +32,7 @@ const INPUTS: [&str; 10] = [
 ];
 
 /// Other arguments of single commands.
-const OTHERS: [(&str, &str, Direction); 11] = [
+const OTHERS: [(&str, &str, Direction); 12] = [
     ("attach-signature", "output", Direction::Output),
     ("attach-signature", "signature_partition", Direction::Output),
     ("build", "image", Direction::Input),
@@ -42,6 +42,7 @@ const OTHERS: [(&str, &str, Direction); 11] = [
     ("prepare-signature", "content_output", Direction::Output),
     ("prepare-signature", "output", Direction::Output),
     ("read", "output", Direction::Output),
+    ("rehash", "root_hash_file", Direction::Output),
     ("sign", "output", Direction::Output),
     ("sign", "signature_partition", Direction::Output),
 ];
