@@ -79,6 +79,7 @@ pub(crate) fn class_of(error: &Error) -> Class {
         Error::CacheTooSmall { .. } => Class::Usage,
         Error::Corrupt(_) => Class::NotVerified,
         Error::Read { source, .. }
+        | Error::ReadOld { source, .. }
         | Error::ReadParity { source, .. }
         | Error::Recovery { source, .. }
         | Error::Io(source)

@@ -24,8 +24,12 @@ mod format;
 mod geometry;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "https")]
+mod https;
 mod images;
 mod install;
+#[cfg(feature = "http")]
+mod install_web;
 #[cfg(feature = "pages")]
 mod installed;
 mod interruption;
@@ -42,6 +46,7 @@ mod plan;
 mod read;
 mod readme;
 mod recipes;
+mod rehash;
 mod repair;
 mod roles;
 mod screens;

@@ -26,7 +26,7 @@ const fn screen(name: &'static str, code: i32, place: fn() -> Dir, line: &'stati
     Screen { name, code, place, line }
 }
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "format",
     "verify",
     "dump",
@@ -50,9 +50,10 @@ const COMMANDS: [&str; 23] = [
     "slots",
     "install",
     "diff",
+    "rehash",
 ];
 
-const SCREENS: [Screen; 46] = [
+const SCREENS: [Screen; 48] = [
     screen("format", 0, data, "format data hash PARITY --root-hash-file root"),
     screen("format-tail", 3, tail, "format data hash"),
     screen("verify", 0, image, "verify IMAGE"),
@@ -124,16 +125,23 @@ const SCREENS: [Screen; 46] = [
     screen("slots", 0, bottlerocket, "slots b.raw"),
     screen("slots-activate", 0, bottlerocket, "slots b.raw activate b --tries 3"),
     screen("slots-retire", 3, bottlerocket, "slots b.raw retire a"),
+    screen("rehash", 0, changed, "rehash new hash REHASH --range 20K+4K"),
+    screen("rehash-old-image", 0, changed, "rehash new hash REHASH --old-image data"),
 ];
 
 /// What words in capitals stand for.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 9] = [
     ("IMAGE", "data hash --root-hash-file root"),
     ("PARITY", "--fec-device fec"),
     ("KEY", "--key rsa2048.key --certificate rsa2048.cert"),
     ("CERTIFICATE", "--certificate rsa2048.cert"),
     ("MANIFEST", "--manifest image.manifest.json --certificate rsa2048.cert"),
     ("CONTENT", "--root-hash-file root"),
+    (
+        "REHASH",
+        "--output made --root-hash \
+         d3ab5f8f30f8d97ff5c8364d1a64a31fd5c8e5209ebe0640acc7cc70d7089ed4",
+    ),
     ("RAW", "--raw-signature raw --output root.p7s"),
     ("DEVICES", "--data-dev /dev/vda1 --hash-dev /dev/vda2"),
 ];
@@ -336,6 +344,14 @@ pub(crate) fn beyond() -> Dir {
     for block in [7, 9] {
         dir.patch("data", block * 4096 + 100, b"changed");
     }
+    dir
+}
+
+/// An image with its tree, and another version of it.
+fn changed() -> Dir {
+    let dir = image();
+    dir.write("new", &dir.read("data"));
+    dir.patch("new", 5 * 4096 + 100, b"changed");
     dir
 }
 

@@ -21,18 +21,18 @@ use verity_testdata::{oracle, pattern};
 /// By then a command that hangs would still hang: no test waits longer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-const SIGNALS: [(&str, i32); 2] = [("INT", 130), ("TERM", 143)];
+pub(crate) const SIGNALS: [(&str, i32); 2] = [("INT", 130), ("TERM", 143)];
 
 /// How often the signal is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Impatience {
+pub(crate) enum Impatience {
     Once,
     Twice,
 }
 
 /// Sends the signal to a command that waits for something, and returns how it ended.
 #[track_caller]
-fn end(mut child: Child, signal: &str, impatience: Impatience) -> i32 {
+pub(crate) fn end(mut child: Child, signal: &str, impatience: Impatience) -> i32 {
     send(child.id(), signal);
     if impatience == Impatience::Twice {
         thread::sleep(Duration::from_millis(20));
@@ -82,7 +82,7 @@ fn sleeps(process: u32) -> bool {
     states.all(|state| matches!(state, Some('S' | 'D')))
 }
 
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < LIMIT, "{what}");
@@ -207,6 +207,8 @@ fn a03_a_signal_ends_commands_that_wait_for_a_server() {
         ("serve DATA HASH ROOT --socket s", 3),
         ("dump HASH", 2),
         ("table HASH ROOT --data-dev a --hash-dev b", 2),
+        ("rehash data HASH --root-hash ROOT --range 4K+4K --output out", 4),
+        ("rehash data hash --root-hash ROOT --old-image DATA --output out", 3),
     ] {
         for answered in 0..most {
             let (signal, code) = SIGNALS[answered % 2];

@@ -12,7 +12,7 @@
 //! | input bytes and randomness | [`pattern`], [`cases`] |
 //! | `veritysetup`, `openssl`, Python, and what happens without them | [`oracle`] |
 //! | what a built program calls | [`disassembly`] |
-//! | a web server | [`nginx`] |
+//! | a web server, and certificates for it | [`nginx`], [`server_authority`] |
 //! | an NBD client | [`nbd`] |
 //! | a Linux kernel that maps images | [`kernel`] |
 //! | a Linux kernel, and programs over it | [`machine`] |
@@ -36,6 +36,7 @@ pub mod oracle;
 pub mod pattern;
 pub mod reading;
 pub mod reference;
+pub mod server_authority;
 pub mod vectors;
 
 use std::path::{Path, PathBuf};

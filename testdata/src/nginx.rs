@@ -18,8 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Nginx {
     path: PathBuf,
     dir: TempDir,
+    site: Site,
     port: u16,
     child: Option<Child>,
+}
+
+/// What is special about a server.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// The certificate and the key by which it speaks TLS, PEM files both.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Paths, such as `/old`, and where clients are sent that ask for them. In a target, `PORT` is
+    /// the port of the server.
+    pub redirects: Vec<(String, String)>,
 }
 
 /// A request as the server saw it.
@@ -40,10 +51,19 @@ impl Nginx {
     /// If it does not start.
     #[must_use]
     pub fn start() -> Option<Nginx> {
+        Nginx::start_site(Site::default())
+    }
+
+    /// Starts a server that speaks TLS, or redirects.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start_site(site: Site) -> Option<Nginx> {
         let path = oracle::require("nginx")?;
         let dir = files::tempdir();
         std::fs::create_dir(dir.path().join("files")).expect("a directory to serve");
-        let mut nginx = Nginx { path, dir, port: 0, child: None };
+        let mut nginx = Nginx { path, dir, site, port: 0, child: None };
         // Another process may take the port before the server has it.
         let started = (0..10).any(|_| {
             nginx.port = free_port();
@@ -79,7 +99,14 @@ impl Nginx {
     /// The URL of a served file.
     #[must_use]
     pub fn url(&self, name: &str) -> String {
-        format!("http://127.0.0.1:{}/{name}", self.port)
+        let scheme = if self.site.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The first `count` requests, once that many are in the log.
@@ -155,10 +182,27 @@ impl Nginx {
                  client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
                  uwsgi_temp_path temp; scgi_temp_path temp;
                  keepalive_requests 1000000;
-                 server {{ listen 127.0.0.1:{}; root files; }}
+                 server {{ listen 127.0.0.1:{}{} root files; {} }}
              }}",
-            self.port
+            self.port,
+            self.tls(),
+            self.redirects()
         )
+    }
+
+    /// The end of the line that says where it listens, and how it speaks TLS.
+    fn tls(&self) -> String {
+        let Some((certificate, key)) = &self.site.tls else { return ";".to_owned() };
+        let (certificate, key) = (certificate.display(), key.display());
+        format!(" ssl; ssl_certificate {certificate}; ssl_certificate_key {key};")
+    }
+
+    fn redirects(&self) -> String {
+        let redirect = |(path, target): &(String, String)| {
+            let target = target.replace("PORT", &self.port.to_string());
+            format!("location = {path} {{ return 302 {target}; }} ")
+        };
+        self.site.redirects.iter().map(redirect).collect()
     }
 
     fn errors(&self) -> String {

@@ -66,6 +66,14 @@ pub enum Error {
         /// The error of the storage.
         source: io::Error,
     },
+    /// A block of the old image, which a new one is compared with, could not be read.
+    #[error("cannot read {block} of the old image")]
+    ReadOld {
+        /// The first block of the failed read.
+        block: BlockRef,
+        /// The error of the storage.
+        source: io::Error,
+    },
     /// Parity could not be read.
     #[error("cannot read the parity of round {round}")]
     ReadParity {
@@ -210,6 +218,7 @@ impl Error {
             Error::Superblock(_) => ErrorClass::Format,
             Error::Io(_)
             | Error::Read { .. }
+            | Error::ReadOld { .. }
             | Error::ReadParity { .. }
             | Error::Recovery { .. }
             | Error::Unreadable(_)
@@ -231,6 +240,7 @@ impl Error {
                 report.corruptions.first().map(|range| range.first)
             }
             Error::Read { block, .. }
+            | Error::ReadOld { block, .. }
             | Error::Recovery { block, .. }
             | Error::Write { block, .. } => Some(*block),
             _ => None,
@@ -242,6 +252,7 @@ impl Error {
         match self {
             Error::Io(source)
             | Error::Read { source, .. }
+            | Error::ReadOld { source, .. }
             | Error::ReadParity { source, .. }
             | Error::Recovery { source, .. }
             | Error::Write { source, .. }

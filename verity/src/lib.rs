@@ -42,11 +42,12 @@
 //! ```
 //!
 //! Data that is not there yet is pushed: [`StreamBuilder`] is an [`io::Write`](std::io::Write).
+//! [`Rehasher`] makes the tree of an image that changed in part from the tree before.
 //!
 //! The library never prints. Unless told otherwise it hashes in the rayon pool that its caller runs
 //! in, or else in a pool of its own for each call; rayon's global one is never started. With
-//! feature `mmap` the builder also takes a mapped file as its source; with feature `http`, a file
-//! on an HTTP server is a source like any other.
+//! feature `mmap` the builder also takes a mapped file as its source; with features `http`
+//! and `https`, a file on an HTTP server is a source like any other.
 //!
 //! The public interface is what this page lists: everything at the top, and the modules [`io`],
 //! [`disk`], [`nbd`], [`publish`], [`table`] and [`update`].
@@ -91,8 +92,8 @@ mod verify;
 mod work;
 
 pub use self::build::{
-    BlockIndex, BlockIndexError, Builder, CopiedHoles, ImageDigest, ImageDigestAlgorithm,
-    StreamBuilder, Streamed,
+    BlockIndex, BlockIndexError, Builder, Changes, CopiedHoles, ImageDigest, ImageDigestAlgorithm,
+    Rehashed, Rehasher, StreamBuilder, Streamed,
 };
 pub use self::devices::{Devices, Sharing};
 pub use self::error::{Error, ErrorClass};

@@ -18,6 +18,7 @@ mod mmap;
 mod nbd;
 mod parity;
 mod read;
+mod rehash;
 mod repair;
 mod stream;
 mod table;

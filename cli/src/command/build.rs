@@ -254,7 +254,8 @@ impl<'a> Prepared<'a> {
         let Prepared { options, context, data, tree, .. } = self;
         tree.warn(data, self.uncovered_bytes());
         let (guests, digest) = (Some(&self.guests), self.digest.as_ref());
-        let maker = TreeMaker { tree, data, threads: options.threads, guests, digest, context };
+        let threads = options.threads;
+        let maker = TreeMaker { tree, data, threads, guests, digest, old: None, context };
         let (hash, parity) = (self.outputs.hash(), self.parity.as_ref());
         let root_hash = match options.single_file {
             Some(_) => maker.build_single_file(hash, parity)?,

@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Compared, Comm
     let tree = match (&new, &old) {
         (Side { superblock: Some(superblock), .. }, _) => comparing.tree(&new, superblock)?,
         (_, Side { superblock: Some(superblock), .. }) => {
-            comparing.tree_of_data(&new, hashing_like(superblock.params()))?
+            comparing.tree_of_data(&new, superblock.params().to_builder())?
         }
         _ => comparing.tree_of_data(&new, options.parameters.builder())?,
     };
@@ -160,7 +160,7 @@ impl<'a> Comparing<'a> {
         // What the hash of the top hash block is: the root hash of an image of that block alone.
         let mut top = vec![0; to_len(u64::from(params.hash_block_size()))];
         device.read_exact_at(&mut top, range.start).or_fail(Class::Io, device.path())?;
-        let alone = hashing_like(params).data_block_size(params.hash_block_size()).data_blocks(1);
+        let alone = params.to_builder().data_block_size(params.hash_block_size()).data_blocks(1);
         let alone = alone.build().or_fail(Class::Metadata, device.path())?;
         let nothing = HashArea::new(&alone, 0, false)
             .map_err(|error| CommandError::new(Class::Metadata, error).at(device.path()))?;
@@ -211,14 +211,4 @@ impl<'a> Comparing<'a> {
         VerifiedTree::read(&trusted, &hash, &self.settings(&params))
             .map_err(|error| self.failed(error, side))
     }
-}
-
-/// Everything about how a block is hashed.
-fn hashing_like(params: &Params) -> ParamsBuilder {
-    Params::builder()
-        .algorithm(params.algorithm())
-        .hash_type(params.hash_type())
-        .data_block_size(params.data_block_size())
-        .hash_block_size(params.hash_block_size())
-        .salt(params.salt().clone())
 }

@@ -6,8 +6,8 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use verity::publish::{Input, Output, OutputSet};
-use verity::{ImageDigest, RootHash};
+use verity::ImageDigest;
+use verity::publish::{Input, OutputSet};
 
 use crate::context::Context;
 use crate::disks::PartitionName;
@@ -18,7 +18,7 @@ use crate::making::{
     self, FileDigest, Formatted, GuestOptions, Guests, HashTarget, Identity, ParityPlan,
     PlannedTree, Rest, StreamMaker, Tail, TreeMaker,
 };
-use crate::outputs::{self, OWNER_ONLY, check_stdout};
+use crate::outputs::{self, OWNER_ONLY};
 use crate::packed;
 use crate::parameters::{Parameters, ParitySource};
 use crate::places::uncovered_bytes;
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
     let tree = PlannedTree::new(&parameters, identity, &data, options.tail)?;
     let target = HashTarget::open(&options.hash, &data, &tree)?;
     let parity = ParityPlan::open(&options.parity, &data, &target, &tree)?;
-    let root_hash_file = root_hash_file(options)?;
+    let root_hash_file = making::root_hash_output(options.root_hash_file.as_deref())?;
     let uncovered_bytes = uncovered(&tree, &data, target.relation(&data)?, parity.as_ref())?;
     let guests = &options.guests;
     let digest = guests.image_digest.map(ImageDigest::new);
@@ -85,11 +85,12 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Formatted, Com
         threads,
         guests: None,
         digest: digest.as_ref(),
+        old: None,
         context,
     };
     let rest = Rest { root_hash_file, guests, padded_data };
     let root_hash = making::write(target, &maker, parity, rest)?;
-    print_root_hash(options, root_hash)?;
+    making::print_root_hash(options.root_hash_file.as_deref(), root_hash)?;
     Ok(Formatted {
         hash: options.hash.clone(),
         tree,
@@ -130,7 +131,7 @@ fn run_stream(options: &Options, context: &Context) -> Result<Formatted, Command
     let is_parity_with_hash = fec_path.is_some_and(|path| same_place(&options.hash, path));
     let fec_path = fec_path.filter(|_| !is_parity_with_hash);
     let fec = fec_path.map(open).transpose()?;
-    let root_hash_file = root_hash_file(options)?;
+    let root_hash_file = making::root_hash_output(options.root_hash_file.as_deref())?;
     let digest = options.guests.image_digest.map(ImageDigest::new);
     let maker = StreamMaker {
         parameters: &parameters,
@@ -156,7 +157,7 @@ fn run_stream(options: &Options, context: &Context) -> Result<Formatted, Command
     let set = guests.finish(fec.into_iter().fold(OutputSet::new(), OutputSet::output))?;
     let set = making::with_root_hash(set.output(hash), root_hash_file, made.root_hash)?;
     set.commit()?;
-    print_root_hash(options, made.root_hash)?;
+    making::print_root_hash(options.root_hash_file.as_deref(), made.root_hash)?;
     Ok(Formatted {
         hash: options.hash.clone(),
         root_hash: made.root_hash,
@@ -166,26 +167,6 @@ fn run_stream(options: &Options, context: &Context) -> Result<Formatted, Command
         is_parity_with_hash,
         image_digest: digest.as_ref().map(FileDigest::from),
     })
-}
-
-fn root_hash_file(options: &Options) -> Result<Option<Output>, CommandError> {
-    match &options.root_hash_file {
-        Some(path) if is_standard(path) => {
-            check_stdout()?;
-            Ok(None)
-        }
-        Some(path) => outputs::create_with_mode(path, OWNER_ONLY).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Prints the root hash where that was asked for.
-fn print_root_hash(options: &Options, root_hash: RootHash) -> Result<(), CommandError> {
-    match options.root_hash_file.as_deref().is_some_and(is_standard) {
-        true => outputs::print(root_hash.to_string().as_bytes())
-            .map_err(|error| error.noting(format!("the new root hash is {root_hash}"))),
-        false => Ok(()),
-    }
 }
 
 /// What to say where --like finds no superblock.

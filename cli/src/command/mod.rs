@@ -19,6 +19,7 @@ pub(crate) mod open;
 pub(crate) mod plan;
 pub(crate) mod prepare_signature;
 pub(crate) mod read;
+pub(crate) mod rehash;
 pub(crate) mod repair;
 pub(crate) mod serve;
 pub(crate) mod sign;

@@ -61,7 +61,8 @@ impl Fetched {
 }
 
 impl Device {
-    /// Opens a device, read-only. A name that begins with `http://` is a URL, never a file.
+    /// Opens a device, read-only. A name that begins with `http://` or `https://` is a URL, never a
+    /// file.
     pub(crate) fn open(path: &Path) -> Result<Device, CommandError> {
         if is_url(path) {
             return Device::remote(path);
@@ -86,12 +87,16 @@ impl Device {
         let Some(url) = file.to_str() else {
             return Err(CommandError::usage("not a usable URL: it is not UTF-8").at(path));
         };
-        let source = HttpSource::open(url).map_err(|error| {
-            let class = match error {
-                HttpError::Url { .. } | HttpError::Https => Class::Usage,
-                _ => Class::Io,
+        let options = HttpSource::options();
+        #[cfg(feature = "https")]
+        let options = options.authorities(super::authorities::of_servers()?);
+        let source = options.open(url).map_err(|error| {
+            let (class, hint) = match error {
+                HttpError::Url { .. } | HttpError::Https => (Class::Usage, ""),
+                HttpError::Tls { .. } => (Class::Io, "; --cacert names other authorities"),
+                _ => (Class::Io, ""),
             };
-            CommandError::new(class, error).at(path)
+            CommandError::new(class, error).adding(hint).at(path)
         })?;
         let part = match partition {
             Some(name) => Some(name.find(&source, None)?.range()),

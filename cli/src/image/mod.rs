@@ -1,5 +1,7 @@
 //! An image that is there: opened, vouched for, read, verified, and what its parity makes of it.
 
+#[cfg(feature = "https")]
+mod authorities;
 mod device;
 mod fresh;
 mod geometry;
@@ -15,6 +17,8 @@ mod sparse;
 mod verification;
 mod vouching;
 
+#[cfg(feature = "https")]
+pub(crate) use self::authorities::trust_servers_of;
 pub(crate) use self::device::{Device, Fetched, read_superblock};
 pub(crate) use self::fresh::{FreshDevice, ReadBack};
 pub(crate) use self::locked_disk::LockedDisk;

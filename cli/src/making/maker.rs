@@ -8,6 +8,7 @@ use verity::publish::{InPlace, Input, Output, Rewriting};
 use verity::{Builder, Error, HashArea, ImageDigest, RootHash};
 
 use super::guests::Guests;
+use super::old_tree::{KnownTree, OldTree};
 use super::overlay::HashOverlay;
 use super::padding::{PaddedFile, check_is_file};
 use super::parity::ParityPlan;
@@ -30,6 +31,8 @@ pub(crate) struct TreeMaker<'a> {
     pub(crate) guests: Option<&'a Guests>,
     /// The digest of all of the data.
     pub(crate) digest: Option<&'a ImageDigest>,
+    /// The tree of an old version of the data, from which the digests of most blocks come.
+    pub(crate) old: Option<&'a OldTree<'a>>,
     pub(crate) context: &'a Context,
 }
 
@@ -155,6 +158,39 @@ impl TreeMaker<'_> {
         hash_path: &Path,
         parity: Option<&ParityPlan>,
     ) -> Result<RootHash, CommandError> {
+        let parity_path = parity.map_or(hash_path, ParityPlan::path);
+        let Some(old) = self.old else {
+            let built = self.build_anew(source, hash, hash, parity)?;
+            return built.map_err(|error| self.failure(error, hash_path, parity_path));
+        };
+        let root_hash =
+            old.rehash(self.tree, source, hash, self.threads, self.context).map_err(|error| {
+                old.explain(error, |error| self.failure(error, hash_path, parity_path))
+            })?;
+        old.check_unchanged()?;
+        let Some(_) = parity else { return Ok(root_hash) };
+        // Parity takes every block, and what it takes must be what the tree was made for.
+        let checked = KnownTree { hash };
+        let again = self.build_anew(source, &checked, hash, parity)?;
+        let again = again.map_err(|error| {
+            old.explain_other(error, &self.tree.params)
+                .unwrap_or_else(|error| self.failure(error, hash_path, parity_path))
+        })?;
+        match again == root_hash {
+            true => Ok(root_hash),
+            // A single block has no hash block that differs.
+            false => Err(old.other_blocks(0..1)),
+        }
+    }
+
+    /// Hashes all of the data. Parity on the hash device goes to `parity_hash`, which is that.
+    fn build_anew<H: ReadAt + WriteAt, P: ReadAt + WriteAt>(
+        &self,
+        source: &impl ReadAt,
+        hash: &H,
+        parity_hash: &P,
+        parity: Option<&ParityPlan>,
+    ) -> Result<Result<RootHash, Error>, CommandError> {
         let PlannedTree { params, area, .. } = self.tree;
         let meter = Meter::new(Step::Hashing, params.data_size(), &self.context.signals);
         let kernels = self.context.kernels(params.algorithm());
@@ -169,13 +205,11 @@ impl TreeMaker<'_> {
         let index = self.guests.map(|guests| guests.index(params)).transpose()?.flatten();
         let builder = index.iter().fold(builder, |builder, index| builder.block_index(index));
         let builder = self.digest.iter().fold(builder, |builder, it| builder.image_digest(it));
-        let built = match parity.map(|parity| (&parity.area, parity.sink())) {
+        Ok(match parity.map(|parity| (&parity.area, parity.sink())) {
             None => builder.build(source, hash, area),
-            Some((fec, None)) => builder.build_with_fec(source, hash, area, hash, fec),
+            Some((fec, None)) => builder.build_with_fec(source, hash, area, parity_hash, fec),
             Some((fec, Some(sink))) => builder.build_with_fec(source, hash, area, sink, fec),
-        };
-        let parity_path = parity.map_or(hash_path, ParityPlan::path);
-        built.map_err(|error| self.failure(error, hash_path, parity_path))
+        })
     }
 
     /// A failed build, unless the data changed meanwhile: that explains everything else.

@@ -8,9 +8,11 @@ mod identity;
 mod layout;
 mod maker;
 mod manifest;
+mod old_tree;
 mod overlay;
 mod padding;
 mod parity;
+mod root_hash;
 mod set;
 mod sidecars;
 mod streamed;
@@ -26,8 +28,10 @@ pub(crate) use self::identity::Identity;
 pub(crate) use self::layout::{Filling, Layout, LayoutPartition, Placed, type_named};
 pub(crate) use self::maker::TreeMaker;
 pub(crate) use self::manifest::manifest;
+pub(crate) use self::old_tree::OldTree;
 pub(crate) use self::padding::{Tail, lock};
 pub(crate) use self::parity::ParityPlan;
+pub(crate) use self::root_hash::{print_root_hash, root_hash_output, with_root_hash};
 pub(crate) use self::set::{
     FileRole, PublishedSet, SetContent, SetFile, SetOutputs, SetParts, SetSignatures,
 };
@@ -35,4 +39,4 @@ pub(crate) use self::sidecars::SidecarSet;
 pub(crate) use self::streamed::StreamMaker;
 pub(crate) use self::target::HashTarget;
 pub(crate) use self::tree::PlannedTree;
-pub(crate) use self::write::{Rest, with_root_hash, write};
+pub(crate) use self::write::{Rest, write};

@@ -7,9 +7,9 @@ use verity::publish::{InPlace, Output, OutputSet, Rewriting};
 use super::guests::Guests;
 use super::maker::TreeMaker;
 use super::parity::ParityPlan;
+use super::root_hash::with_root_hash;
 use super::target::{HashTarget, relate};
 use crate::error::{Class, CommandError, OrFail};
-use crate::outputs::write_bytes;
 use crate::storage::{self, Relation};
 
 /// What is written beside hash area and parity.
@@ -101,15 +101,4 @@ fn padded(data: Option<InPlace>, maker: &TreeMaker<'_>) -> Result<Option<InPlace
     let Some(mut data) = data else { return Ok(None) };
     maker.pad(&mut data)?;
     Ok(Some(data))
-}
-
-/// Adds the root hash file to a set.
-pub(crate) fn with_root_hash(
-    set: OutputSet,
-    output: Option<Output>,
-    root_hash: RootHash,
-) -> Result<OutputSet, CommandError> {
-    let Some(output) = output else { return Ok(set) };
-    write_bytes(&output, root_hash.to_string().as_bytes())?;
-    Ok(set.output(output))
 }

@@ -23,6 +23,7 @@ mod planned;
 mod prepared;
 mod ranges;
 mod read;
+mod rehashed;
 mod repaired;
 mod served;
 mod shown;
@@ -50,6 +51,7 @@ use self::opened::OpenedDocument;
 use self::planned::PlannedDocument;
 use self::prepared::PreparedDocument;
 use self::read::ReadDocument;
+use self::rehashed::RehashedDocument;
 use self::repaired::RepairedDocument;
 use self::served::{ReadyDocument, ServedDocument};
 use self::shown::ShownDocument;
@@ -73,6 +75,7 @@ use crate::command::open::OpenedDevice;
 use crate::command::plan::Planned;
 use crate::command::prepare_signature::Prepared;
 use crate::command::read::Copied;
+use crate::command::rehash::RehashedArea;
 use crate::command::repair::RepairedImage;
 use crate::command::serve::Served;
 use crate::command::slots::SlotsOfDisk;
@@ -101,6 +104,7 @@ pub(crate) enum Outcome {
     Planned(Planned),
     Prepared(Prepared),
     Read(Copied),
+    Rehashed(RehashedArea),
     Repaired(RepairedImage),
     Served(Served),
     Shown(Shown),
@@ -143,6 +147,7 @@ impl Outcome {
             Outcome::Planned(facts) => render(&PlannedDocument::from(facts), json),
             Outcome::Prepared(facts) => render(&PreparedDocument::from(facts), json),
             Outcome::Read(facts) => render(&ReadDocument::from(facts), json),
+            Outcome::Rehashed(facts) => render(&RehashedDocument::from(facts), json),
             Outcome::Repaired(facts) => render(&RepairedDocument::from(facts), json),
             Outcome::Served(facts) => render(&ServedDocument::from(facts), json),
             Outcome::Shown(facts) => render(&ShownDocument::from(facts), json),

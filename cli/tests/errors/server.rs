@@ -65,6 +65,14 @@ fn answer(request: &str) -> Option<Vec<u8>> {
             let head = "HTTP/1.1 302 Found\r\nLocation: /zeros\r\nContent-Length: 0\r\n\r\n";
             Some(head.into())
         }
+        "/loop" => {
+            let head = "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n";
+            Some(head.into())
+        }
+        "/moved" if last > 0 => {
+            let head = "HTTP/1.1 302 Found\r\nLocation: /zeros\r\nContent-Length: 0\r\n\r\n";
+            Some(head.into())
+        }
         "/twice" => whole(part("Content-Range: bytes 1-1/9\r\n", body.len())),
         "/encoded" => whole(part("Content-Encoding: gzip\r\n", body.len())),
         "/garbage" => Some(b"hello\r\n\r\n".to_vec()),
@@ -93,7 +101,7 @@ fn answer(request: &str) -> Option<Vec<u8>> {
         // Opened, and then broken or gone.
         "/broken" if last > 0 => Some(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n".to_vec()),
         "/once" if last > 0 => Some(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n".to_vec()),
-        "/broken" | "/once" | "/zeros" => whole(part("", body.len())),
+        "/broken" | "/once" | "/moved" | "/zeros" => whole(part("", body.len())),
         _ => None,
     }
 }

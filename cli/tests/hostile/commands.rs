@@ -13,8 +13,9 @@ use super::{manifests, parities, signatures, superblocks};
 const WITHOUT: [&str; 2] = ["help", "version"];
 
 /// Options that name what is read, and are met elsewhere: by the token of the tests, which only one
-/// process at a time should use (tests/tokens.rs).
-const ELSEWHERE: [&str; 1] = ["--pin-file"];
+/// process at a time should use (tests/tokens.rs), and where a server is asked for TLS
+/// (tests/https.rs).
+const ELSEWHERE: [&str; 2] = ["--cacert", "--pin-file"];
 
 /// What options are called that name a file to read.
 const FILES: [&str; 5] = ["<FILE>", "<CERT>", "<KEY>", "<HASH>", "<SIZE|FILE>"];

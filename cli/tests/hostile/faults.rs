@@ -90,7 +90,7 @@ impl Bench {
         assert_eq!(outputs.iter().any(|(name, _)| name == "o/out"), is_made("o/out"), "{line}");
         assert_eq!(outputs.len() >= 5, line.starts_with("build"), "{line}");
         let job = Job { line, code, outputs };
-        if job.line.starts_with('r') {
+        if ["read ", "repair "].iter().any(|verb| job.line.starts_with(verb)) {
             assert!(job.outputs.iter().all(|(_, bytes)| *bytes == self.data), "{}", job.line);
         }
         assert_eq!(self.fault(&place, &job, &ended), None, "{}", job.line);
@@ -199,6 +199,14 @@ fn jobs(root: &str) -> Vec<(String, i32)> {
         (format!("repair twin hash {root} {fec} --in-place"), 0),
         (format!("format data o/out {fixed} --fec-device o/out2"), 0),
         (format!("format short o/out {fixed} --pad"), 0),
+        (format!("rehash broken hash --root-hash {root} --old-image data --output o/out"), 0),
+        (format!("rehash broken hash --root-hash {root} --range 20K+9 --output o/out"), 0),
+        (
+            format!(
+                "rehash data hash --root-hash {root} --range 8K --output o/out --fec-device o/out2"
+            ),
+            0,
+        ),
         (format!("{build} --output-dir o"), 0),
         (format!("{build} --single-file o/image"), 0),
     ]

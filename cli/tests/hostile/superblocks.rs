@@ -145,6 +145,12 @@ pub(crate) fn lines(root: &str) -> Vec<Line> {
         line("plan --image data"),
         line("diff data hash"),
         line("diff hash data --bridge 0"),
+        line(format!("rehash small hash --root-hash {root} --range 0 --output tree"))
+            .makes("tree", Made::Something),
+        line(format!("rehash small hash --root-hash {root} --range 4K+1 --output tree"))
+            .makes("tree", Made::Something),
+        line(format!("rehash small hash --root-hash {root} --old-image data --output tree"))
+            .makes("tree", Made::Something),
         // A hash area is no disk.
         line("image show hash").code(3),
         line("slots hash").code(3),
@@ -168,6 +174,13 @@ fn local_lines(root: &str) -> Vec<Line> {
         line(
             "format small tree --like hash --like-offset 0 --fec-device out --root-hash-file out2",
         )
+        .makes("tree", Made::Something)
+        .makes("out", Made::Something)
+        .makes("out2", Made::Something),
+        line(format!(
+            "rehash small hash --root-hash {root} --range 0 --output tree --fec-device out \
+             --root-hash-file out2"
+        ))
         .makes("tree", Made::Something)
         .makes("out", Made::Something)
         .makes("out2", Made::Something),

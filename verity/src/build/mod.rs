@@ -16,13 +16,18 @@
 //! Data that is pushed comes a batch at a time to the same assembler (`stream`); where its length
 //! is not known, the lowest level waits at the start of the hash area (`spill`).
 //!
+//! Where only some blocks of an image changed, the digests of the others come from its old tree
+//! (`rehash`).
+//!
 //! Levels are streamed: only hash blocks with empty slots are in
 //! memory, so memory does not grow with the data.
 
 mod assembler;
+mod changes;
 mod copied;
 mod digested;
 mod indexed;
+mod rehash;
 mod rounds;
 mod runs;
 mod sink;
@@ -38,11 +43,13 @@ use crate::work::{Kernels, RunReader, Tap, Work};
 use crate::{Devices, Error, FecArea, HashArea, Params, Progress, RootHash};
 
 use self::assembler::Assembler;
+pub use self::changes::Changes;
 pub use self::copied::CopiedHoles;
 use self::copied::CopyTap;
 use self::digested::DigestTap;
 pub use self::digested::{ImageDigest, ImageDigestAlgorithm};
 pub use self::indexed::{BlockIndex, BlockIndexError};
+pub use self::rehash::{Rehashed, Rehasher};
 use self::rounds::Rounds;
 use self::runs::Runs;
 use self::sink::AreaSink;

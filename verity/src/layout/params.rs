@@ -33,6 +33,28 @@ impl Params {
         ParamsBuilder::default()
     }
 
+    /// Starts from everything that these parameters say about how a block is hashed, without an
+    /// amount of data.
+    ///
+    /// ```
+    /// use verity::{Params, Salt};
+    ///
+    /// let params = Params::builder().data_blocks(300).salt(Salt::new(&[7; 32])?).build()?;
+    /// assert_eq!(params.to_builder().data_blocks(300).build()?, params);
+    /// assert!(params.to_builder().build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_builder(&self) -> ParamsBuilder {
+        ParamsBuilder {
+            algorithm: self.algorithm,
+            hash_type: self.hash_type,
+            data_block_size: self.data_block_size,
+            hash_block_size: self.hash_block_size,
+            data: None,
+            salt: self.salt.clone(),
+        }
+    }
+
     /// The hash algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

@@ -149,10 +149,15 @@ impl<'a, S: Source + ?Sized> RunReader<'a, S> {
             bytes.fill(0);
             return self.hash_hole(run, digests);
         }
+        self.read_into(run, bytes)?;
+        self.hash_data(run, bytes, digests, Ahead::NOWHERE)
+    }
+
+    /// Puts the blocks of a run that is no hole to `bytes`, and hashes nothing.
+    pub(crate) fn read_into(&self, run: &Run, bytes: &mut [u8]) -> Result<(), Error> {
         let offset = run.blocks.start * u64::from(self.params.data_block_size());
         let read = self.source.source_read_exact_at(bytes, offset);
-        read.map_err(|error| self.first_unreadable(run, error))?;
-        self.hash_data(run, bytes, digests, Ahead::NOWHERE)
+        read.map_err(|error| self.first_unreadable(run, error))
     }
 
     /// Every run that is data comes by here, whichever way it was read.

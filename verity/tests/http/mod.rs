@@ -3,6 +3,8 @@
 mod hostile;
 mod nginx;
 mod server;
+#[cfg(feature = "https")]
+mod tls;
 
 use std::io;
 

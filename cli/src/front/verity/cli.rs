@@ -17,6 +17,7 @@ use super::open::OpenArgs;
 use super::plan::PlanArgs;
 use super::prepare_signature::PrepareSignatureArgs;
 use super::read::ReadArgs;
+use super::rehash::RehashArgs;
 use super::repair::RepairArgs;
 use super::serve::ServeArgs;
 use super::sign::SignArgs;
@@ -27,7 +28,8 @@ use super::values::{fec_platform, platform};
 use super::verify::VerifyArgs;
 use crate::command::{
     attach_signature, build, check, close, diff, dump, format, image_create, image_show, install,
-    lint, open, plan, prepare_signature, read, repair, serve, sign, slots, status, table, verify,
+    lint, open, plan, prepare_signature, read, rehash, repair, serve, sign, slots, status, table,
+    verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -62,6 +64,11 @@ pub(super) struct Cli {
     /// warnings, data (read, table) and --json are printed
     #[arg(short, long, global = true, help_heading = "General")]
     pub(super) quiet: bool,
+
+    /// Trust the authorities in this file (PEM) to say who an https server is, and not the system's
+    #[cfg(feature = "https")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "General")]
+    pub(super) cacert: Option<std::path::PathBuf>,
 
     /// Hash by these kernels instead of the fastest ones; for tests
     #[arg(long, global = true, hide = true, value_name = "NAME", value_parser = platform)]
@@ -115,6 +122,7 @@ pub(super) enum Command {
     Slots(SlotsArgs),
     Install(Box<InstallArgs>),
     Diff(DiffArgs),
+    Rehash(RehashArgs),
 }
 
 impl Command {
@@ -156,6 +164,7 @@ impl Command {
                 install::run(&(*args).into(), context).map(Outcome::Installed)
             }
             Command::Diff(args) => diff::run(&args.into(), context).map(Outcome::Compared),
+            Command::Rehash(args) => rehash::run(&args.into(), context).map(Outcome::Rehashed),
         }
     }
 }

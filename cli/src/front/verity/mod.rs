@@ -26,6 +26,7 @@ mod parameters;
 mod plan;
 mod prepare_signature;
 mod read;
+mod rehash;
 mod repair;
 mod serve;
 mod sign;
@@ -133,6 +134,10 @@ fn guard(
 }
 
 fn run_command(cli: Cli, printer: Printer, signals: Signals) -> Result<Outcome, CommandError> {
+    #[cfg(feature = "https")]
+    if let Some(path) = cli.cacert {
+        crate::image::trust_servers_of(path);
+    }
     let context = Context {
         signals,
         platform: cli.platform,

@@ -32,7 +32,7 @@ const INPUTS: [&str; 10] = [
 ];
 
 /// Other arguments of single commands.
-const OTHERS: [(&str, &str, Direction); 11] = [
+const OTHERS: [(&str, &str, Direction); 12] = [
     ("attach-signature", "output", Direction::Output),
     ("attach-signature", "signature_partition", Direction::Output),
     ("build", "image", Direction::Input),
@@ -42,6 +42,7 @@ const OTHERS: [(&str, &str, Direction); 11] = [
     ("prepare-signature", "content_output", Direction::Output),
     ("prepare-signature", "output", Direction::Output),
     ("read", "output", Direction::Output),
+    ("rehash", "root_hash_file", Direction::Output),
     ("sign", "output", Direction::Output),
     ("sign", "signature_partition", Direction::Output),
 ];
@@ -56,7 +57,7 @@ fn direction(command: &str, argument: &str) -> Option<Direction> {
 
 /// A command line that refuses `-` for files that cannot be streams.
 pub(super) fn refusing_streams(cli: Command) -> Command {
-    cli.mut_subcommands(|command| {
+    cli.mut_args(refusing).mut_subcommands(|command| {
         let name = command.get_name().to_owned();
         refusing_streams_of(&name, command)
             .mut_subcommands(|command| refusing_streams_of(&name, command))

@@ -32,13 +32,19 @@ pub enum HttpError {
         /// The encoding.
         encoding: String,
     },
-    /// An `https` URL.
+    /// An `https` URL, without feature `https`.
     #[error(
         "https is not supported, as there is no TLS in this program: use http through a local \
          proxy that speaks https, or mirror the file; verified reading trusts neither the server \
          nor the network"
     )]
     Https,
+    /// An `https` server sends its clients to an `http` one.
+    #[error("the server redirects from https to {location}, which anybody could have answered")]
+    InsecureRedirect {
+        /// Where to.
+        location: String,
+    },
     /// The connection could not be made, or broke.
     #[error("the connection failed")]
     Io(#[source] io::Error),
@@ -47,6 +53,12 @@ pub enum HttpError {
     LongBody {
         /// The bytes that were asked for.
         expected: usize,
+    },
+    /// Each redirect leads to another one.
+    #[error("there are more than {limit} redirects")]
+    ManyRedirects {
+        /// How many are followed.
+        limit: u32,
     },
     /// The server sends whole files only.
     #[error("the server does not answer requests for a range of bytes")]
@@ -67,10 +79,8 @@ pub enum HttpError {
         /// What the answer says.
         answered: String,
     },
-    /// The server sends its clients elsewhere.
-    #[error(
-        "the server redirects to {location}, which is not followed: give the URL of the file itself"
-    )]
+    /// The server sends its clients elsewhere, since the file was opened.
+    #[error("the server redirects to {location} now, which is not followed once the file is open")]
     Redirect {
         /// Where to.
         location: String,
@@ -94,6 +104,12 @@ pub enum HttpError {
     Timeout {
         /// Which limit was exceeded.
         limit: String,
+    },
+    /// The server is not the one that the URL names, or no connection was agreed on.
+    #[error("no secure connection to the server: {reason}")]
+    Tls {
+        /// Why not.
+        reason: String,
     },
     /// No URL of a file on an HTTP server.
     #[error("not a usable URL: {reason}")]
@@ -120,10 +136,13 @@ impl HttpError {
         match self {
             HttpError::Changed { .. }
             | HttpError::Https
+            | HttpError::InsecureRedirect { .. }
             | HttpError::Io(_)
+            | HttpError::ManyRedirects { .. }
             | HttpError::NoRanges
             | HttpError::Redirect { .. }
             | HttpError::Timeout { .. }
+            | HttpError::Tls { .. }
             | HttpError::Url { .. } => true,
             // Not for us, gone, or too busy.
             HttpError::Status { status } => {
@@ -142,6 +161,7 @@ impl HttpError {
         match self {
             HttpError::Io(source) => source.kind(),
             HttpError::Status { status: 401 | 403 } => ErrorKind::PermissionDenied,
+            HttpError::Tls { .. } => ErrorKind::ConnectionRefused,
             HttpError::Status { status: 404 | 410 } => ErrorKind::NotFound,
             HttpError::Timeout { .. } => ErrorKind::TimedOut,
             HttpError::NoRanges | HttpError::Https => ErrorKind::Unsupported,
@@ -170,7 +190,12 @@ impl From<HttpError> for io::Error {
 impl From<ureq::Error> for HttpError {
     fn from(error: ureq::Error) -> HttpError {
         match error {
-            ureq::Error::Io(source) => HttpError::Io(source),
+            ureq::Error::Io(source) => from_connection(source),
+            #[cfg(feature = "https")]
+            ureq::Error::Rustls(error) => HttpError::Tls { reason: error.to_string() },
+            ureq::Error::Tls(reason) => HttpError::Tls { reason: reason.to_owned() },
+            ureq::Error::RequireHttpsOnly(location) => HttpError::InsecureRedirect { location },
+            ureq::Error::TlsRequired => HttpError::Https,
             ureq::Error::Timeout(limit) => HttpError::Timeout { limit: limit.to_string() },
             ureq::Error::HostNotFound => {
                 HttpError::Io(io::Error::new(ErrorKind::NotFound, "host not found"))
@@ -181,6 +206,15 @@ impl From<ureq::Error> for HttpError {
             error => HttpError::Protocol { reason: error.to_string() },
         }
     }
+}
+
+/// What has ended a connection: TLS, which would end the next one too, or the network.
+fn from_connection(error: io::Error) -> HttpError {
+    #[cfg(feature = "https")]
+    if let Some(error) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+        return HttpError::Tls { reason: error.to_string() };
+    }
+    HttpError::Io(error)
 }
 
 #[cfg(test)]

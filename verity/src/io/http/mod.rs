@@ -1,8 +1,8 @@
 //! A file on an HTTP server as a source, by range requests. Feature `http`.
 //!
 //! Every read is a request for just those bytes, and every answer is compared with the request and
-//! with the file as it was when it was opened. There is no TLS here: for `https` URLs put a local
-//! proxy in front, or a [`ReadAt`] of your own over the client that you trust.
+//! with the file as it was when it was opened. `https` URLs take feature `https`, and certificates
+//! of authorities from the caller (`HttpOptions::authorities`): none are built in.
 //!
 //! # What a network can do
 //!
@@ -15,11 +15,14 @@
 //!
 //! # What is followed and what not
 //!
-//! No redirects: the URL must be that of the file itself. No proxies from the environment, no
-//! cookies, no user names in URLs, no compression.
+//! When a file is opened, up to 5 redirects, never from `https` to `http`; all later requests go to
+//! where they led, and are not redirected any more. No proxies from the environment, no cookies, no
+//! user names in URLs, no compression.
 
 mod answer;
 mod error;
+#[cfg(feature = "https")]
+mod tls;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -29,7 +32,7 @@ use std::thread;
 use std::time::Duration;
 
 use ureq::http::{Response, Uri, header};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, ResponseExt};
 
 pub use self::error::HttpError;
 
@@ -44,6 +47,8 @@ const MAX_REQUEST: u64 = 1 << 20;
 const MAX_HEADER: usize = 16 << 10;
 /// Connections that are kept for the next requests: as many as threads are likely to read at once.
 const MAX_IDLE: usize = 64;
+/// How many redirects are followed to a file.
+const MAX_REDIRECTS: u32 = 5;
 /// How long the first retry waits; each further one waits twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// No retry waits for longer.
@@ -104,6 +109,8 @@ pub struct HttpOptions {
     connect_timeout: Duration,
     timeout: Duration,
     retries: u32,
+    #[cfg(feature = "https")]
+    authorities: tls::Authorities,
 }
 
 /// What a source has asked the server for, and got.
@@ -117,11 +124,11 @@ pub struct Traffic {
 }
 
 impl HttpSource {
-    /// Opens the file behind an `http` URL: asks for its first byte, and so learns its length.
+    /// Opens the file behind a URL: asks for its first byte, and so learns its length.
     ///
     /// # Errors
-    /// When this is no such URL, the server cannot be reached, has no such file, or does not answer
-    /// range requests.
+    /// When this is no such URL, the server cannot be reached, is not the one that an `https` URL
+    /// names, has no such file, or does not answer range requests.
     pub fn open(url: &str) -> Result<HttpSource, HttpError> {
         HttpSource::options().open(url)
     }
@@ -132,10 +139,12 @@ impl HttpSource {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
             retries: 2,
+            #[cfg(feature = "https")]
+            authorities: tls::Authorities::default(),
         }
     }
 
-    /// The URL it was opened by.
+    /// The URL of the file, which is where redirects have led, if there were any.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -153,17 +162,45 @@ impl HttpSource {
         }
     }
 
-    /// Asks for the first byte; what comes with it says which file this is.
+    /// Asks for the first byte, where redirects lead too; what comes with it says which file this
+    /// is.
     fn learn_version(&mut self) -> Result<(), HttpError> {
-        self.version = self.try_again(|| {
-            let response = self.request(&(0..1))?;
-            let version = Version::of(&response)?;
-            if version.len() > 0 {
-                self.receive(response, &mut [0])?;
+        for _ in 0..MAX_REDIRECTS {
+            let (url, version) = self.try_again(|| self.first_answer())?;
+            if let Some(url) = url {
+                check_url(&url)?;
+                self.url = url;
             }
-            Ok(version)
-        })?;
-        Ok(())
+            if let Some(version) = version {
+                self.version = version;
+                return Ok(());
+            }
+        }
+        Err(HttpError::ManyRedirects { limit: MAX_REDIRECTS })
+    }
+
+    /// Asks for the first byte, and follows one redirect, if there is one. Returns where it led,
+    /// and which file is there unless that is another redirect.
+    fn first_answer(&self) -> Result<(Option<String>, Option<Version>), HttpError> {
+        let is_secure = self.url.get(..6).is_some_and(|it| it.eq_ignore_ascii_case("https:"));
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let asked = self.agent.get(&self.url).header(header::RANGE, "bytes=0-0");
+        let asked = asked.config().max_redirects(1).max_redirects_will_error(false);
+        let response = asked.https_only(is_secure).build().call()?;
+        let here: Option<Uri> = self.url.parse().ok();
+        let url =
+            (here.as_ref() != Some(response.get_uri())).then(|| response.get_uri().to_string());
+        if url.is_some() {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            if response.status().is_redirection() {
+                return Ok((url, None));
+            }
+        }
+        let version = Version::of(&response)?;
+        if version.len() > 0 {
+            self.receive(response, &mut [0])?;
+        }
+        Ok((url, Some(version)))
     }
 
     /// Fills `buf` with these bytes of the file.
@@ -253,6 +290,18 @@ impl HttpOptions {
         self
     }
 
+    /// Sets which authorities are trusted to say who an `https` server is: certificates (X.509) in
+    /// DER. Without any, no server is. What is no certificate is ignored.
+    #[cfg(feature = "https")]
+    #[must_use]
+    pub fn authorities<C: AsRef<[u8]>>(
+        mut self,
+        certificates: impl IntoIterator<Item = C>,
+    ) -> Self {
+        self.authorities = tls::Authorities::new(certificates);
+        self
+    }
+
     /// Opens the file, see [`HttpSource::open`].
     ///
     /// # Errors
@@ -269,10 +318,11 @@ impl HttpOptions {
             .max_idle_connections(MAX_IDLE)
             .max_idle_connections_per_host(MAX_IDLE)
             .timeout_connect(Some(self.connect_timeout))
-            .timeout_global(Some(self.timeout))
-            .build();
+            .timeout_global(Some(self.timeout));
+        #[cfg(feature = "https")]
+        let config = config.tls_config(self.authorities.config());
         let mut source = HttpSource {
-            agent: config.new_agent(),
+            agent: config.build().new_agent(),
             url: url.to_owned(),
             retries: self.retries,
             version: Version::default(),
@@ -292,12 +342,16 @@ fn check_url(url: &str) -> Result<(), HttpError> {
     };
     match uri.scheme_str() {
         Some(scheme) if scheme.eq_ignore_ascii_case("http") => {}
-        Some(scheme) if scheme.eq_ignore_ascii_case("https") => return Err(HttpError::Https),
-        _ => return reject("it does not begin with http://"),
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => {
+            if !cfg!(feature = "https") {
+                return Err(HttpError::Https);
+            }
+        }
+        _ => return reject("it does not begin with http:// or https://"),
     }
     match uri.authority() {
         Some(authority) if authority.as_str().contains('@') => {
-            reject("there is no place for a user name: without TLS everybody could read it")
+            reject("there is no place for a user name: nobody is asked for one here")
         }
         Some(authority) if authority.host().is_empty() => reject("there is no host"),
         // A port that cannot be read would be taken for none.
@@ -343,11 +397,12 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_http_urls_with_a_host_are_taken() {
+    fn only_urls_with_a_host_are_taken() {
         for url in ["http://h", "http://h/", "HTTP://h:80/a%20b?c=d#e", "http://[::1]:8080/x"] {
             assert_eq!(refusal(url), "none", "{url}");
         }
-        assert!(refusal("https://h/x").contains("no TLS"), "{}", refusal("https://h/x"));
+        let https = if cfg!(feature = "https") { "none" } else { "no TLS" };
+        assert!(refusal("https://h/x").contains(https), "{}", refusal("https://h/x"));
         assert!(refusal("http://me:secret@h/x").contains("user name"));
         for url in [
             "",
