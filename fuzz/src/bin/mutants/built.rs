@@ -172,7 +172,7 @@ fn cargo(copy: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(copy).args(arguments).args(["--locked", "--message-format=json"]);
     command.args(CRATES.iter().flat_map(|(package, _)| ["-p", package]));
-    command.args(["--features", "verity/mmap,verity/http"]);
+    command.args(["--features", "verity/mmap,verity/https"]);
     command.env("CARGO_TARGET_DIR", copy.join("target")).stderr(Stdio::null());
     command
 }
