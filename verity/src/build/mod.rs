@@ -16,12 +16,15 @@
 //! Data that is pushed comes a batch at a time to the same assembler (`stream`); where its length
 //! is not known, the lowest level waits at the start of the hash area (`spill`).
 //!
+//! What goes before and after, up to an image that is whole, is in `image`.
+//!
 //! Levels are streamed: only hash blocks with empty slots are in
 //! memory, so memory does not grow with the data.
 
 mod assembler;
 mod copied;
 mod digested;
+mod image;
 mod indexed;
 mod rounds;
 mod runs;
@@ -42,6 +45,7 @@ pub use self::copied::CopiedHoles;
 use self::copied::CopyTap;
 use self::digested::DigestTap;
 pub use self::digested::{ImageDigest, ImageDigestAlgorithm};
+pub use self::image::{BuiltImage, ImageBuilder};
 pub use self::indexed::{BlockIndex, BlockIndexError};
 use self::rounds::Rounds;
 use self::runs::Runs;
@@ -95,6 +99,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[must_use]
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.work.kernels = kernels;
@@ -123,6 +128,7 @@ impl<'a> Builder<'a> {
     /// assert_eq!(copy.into_inner()?, image);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn copy_to(mut self, target: &'a dyn WriteAt, holes: CopiedHoles) -> Self {
         self.copy = Some(CopyTap::new(target, self.params, holes));
         self
