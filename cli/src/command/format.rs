@@ -152,14 +152,15 @@ fn run_stream(options: &Options, context: &Context) -> Result<Formatted, Command
         }
         None => None,
     };
+    let root_hash = maker.finish(&made, parity.as_ref())?.root_hash();
     context.signals.check()?;
     let set = guests.finish(fec.into_iter().fold(OutputSet::new(), OutputSet::output))?;
-    let set = making::with_root_hash(set.output(hash), root_hash_file, made.root_hash)?;
+    let set = making::with_root_hash(set.output(hash), root_hash_file, root_hash)?;
     set.commit()?;
-    print_root_hash(options, made.root_hash)?;
+    print_root_hash(options, root_hash)?;
     Ok(Formatted {
         hash: options.hash.clone(),
-        root_hash: made.root_hash,
+        root_hash,
         tree: made.tree,
         uncovered_bytes: 0,
         parity,
