@@ -72,8 +72,8 @@ impl StreamMaker<'_> {
         Ok(StreamedTree { tree, streamed })
     }
 
-    /// Writes the superblock, once there is the parity. All is synced when it is published, and what
-    /// lies beside the hash area stays, as it does with data in a file.
+    /// Writes the superblock, once there is the parity. All is synced when it is published, and
+    /// what lies beside the hash area stays, as it does with data in a file.
     pub(crate) fn finish(
         &self,
         made: &StreamedTree,

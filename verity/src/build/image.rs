@@ -5,9 +5,9 @@
 //! ```
 //!
 //! What makes the hash area whole is written when the storage has the rest. So a run that is
-//! interrupted, by a signal, a full device or the power, leaves nothing that looks finished. What is
-//! told of the image afterwards, such as a manifest, is made of the [`BuiltImage`], and cannot be
-//! made before there is one.
+//! interrupted, by a signal, a full device or the power, leaves nothing that looks finished. What
+//! is told of the image afterwards, such as a manifest, is made of the [`BuiltImage`], and cannot
+//! be made before there is one.
 
 use crate::io::{ReadAt, Source, WriteAt};
 use crate::{Error, HashAreaError, Plan, RootHash, Superblock};
@@ -15,8 +15,8 @@ use crate::{Error, HashAreaError, Plan, RootHash, Superblock};
 use super::{Builder, Streamed};
 
 /// Makes what a [`Plan`] says: gives the devices their sizes, builds tree and parity, and writes
-/// the superblock last, when everything else has reached the storage. An old superblock in its place
-/// goes first.
+/// the superblock last, when everything else has reached the storage. An old superblock in its
+/// place goes first.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
