@@ -10,6 +10,7 @@ use crate::record::DeviceNumber;
 /// Who uses a device, as far as it can be found out: mounts of other namespaces and processes of
 /// other PID namespaces are not seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Users {
     /// Devices over it, by their names in `/dev`, such as `dm-1`.
     pub holders: Vec<String>,
@@ -23,6 +24,7 @@ pub struct Users {
 
 /// A process that has a device open.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Process {
     /// Its PID.
     pub pid: u32,

@@ -9,6 +9,9 @@
 //!   and the place of the hash area ([`Signatory::sign_manifest`], [`Manifest::verify`]). A root
 //!   hash alone binds none of these.
 //!
+//! [`Sidecars`] are all that lies beside an image that was built, made and handed out in the order
+//! that is safe.
+//!
 //! Trust is a certificate in the caller's hand: a pinned [`Certificate`] of the signer, or those of
 //! [`Authorities`] to which the signer's must lead. Nothing that a message embeds is trusted, and
 //! there is no weaker mode to fall back to. Keys are RSA 2048, 3072, 4096 and ECDSA
@@ -72,6 +75,7 @@ mod form;
 #[cfg(feature = "lint")]
 pub mod lint;
 mod manifest;
+mod sidecars;
 mod signatory;
 mod signature;
 mod signature_partition;
@@ -92,6 +96,7 @@ pub use crate::error::{
     SignatureError, SignaturePartitionError, SignerError, SigningError, StateError,
 };
 pub use crate::manifest::{Fec, Image, MAX_MANIFEST_BYTES, Manifest, VerifiedManifest};
+pub use crate::sidecars::{Sidecar, Sidecars};
 pub use crate::signatory::Signatory;
 pub use crate::signature::{
     MAX_SIGNATURE_BYTES, SignatureBuilder, SignedBy, root_hash_content, verify_detached,

@@ -18,6 +18,7 @@ mod manifest;
 mod mistakes;
 mod openssl;
 mod properties;
+mod sidecars;
 mod signature;
 mod signature_partition;
 mod wycheproof;

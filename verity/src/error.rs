@@ -28,6 +28,14 @@ pub enum Error {
     /// Parity cannot lie there, or cover that.
     #[error(transparent)]
     Fec(#[from] FecError),
+    /// A device could not be made as long as what is to lie on it.
+    #[error("cannot make room for {needed} bytes")]
+    Grow {
+        /// How long it must be, in bytes.
+        needed: u64,
+        /// The error of the storage.
+        source: io::Error,
+    },
     /// A place where no hash area can lie.
     #[error(transparent)]
     HashArea(#[from] HashAreaError),
@@ -128,6 +136,12 @@ pub enum Error {
     /// No superblock, or a malformed one.
     #[error(transparent)]
     Superblock(#[from] SuperblockError),
+    /// What was written has not reached the storage.
+    #[error("cannot sync what was written")]
+    Sync {
+        /// The error of the storage.
+        source: io::Error,
+    },
     /// Threads could not be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {
@@ -145,6 +159,12 @@ pub enum Error {
     Write {
         /// The first block of the failed write.
         block: BlockRef,
+        /// The error of the storage.
+        source: io::Error,
+    },
+    /// The superblock of a finished hash area could not be written.
+    #[error("cannot write the superblock")]
+    WriteSuperblock {
         /// The error of the storage.
         source: io::Error,
     },
@@ -216,14 +236,17 @@ impl Error {
             Error::Cancelled => ErrorClass::Cancelled,
             Error::Corrupt(_) | Error::OtherData { .. } => ErrorClass::Corrupt,
             Error::Superblock(_) => ErrorClass::Format,
-            Error::Io(_)
+            Error::Grow { .. }
+            | Error::Io(_)
             | Error::Read { .. }
             | Error::ReadOld { .. }
             | Error::ReadParity { .. }
             | Error::Recovery { .. }
+            | Error::Sync { .. }
             | Error::Unreadable(_)
             | Error::Write { .. }
-            | Error::WriteParity { .. } => ErrorClass::Io,
+            | Error::WriteParity { .. }
+            | Error::WriteSuperblock { .. } => ErrorClass::Io,
             Error::PartitionTooSmall { .. } => ErrorClass::NoRoom,
             Error::LongData { .. }
             | Error::ShortData { .. }
@@ -250,13 +273,16 @@ impl Error {
     /// The error of the storage, if it was the storage that failed.
     pub fn storage_error(&self) -> Option<&io::Error> {
         match self {
-            Error::Io(source)
+            Error::Grow { source, .. }
+            | Error::Io(source)
             | Error::Read { source, .. }
             | Error::ReadOld { source, .. }
             | Error::ReadParity { source, .. }
             | Error::Recovery { source, .. }
+            | Error::Sync { source }
             | Error::Write { source, .. }
-            | Error::WriteParity { source, .. } => Some(source),
+            | Error::WriteParity { source, .. }
+            | Error::WriteSuperblock { source } => Some(source),
             _ => None,
         }
     }

@@ -19,11 +19,12 @@
 //! ```
 //!
 //! [`Params`] says what a tree looks like and cannot be wrong; [`Geometry`] and [`HashArea`] say
-//! where everything lies, and [`FecArea`] where parity does; [`Builder`] makes tree and parity;
-//! [`Verifier`] checks an image against [`TrustedParams`], which remember where they come from;
-//! [`VerifiedReader`] reads any part of one and proves what it returns; [`Repairer`] and
-//! [`FecRepair`] recover corrupt blocks from the parity. Files, block devices, slices and your own
-//! types come in through [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are
+//! where everything lies, and [`FecArea`] where parity does; [`Builder`] makes tree and parity, and
+//! [`ImageBuilder`] all that a [`Plan`] says, in the order that is safe; [`Verifier`] checks an
+//! image against [`TrustedParams`], which remember where they come from; [`VerifiedReader`] reads
+//! any part of one and proves what it returns; [`Repairer`] and [`FecRepair`] recover corrupt
+//! blocks from the parity. Files, block devices, slices and your own types come in through
+//! [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are
 //! in the crate `verity-sign`.
 //!
 //! ```
@@ -92,8 +93,8 @@ mod verify;
 mod work;
 
 pub use self::build::{
-    BlockIndex, BlockIndexError, Builder, Changes, CopiedHoles, ImageDigest, ImageDigestAlgorithm,
-    Rehashed, Rehasher, StreamBuilder, Streamed,
+    BlockIndex, BlockIndexError, Builder, BuiltImage, Changes, CopiedHoles, ImageBuilder,
+    ImageDigest, ImageDigestAlgorithm, Rehashed, Rehasher, StreamBuilder, Streamed,
 };
 pub use self::devices::{Devices, Sharing};
 pub use self::error::{Error, ErrorClass};

@@ -1,9 +1,12 @@
 //! Sizes beforehand: how large hash area and parity get, and how much data fits a partition
 //! together with its own.
 
-use crate::{Error, FecArea, FecError, HashArea, Params, ParamsBuilder};
+use crate::{
+    Error, FecArea, FecError, HashArea, HashAreaError, Params, ParamsBuilder, Superblock, Uuid,
+};
 
 /// An image's data and hash area, and its parity if there is to be any, before anything is read.
+/// [`ImageBuilder`](crate::ImageBuilder) makes what is planned.
 ///
 /// ```
 /// use verity::{Params, Plan};
@@ -26,9 +29,19 @@ pub struct Plan {
     params: Params,
     hash_area: HashArea,
     fec_area: Option<FecArea>,
+    uuid: Uuid,
 }
 
 impl Plan {
+    /// A hash area that lies anywhere.
+    ///
+    /// # Errors
+    /// When the hash area was made for other parameters.
+    pub fn new(params: Params, hash_area: HashArea) -> Result<Plan, HashAreaError> {
+        hash_area.check_belongs_to(&params)?;
+        Ok(Plan { params, hash_area, fec_area: None, uuid: Uuid::nil() })
+    }
+
     /// An image of `image_size` bytes, with its hash area at the start of a device or file of its
     /// own.
     ///
@@ -41,7 +54,7 @@ impl Plan {
     ) -> Result<Plan, Error> {
         let params = params.data_size(image_size).build()?;
         let hash_area = HashArea::new(&params, 0, superblock)?;
-        Ok(Plan { params, hash_area, fec_area: None })
+        Ok(Plan::new(params, hash_area)?)
     }
 
     /// Adds parity right behind the hash area, on the same device: [`FecArea::behind_hash_area`].
@@ -61,6 +74,21 @@ impl Plan {
     pub fn with_fec(self, roots: u32) -> Result<Plan, FecError> {
         let fec_area = FecArea::behind_hash_area(&self.params, &self.hash_area, roots)?;
         Ok(Plan { fec_area: Some(fec_area), ..self })
+    }
+
+    /// Adds parity that lies anywhere, on the hash device or on one of its own.
+    ///
+    /// # Errors
+    /// When the parity was made for other parameters.
+    pub fn with_fec_area(self, fec_area: FecArea) -> Result<Plan, FecError> {
+        fec_area.check_belongs_to(&self.params, &self.hash_area)?;
+        Ok(Plan { fec_area: Some(fec_area), ..self })
+    }
+
+    /// Sets the UUID of the superblock, which is nil otherwise.
+    #[must_use]
+    pub fn with_uuid(self, uuid: Uuid) -> Plan {
+        Plan { uuid, ..self }
     }
 
     /// The largest image whose data and hash area, one behind the other, fit `partition_size`
@@ -106,9 +134,9 @@ impl Plan {
         let grid = if superblock { 1 } else { u64::from(params.hash_block_size()) };
         let offset = data_size
             .checked_next_multiple_of(grid)
-            .ok_or(crate::HashAreaError::TooLarge { offset: data_size })?;
+            .ok_or(HashAreaError::TooLarge { offset: data_size })?;
         let hash_area = HashArea::new(&params, offset, superblock)?;
-        Ok(Plan { params, hash_area, fec_area: None })
+        Ok(Plan::new(params, hash_area)?)
     }
 
     /// The parameters, with the number of data blocks.
@@ -126,7 +154,25 @@ impl Plan {
         self.fec_area
     }
 
-    /// Where hash area and parity end on the hash device, in bytes: how large that is at least.
+    /// The UUID of the superblock.
+    pub fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    /// The superblock, if there is to be one.
+    pub fn superblock(&self) -> Option<Superblock> {
+        let superblock = || Superblock::new(self.params.clone(), self.uuid);
+        self.hash_area.has_superblock().then(superblock)
+    }
+
+    /// The bytes from the superblock to the tree, which a manifest binds, if there is to be a
+    /// superblock: [`Superblock::region`].
+    pub fn superblock_region(&self) -> Option<Vec<u8>> {
+        self.superblock().map(|superblock| superblock.region(&self.hash_area))
+    }
+
+    /// Where hash area and parity end in bytes, if both are on the hash device: how large that is
+    /// at least.
     pub fn end(&self) -> u64 {
         self.fec_area.map_or(self.hash_area.end(), |fec_area| fec_area.range().end)
     }

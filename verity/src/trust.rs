@@ -117,6 +117,7 @@ impl TrustedParams {
     ///
     /// # Errors
     /// When the root hash is not a digest of the parameters' algorithm.
+    #[doc(hidden)]
     pub fn from_verified_manifest(
         params: Params,
         root_hash: RootHash,

@@ -12,6 +12,7 @@ mod examples;
 mod fault_runs;
 #[cfg(feature = "http")]
 mod http;
+mod image;
 mod known_roots;
 #[cfg(feature = "mmap")]
 mod mmap;

@@ -9,21 +9,20 @@ use std::path::{Path, PathBuf};
 
 use verity::disk::types::{Architecture, MountPoint};
 use verity::publish::{InPlace, Input};
-use verity::{FecArea, ImageDigest, RootHash, Superblock};
-use verity_sign::{Fingerprint, Image, Manifest};
+use verity::{BuiltImage, FecArea, ImageDigest, Superblock};
+use verity_sign::{Fingerprint, Image, Sidecars};
 
 use crate::context::Context;
 use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::making::{
     self, CopyPlace, FileDigest, Formatted, GuestOptions, Guests, Identity, ParityPlan,
-    PlannedTree, PublishedSet, SetContent, SetOutputs, SetParts, SetSignatures, SidecarSet,
-    StreamMaker, Tail, TreeMaker,
+    PlannedTree, PublishedSet, SetOutputs, SetParts, SidecarSet, StreamMaker, Tail, TreeMaker,
 };
 use crate::outputs::mode_of_copy;
 use crate::packed;
 use crate::parameters::Parameters;
-use crate::signing::{OpenedKey, Signing};
+use crate::signing::{OpenedKey, Signing, Vouching};
 use crate::streams::is_standard;
 
 /// What to build from what.
@@ -63,6 +62,17 @@ impl Options {
             Some(place) if is_standard(&self.image) => place.path(),
             _ => &self.image,
         }
+    }
+
+    /// Says of the image what was built, and has it signed.
+    fn vouch(
+        &self,
+        key: Option<&OpenedKey<'_>>,
+        image: &Image,
+        built: &BuiltImage,
+    ) -> Result<Sidecars, CommandError> {
+        let vouching = Vouching { key, not_after: self.not_after, partition: self.systemd };
+        vouching.of(image.clone(), built)
     }
 
     fn built(
@@ -111,8 +121,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<Built, Command
         return run_stream(options, context);
     }
     let prepared = Prepared::new(options, context)?;
-    let content = prepared.make()?;
-    prepared.publish(content)
+    let sidecars = prepared.make()?;
+    prepared.publish(sidecars)
 }
 
 /// Builds the set of what comes from standard input, which is kept; the set is named after that.
@@ -159,19 +169,14 @@ fn run_stream(options: &Options, context: &Context) -> Result<Built, CommandErro
         }
         None => None,
     };
+    let built = maker.finish(&made, parity.as_ref())?;
     let image = describe(options, made.tree.params.data_size())?;
-    let root_hash = made.root_hash;
-    let manifest =
-        making::manifest(image.clone(), &made.tree, parity.as_ref(), root_hash, options.not_after)?;
-    let sign = |key: &OpenedKey<'_>| {
-        key.sign(|signatory| SetSignatures::make(signatory, &root_hash, &manifest, options.systemd))
-    };
-    let signatures = key.as_ref().map(sign).transpose()?;
-    outputs.write(&SetContent { root_hash, manifest, signatures })?;
+    let content = options.vouch(key.as_ref(), &image, &built)?;
+    outputs.write(&content)?;
     context.signals.check()?;
     let formatted = Formatted {
         hash: outputs.hash().path().to_owned(),
-        root_hash,
+        root_hash: built.root_hash(),
         uncovered_bytes: 0,
         tree: made.tree,
         parity,
@@ -250,30 +255,23 @@ impl<'a> Prepared<'a> {
     }
 
     /// Hashes the image into the hash file, and signs.
-    fn make(&self) -> Result<SetContent, CommandError> {
+    fn make(&self) -> Result<Sidecars, CommandError> {
         let Prepared { options, context, data, tree, .. } = self;
         tree.warn(data, self.uncovered_bytes());
         let (guests, digest) = (Some(&self.guests), self.digest.as_ref());
         let threads = options.threads;
         let maker = TreeMaker { tree, data, threads, guests, digest, old: None, context };
         let (hash, parity) = (self.outputs.hash(), self.parity.as_ref());
-        let root_hash = match options.single_file {
+        let built = match options.single_file {
             Some(_) => maker.build_single_file(hash, parity)?,
             None => maker.build_output(hash, parity)?,
         };
-        let manifest = self.manifest(root_hash)?;
-        let sign = |key: &OpenedKey<'_>| {
-            key.sign(|signatory| {
-                SetSignatures::make(signatory, &root_hash, &manifest, options.systemd)
-            })
-        };
-        let signatures = self.key.as_ref().map(sign).transpose()?;
-        Ok(SetContent { root_hash, manifest, signatures })
+        options.vouch(self.key.as_ref(), &self.image, &built)
     }
 
     /// Writes the small files and makes the set appear.
-    fn publish(self, content: SetContent) -> Result<Built, CommandError> {
-        self.outputs.write(&content)?;
+    fn publish(self, sidecars: Sidecars) -> Result<Built, CommandError> {
+        self.outputs.write(&sidecars)?;
         // Whoever signs may take minutes.
         self.data.check_path()?;
         self.context.signals.check()?;
@@ -284,7 +282,7 @@ impl<'a> Prepared<'a> {
         }
         let formatted = Formatted {
             hash: self.outputs.hash().path().to_owned(),
-            root_hash: content.root_hash,
+            root_hash: sidecars.root_hash(),
             uncovered_bytes,
             tree: self.tree,
             parity: self.parity.map(|parity| parity.area),
@@ -298,12 +296,6 @@ impl<'a> Prepared<'a> {
 
     fn uncovered_bytes(&self) -> u64 {
         self.tree.padded_size(&self.data) - self.tree.params.data_size()
-    }
-
-    fn manifest(&self, root_hash: RootHash) -> Result<Manifest, CommandError> {
-        let parity = self.parity.as_ref().map(|parity| &parity.area);
-        let not_after = self.options.not_after;
-        making::manifest(self.image.clone(), &self.tree, parity, root_hash, not_after)
     }
 }
 

@@ -153,14 +153,15 @@ fn run_stream(options: &Options, context: &Context) -> Result<Formatted, Command
         }
         None => None,
     };
+    let root_hash = maker.finish(&made, parity.as_ref())?.root_hash();
     context.signals.check()?;
     let set = guests.finish(fec.into_iter().fold(OutputSet::new(), OutputSet::output))?;
-    let set = making::with_root_hash(set.output(hash), root_hash_file, made.root_hash)?;
+    let set = making::with_root_hash(set.output(hash), root_hash_file, root_hash)?;
     set.commit()?;
-    making::print_root_hash(options.root_hash_file.as_deref(), made.root_hash)?;
+    making::print_root_hash(options.root_hash_file.as_deref(), root_hash)?;
     Ok(Formatted {
         hash: options.hash.clone(),
-        root_hash: made.root_hash,
+        root_hash,
         tree: made.tree,
         uncovered_bytes: 0,
         parity,

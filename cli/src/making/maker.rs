@@ -5,7 +5,9 @@ use std::path::Path;
 
 use verity::io::{ReadAt, WriteAt, copy_file};
 use verity::publish::{InPlace, Input, Output, Rewriting};
-use verity::{Builder, Error, HashArea, ImageDigest, RootHash};
+use verity::{
+    BlockIndex, Builder, BuiltImage, Error, HashArea, ImageBuilder, ImageDigest, RootHash,
+};
 
 use super::guests::Guests;
 use super::old_tree::{KnownTree, OldTree};
@@ -43,7 +45,7 @@ impl TreeMaker<'_> {
         &self,
         output: &Output,
         parity: Option<&ParityPlan>,
-    ) -> Result<RootHash, CommandError> {
+    ) -> Result<BuiltImage, CommandError> {
         self.build_into(output, parity, &self.padded_file())
     }
 
@@ -53,7 +55,7 @@ impl TreeMaker<'_> {
         &self,
         output: &Output,
         parity: Option<&ParityPlan>,
-    ) -> Result<RootHash, CommandError> {
+    ) -> Result<BuiltImage, CommandError> {
         let size = self.data.size();
         let copying = Copying::new(output.path(), size, &self.context.signals);
         let copied = match self.data.is_part() {
@@ -72,24 +74,35 @@ impl TreeMaker<'_> {
         self.build_into(output, parity, output.file())
     }
 
-    /// Builds into a temporary file, of data in whatever file.
+    /// Builds into a temporary file, of data in whatever file. It is synced when it is published.
+    /// What lies beside the hash area in a file that is updated stays, as veritysetup has it; in a
+    /// new one that is zeros.
     fn build_into(
         &self,
         output: &Output,
         parity: Option<&ParityPlan>,
         source: &impl ReadAt,
-    ) -> Result<RootHash, CommandError> {
-        let (file, tree) = (output.file(), self.tree);
-        let size = file.metadata().or_fail(Class::Io, output.path())?.len();
-        let needed = size_needed(&tree.area, parity);
-        WriteAt::set_len(file, size.max(needed)).or_fail(Class::Io, output.path())?;
-        let root_hash = self.build(source, file, output.path(), parity)?;
-        if let Some(superblock) = tree.superblock() {
-            file.write_all_at(&superblock, tree.area.offset()).or_fail(Class::Io, output.path())?;
-        }
+    ) -> Result<BuiltImage, CommandError> {
+        let (file, path) = (output.file(), output.path());
+        let plan = self.tree.plan(parity.map(|parity| &parity.area))?;
+        let (meter, index) = (self.meter(), self.index()?);
+        let with = |builder| self.with(builder, &meter, index.as_ref());
+        let builder = ImageBuilder::new(&plan).with(with).unsynced().keep_padding();
+        let parity_path = parity.map_or(path, ParityPlan::path);
+        let built = match (self.old, parity.and_then(ParityPlan::sink)) {
+            (Some(_), _) => {
+                let size = file.metadata().or_fail(Class::Io, path)?.len();
+                let needed = size_needed(&self.tree.area, parity);
+                WriteAt::set_len(file, size.max(needed)).or_fail(Class::Io, path)?;
+                builder.finish_tree(self.build(source, file, path, parity)?, file)
+            }
+            (None, None) => builder.build(source, file),
+            (None, Some(sink)) => builder.build_with_fec_device(source, file, sink),
+        };
+        let built = built.map_err(|error| self.failure(error, path, parity_path))?;
         self.data.check_path()?;
         self.context.signals.check()?;
-        Ok(root_hash)
+        Ok(built)
     }
 
     /// Hashes straight onto another device.
@@ -192,19 +205,8 @@ impl TreeMaker<'_> {
         parity: Option<&ParityPlan>,
     ) -> Result<Result<RootHash, Error>, CommandError> {
         let PlannedTree { params, area, .. } = self.tree;
-        let meter = Meter::new(Step::Hashing, params.data_size(), &self.context.signals);
-        let kernels = self.context.kernels(params.algorithm());
-        let builder = Builder::new(params)
-            .threads(threads_or_all(self.threads))
-            .kernels(kernels)
-            .progress(&meter);
-        let builder = match self.guests.and_then(|guests| guests.copy.as_ref()) {
-            Some(copy) => builder.copy_to(copy, copy.holes()),
-            None => builder,
-        };
-        let index = self.guests.map(|guests| guests.index(params)).transpose()?.flatten();
-        let builder = index.iter().fold(builder, |builder, index| builder.block_index(index));
-        let builder = self.digest.iter().fold(builder, |builder, it| builder.image_digest(it));
+        let (meter, index) = (self.meter(), self.index()?);
+        let builder = self.with(Builder::new(params), &meter, index.as_ref());
         Ok(match parity.map(|parity| (&parity.area, parity.sink())) {
             None => builder.build(source, hash, area),
             Some((fec, None)) => builder.build_with_fec(source, hash, area, parity_hash, fec),
@@ -212,11 +214,44 @@ impl TreeMaker<'_> {
         })
     }
 
+    fn meter(&self) -> Meter {
+        Meter::new(Step::Hashing, self.tree.params.data_size(), &self.context.signals)
+    }
+
+    fn index(&self) -> Result<Option<BlockIndex<'_>>, CommandError> {
+        match self.guests {
+            Some(guests) => guests.index(&self.tree.params),
+            None => Ok(None),
+        }
+    }
+
+    /// How the work is done, and what else is made of the data.
+    fn with<'b>(
+        &'b self,
+        builder: Builder<'b>,
+        meter: &'b Meter,
+        index: Option<&'b BlockIndex<'b>>,
+    ) -> Builder<'b> {
+        let builder = builder
+            .threads(threads_or_all(self.threads))
+            .kernels(self.context.kernels(self.tree.params.algorithm()))
+            .progress(meter);
+        let builder = match self.guests.and_then(|guests| guests.copy.as_ref()) {
+            Some(copy) => builder.copy_to(copy, copy.holes()),
+            None => builder,
+        };
+        let builder = index.into_iter().fold(builder, |builder, index| builder.block_index(index));
+        self.digest.into_iter().fold(builder, |builder, it| builder.image_digest(it))
+    }
+
     /// A failed build, unless the data changed meanwhile: that explains everything else.
     fn failure(&self, error: Error, hash_path: &Path, parity_path: &Path) -> CommandError {
         let failure = match error {
             Error::ReadParity { .. } | Error::WriteParity { .. } => {
                 CommandError::new(class_of(&error), error).at(parity_path)
+            }
+            Error::Grow { source, .. } | Error::WriteSuperblock { source } => {
+                CommandError::new(Class::Io, source).at(hash_path)
             }
             // The data is only read: what takes no more of it is a copy or an index.
             Error::Write { block, .. } if block.level().is_none() => {

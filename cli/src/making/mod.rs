@@ -7,7 +7,6 @@ mod guests;
 mod identity;
 mod layout;
 mod maker;
-mod manifest;
 mod old_tree;
 mod overlay;
 mod padding;
@@ -27,14 +26,11 @@ pub(crate) use self::guests::{FileDigest, GuestOptions, Guests};
 pub(crate) use self::identity::Identity;
 pub(crate) use self::layout::{Filling, Layout, LayoutPartition, Placed, type_named};
 pub(crate) use self::maker::TreeMaker;
-pub(crate) use self::manifest::manifest;
 pub(crate) use self::old_tree::OldTree;
 pub(crate) use self::padding::{Tail, lock};
 pub(crate) use self::parity::ParityPlan;
 pub(crate) use self::root_hash::{print_root_hash, root_hash_output, with_root_hash};
-pub(crate) use self::set::{
-    FileRole, PublishedSet, SetContent, SetFile, SetOutputs, SetParts, SetSignatures,
-};
+pub(crate) use self::set::{FileRole, PublishedSet, SetFile, SetOutputs, SetParts};
 pub(crate) use self::sidecars::SidecarSet;
 pub(crate) use self::streamed::StreamMaker;
 pub(crate) use self::target::HashTarget;

@@ -6,9 +6,8 @@
 
 use std::path::PathBuf;
 
-use verity::RootHash;
 use verity::publish::{InPlace, Output, OutputSet, Removal};
-use verity_sign::{Manifest, Signatory, SignaturePartition, Signer};
+use verity_sign::{Sidecar, Sidecars};
 
 use super::guests::Guests;
 use super::sidecars::SidecarSet;
@@ -25,54 +24,13 @@ pub(crate) struct SetParts {
     pub(crate) hash_mode: Option<u32>,
 }
 
-/// What the small files of a set hold.
-#[derive(Debug)]
-pub(crate) struct SetContent {
-    pub(crate) root_hash: RootHash,
-    pub(crate) manifest: Manifest,
-    pub(crate) signatures: Option<SetSignatures>,
-}
-
-/// The signatures of a set.
-#[derive(Debug)]
-pub(crate) struct SetSignatures {
-    root_hash: Vec<u8>,
-    manifest: Vec<u8>,
-    partition: Option<Vec<u8>>,
-}
-
-impl SetSignatures {
-    /// Signs root hash and manifest; `partition` asks for what systemd's signature partition
-    /// holds.
-    pub(crate) fn make(
-        signatory: &Signatory<Box<dyn Signer>>,
-        root_hash: &RootHash,
-        manifest: &Manifest,
-        partition: bool,
-    ) -> Result<SetSignatures, verity_sign::Error> {
-        let signature = signatory.sign_root_hash(root_hash)?;
-        let certificate = signatory.builder().certificate();
-        let partition = match partition {
-            true => {
-                let partition = SignaturePartition::new(root_hash, signature.clone(), certificate)?;
-                Some(partition.to_bytes())
-            }
-            false => None,
-        };
-        let manifest = signatory.sign_manifest(manifest)?;
-        Ok(SetSignatures { root_hash: signature, manifest, partition })
-    }
-}
-
-impl SetSignatures {
-    /// The signature of the manifest.
-    pub(crate) fn manifest(&self) -> &[u8] {
-        &self.manifest
-    }
-
-    /// What systemd's signature partition holds, if that was asked for.
-    pub(crate) fn partition(&self) -> Option<&[u8]> {
-        self.partition.as_deref()
+impl SetParts {
+    fn has(self, part: Sidecar) -> bool {
+        match part {
+            Sidecar::RootHash | Sidecar::Manifest => true,
+            Sidecar::RootHashSignature | Sidecar::ManifestSignature => self.signatures,
+            Sidecar::SignaturePartition => self.signatures && self.partition,
+        }
     }
 }
 
@@ -98,12 +56,8 @@ pub(crate) enum FileRole {
     /// The hash area, with the parity behind it if there is any, and the data before it in a single
     /// file.
     Hash,
-    RootHash,
-    RootHashSignature,
-    /// What systemd's signature partition holds.
-    SignaturePartition,
-    Manifest,
-    ManifestSignature,
+    /// What lies beside.
+    Sidecar(Sidecar),
 }
 
 impl FileRole {
@@ -111,11 +65,7 @@ impl FileRole {
     pub(crate) fn name(self) -> &'static str {
         match self {
             FileRole::Hash => "hash",
-            FileRole::RootHash => "root-hash",
-            FileRole::RootHashSignature => "root-hash-signature",
-            FileRole::SignaturePartition => "signature-partition",
-            FileRole::Manifest => "manifest",
-            FileRole::ManifestSignature => "manifest-signature",
+            FileRole::Sidecar(part) => part.name(),
         }
     }
 }
@@ -123,17 +73,10 @@ impl FileRole {
 /// The files of a set, not yet published.
 pub(crate) struct SetOutputs {
     hash: Output,
-    root_hash: Output,
-    manifest: Output,
-    signatures: Option<SignatureOutputs>,
+    /// In the order in which they are to appear.
+    sidecars: Vec<(Sidecar, Output)>,
     /// What an earlier set had and this one does not.
     stale: Vec<Removal>,
-}
-
-struct SignatureOutputs {
-    root_hash: Output,
-    manifest: Output,
-    partition: Option<Output>,
 }
 
 impl SetOutputs {
@@ -143,32 +86,19 @@ impl SetOutputs {
             Some(mode) => outputs::create_with_mode(&set.hash, mode)?,
             None => outputs::create(&set.hash)?,
         };
-        let root_hash = outputs::create(&set.root_hash)?;
-        let manifest = outputs::create(&set.manifest)?;
+        let mut sidecars = Vec::new();
+        for part in Sidecar::ALL.iter().filter(|part| parts.has(**part)) {
+            sidecars.push((*part, outputs::create(set.path(*part))?));
+        }
+        let unsigned =
+            [Sidecar::SignaturePartition, Sidecar::RootHashSignature, Sidecar::ManifestSignature];
+        let unsigned = unsigned.iter().filter(|part| !parts.has(**part));
+        let others = set.others.iter().map(PathBuf::as_path);
         let mut stale = Vec::new();
-        for path in &set.others {
+        for path in others.chain(unsigned.map(|part| set.path(*part))) {
             stale.push(outputs::removal(path)?);
         }
-        let partition = match parts.signatures && parts.partition {
-            true => Some(outputs::create(&set.signature_partition)?),
-            false => {
-                stale.push(outputs::removal(&set.signature_partition)?);
-                None
-            }
-        };
-        let signatures = match parts.signatures {
-            true => Some(SignatureOutputs {
-                root_hash: outputs::create(&set.root_hash_signature)?,
-                manifest: outputs::create(&set.manifest_signature)?,
-                partition,
-            }),
-            false => {
-                stale.push(outputs::removal(&set.root_hash_signature)?);
-                stale.push(outputs::removal(&set.manifest_signature)?);
-                None
-            }
-        };
-        Ok(SetOutputs { hash, root_hash, manifest, signatures, stale })
+        Ok(SetOutputs { hash, sidecars, stale })
     }
 
     /// The file that tree and parity are built into.
@@ -177,13 +107,13 @@ impl SetOutputs {
     }
 
     /// Writes the small files.
-    pub(crate) fn write(&self, content: &SetContent) -> Result<(), CommandError> {
-        write_bytes(&self.root_hash, content.root_hash.to_string().as_bytes())?;
-        write_bytes(&self.manifest, &content.manifest.to_bytes())?;
-        match (&self.signatures, &content.signatures) {
-            (Some(outputs), Some(signatures)) => outputs.write(signatures),
-            _ => Ok(()),
+    pub(crate) fn write(&self, content: &Sidecars) -> Result<(), CommandError> {
+        for (part, output) in &self.sidecars {
+            if let Some(bytes) = content.content(*part) {
+                write_bytes(output, &bytes)?;
+            }
         }
+        Ok(())
     }
 
     /// Makes the whole set appear, the manifest's signature last. With it the image keeps the zeros
@@ -193,15 +123,9 @@ impl SetOutputs {
         padded: Option<InPlace>,
         guests: Guests,
     ) -> Result<PublishedSet, CommandError> {
-        let mut outputs = vec![(FileRole::Hash, self.hash), (FileRole::RootHash, self.root_hash)];
-        let mut last = None;
-        if let Some(signatures) = self.signatures {
-            outputs.push((FileRole::RootHashSignature, signatures.root_hash));
-            outputs.extend(signatures.partition.map(|it| (FileRole::SignaturePartition, it)));
-            last = Some((FileRole::ManifestSignature, signatures.manifest));
-        }
-        outputs.push((FileRole::Manifest, self.manifest));
-        outputs.extend(last);
+        let sidecars = self.sidecars.into_iter();
+        let sidecars = sidecars.map(|(part, output)| (FileRole::Sidecar(part), output));
+        let outputs: Vec<_> = [(FileRole::Hash, self.hash)].into_iter().chain(sidecars).collect();
         let written = outputs.iter().map(|(role, output)| SetFile::new(*role, output));
         let written = written.collect::<Result<_, _>>()?;
         let set = self.stale.into_iter().fold(OutputSet::new(), OutputSet::removal);
@@ -219,15 +143,5 @@ impl SetFile {
         let path = output.path().to_owned();
         let size_bytes = output.file().metadata().or_fail(Class::Io, &path)?.len();
         Ok(SetFile { role, path, size_bytes })
-    }
-}
-
-impl SignatureOutputs {
-    fn write(&self, signatures: &SetSignatures) -> Result<(), CommandError> {
-        write_bytes(&self.root_hash, &signatures.root_hash)?;
-        if let (Some(output), Some(bytes)) = (&self.partition, &signatures.partition) {
-            write_bytes(output, bytes)?;
-        }
-        write_bytes(&self.manifest, &signatures.manifest)
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use verity::disk::types::MountPoint;
+use verity_sign::Sidecar;
 
 use crate::error::CommandError;
 
@@ -67,6 +68,17 @@ impl SidecarSet {
         name.push(".");
         name.push(mount_point.name());
         SidecarSet::new(&disk.with_file_name(name), None, mount_point == MountPoint::Usr)
+    }
+
+    /// Where one of the small files lies.
+    pub(crate) fn path(&self, part: Sidecar) -> &Path {
+        match part {
+            Sidecar::RootHash => &self.root_hash,
+            Sidecar::RootHashSignature => &self.root_hash_signature,
+            Sidecar::SignaturePartition => &self.signature_partition,
+            Sidecar::Manifest => &self.manifest,
+            Sidecar::ManifestSignature => &self.manifest_signature,
+        }
     }
 
     /// The files that `check` reads.

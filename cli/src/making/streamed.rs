@@ -13,8 +13,8 @@ use verity::internals::{to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::Output;
 use verity::{
-    BlockIndex, BlockSize, Builder, Devices, FecArea, ImageDigest, RootHash, Sharing,
-    StreamBuilder, Streamed,
+    BlockIndex, BlockSize, Builder, BuiltImage, Devices, Error, FecArea, ImageBuilder, ImageDigest,
+    Sharing, StreamBuilder, Streamed,
 };
 
 use super::copied::CopyTarget;
@@ -48,12 +48,11 @@ pub(crate) struct StreamMaker<'a> {
 /// A tree that was made of a stream.
 pub(crate) struct StreamedTree {
     pub(crate) tree: PlannedTree,
-    pub(crate) root_hash: RootHash,
     streamed: Streamed,
 }
 
 impl StreamMaker<'_> {
-    /// Reads all there is; writes tree and superblock, and what goes with them.
+    /// Reads all there is; writes the tree, and what goes with it.
     pub(crate) fn make(&self) -> Result<StreamedTree, CommandError> {
         roles::reads(&stdin().or_fail(Class::Io, Path::new(INPUT))?, Path::new(INPUT))?;
         let (streamed, padding) = thread::scope(|scope| {
@@ -68,15 +67,21 @@ impl StreamMaker<'_> {
             }
             read
         })?;
-        let (file, path) = (self.hash.file(), self.hash.path());
-        let Streamed { params, hash_area: area, root_hash, .. } = streamed.clone();
+        let Streamed { params, hash_area: area, .. } = streamed.clone();
         let tree = PlannedTree { params, area, uuid: self.identity.uuid, padding };
-        let size = ReadAt::len(file).or_fail(Class::Io, path)?;
-        WriteAt::set_len(file, size.max(area.file_size())).or_fail(Class::Io, path)?;
-        if let Some(superblock) = tree.superblock() {
-            file.write_all_at(&superblock, area.offset()).or_fail(Class::Io, path)?;
-        }
-        Ok(StreamedTree { tree, root_hash, streamed })
+        Ok(StreamedTree { tree, streamed })
+    }
+
+    /// Writes the superblock, once there is the parity. All is synced when it is published, and
+    /// what lies beside the hash area stays, as it does with data in a file.
+    pub(crate) fn finish(
+        &self,
+        made: &StreamedTree,
+        parity: Option<&FecArea>,
+    ) -> Result<BuiltImage, CommandError> {
+        let plan = made.tree.plan(parity)?;
+        let builder = ImageBuilder::new(&plan).unsynced().keep_padding();
+        builder.finish(&made.streamed, self.hash.file()).map_err(|error| self.failed(error))
     }
 
     /// Returns what was made, and how many zeros the data got.
@@ -165,7 +170,10 @@ impl StreamMaker<'_> {
         Err(CommandError::message(Class::Metadata, words).at(Path::new(INPUT)))
     }
 
-    fn failed(&self, error: verity::Error) -> CommandError {
+    fn failed(&self, error: Error) -> CommandError {
+        if let Error::Grow { source, .. } | Error::WriteSuperblock { source } = error {
+            return CommandError::new(Class::Io, source).at(self.hash.path());
+        }
         from_library(error, Path::new(INPUT), self.hash.path(), &self.context.signals)
     }
 
@@ -204,6 +212,7 @@ impl StreamedTree {
     ) -> Result<FecArea, CommandError> {
         let (params, area) = (&self.tree.params, &self.tree.area);
         let size = ReadAt::len(hash.file()).or_fail(Class::Io, hash.path())?;
+        let size = size.max(area.file_size());
         let fec = source.area(params, area, hash.path(), size, is_with_hash)?;
         check_end("parity", fec.range().end)?;
         let fec_on_hash = if is_with_hash { Sharing::Same } else { Sharing::Nothing };

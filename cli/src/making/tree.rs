@@ -1,7 +1,7 @@
 //! A hash tree that is to be made: parameters, place and UUID.
 
 use verity::publish::Input;
-use verity::{BlockSize, HashArea, Params, Superblock, Uuid};
+use verity::{BlockSize, FecArea, HashArea, Params, Plan, Superblock, Uuid};
 
 use super::identity::Identity;
 use super::padding::{PaddedFile, Tail, missing};
@@ -49,6 +49,19 @@ impl PlannedTree {
     /// The data with its zeros.
     pub(crate) fn padded<'a>(&self, data: &'a Input) -> PaddedFile<'a> {
         PaddedFile { file: data, size: data.size(), padding: self.padding }
+    }
+
+    /// All that is to be made, as the library takes it.
+    pub(crate) fn plan(&self, parity: Option<&FecArea>) -> Result<Plan, CommandError> {
+        let plan = Plan::new(self.params.clone(), self.area)
+            .map_err(|error| CommandError::new(Class::Metadata, error))?
+            .with_uuid(self.uuid);
+        match parity {
+            Some(area) => {
+                plan.with_fec_area(*area).map_err(|error| CommandError::new(Class::Metadata, error))
+            }
+            None => Ok(plan),
+        }
     }
 
     /// The superblock, if the hash area has one.

@@ -42,7 +42,7 @@ fn write_file(
     rest: Rest,
 ) -> Result<RootHash, CommandError> {
     let copying = TreeMaker { guests: Some(&rest.guests), ..*maker };
-    let root_hash = copying.build_output(&output, parity.as_ref())?;
+    let root_hash = copying.build_output(&output, parity.as_ref())?.root_hash();
     let data = padded(rest.padded_data, maker)?;
     let (set, parity_device) = parity_set(parity, maker)?;
     let set = rest.guests.finish(set)?;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 use verity::disk::types::{Architecture, Content, MountPoint, PartitionType};
+use verity_sign::Sidecar;
 
 use crate::command::build::Built;
 use crate::making::FileRole;
@@ -59,7 +60,9 @@ impl PartitionEntry {
         let (name, role) = match content {
             Content::Data => ("data", None),
             Content::Verity => ("verity", Some(FileRole::Hash)),
-            Content::VeritySig => ("verity-sig", Some(FileRole::SignaturePartition)),
+            Content::VeritySig => {
+                ("verity-sig", Some(FileRole::Sidecar(Sidecar::SignaturePartition)))
+            }
         };
         let file = match role {
             None => Some((&facts.image_file, facts.image.size_bytes())),

@@ -10,6 +10,7 @@ mod secret;
 mod shape;
 mod terminal;
 mod token;
+mod vouching;
 
 pub(crate) use self::content::{Signable, SignedContent};
 pub(crate) use self::key::SigningKey;
@@ -17,3 +18,4 @@ pub(crate) use self::opened::{OpenedKey, Signing};
 pub(crate) use self::publish::{SignatureOutputs, Signed, publish};
 pub(crate) use self::secret::SecretSource;
 pub(crate) use self::shape::{SignatureShape, builder, certificates};
+pub(crate) use self::vouching::Vouching;

@@ -13,6 +13,7 @@ use super::bytes::RecordError;
 
 /// The parameters of a live verity target. Devices are `MAJOR:MINOR` where the kernel wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VerityLine {
     /// 1, or 0 as Chrome OS has it.
     pub hash_type: u32,
@@ -40,6 +41,7 @@ pub struct VerityLine {
 
 /// The options of a live verity target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VerityLineOptions {
     /// Those that this library knows.
     pub known: TableOptions,

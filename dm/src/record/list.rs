@@ -5,6 +5,7 @@ use super::bytes::{RecordError, place, text, u32_at, u64_at};
 
 /// A device in the list of all devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListedDevice {
     /// The device.
     pub number: DeviceNumber,

@@ -7,6 +7,7 @@ const MAX_LINE: usize = 512;
 
 /// One record of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogRecord {
     /// The number of the record; they are counted from the boot on.
     pub sequence: u64,

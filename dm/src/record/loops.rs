@@ -15,6 +15,7 @@ const NAME_SIZE: usize = 64;
 
 /// What is known of a loop device.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoopInfo {
     /// The device that holds the file system of the file.
     pub device: DeviceNumber,

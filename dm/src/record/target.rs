@@ -9,6 +9,7 @@ const TYPE_SIZE: usize = 16;
 
 /// One target of a table, or of its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TargetRecord {
     /// Where the target begins on the device, in sectors of 512 bytes.
     pub start: u64,

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use ring::digest;
 use verity::internals::to_u64;
-use verity::{FecArea, FecError, HashArea, Params, RootHash};
+use verity::{BuiltImage, FecArea, FecError, HashArea, Params, RootHash};
 
 pub use self::verified::VerifiedManifest;
 use crate::error::{Error, ManifestError, PolicyError};
@@ -177,6 +177,26 @@ impl Manifest {
         };
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// A manifest for an image that [`ImageBuilder`](verity::ImageBuilder) has built, its error
+    /// correction included.
+    ///
+    /// The bytes between superblock and tree are taken for zeros, which the builder writes unless
+    /// it was told not to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Manifest`] when the image is said to be smaller than the data that is covered.
+    pub fn of_image(image: Image, built: &BuiltImage) -> Result<Manifest, Error> {
+        let plan = built.plan();
+        let (params, area) = (plan.params().clone(), plan.hash_area());
+        let region = plan.superblock_region();
+        let manifest = Manifest::new(image, params, built.root_hash(), area, region.as_deref())?;
+        match plan.fec_area() {
+            Some(area) => manifest.with_fec(Fec::from(&area)),
+            None => Ok(manifest),
+        }
     }
 
     /// Adds error correction.

@@ -24,6 +24,9 @@ use crate::error::SignerError;
 /// An implementation need not be trusted: a signature that is not by the certificate's key is
 /// refused before it is used.
 ///
+/// It need not be `Send`: what talks to a token may have to stay where it is. For another thread a
+/// boxed one is a `Box<dyn Signer + Send>`.
+///
 /// ```
 /// use verity_sign::{PublicKey, Signer, SignerError, ToBeSigned};
 ///

@@ -19,6 +19,8 @@
 //! Where only some blocks of an image changed, the digests of the others come from its old tree
 //! (`rehash`).
 //!
+//! What goes before and after, up to an image that is whole, is in `image`.
+//!
 //! Levels are streamed: only hash blocks with empty slots are in
 //! memory, so memory does not grow with the data.
 
@@ -26,6 +28,7 @@ mod assembler;
 mod changes;
 mod copied;
 mod digested;
+mod image;
 mod indexed;
 mod rehash;
 mod rounds;
@@ -48,6 +51,7 @@ pub use self::copied::CopiedHoles;
 use self::copied::CopyTap;
 use self::digested::DigestTap;
 pub use self::digested::{ImageDigest, ImageDigestAlgorithm};
+pub use self::image::{BuiltImage, ImageBuilder};
 pub use self::indexed::{BlockIndex, BlockIndexError};
 pub use self::rehash::{Rehashed, Rehasher};
 use self::rounds::Rounds;
@@ -102,6 +106,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[must_use]
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.work.kernels = kernels;
@@ -130,6 +135,7 @@ impl<'a> Builder<'a> {
     /// assert_eq!(copy.into_inner()?, image);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn copy_to(mut self, target: &'a dyn WriteAt, holes: CopiedHoles) -> Self {
         self.copy = Some(CopyTap::new(target, self.params, holes));
         self

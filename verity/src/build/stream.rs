@@ -13,7 +13,8 @@ use crate::io::{ReadAt, Source, WriteAt};
 use crate::number::{to_len, to_u64};
 use crate::work::{self, Pieces, RUN_SIZE, Work};
 use crate::{
-    BlockRef, Error, FecArea, HashArea, HashAreaError, Params, ParamsBuilder, Progress, RootHash,
+    BlockRef, Error, FecArea, HashArea, HashAreaError, Params, ParamsBuilder, Plan, Progress,
+    RootHash,
 };
 
 use super::Builder;
@@ -345,6 +346,15 @@ pub struct Streamed {
 }
 
 impl Streamed {
+    /// What was pushed as a plan, to be made whole by
+    /// [`ImageBuilder::finish`](crate::ImageBuilder::finish).
+    ///
+    /// # Errors
+    /// When somebody has changed the fields, so that they do not belong together.
+    pub fn plan(&self) -> Result<Plan, HashAreaError> {
+        Plan::new(self.params.clone(), self.hash_area)
+    }
+
     /// Makes the parity of data and tree, where the data was also kept: blocks that share parity
     /// lie far apart, so it takes a second pass. `builder` says how, and has these parameters.
     ///

@@ -33,7 +33,7 @@ impl Attributes {
 
     /// Whether a bit is set. There is none from 64 on.
     pub const fn is_set(self, bit: u32) -> bool {
-        bit < u64::BITS && self.0 >> bit & 1 == 1
+        matches!(self.0.checked_shr(bit), Some(bits) if bits & 1 == 1)
     }
 
     /// The attributes with a bit set or cleared; those from 64 on stay as they are.
@@ -44,16 +44,26 @@ impl Attributes {
 
     /// The number in `width` bits from `first` on.
     pub(super) const fn field(self, first: u32, width: u32) -> u64 {
-        self.0 >> first & ((1 << width) - 1)
+        match self.0.checked_shr(first) {
+            Some(bits) => bits & mask(width),
+            None => 0,
+        }
     }
 
     /// The attributes with another number in `width` bits from `first` on.
     pub(super) const fn with_field(self, first: u32, width: u32, value: u64) -> Attributes {
-        if first >= u64::BITS {
-            return self;
+        match (mask(width).checked_shl(first), value.checked_shl(first)) {
+            (Some(mask), Some(value)) => Attributes(self.0 & !mask | value & mask),
+            _ => self,
         }
-        let mask = ((1 << width) - 1) << first;
-        Attributes(self.0 & !mask | value << first & mask)
+    }
+}
+
+/// The lowest `width` bits.
+const fn mask(width: u32) -> u64 {
+    match 1_u64.checked_shl(width) {
+        Some(above) => above.saturating_sub(1),
+        None => u64::MAX,
     }
 }
 

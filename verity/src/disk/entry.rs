@@ -48,7 +48,7 @@ impl<B: AsRef<[u8]>> Entry<B> {
 
     fn guid(&self, at: usize) -> Uuid {
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&self.0.as_ref()[at..at + 16]);
+        bytes.copy_from_slice(&self.0.as_ref()[at..][..16]);
         Uuid::from_bytes_le(bytes)
     }
 }

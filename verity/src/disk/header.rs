@@ -139,10 +139,10 @@ impl Header {
     }
 
     fn u32(&self, at: usize) -> u32 {
-        LittleEndian::read_u32(&self.sector[at..at + 4])
+        LittleEndian::read_u32(&self.sector[at..][..4])
     }
 
     fn u64(&self, at: usize) -> u64 {
-        LittleEndian::read_u64(&self.sector[at..at + 8])
+        LittleEndian::read_u64(&self.sector[at..][..8])
     }
 }

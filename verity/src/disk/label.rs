@@ -38,7 +38,7 @@ impl Label {
 
     /// Whether all of it is text: no surrogate without its partner, and nothing behind the NUL.
     pub fn is_text(&self) -> bool {
-        let end = 2 * self.units().count();
+        let end = self.units().count().saturating_mul(2);
         char::decode_utf16(self.units()).all(|unit| unit.is_ok())
             && self.0[end..].iter().all(|byte| *byte == 0)
     }

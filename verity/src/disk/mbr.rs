@@ -44,7 +44,7 @@ impl Mbr {
         sector[RECORDS].fill(0);
         let record = &mut sector[RECORDS][..16];
         record[..12].copy_from_slice(&PROTECTIVE_START);
-        let length = u32::try_from(sectors - 1).unwrap_or(u32::MAX);
+        let length = u32::try_from(sectors.saturating_sub(1)).unwrap_or(u32::MAX);
         LittleEndian::write_u32(&mut record[12..16], length);
         sector[SIGNATURE].copy_from_slice(&[0x55, 0xaa]);
     }

@@ -16,9 +16,11 @@
 //! Nothing authenticates a partition table: checksums are against accidents. What stands in one
 //! must never widen what is trusted.
 
+// Safety rests on these sums, and a program that links the library may be built without
+// overflow checks: what a disk says is checked, or ends where nothing can be read.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod attributes;
-// Numbers of a disk are judged there: see `layout`.
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod copy;
 mod entry;
 mod error;

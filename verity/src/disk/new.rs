@@ -37,17 +37,20 @@ pub(super) const ENTRIES: u32 = 128;
 impl SectorSize {
     /// The sectors of the array of a new table.
     pub(super) const fn array_sectors(self) -> u64 {
-        16384 / self.bytes()
+        match self {
+            SectorSize::S512 => 16384 / 512,
+            SectorSize::S4096 => 16384 / 4096,
+        }
     }
 
     /// The first sector of a new table's disk that a partition may have: 34 or 6.
     pub const fn first_usable(self) -> u64 {
-        PRIMARY_LBA + 1 + self.array_sectors()
+        self.array_sectors().saturating_add(PRIMARY_LBA + 1)
     }
 
     /// How many sectors at the end of a disk are the backup's.
     pub const fn backup_sectors(self) -> u64 {
-        self.array_sectors() + 1
+        self.array_sectors().saturating_add(1)
     }
 }
 
@@ -67,7 +70,7 @@ impl Table {
         partitions: &[Option<NewPartition>],
     ) -> Result<Table, DiskError> {
         let (first, end) = (sector_size.first_usable(), sector_size.backup_sectors());
-        let last = sectors.checked_sub(end + 1).filter(|last| *last >= first);
+        let last = sectors.checked_sub(end.saturating_add(1)).filter(|last| *last >= first);
         let is_countable = sectors.checked_mul(sector_size.bytes()).is_some();
         let last = last.filter(|_| is_countable).ok_or(DiskError::Plan(CopyFault::Usable {
             first,
@@ -75,7 +78,7 @@ impl Table {
             sectors,
         }))?;
         let mut header = Header::new(sector_size.len(), disk);
-        header.place(PRIMARY_LBA, sectors - 1, PRIMARY_LBA + 1);
+        header.place(PRIMARY_LBA, sectors.saturating_sub(1), PRIMARY_LBA + 1);
         header.set_usable(first, last);
         header.set_array(ENTRIES, 128);
         let content = WholeCopy { header, array: array(partitions)? };
@@ -91,7 +94,7 @@ impl Table {
 }
 
 fn array(partitions: &[Option<NewPartition>]) -> Result<Vec<u8>, DiskError> {
-    let mut array = vec![0; to_len(u64::from(ENTRIES)) * ENTRY_LEN];
+    let mut array = vec![0; to_len(u64::from(ENTRIES)).saturating_mul(ENTRY_LEN)];
     if partitions.len() > to_len(u64::from(ENTRIES)) {
         let entries = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
         return Err(DiskError::Plan(CopyFault::ArraySize { entries, size: 128 }));

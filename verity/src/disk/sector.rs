@@ -28,6 +28,14 @@ impl SectorSize {
         }
     }
 
+    /// How many whole sectors so many bytes have.
+    pub(super) const fn whole_sectors(self, bytes: u64) -> u64 {
+        match self {
+            SectorSize::S512 => bytes / 512,
+            SectorSize::S4096 => bytes / 4096,
+        }
+    }
+
     /// The size as the length of a buffer.
     pub(super) const fn len(self) -> usize {
         match self {

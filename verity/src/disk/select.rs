@@ -17,6 +17,7 @@ use super::{Partition, Table};
 /// `usr-verity-sig` or `root-arm64`; else, on disks of Bottlerocket, a set's partition such as
 /// `root-a`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Selector {
     /// A number, counted from 1.
     Number(u32),

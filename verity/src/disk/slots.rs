@@ -103,6 +103,7 @@ pub fn signpost_next(slots: &[SlotState]) -> Option<usize> {
 
 /// Where GRUB and signpost do not agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Difference {
     /// Signpost counts the slot as bootable, GRUB never boots it.
     Bootable {
@@ -153,6 +154,7 @@ pub fn differences(slots: &[SlotState]) -> Vec<Difference> {
 
 /// What is done with a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// It boots next, and has so many tries to show that it is good.
     Activate {
@@ -258,7 +260,7 @@ fn put_first(slot: usize, slots: &mut [SlotState]) -> u8 {
             other.priority = u8::try_from(rank).map_or(MAX - 1, |rank| rank.min(MAX - 1));
         }
     }
-    u8::try_from(used.len() + 1).map_or(MAX, |next| next.clamp(2, MAX))
+    u8::try_from(used.len().saturating_add(1)).map_or(MAX, |next| next.clamp(2, MAX))
 }
 
 /// The letter of a slot: `a` for the first.
@@ -268,6 +270,7 @@ pub fn slot_letter(slot: usize) -> char {
 
 /// Whose partitions carry the boot state of their slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Scheme {
     /// Bottlerocket's boot partitions.
     Bottlerocket,

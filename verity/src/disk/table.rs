@@ -197,8 +197,8 @@ impl Table {
         self.partition(number)?;
         // Judged: the entry is in the array, which is in memory.
         let size = to_len(u64::from(self.content.header.entry_size()));
-        let start = to_len(u64::from(number - 1)) * size;
-        change(&mut Entry(&mut self.content.array[start..start + ENTRY_LEN]));
+        let start = to_len(u64::from(number.saturating_sub(1))).saturating_mul(size);
+        change(&mut Entry(&mut self.content.array[start..][..ENTRY_LEN]));
         self.content.seal();
         Ok(())
     }
@@ -216,7 +216,7 @@ struct Headers<'a, R: ?Sized> {
 impl<'a, R: ReadAt + ?Sized> Headers<'a, R> {
     /// None for a disk that is too short for two headers.
     fn read(disk: &'a R, size: SectorSize, len: u64) -> Option<Headers<'a, R>> {
-        let sectors = Sectors { disk, size, count: len / size.bytes() };
+        let sectors = Sectors { disk, size, count: size.whole_sectors(len) };
         let last = sectors.count.checked_sub(1).filter(|last| *last > PRIMARY_LBA)?;
         let primary = sectors.header(TableCopy::Primary, PRIMARY_LBA);
         let backup_lba = primary.as_ref().map_or(last, Header::other_lba);
@@ -253,7 +253,7 @@ impl<'a, R: ReadAt + ?Sized> Headers<'a, R> {
             }
         };
         let (primary, backup) = (usable(primary), usable(backup));
-        let mut head = vec![0; HEAD_LEN.min(to_len(count.min(8)) * size.len())];
+        let mut head = vec![0; HEAD_LEN.min(to_len(count.min(8)).saturating_mul(size.len()))];
         disk.read_exact_at(&mut head, 0).map_err(DiskError::Io)?;
         // One of them is there.
         let content = primary.as_ref().or(backup.as_ref()).cloned();
@@ -297,7 +297,7 @@ impl Table {
         {
             self.faults.push(Fault::Differ);
         }
-        let (backup, last) = (self.backup_lba(), self.sectors - 1);
+        let (backup, last) = (self.backup_lba(), self.sectors.saturating_sub(1));
         if backup < last {
             self.faults.push(Fault::Grown { backup, last });
         }

@@ -116,13 +116,14 @@ impl Table {
     /// # Errors
     /// [`DiskError::NoRoom`] when the primary has no place.
     pub fn move_backup_to_end(&mut self) -> Result<(), DiskError> {
-        let (last, array) = (self.sectors - 1, self.array_sectors());
+        let (last, array) = (self.sectors.saturating_sub(1), self.array_sectors());
         if self.backup_lba() >= last {
             return Ok(());
         }
         let mut content = self.as_primary(&self.content)?;
         content.header.place(PRIMARY_LBA, last, content.header.array_lba());
-        content.header.set_usable(content.header.first_usable(), last - array - 1);
+        let last_usable = last.saturating_sub(array).saturating_sub(1);
+        content.header.set_usable(content.header.first_usable(), last_usable);
         content.seal();
         if self.mbr() == Mbr::Protective {
             Mbr::protect(&mut self.head, self.sectors);
@@ -167,7 +168,7 @@ impl Table {
         header.place(own, other, array);
         header.set_usable(said.first_usable(), said.last_usable());
         let room = array_room(&header, copy);
-        if array < room.start || array + self.array_sectors() > room.end {
+        if array < room.start || array.saturating_add(self.array_sectors()) > room.end {
             return Err(DiskError::NoRoom { copy });
         }
         let mut placed = WholeCopy { header, array: content.array.clone() };
@@ -196,7 +197,7 @@ impl Table {
             return;
         }
         // Partitions may begin early: no byte of theirs is written, not even as it was.
-        let len = to_len(new.header.first_usable().min(8)) * self.sector_size.len();
+        let len = to_len(new.header.first_usable().min(8)).saturating_mul(self.sector_size.len());
         let mut bytes = self.head[..len.min(self.head.len())].to_vec();
         // Sectors of other changes than these are as they were.
         if let Some(old) = old {
@@ -220,17 +221,21 @@ impl Table {
         let old = old.filter(|old| old.header.array_lba() == new.header.array_lba());
         let len = self.sector_size.len();
         let size = self.sector_size.bytes();
-        let is_changed = |index: usize| {
-            let range = index * len..(index + 1) * len;
-            old.is_none_or(|old| old.array.get(range.clone()) != Some(&new.array[range]))
+        let is_changed = |index: usize, sector: &[u8]| {
+            let before = old.and_then(|old| old.array.chunks_exact(len).nth(index));
+            before != Some(sector)
         };
         let mut steps: Vec<Step> = Vec::new();
-        for index in (0..new.array.len() / len).filter(|index| is_changed(*index)) {
-            let offset = (new.header.array_lba() + to_u64(index)) * size;
-            let sector = &new.array[index * len..(index + 1) * len];
+        for (index, sector) in new.array.chunks_exact(len).enumerate() {
+            if !is_changed(index, sector) {
+                continue;
+            }
+            // Both copies were judged against the disk, whose bytes 64 bits count.
+            let offset = new.header.array_lba().saturating_add(to_u64(index)).saturating_mul(size);
             match steps.last_mut() {
                 Some(Step::Write { offset: start, bytes })
-                    if *start + to_u64(bytes.len()) == offset && offset != to_u64(HEAD_LEN) =>
+                    if start.saturating_add(to_u64(bytes.len())) == offset
+                        && offset != to_u64(HEAD_LEN) =>
                 {
                     bytes.extend_from_slice(sector);
                 }
@@ -238,7 +243,8 @@ impl Table {
             }
         }
         if old.is_none_or(|old| old.header != new.header) {
-            let (offset, bytes) = (new.header.own_lba() * size, new.header.sector().to_vec());
+            let (offset, bytes) =
+                (new.header.own_lba().saturating_mul(size), new.header.sector().to_vec());
             steps.push(Step::Write { offset, bytes });
         }
         steps
@@ -256,6 +262,7 @@ fn overlay(head: &mut [u8], step: &Step) {
         return;
     }
     let start = to_len(*offset);
-    let len = bytes.len().min(head.len() - start);
-    head[start..start + len].copy_from_slice(&bytes[..len]);
+    let head = &mut head[start..];
+    let len = bytes.len().min(head.len());
+    head[..len].copy_from_slice(&bytes[..len]);
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::{Extent, Mapping};
 
 /// Something that can be read at any offset by many threads at once.
+///
+/// Where std's `FileExt` is in scope too, `read_at` and `read_exact_at` of a file are ambiguous,
+/// and `vec.len()` is always std's: `ReadAt::read_at(&file, ..)`, `ReadAt::len(&file)`.
 pub trait ReadAt: Send + Sync {
     /// The length of the source, in bytes.
     ///

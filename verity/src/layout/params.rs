@@ -116,36 +116,42 @@ enum Extent {
 
 impl ParamsBuilder {
     /// Sets the hash algorithm. The default is sha256.
+    #[must_use]
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
 
     /// Sets the hash type. The default is 1.
+    #[must_use]
     pub fn hash_type(mut self, hash_type: HashType) -> Self {
         self.hash_type = hash_type;
         self
     }
 
     /// Sets the size of a data block. The default is 4096 bytes.
+    #[must_use]
     pub fn data_block_size(mut self, size: BlockSize) -> Self {
         self.data_block_size = size;
         self
     }
 
     /// Sets the size of a hash block. The default is 4096 bytes.
+    #[must_use]
     pub fn hash_block_size(mut self, size: BlockSize) -> Self {
         self.hash_block_size = size;
         self
     }
 
     /// Sets the salt. The default is the empty one.
+    #[must_use]
     pub fn salt(mut self, salt: Salt) -> Self {
         self.salt = salt;
         self
     }
 
     /// Sets how many data blocks the tree covers. Replaces an earlier size.
+    #[must_use]
     pub fn data_blocks(mut self, blocks: u64) -> Self {
         self.data = Some(Extent::Blocks(blocks));
         self
@@ -153,6 +159,7 @@ impl ParamsBuilder {
 
     /// Sets how many bytes of data there are; the tree covers all of them. Replaces an earlier
     /// count.
+    #[must_use]
     pub fn data_size(mut self, bytes: u64) -> Self {
         self.data = Some(Extent::Bytes(bytes));
         self

@@ -54,6 +54,7 @@ impl<R: ReadAt> Export<R> {
 
     /// The blocks in which the source fails: behind a corrupt one, the next one may be good.
     /// Clients are asked to read whole ones, and at least 4096 bytes; they need not.
+    #[must_use]
     pub fn block_size(mut self, block_size: BlockSize) -> Self {
         self.block_size = block_size;
         self

@@ -77,6 +77,7 @@ pub struct Traffic {
 impl<'a, R: ReadAt, I: Read, O: Write> Session<'a, R, I, O> {
     /// Ends the session once `stop` says so, which is asked between blocks: also in the middle of a
     /// request.
+    #[must_use]
     pub fn stop_when(mut self, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
         self.stop = stop;
         self

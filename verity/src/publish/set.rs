@@ -52,12 +52,14 @@ impl OutputSet {
     }
 
     /// Adds an output; they appear in the order in which they are added.
+    #[must_use]
     pub fn output(mut self, output: Output) -> OutputSet {
         self.outputs.push(output);
         self
     }
 
     /// Adds a file that must be gone before the first output appears.
+    #[must_use]
     pub fn removal(mut self, removal: Removal) -> OutputSet {
         self.removals.push(removal);
         self

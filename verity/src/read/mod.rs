@@ -145,6 +145,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 
     /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[must_use]
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.tree.set_hasher(kernels.hasher(self.params()));

@@ -111,6 +111,7 @@ impl<'a> Repairer<'a> {
     }
 
     /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[must_use]
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.work.kernels = kernels;

@@ -103,12 +103,14 @@ impl<D: ReadAt, H: ReadAt, F: ReadAt> FecRepair<D, H, F> {
 
     /// Tells of 0 bytes now and then while a round is worked on. Once progress asks to stop,
     /// nothing is recovered any more: a single round of large blocks takes seconds.
+    #[must_use]
     pub fn progress(mut self, progress: Arc<dyn Progress + Send + Sync>) -> Self {
         self.progress = progress;
         self
     }
 
     /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[must_use]
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.tree.set_hasher(kernels.hasher(self.trusted.params()));

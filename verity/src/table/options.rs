@@ -12,6 +12,9 @@ use crate::{FecArea, FecError, HashArea, Params};
 /// The optional parameters of a verity table. By default no option is set: the kernel answers a
 /// corrupt block with an I/O error.
 ///
+/// Kernels to come will have more of them, so name the rest by `..TableOptions::default()`. Code
+/// that must know every option names all of them, and does not compile before it knows a new one.
+///
 /// Their words are always written in the order of [`TableOptions::NAMES`]; in a line that is read
 /// they may stand in any order.
 ///

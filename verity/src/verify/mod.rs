@@ -69,6 +69,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Works by these kernels instead of the fastest ones. The result does not depend on it.
+    #[must_use]
     #[doc(hidden)]
     pub fn kernels(mut self, kernels: Kernels) -> Self {
         self.work.kernels = kernels;

@@ -4,10 +4,13 @@ use std::io;
 
 use verity::disk::types::{Content, MountPoint, PartitionType};
 use verity::disk::{NewPartition, Table};
+use verity::internals::Kernels;
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::Input;
 use verity::table::{self as dm, DeviceName, FecOptions, TableOptions, systemd_parameters};
-use verity::{Builder, CopiedHoles, Error, RootHash, Uuid, uuid_from_seed};
+use verity::{
+    Builder, BuiltImage, CopiedHoles, Error, ImageBuilder, RootHash, Uuid, uuid_from_seed,
+};
 
 use super::image::PreparedImage;
 use super::layout::{check_layout, content_size, fills, layout};
@@ -17,7 +20,7 @@ use crate::disks;
 use crate::error::{Class, CommandError};
 use crate::inputs;
 use crate::library_error::{class_of, from_library};
-use crate::making::{Filling, Identity, Layout, LayoutPartition, Placed, PlannedTree};
+use crate::making::{Filling, Identity, Layout, LayoutPartition, Placed};
 use crate::outputs::mode_of_copy;
 use crate::parameters::Parameters;
 use crate::progress::{Meter, Step};
@@ -76,42 +79,69 @@ impl<'a> Draft<'a> {
     pub(super) fn plan(self, context: &Context) -> Result<Created, CommandError> {
         let mut root_hashes = Vec::new();
         for image in &self.images {
-            root_hashes.push(self.hash(image, &Nowhere, None, context)?);
+            root_hashes.push(self.hash(image, context)?);
         }
         let table = self.table(&root_hashes)?;
         self.created(&root_hashes, &table)
     }
 
-    /// Hashes the data of an image, and copies it in the same pass if it is to be copied.
-    pub(super) fn hash(
+    /// Hashes the data of an image, and keeps nothing of it.
+    fn hash(&self, image: &PreparedImage, context: &Context) -> Result<RootHash, CommandError> {
+        let meter = self.meter(image, context);
+        let params = &image.tree.params;
+        let kernels = context.kernels(params.algorithm());
+        let builder = self.with(Builder::new(params), kernels, &meter);
+        let source = image.tree.padded(&image.data);
+        let built = builder.build(&source, &Nowhere, &image.tree.area);
+        self.checked(image, built, context)
+    }
+
+    /// Copies and hashes the data of an image in one pass, and writes its hash area.
+    pub(super) fn build(
         &self,
         image: &PreparedImage,
         hash: &(impl ReadAt + WriteAt),
-        copy: Option<&dyn WriteAt>,
+        copy: &dyn WriteAt,
         context: &Context,
-    ) -> Result<RootHash, CommandError> {
-        let PlannedTree { params, area, .. } = &image.tree;
-        let meter = Meter::new(Step::Hashing, params.data_size(), &context.signals);
-        let mut builder = Builder::new(params)
-            .threads(threads_or_all(self.options.threads))
-            .kernels(context.kernels(params.algorithm()))
-            .progress(&meter);
-        if let Some(copy) = copy {
-            builder = builder.copy_to(copy, CopiedHoles::Kept);
-        }
-        let source = image.tree.padded(&image.data);
-        let built = match image.parity.as_ref().filter(|_| copy.is_some()) {
-            None => builder.build(&source, hash, area),
-            Some(parity) => builder.build_with_fec(&source, hash, area, hash, parity),
-        };
+    ) -> Result<BuiltImage, CommandError> {
+        let plan = image.tree.plan(image.parity.as_ref())?;
+        let meter = self.meter(image, context);
+        let kernels = context.kernels(plan.params().algorithm());
+        let builder = ImageBuilder::new(&plan)
+            .with(|builder| self.with(builder, kernels, &meter).copy_to(copy, CopiedHoles::Kept))
+            // It is when it is published.
+            .unsynced();
+        let built = builder.build(&image.tree.padded(&image.data), hash);
+        self.checked(image, built, context)
+    }
+
+    fn meter(&self, image: &PreparedImage, context: &Context) -> Meter {
+        Meter::new(Step::Hashing, image.tree.params.data_size(), &context.signals)
+    }
+
+    /// How the work is done.
+    fn with<'b>(&self, builder: Builder<'b>, kernels: Kernels, meter: &'b Meter) -> Builder<'b> {
+        builder.threads(threads_or_all(self.options.threads)).kernels(kernels).progress(meter)
+    }
+
+    /// What was made of an image, unless the data changed meanwhile.
+    fn checked<T>(
+        &self,
+        image: &PreparedImage,
+        built: Result<T, Error>,
+        context: &Context,
+    ) -> Result<T, CommandError> {
         let path = &self.options.output;
-        let root_hash = built.map_err(|error| match error {
+        let built = built.map_err(|error| match error {
             // Inputs are only read.
             Error::Write { .. } => CommandError::new(class_of(&error), error).at(path),
+            Error::Grow { source, .. } | Error::WriteSuperblock { source } => {
+                CommandError::new(Class::Io, source).at(path)
+            }
             error => from_library(error, image.data.path(), path, &context.signals),
         });
         image.data.check()?;
-        root_hash
+        built
     }
 
     /// The permission bits of what is made: those that all inputs have, whose bytes are in it.

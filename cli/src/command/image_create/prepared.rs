@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use verity::RootHash;
+use verity::BuiltImage;
 use verity::disk::Table;
 use verity::disk::types::{Content, MountPoint};
 use verity::internals::to_u64;
 use verity::io::{Window, WriteAt};
 use verity::publish::{Input, Output, OutputSet, Removal};
-use verity_sign::Manifest;
+use verity_sign::{Sidecar, Sidecars};
 
 use super::draft::Draft;
 use super::image::PreparedImage;
@@ -17,9 +17,9 @@ use crate::context::Context;
 use crate::copying::Copying;
 use crate::disks;
 use crate::error::{Class, CommandError, OrFail};
-use crate::making::{self, FillError, Filling, Placed, SetSignatures, SidecarSet};
+use crate::making::{self, FillError, Filling, Placed, SidecarSet};
 use crate::outputs::{self, write_bytes};
-use crate::signing::OpenedKey;
+use crate::signing::{OpenedKey, Vouching};
 
 /// An image whose every input and output is open, before the first byte is read.
 pub(super) struct Prepared<'a> {
@@ -39,13 +39,6 @@ pub(super) struct Prepared<'a> {
 struct ManifestOutputs {
     manifest: Output,
     signature: Option<Output>,
-}
-
-/// What came of an image: what goes into its signature partition, and what is written beside.
-struct MadeImage {
-    root_hash: RootHash,
-    manifest: Manifest,
-    signatures: Option<SetSignatures>,
 }
 
 impl<'a> Prepared<'a> {
@@ -84,10 +77,12 @@ impl<'a> Prepared<'a> {
         let path = &self.options.output;
         let draft = &self.draft;
         WriteAt::set_len(self.output.file(), draft.size).or_fail(Class::Io, path)?;
+        let (key, not_after) = (self.key.as_ref(), self.options.not_after);
+        let vouching = Vouching { key, not_after, partition: true };
         let mut made = Vec::new();
         for image in &draft.images {
-            let root_hash = self.write_image(image)?;
-            made.push(self.sign(image, root_hash)?);
+            let built = self.write_image(image)?;
+            made.push(vouching.of(image.image.clone(), &built)?);
         }
         for ((partition, file), placed) in
             draft.layout.partitions.iter().zip(&draft.files).zip(&draft.placed)
@@ -101,7 +96,7 @@ impl<'a> Prepared<'a> {
         }
         let filled = self.fill(&made)?;
         self.copy_images()?;
-        let root_hashes: Vec<_> = made.iter().map(|made| made.root_hash).collect();
+        let root_hashes: Vec<_> = made.iter().map(Sidecars::root_hash).collect();
         let table = draft.table(&root_hashes)?;
         let update = table.update().map_err(|error| disks::failed(error, path))?;
         update.apply(self.output.file()).or_fail(Class::Io, path)?;
@@ -117,18 +112,13 @@ impl<'a> Prepared<'a> {
     }
 
     /// Copies and hashes the data of an image in one pass, and writes its hash area.
-    fn write_image(&self, image: &PreparedImage) -> Result<RootHash, CommandError> {
+    fn write_image(&self, image: &PreparedImage) -> Result<BuiltImage, CommandError> {
         let window = |content| match self.draft.place_of(image.mount_point, content) {
             Some(placed) => self.part(placed),
             None => Window::new(self.output.file(), 0..0).or_fail(Class::Io, self.output.path()),
         };
         let (data, hash) = (window(Content::Data)?, window(Content::Verity)?);
-        let root_hash = self.draft.hash(image, &hash, Some(&data), self.context)?;
-        if let Some(superblock) = image.tree.superblock() {
-            hash.write_all_at(&superblock, image.tree.area.offset())
-                .or_fail(Class::Io, &self.options.output)?;
-        }
-        Ok(root_hash)
+        self.draft.build(image, &hash, &data, self.context)
     }
 
     /// A partition of the image.
@@ -138,10 +128,10 @@ impl<'a> Prepared<'a> {
     }
 
     /// Puts root hashes in place of markers.
-    fn fill(&self, made: &[MadeImage]) -> Result<Vec<Filled>, CommandError> {
+    fn fill(&self, made: &[Sidecars]) -> Result<Vec<Filled>, CommandError> {
         let mut filled = Vec::new();
         for (fill, (index, mount_point)) in self.options.fills.iter().zip(&self.draft.fills) {
-            let root_hash = made[self.draft.index_of(*mount_point)?].root_hash.to_string();
+            let root_hash = made[self.draft.index_of(*mount_point)?].root_hash().to_string();
             let part = self.part(&self.draft.placed[*index])?;
             let is_stopped = || self.context.signals.raised();
             let (marker, value) = (fill.marker.as_bytes(), root_hash.as_bytes());
@@ -174,20 +164,9 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
-    fn sign(&self, image: &PreparedImage, root_hash: RootHash) -> Result<MadeImage, CommandError> {
-        let (described, not_after) = (image.image.clone(), self.options.not_after);
-        let manifest =
-            making::manifest(described, &image.tree, image.parity.as_ref(), root_hash, not_after)?;
-        let sign = |key: &OpenedKey<'_>| {
-            key.sign(|signatory| SetSignatures::make(signatory, &root_hash, &manifest, true))
-        };
-        let signatures = self.key.as_ref().map(sign).transpose()?;
-        Ok(MadeImage { root_hash, manifest, signatures })
-    }
-
-    fn write_signature(&self, made: &MadeImage, placed: &Placed) -> Result<(), CommandError> {
+    fn write_signature(&self, made: &Sidecars, placed: &Placed) -> Result<(), CommandError> {
         let path = &self.options.output;
-        let bytes = made.signatures.as_ref().and_then(SetSignatures::partition).unwrap_or_default();
+        let bytes = made.content(Sidecar::SignaturePartition).unwrap_or_default();
         if to_u64(bytes.len()) > placed.size {
             let words = format!(
                 "the signature partition has {} bytes, {} are needed",
@@ -196,7 +175,7 @@ impl<'a> Prepared<'a> {
             );
             return Err(CommandError::message(Class::Metadata, words).at(path));
         }
-        self.output.file().write_all_at(bytes, placed.start).or_fail(Class::Io, path)
+        self.output.file().write_all_at(&bytes, placed.start).or_fail(Class::Io, path)
     }
 
     /// Copies the content of a partition. Holes stay holes.
@@ -211,7 +190,7 @@ impl<'a> Prepared<'a> {
     /// Writes what lies beside, and makes everything appear: the image, then what vouches for it.
     fn publish(
         self,
-        made: &[MadeImage],
+        made: &[Sidecars],
         filled: Vec<Filled>,
         table: &Table,
     ) -> Result<Created, CommandError> {
@@ -228,11 +207,12 @@ impl<'a> Prepared<'a> {
         }
         let mut last = Vec::new();
         for (outputs, made) in self.manifests.into_iter().zip(made) {
-            write_bytes(&outputs.manifest, &made.manifest.to_bytes())?;
+            write_bytes(&outputs.manifest, &made.manifest().to_bytes())?;
             files.push(outputs.manifest.path().to_owned());
             set = set.output(outputs.manifest);
-            if let (Some(output), Some(signatures)) = (outputs.signature, &made.signatures) {
-                write_bytes(&output, signatures.manifest())?;
+            let signature = made.content(Sidecar::ManifestSignature);
+            if let (Some(output), Some(signature)) = (outputs.signature, signature) {
+                write_bytes(&output, &signature)?;
                 last.push(output);
             }
         }
@@ -240,7 +220,7 @@ impl<'a> Prepared<'a> {
             files.push(output.path().to_owned());
             set = set.output(output);
         }
-        let root_hashes: Vec<_> = made.iter().map(|made| made.root_hash).collect();
+        let root_hashes: Vec<_> = made.iter().map(Sidecars::root_hash).collect();
         let created = self.draft.created(&root_hashes, table)?;
         let signed_by = self.key.map(|key| key.builder().certificate().fingerprint());
         set.commit()?;

@@ -270,6 +270,7 @@ impl HttpSource {
 
 impl HttpOptions {
     /// Sets how long it may take to connect to the server. The default is 10 seconds.
+    #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -277,6 +278,7 @@ impl HttpOptions {
 
     /// How long a request may take in all, up to the last byte of its answer; 60 seconds unless
     /// said. A request asks for at most 1 MiB, and one that timed out is not sent again.
+    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -285,6 +287,7 @@ impl HttpOptions {
     /// How often a request is sent again when the connection fails or the server says that it is
     /// overloaded (429, 502, 503, 504); 2 unless said. The first retry comes after a tenth of a
     /// second, each further one after twice the time, at most 5 seconds.
+    #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
