@@ -1,5 +1,6 @@
 //! A virtual machine in which whole programs run over a real Linux kernel: that of [`kernel`], with
-//! programs of the host and a script of the caller.
+//! programs of the host and a script of the caller; it boots that kernel at once, or what a boot
+//! loader on a disk names.
 //!
 //! The script is run by the first process, after the modules are loaded; what it prints is what the
 //! caller gets. Time there is counted by instructions, so that a busy host fails no test.
@@ -41,7 +42,17 @@ poweroff -f
 pub struct Machine {
     kernel: PathBuf,
     dir: TempDir,
+    disks: Vec<PathBuf>,
     has_firmware: bool,
+}
+
+/// Where the machine finds what it boots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Boot {
+    /// The host gives it kernel and initramfs.
+    Direct,
+    /// The firmware looks for a boot loader on the first disk.
+    Disk,
 }
 
 impl Machine {
@@ -55,7 +66,8 @@ impl Machine {
         kernel::Kernel::find()?;
         let kernel = std::env::var_os("VERITY_KERNEL")
             .map_or_else(|| crate::workspace().join("target/kernel"), PathBuf::from);
-        let machine = Machine { kernel, dir: files::tempdir(), has_firmware: false };
+        let (dir, disks) = (files::tempdir(), Vec::new());
+        let machine = Machine { kernel, dir, disks, has_firmware: false };
         machine.add_text(INIT, "init");
         machine.add_loop_module();
         symlink("usr/sbin", machine.root().join("sbin")).expect("a link");
@@ -92,27 +104,38 @@ impl Machine {
         self.add_libraries(program, None);
     }
 
+    /// Adds a program of the host as `/usr/sbin/NAME`, with loader and libraries of its own: for a
+    /// machine whose libraries are those of another system.
+    ///
+    /// # Panics
+    /// When it is no program that is linked.
+    pub fn add_program_apart(&self, program: &Path, name: &str) {
+        let place = format!("apart/{name}");
+        self.add(program, &format!("{place}/{name}"));
+        oracle::run_ok(Command::new("strip").arg(self.root().join(&place).join(name)));
+        let libraries = libraries(program, None);
+        for (path, name) in &libraries {
+            self.add(path, &format!("{place}/{name}"));
+        }
+        let loader = libraries.iter().map(|(_, name)| name).find(|name| is_loader(name));
+        let loader = loader.expect("a loader");
+        let script = format!(
+            "#!/bin/sh\nexec /{place}/{loader} --library-path /{place} /{place}/{name} \"$@\"\n"
+        );
+        self.add_text(&script, &format!("usr/sbin/{name}"));
+    }
+
     /// Adds the libraries that a program is linked with: those of these unpacked packages, where
     /// they have them.
     ///
     /// # Panics
     /// When it is no program that is linked.
     pub fn add_libraries(&self, program: &Path, packages: Option<&Path>) {
-        let mut command = Command::new("ldd");
-        if let Some(packages) = packages {
-            let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
-            let places = places.map(|place| packages.join(place).display().to_string());
-            command.env("LD_LIBRARY_PATH", places.join(":"));
-        }
-        for line in oracle::run_ok(command.arg(program)).lines() {
-            let path = line.split(' ').find(|word| word.contains('/')).map(str::trim);
-            let Some(path) = path else { continue };
-            let name = Path::new(path).file_name().and_then(|name| name.to_str()).expect("a name");
-            let place = if name.starts_with("ld-linux") { "lib64" } else { "lib/x86_64-linux-gnu" };
-            self.add(Path::new(path), &format!("{place}/{name}"));
+        for (path, name) in libraries(program, packages) {
+            let place = if is_loader(&name) { "lib64" } else { "lib/x86_64-linux-gnu" };
+            self.add(&path, &format!("{place}/{name}"));
         }
     }
-
     /// Adds a tool that the host must have, as `/usr/sbin/NAME`; `None` by the rule of
     /// [`oracle::require`].
     #[must_use]
@@ -143,6 +166,19 @@ impl Machine {
             Command::new(mkfs).args(["-q", "-b", "4096", "-O", "^has_journal"]).arg(&path),
         );
         Some(())
+    }
+
+    /// Adds all that lies in a folder, with its links.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn add_tree(&self, from: &Path) {
+        oracle::run_ok(Command::new("cp").arg("-a").arg(from.join(".")).arg(self.root()));
+    }
+
+    /// Adds a disk, `/dev/vda` if it is the first one. What the machine writes to it is lost.
+    pub fn add_disk(&mut self, image: &Path) {
+        self.disks.push(image.to_owned());
     }
 
     /// Another name of a file in the machine.
@@ -191,11 +227,39 @@ impl Machine {
     /// When the machine ends before the script does, or is silent for ten minutes.
     #[must_use]
     pub fn run(&self, script: &str) -> String {
-        self.add_text(script, "script");
-        self.pack();
+        self.pack(script);
+        self.run_booted(Boot::Direct)
+    }
+
+    /// Kernel and initramfs that run this script, for a disk that the machine boots from
+    /// ([`Machine::run_from_disk`]).
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    #[must_use]
+    pub fn boot_files(&self, script: &str) -> [PathBuf; 2] {
+        self.pack(script);
+        [self.kernel.join("vmlinuz"), self.initramfs()]
+    }
+
+    /// Lets the firmware boot from this disk, and returns what the script prints that lies there;
+    /// `None` without firmware by the rule of [`oracle::require`].
+    ///
+    /// # Panics
+    /// As [`Machine::run`].
+    #[must_use]
+    pub fn run_from_disk(&mut self, image: &Path) -> Option<String> {
+        if !self.has_firmware {
+            self.trust(&[])?;
+        }
+        self.disks.insert(0, image.to_owned());
+        Some(self.run_booted(Boot::Disk))
+    }
+
+    fn run_booted(&self, boot: Boot) -> String {
         let said = self.dir.path().join("said");
         files::write(&said, b"");
-        let mut machine = self.command(&said).spawn().expect("start the virtual machine");
+        let mut machine = self.command(&said, boot).spawn().expect("start the virtual machine");
         let (mut size, mut heard) = (0, Instant::now());
         while machine.try_wait().expect("look after the virtual machine").is_none() {
             let now = fs::metadata(&said).map_or(0, |metadata| metadata.len());
@@ -220,18 +284,23 @@ impl Machine {
         text(&self.dir.path().join("console"))
     }
 
+    fn initramfs(&self) -> PathBuf {
+        self.dir.path().join("initramfs")
+    }
+
     /// The machine's initramfs, and behind it what is added: the kernel unpacks both.
-    fn pack(&self) {
+    fn pack(&self, script: &str) {
+        self.add_text(script, "script");
         let busybox = self.kernel.join("packages/bin/busybox");
         let mut initramfs = files::read(&self.kernel.join("initramfs"));
         initramfs.resize(initramfs.len().next_multiple_of(4), 0);
         let script = format!("find . | {0} cpio -o -H newc 2>/dev/null", busybox.display());
         let packed = Command::new("sh").args(["-c", &script]).current_dir(self.root()).output();
         initramfs.extend(packed.expect("cpio").stdout);
-        files::write(&self.dir.path().join("initramfs"), &initramfs);
+        files::write(&self.initramfs(), &initramfs);
     }
 
-    fn command(&self, said: &Path) -> Command {
+    fn command(&self, said: &Path, boot: Boot) -> Command {
         let mut command = Command::new("qemu-system-x86_64");
         // As testdata/kernel/boot.sh, which says why.
         let options = "-machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu max \
@@ -239,10 +308,16 @@ impl Machine {
         command.args(options.split_ascii_whitespace());
         command.arg("-serial").arg(format!("file:{}", self.dir.path().join("console").display()));
         command.arg("-serial").arg(format!("file:{}", said.display()));
-        command.arg("-kernel").arg(self.kernel.join("vmlinuz"));
-        command.arg("-initrd").arg(self.dir.path().join("initramfs"));
-        let arguments = "console=ttyS0 panic=-1 oops=panic quiet loglevel=5";
-        command.args(["-append", arguments]).stdin(Stdio::null());
+        if boot == Boot::Direct {
+            command.arg("-kernel").arg(self.kernel.join("vmlinuz"));
+            command.arg("-initrd").arg(self.initramfs());
+            command.args(["-append", "console=ttyS0 panic=-1 oops=panic quiet loglevel=5"]);
+        }
+        for disk in &self.disks {
+            let disk = format!("if=virtio,format=raw,snapshot=on,file={}", disk.display());
+            command.args(["-drive", &disk]);
+        }
+        command.stdin(Stdio::null());
         if self.has_firmware {
             let code = format!("if=pflash,format=raw,readonly=on,file={}", kernel::FIRMWARE);
             let variables = self.dir.path().join("variables");
@@ -251,6 +326,28 @@ impl Machine {
         }
         command
     }
+}
+
+/// The libraries that a program is linked with, and the loader, with their names.
+fn libraries(program: &Path, packages: Option<&Path>) -> Vec<(PathBuf, String)> {
+    let mut command = Command::new("ldd");
+    if let Some(packages) = packages {
+        let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
+        let places = places.map(|place| packages.join(place).display().to_string());
+        command.env("LD_LIBRARY_PATH", places.join(":"));
+    }
+    let listed = oracle::run_ok(command.arg(program));
+    let paths = listed.lines().filter_map(|line| line.split(' ').find(|word| word.contains('/')));
+    let named = paths.map(|path| {
+        let path = PathBuf::from(path.trim());
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        (path, name)
+    });
+    named.collect()
+}
+
+fn is_loader(name: &str) -> bool {
+    name.starts_with("ld-linux")
 }
 
 fn text(path: &Path) -> String {
