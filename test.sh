@@ -6,8 +6,8 @@
 #
 # As root on Debian it first installs the tools that results are compared with
 # (testdata/debian-packages.txt) and makes the root filesystem images (testdata/images/make.sh), the
-# virtual machine in which a Linux kernel judges images (testdata/kernel/make.sh), and brings the veritysetup
-# of a newer Debian (testdata/veritysetup/make.sh). Otherwise it names what
+# virtual machine in which a Linux kernel judges images (testdata/kernel/make.sh), and brings veritysetup and
+# systemd-dissect of newer Debians (testdata/veritysetup/make.sh, testdata/dissect/make.sh). Otherwise it names what
 # is missing, and the tests that need it say that they were skipped. On x86-64 the ARM kernels run too,
 # emulated (testdata/arm/test.sh).
 set -euo pipefail
@@ -44,6 +44,7 @@ prepare() {
         if [ "$(uname -m)" = x86_64 ]; then
             testdata/kernel/make.sh target/kernel
             testdata/guest/udev.sh target/udev
+            testdata/dissect/make.sh target/dissect
         fi
         testdata/veritysetup/make.sh target/veritysetup
         export VERITY_REQUIRE_ORACLES=1
@@ -52,6 +53,7 @@ prepare() {
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
         testdata/kernel/make.sh target/kernel || echo "test.sh: no kernel that judges images" >&2
         testdata/veritysetup/make.sh target/veritysetup || echo "test.sh: no newer veritysetup" >&2
+        testdata/dissect/make.sh target/dissect || echo "test.sh: no systemd-dissect for the virtual machine" >&2
         testdata/guest/udev.sh target/udev || echo "test.sh: no udev for the machine of live devices" >&2
     fi
 }
@@ -146,9 +148,10 @@ usage() {
 }
 
 missing_packages() {
-    local tool package
-    while read -r tool package; do
+    local tool package machine
+    while read -r tool package machine; do
         case $tool in '' | '#'*) continue ;; esac
+        case $machine in '' | "$(uname -m)") ;; *) continue ;; esac
         command -v "$tool" >/dev/null || [ -f "$tool" ] || echo "$package"
     done <"$LIST" | sort -u
 }

@@ -1,7 +1,7 @@
 //! `open`, `close` and `status`: in a virtual machine with a real kernel, beside `dmsetup` and
 //! `veritysetup`; and what they say where there is no device to be had.
 
-mod steps;
+pub(crate) mod steps;
 
 use verity_testdata::machine::Machine;
 use verity_testdata::{files, oracle, pattern};

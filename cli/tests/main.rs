@@ -16,6 +16,7 @@ mod diff;
 mod differential;
 mod disk_images;
 mod disks;
+mod dissect;
 mod dump;
 mod errors;
 mod fec;

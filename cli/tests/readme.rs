@@ -12,7 +12,7 @@ fn commands(document: &str, heading: &str) -> String {
 }
 
 /// All blocks of shell commands of a section.
-fn all_commands(document: &str, heading: &str) -> Vec<String> {
+pub(crate) fn all_commands(document: &str, heading: &str) -> Vec<String> {
     let path = verity_testdata::workspace().join(document);
     let text = String::from_utf8(files::read(&path)).expect("a document in UTF-8");
     let rest = text.split_once(heading).unwrap_or_else(|| panic!("no {heading:?} in {document}")).1;
@@ -26,7 +26,7 @@ fn all_commands(document: &str, heading: &str) -> Vec<String> {
 }
 
 /// Runs commands with the binary under test in front of everything else.
-fn shell(dir: &Dir, script: &str) -> Run {
+pub(crate) fn shell(dir: &Dir, script: &str) -> Run {
     let binary = Path::new(env!("CARGO_BIN_EXE_verity")).parent().expect("a directory");
     let path = std::env::var("PATH").expect("a PATH");
     let mut shell = dir.tool("sh");

@@ -1,5 +1,7 @@
 //! What is made here goes on in the tools of others: the recipes of `docs/IMAGES.md`.
 
+mod grub;
+
 use std::fs;
 
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! A virtual machine in which whole programs run over a real Linux kernel: that of [`kernel`], with
-//! programs of the host and a script of the caller.
+//! programs of the host and a script of the caller; it boots that kernel at once, or what a boot
+//! loader on a disk names.
 //!
 //! The script is run by the first process, after the modules are loaded; what it prints is what the
 //! caller gets. Time there is counted by instructions, so that a busy host fails no test.
@@ -41,9 +42,16 @@ poweroff -f
 pub struct Machine {
     kernel: PathBuf,
     dir: TempDir,
+    disks: Vec<Disk>,
     has_firmware: bool,
-    disks: Vec<PathBuf>,
     has_network: bool,
+}
+
+#[derive(Debug)]
+struct Disk {
+    image: PathBuf,
+    /// Whether what the machine writes to it is there afterwards.
+    is_kept: bool,
 }
 
 /// A machine that runs, until this is dropped.
@@ -52,6 +60,15 @@ pub struct Booted {
     child: Child,
     said: PathBuf,
     console: PathBuf,
+}
+
+/// Where the machine finds what it boots.
+#[derive(Clone, Copy, Debug)]
+enum Boot<'a> {
+    /// The host gives it kernel and initramfs, and these arguments beside others.
+    Direct(&'a str),
+    /// The firmware looks for a boot loader on the first disk.
+    Disk,
 }
 
 /// What a network card takes, in this order.
@@ -68,9 +85,8 @@ impl Machine {
         kernel::Kernel::find()?;
         let kernel = std::env::var_os("VERITY_KERNEL")
             .map_or_else(|| crate::workspace().join("target/kernel"), PathBuf::from);
-        let dir = files::tempdir();
-        let machine =
-            Machine { kernel, dir, has_firmware: false, disks: Vec::new(), has_network: false };
+        let (dir, disks) = (files::tempdir(), Vec::new());
+        let machine = Machine { kernel, dir, disks, has_firmware: false, has_network: false };
         machine.add_text(INIT, "init");
         machine.add_module("loop");
         symlink("usr/sbin", machine.root().join("sbin")).expect("a link");
@@ -107,27 +123,38 @@ impl Machine {
         self.add_libraries(program, None);
     }
 
+    /// Adds a program of the host as `/usr/sbin/NAME`, with loader and libraries of its own: for a
+    /// machine whose libraries are those of another system.
+    ///
+    /// # Panics
+    /// When it is no program that is linked.
+    pub fn add_program_apart(&self, program: &Path, name: &str) {
+        let place = format!("apart/{name}");
+        self.add(program, &format!("{place}/{name}"));
+        oracle::run_ok(Command::new("strip").arg(self.root().join(&place).join(name)));
+        let libraries = libraries(program, None);
+        for (path, name) in &libraries {
+            self.add(path, &format!("{place}/{name}"));
+        }
+        let loader = libraries.iter().map(|(_, name)| name).find(|name| is_loader(name));
+        let loader = loader.expect("a loader");
+        let script = format!(
+            "#!/bin/sh\nexec /{place}/{loader} --library-path /{place} /{place}/{name} \"$@\"\n"
+        );
+        self.add_text(&script, &format!("usr/sbin/{name}"));
+    }
+
     /// Adds the libraries that a program is linked with: those of these unpacked packages, where
     /// they have them.
     ///
     /// # Panics
     /// When it is no program that is linked.
     pub fn add_libraries(&self, program: &Path, packages: Option<&Path>) {
-        let mut command = Command::new("ldd");
-        if let Some(packages) = packages {
-            let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
-            let places = places.map(|place| packages.join(place).display().to_string());
-            command.env("LD_LIBRARY_PATH", places.join(":"));
-        }
-        for line in oracle::run_ok(command.arg(program)).lines() {
-            let path = line.split(' ').find(|word| word.contains('/')).map(str::trim);
-            let Some(path) = path else { continue };
-            let name = Path::new(path).file_name().and_then(|name| name.to_str()).expect("a name");
-            let place = if name.starts_with("ld-linux") { "lib64" } else { "lib/x86_64-linux-gnu" };
-            self.add(Path::new(path), &format!("{place}/{name}"));
+        for (path, name) in libraries(program, packages) {
+            let place = if is_loader(&name) { "lib64" } else { "lib/x86_64-linux-gnu" };
+            self.add(&path, &format!("{place}/{name}"));
         }
     }
-
     /// Adds a tool that the host must have, as `/usr/sbin/NAME`; `None` by the rule of
     /// [`oracle::require`].
     #[must_use]
@@ -158,6 +185,24 @@ impl Machine {
             Command::new(mkfs).args(["-q", "-b", "4096", "-O", "^has_journal"]).arg(&path),
         );
         Some(())
+    }
+
+    /// Adds all that lies in a folder, with its links.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn add_tree(&self, from: &Path) {
+        oracle::run_ok(Command::new("cp").arg("-a").arg(from.join(".")).arg(self.root()));
+    }
+
+    /// Adds a disk, `/dev/vda` if it is the first one. What the machine writes to it is lost.
+    pub fn add_disk(&mut self, image: &Path) {
+        self.disks.push(Disk { image: image.to_owned(), is_kept: false });
+    }
+
+    /// Adds a disk, to which the machine writes.
+    pub fn add_kept_disk(&mut self, image: &Path) {
+        self.disks.push(Disk { image: image.to_owned(), is_kept: true });
     }
 
     /// Another name of a file in the machine.
@@ -195,11 +240,6 @@ impl Machine {
         files::write(&self.room_for(&format!("modules/{name}.ko")), &module.stdout);
     }
 
-    /// A disk, which the machine writes to: `/dev/vda`, then `/dev/vdb`. It outlives the machine.
-    pub fn add_disk(&mut self, path: &Path) {
-        self.disks.push(path.to_owned());
-    }
-
     /// A network card, and its modules: `10.0.2.2` is the loopback interface of the host, and
     /// nothing else is reached. The machine's time is then no count of instructions alone.
     pub fn add_network(&mut self) {
@@ -224,12 +264,34 @@ impl Machine {
     #[must_use]
     pub fn run(&self, script: &str) -> String {
         self.add_text(script, "script");
-        let mut booted = self.start("");
-        let said = booted.wait();
-        match said.strip_suffix("the script has ended\n") {
-            Some(said) => said.to_owned(),
-            None => panic!("the machine ended early:\n{said}\n{}", booted.console()),
+        self.pack();
+        self.run_booted(Boot::Direct(""))
+    }
+
+    /// Kernel and initramfs that run this script, for a disk that the machine boots from
+    /// ([`Machine::run_from_disk`]).
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    #[must_use]
+    pub fn boot_files(&self, script: &str) -> [PathBuf; 2] {
+        self.add_text(script, "script");
+        self.pack();
+        [self.kernel.join("vmlinuz"), self.initramfs()]
+    }
+
+    /// Lets the firmware boot from this disk, and returns what the script prints that lies there;
+    /// `None` without firmware by the rule of [`oracle::require`].
+    ///
+    /// # Panics
+    /// As [`Machine::run`].
+    #[must_use]
+    pub fn run_from_disk(&mut self, image: &Path) -> Option<String> {
+        if !self.has_firmware {
+            self.trust(&[])?;
         }
+        self.disks.insert(0, Disk { image: image.to_owned(), is_kept: false });
+        Some(self.run_booted(Boot::Disk))
     }
 
     /// Boots the machine, with these arguments of the kernel beside its own.
@@ -239,11 +301,28 @@ impl Machine {
     #[must_use]
     pub fn start(&self, arguments: &str) -> Booted {
         self.pack();
+        self.boot(Boot::Direct(arguments))
+    }
+
+    fn boot(&self, boot: Boot<'_>) -> Booted {
         let [said, console] = ["said", "console"].map(|name| self.dir.path().join(name));
         files::write(&said, b"");
-        let mut command = self.command(&said, &console, arguments);
+        let mut command = self.command(&said, &console, boot);
         let child = command.spawn().expect("start the virtual machine");
         Booted { child, said, console }
+    }
+
+    fn run_booted(&self, boot: Boot<'_>) -> String {
+        let mut booted = self.boot(boot);
+        let said = booted.wait();
+        match said.strip_suffix("the script has ended\n") {
+            Some(said) => said.to_owned(),
+            None => panic!("the machine ended early:\n{said}\n{}", booted.console()),
+        }
+    }
+
+    fn initramfs(&self) -> PathBuf {
+        self.dir.path().join("initramfs")
     }
 
     /// The machine's initramfs, and behind it what is added: the kernel unpacks both.
@@ -254,36 +333,35 @@ impl Machine {
         let script = format!("find . | {0} cpio -o -H newc 2>/dev/null", busybox.display());
         let packed = Command::new("sh").args(["-c", &script]).current_dir(self.root()).output();
         initramfs.extend(packed.expect("cpio").stdout);
-        files::write(&self.dir.path().join("initramfs"), &initramfs);
+        files::write(&self.initramfs(), &initramfs);
     }
 
-    fn command(&self, said: &Path, console: &Path, more: &str) -> Command {
+    fn command(&self, said: &Path, console: &Path, boot: Boot<'_>) -> Command {
         let mut command = Command::new("qemu-system-x86_64");
         // As testdata/kernel/boot.sh, which says why.
-        let options = "-machine pc -accel tcg,thread=single -cpu max \
-                       -smp 1 -m 1024 -nodefaults -no-reboot -display none";
-        command.args(options.split_ascii_whitespace());
+        let options = "-machine pc -accel tcg,thread=single -cpu max -smp 1 -m 1024 \
+                       -nodefaults -no-reboot -display none";
+        command.args(options.split_ascii_whitespace()).stdin(Stdio::null());
         // Who waits for somebody else must not have waited for hours at once.
         let sleep = if self.has_network { "on" } else { "off" };
         command.arg("-icount").arg(format!("shift=3,sleep={sleep}"));
-        if self.has_network {
-            command.args([
-                "-netdev",
-                "user,id=net",
-                "-device",
-                "virtio-net-pci,netdev=net,romfile=",
-            ]);
-        }
-        for disk in &self.disks {
-            let disk = format!("file={},format=raw,if=virtio,cache=unsafe", disk.display());
-            command.arg("-drive").arg(disk);
-        }
         command.arg("-serial").arg(format!("file:{}", console.display()));
         command.arg("-serial").arg(format!("file:{}", said.display()));
-        command.arg("-kernel").arg(self.kernel.join("vmlinuz"));
-        command.arg("-initrd").arg(self.dir.path().join("initramfs"));
-        let arguments = format!("console=ttyS0 panic=-1 oops=panic quiet loglevel=5 {more}");
-        command.args(["-append", arguments.trim_end()]).stdin(Stdio::null());
+        if let Boot::Direct(more) = boot {
+            command.arg("-kernel").arg(self.kernel.join("vmlinuz"));
+            command.arg("-initrd").arg(self.initramfs());
+            let arguments = format!("console=ttyS0 panic=-1 oops=panic quiet loglevel=5 {more}");
+            command.arg("-append").arg(arguments.trim_end());
+        }
+        for Disk { image, is_kept } in &self.disks {
+            let how = if *is_kept { "cache=unsafe" } else { "snapshot=on" };
+            let disk = format!("if=virtio,format=raw,{how},file={}", image.display());
+            command.args(["-drive", &disk]);
+        }
+        if self.has_network {
+            let card = "virtio-net-pci,netdev=net,romfile=";
+            command.args(["-netdev", "user,id=net", "-device", card]);
+        }
         if self.has_firmware {
             let code = format!("if=pflash,format=raw,readonly=on,file={}", kernel::FIRMWARE);
             let variables = self.dir.path().join("variables");
@@ -349,6 +427,28 @@ fn find(folder: &Path, name: &str) -> Option<PathBuf> {
         Ok(kind) if kind.is_dir() => find(&entry.path(), name),
         _ => (entry.file_name() == name).then(|| entry.path()),
     })
+}
+
+/// The libraries that a program is linked with, and the loader, with their names.
+fn libraries(program: &Path, packages: Option<&Path>) -> Vec<(PathBuf, String)> {
+    let mut command = Command::new("ldd");
+    if let Some(packages) = packages {
+        let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
+        let places = places.map(|place| packages.join(place).display().to_string());
+        command.env("LD_LIBRARY_PATH", places.join(":"));
+    }
+    let listed = oracle::run_ok(command.arg(program));
+    let paths = listed.lines().filter_map(|line| line.split(' ').find(|word| word.contains('/')));
+    let named = paths.map(|path| {
+        let path = PathBuf::from(path.trim());
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        (path, name)
+    });
+    named.collect()
+}
+
+fn is_loader(name: &str) -> bool {
+    name.starts_with("ld-linux")
 }
 
 fn text(path: &Path) -> String {

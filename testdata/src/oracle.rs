@@ -265,9 +265,9 @@ fn debian_package(tool: &str) -> &'static str {
     PACKAGES
         .lines()
         .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(char::is_whitespace))
-        .find(|(name, _)| *name == tool)
-        .map_or("unknown", |(_, package)| package.trim())
+        .map(|line| line.split_ascii_whitespace())
+        .find_map(|mut words| words.next().filter(|name| *name == tool).and(words.next()))
+        .unwrap_or("unknown")
 }
 
 const PACKAGES: &str = include_str!("../debian-packages.txt");
@@ -296,6 +296,8 @@ mod tests {
     fn every_tool_has_a_package() {
         assert_eq!(debian_package("veritysetup"), "cryptsetup-bin");
         assert_eq!(debian_package("losetup"), "mount");
+        let grub = "/usr/lib/grub/x86_64-efi/moddep.lst";
+        assert_eq!(debian_package(grub), "grub-efi-amd64-bin");
         assert_eq!(debian_package("no-such-tool"), "unknown");
     }
 

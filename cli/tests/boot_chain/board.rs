@@ -67,7 +67,7 @@ impl Board {
         machine.add_text(INIT, "init");
         machine.add_program(Path::new(env!("CARGO_BIN_EXE_verity")), "usr/sbin/verity");
         machine.add_network();
-        machine.add_disk(&dir.path("disk.raw"));
+        machine.add_kept_disk(&dir.path("disk.raw"));
         Some(Board { dir, machine, releases, web })
     }
 

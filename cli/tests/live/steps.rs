@@ -8,10 +8,10 @@ use verity_testdata::machine::Machine;
 use crate::common::Dir;
 
 /// A line for a shell, its exit code, and what it must print on either channel.
-pub(super) type Step = (&'static str, i32, &'static [&'static str]);
+pub(crate) type Step = (&'static str, i32, &'static [&'static str]);
 
 /// A step, as a function: so that the lines stay short.
-pub(super) const fn step(line: &'static str, code: i32, words: &'static [&'static str]) -> Step {
+pub(crate) const fn step(line: &'static str, code: i32, words: &'static [&'static str]) -> Step {
     (line, code, words)
 }
 
@@ -31,21 +31,26 @@ pub(super) fn run(dir: &Dir, steps: &[Step]) -> String {
             return String::new();
         }
     }
-    for name in dir.names() {
-        machine.add(&dir.path(&name), &format!("images/{name}"));
-    }
     let certificate = dir.path("known.der");
     dir.openssl("x509 -outform DER -in rsa2048.cert -out known.der");
     if machine.trust(&[files::read(&certificate)]).is_none() {
         return String::new();
     }
-    let said = machine.run(&script(steps));
+    run_in(&machine, dir, "", steps)
+}
+
+/// Runs the steps in this machine, after what it does `before`.
+pub(crate) fn run_in(machine: &Machine, dir: &Dir, before: &str, steps: &[Step]) -> String {
+    for name in dir.names() {
+        machine.add(&dir.path(&name), &format!("images/{name}"));
+    }
+    let said = machine.run(&script(before, steps));
     check(steps, &said);
     said
 }
 
-fn script(steps: &[Step]) -> String {
-    let mut script = BEFORE.to_owned();
+fn script(before: &str, steps: &[Step]) -> String {
+    let mut script = format!("{BEFORE}{before}");
     for (line, _, _) in steps {
         let quoted = line.replace('\'', "'\\''");
         script += &format!("sh -c '{quoted}' >/tmp/said 2>&1\ncode=$?\ncat /tmp/said\n");
