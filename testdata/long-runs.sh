@@ -18,7 +18,7 @@ readonly FULL
 readonly SKIPPED=77
 
 # Each is a function `full_NAME` below, here in the order of the record.
-readonly LONG_RUNS=(tests seeds unchecked faults hostile kill newest compat calls kernels packages static arm
+readonly LONG_RUNS=(tests seeds unchecked faults hostile kill boots newest compat calls kernels packages static arm
     fuzz planted asan races miri)
 
 # What is random, with more of it.
@@ -61,6 +61,11 @@ full_hostile() {
 # A device is opened, killed at every call of the system.
 full_kill() {
     VERITY_KILL_STEP=$((PERCENT < 100 ? 37 : 1)) cargo test --locked -p verity-cli --test suite live::an_open
+}
+
+# An installation that is cut again and again, and goes on, in a machine that boots what it has.
+full_boots() {
+    VERITY_BOOT_CUTS=$(share 20) cargo test --locked -p verity-cli --test suite boot_chain::
 }
 
 # Live devices, tables and signatures on the newest kernel that Debian has.
