@@ -139,12 +139,6 @@ impl Nginx {
         whole.lines().map(Request::parse).collect()
     }
 
-    /// The port of the loopback interface.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     fn try_start(&mut self) -> bool {
         let config = self.dir.path().join("nginx.conf");
         files::write(&config, self.config().as_bytes());
