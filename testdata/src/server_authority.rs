@@ -48,7 +48,7 @@ impl ServerAuthority {
              subjectAltName={name}"
         ));
         self.openssl(&format!(
-            "ca -batch -config ca.cnf -notext -rand_serial -in {stem}.csr -out {stem}.crt \
+            "ca -batch -config ca.cnf -notext -in {stem}.csr -out {stem}.crt \
              -startdate {from} -enddate {until}"
         ));
         (self.path(&format!("{stem}.crt")), self.path(&format!("{stem}.key")))
@@ -79,6 +79,7 @@ default_ca = this
 database = index
 new_certs_dir = .
 certificate = ca.crt
+rand_serial = yes
 private_key = ca.key
 default_md = sha256
 policy = any

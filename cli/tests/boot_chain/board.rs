@@ -87,9 +87,10 @@ impl Board {
         let mut highest = 0;
         for (slot, number, _) in BOOT {
             let bits = self.attributes(number);
-            let field =
-                |bit| (0..4).filter(|at| bits.contains(&(bit + at))).map(|at| 1 << at).sum();
-            let (priority, tries): (u32, u32) = (field(48), field(52));
+            let field = |first: u32| -> u32 {
+                (0..4).filter(|at| bits.contains(&(first + at))).map(|at| 1 << at).sum()
+            };
+            let (priority, tries) = (field(48), field(52));
             if priority > highest && (tries > 0 || bits.contains(&56)) {
                 highest = priority;
                 chosen = Some((slot, number, tries));

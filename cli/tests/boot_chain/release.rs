@@ -61,9 +61,10 @@ pub(crate) fn tree(dir: &Dir) -> Option<PathBuf> {
     let program = tree.join("usr/bin/verity");
     fs::copy(env!("CARGO_BIN_EXE_verity"), &program).unwrap();
     oracle::run_ok(Command::new("strip").arg(&program));
-    // systemd's.
-    fs::remove_file(tree.join("usr/sbin/init")).unwrap();
-    executable(&tree.join("usr/sbin/init"), SYSTEM);
+    let init = tree.join("sbin/init");
+    // A link to systemd, if there is one.
+    let _ = fs::remove_file(&init);
+    executable(&init, SYSTEM);
     fs::copy(dir.path(&format!("{KEY}.cert")), tree.join("etc/vendor.pem")).unwrap();
     Some(tree)
 }

@@ -103,6 +103,7 @@ fn check(
                     assert!(after[slot].is_bootable_by_grub(), "{what}");
                     assert_eq!(after[slot].tries, before[slot].tries, "{what}");
                 }
+                _ => unreachable!("an action that this test does not know: {what}"),
             }
             let other = 1 - slot;
             assert_eq!(after[other].tries, before[other].tries, "{what}");

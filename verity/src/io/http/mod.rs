@@ -192,9 +192,10 @@ impl HttpSource {
             (here.as_ref() != Some(response.get_uri())).then(|| response.get_uri().to_string());
         if url.is_some() {
             self.requests.fetch_add(1, Ordering::Relaxed);
-            if response.status().is_redirection() {
-                return Ok((url, None));
-            }
+        }
+        // It may have led back to where it began.
+        if matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Ok((url, None));
         }
         let version = Version::of(&response)?;
         if version.len() > 0 {
