@@ -1,10 +1,10 @@
 //! A release that is put into a slot which holds an older one, and read back there.
 //!
-//! The slot is a loop device, so that it is read back past the page cache. Before each turn it holds
-//! the old image, and neither that nor the slot is in the page cache. Beside the command stands
-//! what it cannot do without, by plain system calls: the old content and the slot are read once; what
-//! changed is written and synced; the slot is read by direct reads. The two phases are apart: the
-//! command's own report on standard error says how long it read back.
+//! The slot is a loop device, so that it is read back past the page cache. Before each turn it
+//! holds the old image, and neither that nor the slot is in the page cache. Beside the command
+//! stands what it cannot do without, by plain system calls: the old content and the slot are read
+//! once; what changed is written and synced; the slot is read by direct reads. The two phases are
+//! apart: the command's own report on standard error says how long it read back.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

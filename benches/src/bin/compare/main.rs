@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! compare [--size MIB] [--reads-size MIB] [--rounds N] [--threads N,N,...]
-//!         [--parts commands,reads,kernels,fec,fec-kernels,cold,one-pass,install] [--dir DIR] [--quick]
+//!         [--parts commands,reads,kernels,fec,fec-kernels,cold,one-pass,install]
+//!         [--dir DIR] [--quick]
 //!         [--verity PROGRAM] [--beside PROGRAM] [--against RECORD]
 //!         [--record FILE] [--out DIR] [--in-tree]
 //! compare changes OLDER NEWER
