@@ -46,11 +46,16 @@ fn remote(line: &str, web: &Web, prng: &mut Prng) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// Whether all that a job reads may lie on a server.
+fn is_over_web(job: &Job) -> bool {
+    let verbs = ["verify ", "read ", "repair "];
+    verbs.iter().any(|verb| job.line.starts_with(verb)) && !job.line.contains("--in-place")
+}
+
 #[test]
 fn i09_servers_that_fail_lose_nothing() {
     let bench = Bench::new();
-    let reads = |job: &&Job| job.line.starts_with(['v', 'r']) && !job.line.contains("--in-place");
-    let jobs: Vec<_> = bench.jobs.iter().filter(reads).collect();
+    let jobs: Vec<_> = bench.jobs.iter().filter(|job| is_over_web(job)).collect();
     runs(15, |prng| {
         if prng.one_in(4) {
             return serves(&bench, prng);
@@ -77,10 +82,7 @@ fn serves(bench: &Bench, prng: &mut Prng) -> Option<String> {
 fn i09_jobs_over_a_server_end_as_they_should_where_nothing_fails() {
     let bench = Bench::new();
     let mut prng = Prng::new(1);
-    for job in bench.jobs.iter().filter(|job| job.line.starts_with(['v', 'r'])) {
-        if job.line.contains("--in-place") {
-            continue;
-        }
+    for job in bench.jobs.iter().filter(|job| is_over_web(job)) {
         let place = bench.place().with_old_outputs(job);
         let web = honest_server(place.path());
         let line = remote(&job.line, &web, &mut prng);

@@ -93,7 +93,10 @@ const OPTIONS: [(&str, &str); 17] = [
     ("--debug", "--verbose says more"),
     ("--debug-json", "--verbose says more"),
     ("--usage", "--help tells every option"),
-    ("--root-hash", "the root hash is the argument ROOT, or --root-hash-file FILE; slots takes it"),
+    (
+        "--root-hash",
+        "the root hash is the argument ROOT, or --root-hash-file FILE; slots and rehash take it",
+    ),
     ("--hash-algorithm", "--hash ALG"),
     ("--algorithm", "--hash ALG"),
     ("--hash-type", "--format 0 or 1"),
