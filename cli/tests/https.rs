@@ -74,7 +74,8 @@ fn u16_a_server_that_is_not_the_one_that_is_named_is_asked_for_nothing() {
         assert!(nginx.requests(0).is_empty());
     };
     let Some(nginx) = secure(&dir, &authority, HERE, VALID) else { return };
-    refused(&nginx, &other, "UnknownIssuer");
+    // An authority of the same name.
+    refused(&nginx, &other, "BadSignature");
     // Nor is it one that the system knows.
     let line = format!("read {} hash {root}", nginx.url("data"));
     dir.fails(&line, 4, "no secure connection to the server");

@@ -28,7 +28,7 @@ impl ChangedBlocks {
         let touched = ranges.iter().filter(|bytes| bytes.start < bytes.end);
         let touched = touched.map(|bytes| touched_blocks(bytes, size));
         let mut blocks: Vec<_> = touched
-            .chain([old_blocks..end])
+            .chain(std::iter::once(old_blocks..end))
             .map(|range| range.start..range.end.min(end))
             .filter(|range| range.start < range.end)
             .collect();
