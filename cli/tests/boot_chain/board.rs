@@ -131,11 +131,11 @@ impl Board {
 
     /// How many requests a release takes that is installed over the first one.
     pub(crate) fn requests(&self, number: u32) -> u64 {
-        for device in ["data", "tree"] {
+        for device in ["slot-data", "slot-hash"] {
             files::sparse(&self.dir.path(device), 134 << 20);
         }
         let said = self.dir.ok(&format!(
-            "install {} --certificate rsa2048.cert --data-device data --hash-device tree \
+            "install {} --certificate rsa2048.cert --data-device slot-data --hash-device slot-hash \
              --reuse 1.raw --bridge 0 --dry-run --json",
             self.web.url(&number.to_string())
         ));

@@ -160,7 +160,7 @@ impl<'a> Install<'a> {
             return Err("the slot was not read back by direct reads".to_owned());
         }
         let steps = said.lines().filter(|line| line.contains("verifying: "));
-        let read_back = steps.filter_map(|line| seconds(line)).sum();
+        let read_back = steps.filter_map(seconds).sum();
         if read_back == Duration::ZERO {
             return Err(format!("nothing is said of reading back:\n{said}"));
         }
