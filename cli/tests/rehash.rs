@@ -103,7 +103,7 @@ fn an_old_tree_may_lie_anywhere_and_be_of_any_type() {
 fn parity_is_that_of_format_and_everything_is_verified_then() {
     let dir = old(700, "");
     let root = root_of(&dir);
-    change(&dir, 710, &[9 * BLOCK..10 * BLOCK]);
+    change(&dir, 710, std::slice::from_ref(&(9 * BLOCK..10 * BLOCK)));
     let format = format!("format new hash --salt 00ff --uuid {UUID}");
     let rehash = format!("rehash new old.hash --root-hash {root} --output made");
     for (number, how) in ["--range 36K+4K", "--old-image old"].into_iter().enumerate() {
@@ -175,7 +175,7 @@ fn u14_what_nobody_named_is_said_to_be_unverified() {
 fn u13_a_changed_old_tree_makes_no_new_one() {
     let dir = old(700, "");
     let root = root_of(&dir);
-    change(&dir, 700, &[0..1]);
+    change(&dir, 700, std::slice::from_ref(&(0..1)));
     let line = |root: &str| {
         format!(
             "rehash new old.hash --root-hash {root} --range 0+1 --output made --root-hash-file r"
@@ -198,7 +198,7 @@ fn u13_a_changed_old_tree_makes_no_new_one() {
 fn no_output_of_rehash_is_one_of_its_inputs() {
     let dir = old(300, "");
     let root = root_of(&dir);
-    change(&dir, 300, &[0..1]);
+    change(&dir, 300, std::slice::from_ref(&(0..1)));
     let before = ["old", "new", "old.hash"].map(|name| dir.read(name));
     let line = format!("rehash new old.hash --root-hash {root} --old-image old");
     for output in ["old.hash", "old"] {
@@ -215,7 +215,7 @@ fn no_output_of_rehash_is_one_of_its_inputs() {
 fn what_is_asked_for_must_make_sense() {
     let dir = old(300, "");
     let root = root_of(&dir);
-    change(&dir, 300, &[0..1]);
+    change(&dir, 300, std::slice::from_ref(&(0..1)));
     let line = format!("rehash new old.hash --root-hash {root} --output made");
     dir.fails(&line, 2, "--old-image");
     dir.fails(&format!("{line} --old-image old --range 0+1"), 2, "cannot be used with");

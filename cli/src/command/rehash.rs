@@ -143,21 +143,23 @@ pub(crate) fn run(options: &Options, context: &Context) -> Result<RehashedArea, 
 /// What tells the blocks that changed, opened.
 enum Telling<'o> {
     Ranges(&'o [Range<u64>]),
-    OldImage(Device),
+    OldImage(Box<Device>),
 }
 
 impl<'o> Telling<'o> {
     fn open(changed: &'o Changed) -> Result<Telling<'o>, CommandError> {
         match changed {
             Changed::Told(ranges) => Ok(Telling::Ranges(ranges)),
-            Changed::Compared(path) => Device::open(path).map(Telling::OldImage),
+            Changed::Compared(path) => {
+                Device::open(path).map(|device| Telling::OldImage(Box::new(device)))
+            }
         }
     }
 
     fn changes(&self) -> Changes<'_> {
         match self {
             Telling::Ranges(ranges) => Changes::Ranges(ranges),
-            Telling::OldImage(image) => Changes::Since(image),
+            Telling::OldImage(image) => Changes::Since(&**image),
         }
     }
 
