@@ -71,6 +71,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::reversed_empty_ranges, reason = "a caller can say anything")]
+    #[expect(clippy::single_range_in_vec_init, reason = "one range is meant")]
     fn ranges_are_widened_to_blocks_and_merged() {
         assert_eq!(of(&[], 100), []);
         assert_eq!(of(&[], 200), []);
