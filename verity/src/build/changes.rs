@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn blocks_are_told_in_turn() {
         let params = Params::builder().data_blocks(100).build().unwrap();
-        let changed = ChangedBlocks::new(&[10 * 4096..20 * 4096], &params, 90);
+        let range = 10 * 4096..20 * 4096;
+        let changed = ChangedBlocks::new(std::slice::from_ref(&range), &params, 90);
         assert_eq!(changed.first_of(&(0..50)), (false, 10));
         assert_eq!(changed.first_of(&(0..5)), (false, 5));
         assert_eq!(changed.first_of(&(10..50)), (true, 20));
