@@ -28,8 +28,9 @@ install_release() {
     mount -t ext4 /dev/vda7 /mnt || return
     verity install "$(argument server)/$1" --certificate /etc/vendor.pem --disk /dev/vda --inactive \
         --reuse "/dev/vda#ROOT-$slot" --state /mnt/state --image-name os --max-requests 1 --bridge 0 \
-        --activate --tries 1 --json
+        --activate --tries 1 --json 2>/tmp/said
     echo "install: $?"
+    cat /tmp/said
     umount /mnt
 }
 task=$(argument task)
