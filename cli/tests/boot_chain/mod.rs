@@ -32,9 +32,9 @@ fn a_machine_is_installed_into_and_goes_back() {
     let installed = board::json(&said, "{");
     assert_eq!(installed["installed"], true, "{said}");
     assert_eq!(installed["read_back"], "direct", "{said}");
-    if cuts > 0 {
-        assert!(installed["requests"].as_u64().unwrap() < whole, "it goes on: {said}");
-    }
+    // What was synced before the cut is there: most of what was copied.
+    let count = |key: &str| installed[key].as_u64().unwrap();
+    assert!(cuts == 0 || 2 * count("in_place") > count("data_blocks"), "it goes on: {said}");
     assert!(said.contains("install: 0\n"), "{said}");
     let said = board.boots(2, 'b', "3").end();
     assert!(said.contains("install: 0\n"), "{said}");
