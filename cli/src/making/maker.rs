@@ -6,7 +6,8 @@ use std::path::Path;
 use verity::io::{ReadAt, WriteAt, copy_file};
 use verity::publish::{InPlace, Input, Output, Rewriting};
 use verity::{
-    BlockIndex, Builder, BuiltImage, Error, HashArea, ImageBuilder, ImageDigest, RootHash,
+    BlockIndex, Builder, BuiltImage, CopiedHoles, Error, HashArea, ImageBuilder, ImageDigest,
+    RootHash,
 };
 
 use super::guests::Guests;
@@ -16,6 +17,7 @@ use super::padding::{PaddedFile, check_is_file};
 use super::parity::ParityPlan;
 use super::target::nameless_beside;
 use super::tree::PlannedTree;
+use super::written_back::written_back;
 use crate::context::{Context, threads_or_all};
 use crate::copying::Copying;
 use crate::error::{Class, CommandError, OrFail};
@@ -86,18 +88,23 @@ impl TreeMaker<'_> {
         let (file, path) = (output.file(), output.path());
         let plan = self.tree.plan(parity.map(|parity| &parity.area))?;
         let (meter, index) = (self.meter(), self.index()?);
-        let with = |builder| self.with(builder, &meter, index.as_ref());
-        let builder = ImageBuilder::new(&plan).with(with).unsynced().keep_padding();
         let parity_path = parity.map_or(path, ParityPlan::path);
-        let built = match (self.old, parity.and_then(ParityPlan::sink)) {
-            (Some(_), _) => {
+        let built = match self.old {
+            Some(_) => {
                 let size = file.metadata().or_fail(Class::Io, path)?.len();
                 let needed = size_needed(&self.tree.area, parity);
                 WriteAt::set_len(file, size.max(needed)).or_fail(Class::Io, path)?;
+                let builder = ImageBuilder::new(&plan).unsynced().keep_padding();
                 builder.finish_tree(self.build(source, file, path, parity)?, file)
             }
-            (None, None) => builder.build(source, file),
-            (None, Some(sink)) => builder.build_with_fec_device(source, file, sink),
+            None => self.copied_meanwhile(|copy| {
+                let with = |builder| self.with(builder, &meter, index.as_ref(), copy);
+                let builder = ImageBuilder::new(&plan).with(with).unsynced().keep_padding();
+                match parity.and_then(ParityPlan::sink) {
+                    None => builder.build(source, file),
+                    Some(sink) => builder.build_with_fec_device(source, file, sink),
+                }
+            })?,
         };
         let built = built.map_err(|error| self.failure(error, path, parity_path))?;
         self.data.check_path()?;
@@ -206,12 +213,29 @@ impl TreeMaker<'_> {
     ) -> Result<Result<RootHash, Error>, CommandError> {
         let PlannedTree { params, area, .. } = self.tree;
         let (meter, index) = (self.meter(), self.index()?);
-        let builder = self.with(Builder::new(params), &meter, index.as_ref());
-        Ok(match parity.map(|parity| (&parity.area, parity.sink())) {
-            None => builder.build(source, hash, area),
-            Some((fec, None)) => builder.build_with_fec(source, hash, area, parity_hash, fec),
-            Some((fec, Some(sink))) => builder.build_with_fec(source, hash, area, sink, fec),
+        self.copied_meanwhile(|copy| {
+            let builder = self.with(Builder::new(params), &meter, index.as_ref(), copy);
+            match parity.map(|parity| (&parity.area, parity.sink())) {
+                None => builder.build(source, hash, area),
+                Some((fec, None)) => builder.build_with_fec(source, hash, area, parity_hash, fec),
+                Some((fec, Some(sink))) => builder.build_with_fec(source, hash, area, sink, fec),
+            }
         })
+    }
+
+    /// Builds with the copy, if one is made, on its way to the storage.
+    fn copied_meanwhile<T>(
+        &self,
+        build: impl FnOnce(Option<Copied<'_>>) -> Result<T, Error>,
+    ) -> Result<Result<T, Error>, CommandError> {
+        let Some(copy) = self.guests.and_then(|guests| guests.copy.as_ref()) else {
+            return Ok(build(None));
+        };
+        let (built, synced) = written_back(copy, |sink| build(Some((sink, copy.holes()))));
+        if built.is_ok() {
+            synced.or_fail(Class::Io, copy.path())?;
+        }
+        Ok(built)
     }
 
     fn meter(&self) -> Meter {
@@ -231,15 +255,14 @@ impl TreeMaker<'_> {
         builder: Builder<'b>,
         meter: &'b Meter,
         index: Option<&'b BlockIndex<'b>>,
+        copy: Option<Copied<'b>>,
     ) -> Builder<'b> {
         let builder = builder
             .threads(threads_or_all(self.threads))
             .kernels(self.context.kernels(self.tree.params.algorithm()))
             .progress(meter);
-        let builder = match self.guests.and_then(|guests| guests.copy.as_ref()) {
-            Some(copy) => builder.copy_to(copy, copy.holes()),
-            None => builder,
-        };
+        let builder =
+            copy.into_iter().fold(builder, |builder, (sink, holes)| builder.copy_to(sink, holes));
         let builder = index.into_iter().fold(builder, |builder, index| builder.block_index(index));
         self.digest.into_iter().fold(builder, |builder, it| builder.image_digest(it))
     }
@@ -266,6 +289,9 @@ impl TreeMaker<'_> {
         }
     }
 }
+
+/// What a copy goes to, and what becomes of holes.
+type Copied<'a> = (&'a dyn WriteAt, CopiedHoles);
 
 /// How long a hash file is at least, with the parity if that is on it too.
 fn size_needed(area: &HashArea, parity: Option<&ParityPlan>) -> u64 {

@@ -18,6 +18,7 @@ mod streamed;
 mod target;
 mod tree;
 mod write;
+mod written_back;
 
 pub(crate) use self::copied::CopyPlace;
 pub(crate) use self::fill::{FillError, fill};
@@ -36,3 +37,4 @@ pub(crate) use self::streamed::StreamMaker;
 pub(crate) use self::target::HashTarget;
 pub(crate) use self::tree::PlannedTree;
 pub(crate) use self::write::{Rest, write};
+pub(crate) use self::written_back::written_back;

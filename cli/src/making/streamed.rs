@@ -22,6 +22,7 @@ use super::guests::Guests;
 use super::identity::Identity;
 use super::padding::{Tail, missing};
 use super::tree::PlannedTree;
+use super::written_back::written_back;
 use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError, OrFail};
 use crate::library_error::{from_library, refused_place};
@@ -59,7 +60,7 @@ impl StreamMaker<'_> {
             let (sender, receiver) = sync_channel(WAITING);
             let digest = self.digest.map(|digest| scope.spawn(move || take(digest, receiver)));
             // Ends with the sender, which is gone then.
-            let read = self.read(digest.is_some().then_some(sender));
+            let read = self.read_and_sync(digest.is_some().then_some(sender));
             if let Some(digest) = digest
                 && let Err(panic) = digest.join()
             {
@@ -84,8 +85,25 @@ impl StreamMaker<'_> {
         builder.finish(&made.streamed, self.hash.file()).map_err(|error| self.failed(error))
     }
 
+    /// As [`StreamMaker::read`], with the copy on its way to the storage meanwhile.
+    fn read_and_sync(
+        &self,
+        digest: Option<SyncSender<Vec<u8>>>,
+    ) -> Result<(Streamed, u64), CommandError> {
+        let Some(target) = &self.guests.copy else { return self.read(None, digest) };
+        let (read, synced) =
+            written_back(target, |sink| self.read(Some(Copy { target, sink }), digest));
+        let read = read?;
+        synced.or_fail(Class::Io, target.path())?;
+        Ok(read)
+    }
+
     /// Returns what was made, and how many zeros the data got.
-    fn read(&self, digest: Option<SyncSender<Vec<u8>>>) -> Result<(Streamed, u64), CommandError> {
+    fn read(
+        &self,
+        copy: Option<Copy<'_>>,
+        digest: Option<SyncSender<Vec<u8>>>,
+    ) -> Result<(Streamed, u64), CommandError> {
         let builder = self.parameters.builder().salt(self.identity.salt.clone());
         let one = builder.clone().data_blocks(1).build();
         let one = one.map_err(|error| CommandError::new(Class::Metadata, error))?;
@@ -100,7 +118,7 @@ impl StreamMaker<'_> {
                 .threads(threads_or_all(self.threads))
                 .progress(&meter);
         let block_size = one.data_block_size();
-        let mut sinks = Sinks { maker: self, index, digest, block_size, offset: 0 };
+        let mut sinks = Sinks { maker: self, copy, index, digest, block_size, offset: 0 };
         let (mut buffer, mut padding) = (vec![0; READ_AT_ONCE], 0);
         loop {
             let read = self.fill(&mut buffer)?;
@@ -229,6 +247,7 @@ impl StreamedTree {
 /// What the bytes of a stream go to beside the tree.
 struct Sinks<'a> {
     maker: &'a StreamMaker<'a>,
+    copy: Option<Copy<'a>>,
     index: Option<BlockIndex<'a>>,
     digest: Option<SyncSender<Vec<u8>>>,
     block_size: BlockSize,
@@ -239,7 +258,7 @@ struct Sinks<'a> {
 impl Sinks<'_> {
     /// Takes whole blocks.
     fn take(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
-        if let Some(copy) = &self.maker.guests.copy {
+        if let Some(copy) = &self.copy {
             copy.put(bytes, self.offset)?;
         }
         if let Some(index) = &self.index {
@@ -257,8 +276,8 @@ impl Sinks<'_> {
     }
 
     fn end(&self) -> Result<(), CommandError> {
-        match &self.maker.guests.copy {
-            Some(copy) => copy.end(self.offset),
+        match &self.copy {
+            Some(copy) => copy.target.end(self.offset),
             None => Ok(()),
         }
     }
@@ -277,29 +296,6 @@ impl CopyTarget {
         }
     }
 
-    /// Writes bytes of a stream. Zeros become holes of a new file.
-    fn put(&self, bytes: &[u8], offset: u64) -> Result<(), CommandError> {
-        let is_new = match self {
-            CopyTarget::File(_) => true,
-            CopyTarget::InPlace(device) => {
-                let room = device.size();
-                if offset.saturating_add(to_u64(bytes.len())) > room {
-                    let words = format!("there are {room} bytes for a copy of more");
-                    return Err(CommandError::message(Class::Metadata, words).at(self.path()));
-                }
-                false
-            }
-        };
-        let mut place = offset;
-        for part in bytes.chunks(HOLE) {
-            if !is_new || part.iter().any(|byte| *byte != 0) {
-                self.write_all_at(part, place).or_fail(Class::Io, self.path())?;
-            }
-            place += to_u64(part.len());
-        }
-        Ok(())
-    }
-
     /// All bytes have come.
     fn end(&self, size: u64) -> Result<(), CommandError> {
         match self {
@@ -308,6 +304,38 @@ impl CopyTarget {
             }
             CopyTarget::InPlace(_) => Ok(()),
         }
+    }
+}
+
+/// What a copy goes to, and by way of what.
+struct Copy<'a> {
+    target: &'a CopyTarget,
+    sink: &'a dyn WriteAt,
+}
+
+impl Copy<'_> {
+    /// Writes bytes of a stream. Zeros become holes of a new file.
+    fn put(&self, bytes: &[u8], offset: u64) -> Result<(), CommandError> {
+        let path = self.target.path();
+        let is_new = match self.target {
+            CopyTarget::File(_) => true,
+            CopyTarget::InPlace(device) => {
+                let room = device.size();
+                if offset.saturating_add(to_u64(bytes.len())) > room {
+                    let words = format!("there are {room} bytes for a copy of more");
+                    return Err(CommandError::message(Class::Metadata, words).at(path));
+                }
+                false
+            }
+        };
+        let mut place = offset;
+        for part in bytes.chunks(HOLE) {
+            if !is_new || part.iter().any(|byte| *byte != 0) {
+                self.sink.write_all_at(part, place).or_fail(Class::Io, path)?;
+            }
+            place += to_u64(part.len());
+        }
+        Ok(())
     }
 }
 

@@ -17,10 +17,10 @@ use super::layout::{check_layout, content_size, fills, layout};
 use super::{Created, CreatedImage, Options};
 use crate::context::{Context, threads_or_all};
 use crate::disks;
-use crate::error::{Class, CommandError};
+use crate::error::{Class, CommandError, OrFail};
 use crate::inputs;
 use crate::library_error::{class_of, from_library};
-use crate::making::{Filling, Identity, Layout, LayoutPartition, Placed};
+use crate::making::{Filling, Identity, Layout, LayoutPartition, Placed, written_back};
 use crate::outputs::mode_of_copy;
 use crate::parameters::Parameters;
 use crate::progress::{Meter, Step};
@@ -107,12 +107,17 @@ impl<'a> Draft<'a> {
         let plan = image.tree.plan(image.parity.as_ref())?;
         let meter = self.meter(image, context);
         let kernels = context.kernels(plan.params().algorithm());
-        let builder = ImageBuilder::new(&plan)
-            .with(|builder| self.with(builder, kernels, &meter).copy_to(copy, CopiedHoles::Kept))
-            // It is when it is published.
-            .unsynced();
-        let built = builder.build(&image.tree.padded(&image.data), hash);
-        self.checked(image, built, context)
+        let (built, synced) = written_back(copy, |copy| {
+            let with = |builder| self.with(builder, kernels, &meter);
+            let builder = ImageBuilder::new(&plan)
+                .with(|builder| with(builder).copy_to(copy, CopiedHoles::Kept))
+                // It is when it is published.
+                .unsynced();
+            builder.build(&image.tree.padded(&image.data), hash)
+        });
+        let built = self.checked(image, built, context)?;
+        synced.or_fail(Class::Io, &self.options.output)?;
+        Ok(built)
     }
 
     fn meter(&self, image: &PreparedImage, context: &Context) -> Meter {

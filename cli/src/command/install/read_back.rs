@@ -11,7 +11,7 @@ use verity::update::{Settings, is_zero};
 
 use super::source::Source;
 use super::target::{Target, TargetDevice, rest};
-use crate::context::Context;
+use crate::context::{Context, threads_or_all};
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::{self, Device, Effort, FreshDevice, OpenedImage, ReadBack};
 use crate::library_error::from_library;
@@ -43,10 +43,24 @@ pub(super) fn read_back(
     let parity = ParitySource::default();
     let image = OpenedImage::of_manifest(&source.verified, data, hash, &parity)?;
     let image = image.require_superblock()?;
+    let threads = threads_or_all(threads);
+    let threads = Some(match how {
+        ReadBack::Direct => twice(threads),
+        ReadBack::CacheDropped => threads,
+    });
     let effort = Effort { parity: true, threads, ..Effort::default() };
     let verification = image::verify(&image, effort, context)?;
     read_back_rest(source, target, context)?;
     Ok(Proof { how, parity_rounds: verification.parity_rounds })
+}
+
+/// Nothing reads ahead of direct reads: half of those who read wait for the device while the others
+/// hash. Who allows one thread gets no more.
+fn twice(threads: NonZeroUsize) -> NonZeroUsize {
+    match threads {
+        NonZeroUsize::MIN => threads,
+        _ => threads.saturating_mul(const { NonZeroUsize::new(2).unwrap() }),
+    }
 }
 
 /// The zeros beside the image, and what the signature partition holds.
