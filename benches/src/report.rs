@@ -46,6 +46,10 @@ fn figures(record: &Record, level: usize) -> String {
         ("targets (given for Zen 5)", targets(record)),
         ("targets of reads", outcomes(record, targets::reads::outcomes(record))),
         ("targets of parity", outcomes(record, targets::fec::outcomes(record))),
+        (
+            "targets of one pass, and of installing",
+            outcomes(record, targets::passes::outcomes(record)),
+        ),
     ] {
         if lines.len() > 1 {
             let _ = write!(text, "\n{level} {title}\n\n{}", markdown(&lines));

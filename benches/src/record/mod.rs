@@ -31,13 +31,13 @@ pub const RING_BUILDER: &str = "rayon + ring";
 /// Another build of our command, beside ours.
 pub const OTHER_VERITY: &str = "other verity";
 /// What copies an image, beside our command that does more in one pass.
-pub const COPY: &str = "cp";
+pub const COPY: &str = "cp, synced";
 /// Our command that makes a tree and nothing else.
 pub const TREE: &str = "verity format";
 /// What makes the digest of a file.
 pub const SHA256SUM: &str = "sha256sum";
 /// The tools of a script, one after the other.
-pub const TOOLS: &str = "cp, then verity format (and sha256sum)";
+pub const TOOLS: &str = "cp, synced, then verity format (and sha256sum)";
 /// The old content and the slot, read once.
 pub const SLOT_READ: &str = "reading the old image and the slot";
 /// What changed in a slot, written and synced.
@@ -238,8 +238,17 @@ impl Row {
 
     /// The row with the smallest median.
     pub fn fastest<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
-        let median = |row: &Row| Summary::of(&row.seconds).map_or(f64::INFINITY, |it| it.median);
-        rows.min_by(|a, b| median(a).total_cmp(&median(b)))
+        rows.min_by(|a, b| a.median().total_cmp(&b.median()))
+    }
+
+    /// The row with the largest median.
+    pub fn slowest<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
+        rows.max_by(|a, b| a.median().total_cmp(&b.median()))
+    }
+
+    /// In seconds; of no rounds, more than any.
+    fn median(&self) -> f64 {
+        Summary::of(&self.seconds).map_or(f64::INFINITY, |it| it.median)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Copy, tree and digest of an image: by one command in one pass, and by a tool for each.
 //!
-//! The tools run one after the other, as in a script: `cp --sparse=auto`, our own `format`, and
-//! `sha256sum`. Each result is compared with that of the tools.
+//! The tools run one after the other, as in a script: `cp --sparse=auto`, which is synced as our
+//! own commands sync what they write, our own `format`, and `sha256sum`. Each result is compared
+//! with that of the tools.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -144,9 +145,10 @@ impl<'a> OnePass<'a> {
         self.cool(task)?;
         let mut command = Command::new("cp");
         command.arg("--sparse=auto").arg("--reflink=never");
-        let (time, _) = timed(command.arg(self.image.path()).arg(self.image.copy()))?;
+        let (copied, _) = timed(command.arg(self.image.path()).arg(self.image.copy()))?;
+        let (synced, _) = timed(Command::new("sync").arg(self.image.copy()))?;
         self.image.check_copy()?;
-        Ok(time)
+        Ok(copied + synced)
     }
 
     /// How long the digest takes, and what it is.

@@ -50,8 +50,9 @@ pub(crate) struct Options {
     pub(crate) threads: Vec<NonZeroUsize>,
 
     /// What to measure: fec is commands with parity, and repair; cold is format with its input
-    /// dropped from the page cache. A part that is named and cannot be measured is an error
-    /// [default: all but cold, as far as possible; quick: nor fec-kernels]
+    /// dropped from the page cache; one-pass is copy, tree and digest at once; install is a release
+    /// into a slot. A part that is named and cannot be measured is an error [default: all but cold,
+    /// one-pass and install, as far as possible; quick: nor fec-kernels]
     #[arg(long, value_name = "PART,...", value_delimiter = ',')]
     parts: Vec<Part>,
 
