@@ -24,14 +24,17 @@ main() {
     read_options "$@"
     mkdir -p target
     rm -f target/judge.txt
-    prepare
+    install
+    # Meanwhile the tests are built. Here a step of it that fails ends it: not where a status is asked for.
+    prepare >target/prepare.log 2>&1 &
+    PREPARING=$!
     local status=0
     "${RUNS[@]}" || status=$?
     exit "$status"
 }
 
-# Brings what results are compared with, or says what is missing.
-prepare() {
+# Brings the tools that results are compared with, or says what is missing.
+install() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         install_packages
         # A package may have pushed out one that was there, of another release (qemu): once more.
@@ -40,6 +43,14 @@ prepare() {
     if [ -n "$(missing_packages)" ]; then
         echo "test.sh: missing Debian packages:" $(missing_packages) >&2
     elif [ "$(id -u)" -eq 0 ]; then
+        export VERITY_REQUIRE_ORACLES=1
+    fi
+}
+
+# Makes the images and machines that the tests take.
+prepare() {
+    [ -z "$(missing_packages)" ] || return 0
+    if [ "$(id -u)" -eq 0 ]; then
         testdata/images/make.sh target/images
         if [ "$(uname -m)" = x86_64 ]; then
             testdata/kernel/make.sh target/kernel
@@ -47,7 +58,6 @@ prepare() {
             testdata/dissect/make.sh target/dissect
         fi
         testdata/veritysetup/make.sh target/veritysetup
-        export VERITY_REQUIRE_ORACLES=1
     else
         # Loop devices, other users and, on some machines, the images take root.
         testdata/images/make.sh target/images || echo "test.sh: no root filesystem images" >&2
@@ -63,6 +73,7 @@ every_test() {
     local beside
     : >target/failed
     part cargo_test --no-run 2>&1 | tee target/test.log
+    part prepared
     if [ ! -s target/failed ]; then
         beside_the_tests >target/beside.log 2>&1 &
         beside=$!
@@ -75,6 +86,14 @@ every_test() {
     sed 's/^/test.sh: failed: /' target/failed >&2
     counted target/test.log
     [ ! -s target/failed ]
+}
+
+# Waits for what the tests take.
+prepared() {
+    local status=0
+    wait "$PREPARING" || status=$?
+    cat target/prepare.log >&2
+    return "$status"
 }
 
 beside_the_tests() {

@@ -23,7 +23,7 @@ readonly LONG_RUNS=(tests seeds unchecked faults hostile kill boots newest compa
 
 # What is random, with more of it.
 full_tests() {
-    VERITY_DIFFERENTIAL_CASES=$(share 10000) PROPTEST_CASES=$(share 5000) cargo_test
+    VERITY_REPLAY_ALL=1 VERITY_DIFFERENTIAL_CASES=$(share 10000) PROPTEST_CASES=$(share 5000) cargo_test
 }
 
 # The tests whose cases come from VERITY_TEST_SEED and from no count.
@@ -160,6 +160,7 @@ full_run() {
         [[ " ${LONG_RUNS[*]} " == *" $name "* ]] || { echo "test.sh: long runs are ${LONG_RUNS[*]}" >&2; return 2; }
     done
     mkdir -p "$FULL"
+    prepared || return
     for name in "${wanted[@]}"; do
         long_run "$name" || status=$?
     done
