@@ -32,7 +32,7 @@ major=${version%%.*}
 
 if [ -z "$from" ]; then
     # Without the crate for Rust, so that the optimizer sees the library as a whole.
-    (cd "$here/.." && cargo rustc --locked --release -p verity-capi --lib --crate-type cdylib,staticlib)
+    (cd "$here/.." && cargo rustc --locked --release -p dm-verity-capi --lib --crate-type cdylib,staticlib)
     from=${CARGO_TARGET_DIR:-$here/../target}/release
 fi
 

@@ -32,7 +32,7 @@ datadir=${datadir:-$prefix/share}
 libexecdir=${libexecdir:-$prefix/libexec}
 
 if [ -z "$from" ]; then
-    (cd "$here/.." && cargo build --locked --release -p verity-cli)
+    (cd "$here/.." && cargo build --locked --release -p dm-verity-cli)
     from=${CARGO_TARGET_DIR:-$here/../target}/release/verity
 fi
 if [ -z "$pages" ]; then

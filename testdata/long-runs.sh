@@ -30,10 +30,10 @@ full_tests() {
 full_seeds() {
     local number status=0
     for ((number = 0; number < $(share 10); number++)); do
-        env -u VERITY_TEST_SEED cargo test --locked -p verity --test suite \
+        env -u VERITY_TEST_SEED cargo test --locked -p dm-verity --test suite \
             adversarial:: read:: repair:: || status=$?
-        env -u VERITY_TEST_SEED cargo test --locked -p verity-cli --test suite kernel:: || status=$?
-        VERITY_PERSONALITY_SEED=$RANDOM cargo test --locked -p verity-cli --test suite personality:: || status=$?
+        env -u VERITY_TEST_SEED cargo test --locked -p dm-verity-cli --test suite kernel:: || status=$?
+        VERITY_PERSONALITY_SEED=$RANDOM cargo test --locked -p dm-verity-cli --test suite personality:: || status=$?
     done
     return "$status"
 }
@@ -41,31 +41,31 @@ full_seeds() {
 # The library without overflow checks, as others build it.
 full_unchecked() {
     CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false CARGO_PROFILE_TEST_OVERFLOW_CHECKS=false \
-        cargo test --locked -p verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
+        cargo test --locked -p dm-verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
 }
 
 # Whatever goes wrong with storage, systems and servers, in the library and under the command.
 full_faults() {
     local status=0
     export VERITY_FAULT_RUNS=$(share 10000)
-    cargo test --locked -p verity --test suite fault_runs:: || status=$?
-    cargo test --locked -p verity-cli --test hostile faults_ || status=$?
+    cargo test --locked -p dm-verity --test suite fault_runs:: || status=$?
+    cargo test --locked -p dm-verity-cli --test hostile faults_ || status=$?
     return "$status"
 }
 
 # Hostile inputs under every command, each within its limit. A trial is as busy as any other machine.
 full_hostile() {
-    VERITY_HANG_SECONDS=$((PERCENT < 100 ? 60 : 20)) cargo test --locked -p verity-cli --test hostile r07_
+    VERITY_HANG_SECONDS=$((PERCENT < 100 ? 60 : 20)) cargo test --locked -p dm-verity-cli --test hostile r07_
 }
 
 # A device is opened, killed at every call of the system.
 full_kill() {
-    VERITY_KILL_STEP=$((PERCENT < 100 ? 37 : 1)) cargo test --locked -p verity-cli --test suite live::an_open
+    VERITY_KILL_STEP=$((PERCENT < 100 ? 37 : 1)) cargo test --locked -p dm-verity-cli --test suite live::an_open
 }
 
 # An installation that is cut again and again, and goes on, in a machine that boots what it has.
 full_boots() {
-    VERITY_BOOT_CUTS=$(share 20) cargo test --locked -p verity-cli --test suite boot_chain::
+    VERITY_BOOT_CUTS=$(share 20) cargo test --locked -p dm-verity-cli --test suite boot_chain::
 }
 
 # Live devices, tables and signatures on the newest kernel that Debian has.
@@ -73,10 +73,10 @@ full_newest() {
     local status=0
     testdata/kernel/make.sh --newest target/newest-kernel || return
     export VERITY_KERNEL=$PWD/target/newest-kernel
-    cargo test --locked -p verity-cli --test suite live:: || status=$?
-    cargo test --locked -p verity-cli --test suite kernel:: || status=$?
-    cargo test --locked -p verity-cli --test guest || status=$?
-    cargo test --locked -p verity-dm --test guest || status=$?
+    cargo test --locked -p dm-verity-cli --test suite live:: || status=$?
+    cargo test --locked -p dm-verity-cli --test suite kernel:: || status=$?
+    cargo test --locked -p dm-verity-cli --test guest || status=$?
+    cargo test --locked -p dm-verity-device --test guest || status=$?
     return "$status"
 }
 
@@ -85,7 +85,7 @@ full_compat() {
     local suite status=0
     [ -n "${VERITY_COMPAT_SUITES:-}" ] || lacks "no copy in VERITY_COMPAT_SUITES" || return
     for suite in $VERITY_COMPAT_SUITES; do
-        VERITY_COMPAT_SUITE=$suite cargo test --locked -p verity-cli --test suite -- compat:: --nocapture || status=$?
+        VERITY_COMPAT_SUITE=$suite cargo test --locked -p dm-verity-cli --test suite -- compat:: --nocapture || status=$?
     done
     return "$status"
 }
