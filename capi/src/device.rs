@@ -235,7 +235,7 @@ impl WriteAt for Device {
         moved(answer)
     }
 
-    fn set_len(&self, _len: u64) -> io::Result<()> {
+    fn resize(&self, _len: u64) -> io::Result<()> {
         Err(ErrorKind::Unsupported.into())
     }
 

@@ -234,7 +234,7 @@ where
     let failed = |source| Error::Grow { needed, source };
     match ReadAt::len(device).map_err(failed)? {
         length if length >= needed => Ok(()),
-        _ => WriteAt::set_len(device, needed).map_err(failed),
+        _ => WriteAt::resize(device, needed).map_err(failed),
     }
 }
 
