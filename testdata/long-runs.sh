@@ -96,7 +96,13 @@ full_calls() { testdata/calls/test.sh --planted; }
 # Kernels broken one by one, which tests must see.
 full_kernels() { fuzz/planted-kernels.sh $((PERCENT / 100)); }
 
-full_packages() { packaging/test.sh; }
+# Crates, each from its package alone; Debian's, in a root of their own.
+full_packages() {
+    local status=0
+    .ci/packages --build || status=$?
+    packaging/test.sh || status=$?
+    return "$status"
+}
 
 # Static binaries, the one for ARM emulated.
 full_static() { packaging/test.sh --static; }
