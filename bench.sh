@@ -80,7 +80,7 @@ build() {
     export VERITY_BENCH_COMMIT VERITY_BENCH_COMPILER
     echo "bench.sh: building (minutes, the first time)" >&2
     # shellcheck disable=SC2086
-    (cd "$source" && cargo build --locked --release -p verity-cli &&
+    (cd "$source" && cargo build --locked --release -p dm-verity-cli &&
         cargo build --locked --release -p verity-benches --bin compare $features) >&2 ||
         fail "it could not be built"
     binary=$(build_directory)/release/compare

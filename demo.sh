@@ -19,7 +19,7 @@ readonly CERTIFICATE=testdata/keys/TEST_KEY_DO_NOT_USE.rsa2048.cert.pem
 main() {
     verity=${1:-}
     if [ -z "$verity" ]; then
-        cargo build --locked --release -p verity-cli
+        cargo build --locked --release -p dm-verity-cli
         verity=${CARGO_TARGET_DIR:-target}/release/verity
     fi
     rm -rf "$DIR"

@@ -129,7 +129,7 @@ part() {
 cargo_test() {
     # What ignores a signal since it was started (nohup) would go on to ignore it in what is tested.
     env --default-signal \
-        cargo test --locked --workspace --features verity/mmap,verity/https --no-fail-fast "$@"
+        cargo test --locked --workspace --features dm-verity/mmap,dm-verity/https --no-fail-fast "$@"
 }
 
 # What the kernel was asked: a test that passes prints nothing. The report's lines for each case stay in the file.

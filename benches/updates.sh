@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH=1700000000 E2FSPROGS_FAKE_TIME=1700000000 LC_ALL=C
 
 main() {
     [ "$(uname -m)" = x86_64 ] && [ "$(id -u)" -eq 0 ] || { echo "updates.sh: takes root, on x86-64" >&2; exit 1; }
-    cargo build --quiet --release --locked -p verity-cli
+    cargo build --quiet --release --locked -p dm-verity-cli
     mkdir -p "$DIR/web"
     trees
     local kind

@@ -27,13 +27,15 @@ for argument in "$@"; do
 done
 libdir=${libdir:-$prefix/lib}
 includedir=${includedir:-$prefix/include}
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' "$here/../Cargo.toml")
+# In a package, or else for the whole workspace.
+version=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' "$here/Cargo.toml")
+[ -n "$version" ] || version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' "$here/../Cargo.toml")
 major=${version%%.*}
 
 if [ -z "$from" ]; then
     # Without the crate for Rust, so that the optimizer sees the library as a whole.
-    (cd "$here/.." && cargo rustc --locked --release -p verity-capi --lib --crate-type cdylib,staticlib)
-    from=${CARGO_TARGET_DIR:-$here/../target}/release
+    (cd "$here" && cargo rustc --locked --release --lib --crate-type cdylib,staticlib)
+    from=$(cd "$here" && cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 fi
 
 # Puts a file in its place at once.

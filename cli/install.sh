@@ -32,8 +32,8 @@ datadir=${datadir:-$prefix/share}
 libexecdir=${libexecdir:-$prefix/libexec}
 
 if [ -z "$from" ]; then
-    (cd "$here/.." && cargo build --locked --release -p verity-cli)
-    from=${CARGO_TARGET_DIR:-$here/../target}/release/verity
+    (cd "$here" && cargo build --locked --release)
+    from=$(cd "$here" && cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/verity
 fi
 if [ -z "$pages" ]; then
     pages=$(mktemp -d)

@@ -43,7 +43,7 @@ build() {
         if [ "$arch" != "$(uname -m)" ]; then
             export "CARGO_TARGET_${arch^^}_UNKNOWN_LINUX_MUSL_LINKER=$compiler"
         fi
-        cargo build --locked --release -p verity-cli --target "$target" --no-default-features --features https,pages
+        cargo build --locked --release -p dm-verity-cli --target "$target" --no-default-features --features https,pages
     ) || return
     echo "static.sh: ${CARGO_TARGET_DIR:-target}/$target/release/verity" >&2
 }

@@ -39,7 +39,7 @@ skip() {
 
 # Not release builds, which take minutes.
 build() {
-    cargo build --quiet --locked -p verity-cli -p verity-capi
+    cargo build --quiet --locked -p dm-verity-cli -p dm-verity-capi
 }
 
 debian_packages() {

@@ -18,7 +18,7 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PAGE = TOP / "THIRD-PARTY.txt"
-ROOTS = ["verity-cli", "verity-capi"]
+ROOTS = ["dm-verity-cli", "dm-verity-capi"]
 TARGETS = [f"{cpu}-unknown-linux-{libc}" for cpu in ("x86_64", "aarch64") for libc in ("gnu", "musl")]
 # By which sentence a text is known, in the order of preference: the shortest texts first.
 CHOICE = {

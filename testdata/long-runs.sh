@@ -46,7 +46,7 @@ unseeded() (
 # The library without overflow checks, as others build it.
 full_unchecked() {
     CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false CARGO_PROFILE_TEST_OVERFLOW_CHECKS=false \
-        cargo test --locked -p verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
+        cargo test --locked -p dm-verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
 }
 
 # Whatever goes wrong with storage, systems and servers, in the library and under the command.
@@ -100,7 +100,13 @@ full_calls() { testdata/calls/test.sh --planted; }
 # Kernels broken one by one, which tests must see.
 full_kernels() { fuzz/planted-kernels.sh $((PERCENT / 100)); }
 
-full_packages() { packaging/test.sh; }
+# Crates, each from its package alone; Debian's, in a root of their own.
+full_packages() {
+    local status=0
+    .ci/packages --build || status=$?
+    packaging/test.sh || status=$?
+    return "$status"
+}
 
 # Static binaries, the one for ARM emulated.
 full_static() { packaging/test.sh --static; }

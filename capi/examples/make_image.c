@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <verity.h>
@@ -38,16 +37,28 @@ static verity_blob read_file(const char *path)
     return file;
 }
 
-static void write_file(const char *image, const char *suffix, const void *bytes, size_t size)
+/* A file appears with all its bytes, or not at all. */
+static void write_file(const char *image, const char *suffix, const verity_blob *content)
 {
-    char path[4096];
+    char path[4096], temporary[4096];
     snprintf(path, sizeof path, "%s%s", image, suffix);
-    FILE *stream = fopen(path, "wb");
-    if (stream == NULL || fwrite(bytes, 1, size, stream) != size || fclose(stream) != 0) {
+    snprintf(temporary, sizeof temporary, "%s%s.new", image, suffix);
+    FILE *stream = fopen(temporary, "wb");
+    if (stream == NULL || fwrite(content->data, 1, content->size, stream) != content->size || fflush(stream) != 0 ||
+        fsync(fileno(stream)) != 0 || fclose(stream) != 0 || rename(temporary, path) != 0) {
         perror(path);
         exit(1);
     }
 }
+
+/* The parts that lie beside an image, as they are numbered. */
+static const char *const SUFFIXES[] = {
+    [VERITY_PART_ROOT_HASH] = ".roothash",
+    [VERITY_PART_ROOT_HASH_SIGNATURE] = ".roothash.p7s",
+    [VERITY_PART_SIGNATURE_PARTITION] = ".verity-sig",
+    [VERITY_PART_MANIFEST] = ".manifest.json",
+    [VERITY_PART_MANIFEST_SIGNATURE] = ".manifest.json.p7s",
+};
 
 int main(int argc, char **argv)
 {
@@ -76,30 +87,32 @@ int main(int argc, char **argv)
     verity_device image = VERITY_DEVICE_FD(fd);
     verity_digest root;
     check(verity_build(&params, &image, &image, &image, NULL, &root, &err), path);
-    char text[129];
-    check(verity_digest_text(&root, text, &err), "root hash");
-    write_file(path, ".roothash", text, strlen(text));
 
     /* Sign the root hash for the kernel, and a manifest for everybody else. */
     verity_blob key_file = read_file(argv[3]), certificate_file = read_file(argv[4]);
     verity_key *key;
     verity_certificate *certificate;
-    verity_blob signature, manifest;
+    verity_sidecars *sidecars;
     check(verity_key_parse(key_file.data, key_file.size, NULL, &key, &err), argv[3]);
     check(verity_certificate_parse(certificate_file.data, certificate_file.size, &certificate, &err), argv[4]);
-    check(verity_sign(key, certificate, 0, text, strlen(text), &signature, &err), "signing");
-    write_file(path, ".roothash.p7s", signature.data, signature.size);
-    verity_blob_free(&signature);
     verity_image about = VERITY_IMAGE_INIT;
     about.name = argv[2];
     about.size_bytes = places.fec_end;
-    check(verity_manifest(&about, &params, &root, &manifest, &err), "manifest");
-    write_file(path, ".manifest.json", manifest.data, manifest.size);
-    check(verity_sign(key, certificate, 0, manifest.data, manifest.size, &signature, &err), "signing");
-    write_file(path, ".manifest.json.p7s", signature.data, signature.size);
+    check(verity_sidecars_new(&about, &params, &root, &sidecars, &err), "manifest");
+    check(verity_sidecars_sign(sidecars, key, certificate, 0, &err), "signing");
 
-    verity_blob_free(&signature);
-    verity_blob_free(&manifest);
+    /* In this order: what makes a verifier take the image comes last. */
+    for (uint32_t part = 1; part <= VERITY_PART_MANIFEST_SIGNATURE; part++) {
+        verity_blob content;
+        check(verity_sidecars_part(sidecars, part, &content, &err), "part");
+        if (content.data != NULL)
+            write_file(path, SUFFIXES[part], &content);
+        verity_blob_free(&content);
+    }
+
+    char text[129];
+    check(verity_digest_text(&root, text, &err), "root hash");
+    verity_sidecars_free(sidecars);
     verity_certificate_free(certificate);
     verity_key_free(key);
     free(key_file.data);

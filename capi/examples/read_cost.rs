@@ -1,7 +1,8 @@
 //! What a proved read of 4 KiB costs from Rust: nanoseconds of CPU time, with all hash blocks
 //! cached. `read_cost.c` beside it is the same from C.
 //!
-//! `cargo run --release -p verity-capi --example read_cost FILE`; the file is made, best in memory.
+//! `cargo run --release -p dm-verity-capi --example read_cost FILE`; the file is made, best in
+//! memory.
 
 use std::error::Error;
 use std::fs::OpenOptions;

@@ -13,7 +13,7 @@ image=$(mktemp /dev/shm/read_cost.XXXXXX)
 trap 'rm -rf "$work" "$image"' EXIT
 
 DESTDIR=$work/root capi/install.sh --prefix=/usr
-cargo build --quiet --locked --release -p verity-capi --example read_cost
+cargo build --quiet --locked --release -p dm-verity-capi --example read_cost
 lib=$work/root/usr/lib
 cc -O2 -I "$work/root/usr/include" capi/examples/read_cost.c -L "$lib" -lverity -o "$work/from_c"
 for ((run = 0; run < runs; run++)); do

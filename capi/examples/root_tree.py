@@ -19,11 +19,24 @@ def main(directory: str, image: str, name: str, key: str, certificate: str) -> N
         root = verity.build(params, file, file, file)
     signer = verity.Certificate(Path(certificate).read_bytes())
     secret = verity.Key(Path(key).read_bytes())
-    manifest = verity.manifest(verity.Image(name, places.fec_end), params, root)
-    for suffix, content in [(".roothash", root.hex().encode()), (".manifest.json", manifest)]:
-        Path(image + suffix).write_bytes(content)
-        Path(image + suffix + ".p7s").write_bytes(verity.sign(secret, signer, content))
+    sidecars = verity.Sidecars(verity.Image(name, places.fec_end), params, root).sign(secret, signer)
+    # In this order: what makes a verifier take the image comes last.
+    for part, content in sidecars.parts():
+        publish(image + SUFFIXES[part], content)
     print(root.hex())
+
+
+SUFFIXES = {verity.Part.ROOT_HASH: ".roothash", verity.Part.ROOT_HASH_SIGNATURE: ".roothash.p7s",
+            verity.Part.MANIFEST: ".manifest.json", verity.Part.MANIFEST_SIGNATURE: ".manifest.json.p7s"}
+
+
+def publish(path: str, content: bytes) -> None:
+    """A file appears with all its bytes, or not at all."""
+    with open(path + ".new", "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
 
 
 def verity_uuid(name: str) -> str:

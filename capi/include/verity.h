@@ -61,6 +61,7 @@ extern "C" {
 #define VERITY_CHECK_AT_MOST_ONCE 4u  /* reader: as the kernel's option check_at_most_once */
 #define VERITY_EMBED_CERTIFICATE 1u   /* sign: the signature carries the certificate */
 #define VERITY_SUBJECT_KEY_ID 2u      /* sign: name the signer by subject key identifier */
+#define VERITY_SIGNATURE_PARTITION 4u /* sidecars: systemd's signature partition as well */
 
 /* The level of a data block. Hash levels count from 0, the lowest. */
 #define VERITY_DATA (-1)
@@ -76,6 +77,13 @@ extern "C" {
 #define VERITY_FOUND_UNCHECKED 3  /* data under a corrupt hash block, of which nothing can be said */
 #define VERITY_FOUND_REPAIRED 4
 
+/* What lies beside an image, numbered in the order in which it is to appear. */
+#define VERITY_PART_ROOT_HASH 1            /* the root hash as text */
+#define VERITY_PART_ROOT_HASH_SIGNATURE 2  /* for the kernel and systemd */
+#define VERITY_PART_SIGNATURE_PARTITION 3  /* what systemd's signature partition holds */
+#define VERITY_PART_MANIFEST 4
+#define VERITY_PART_MANIFEST_SIGNATURE 5   /* without it no verifier takes the image */
+
 typedef struct verity_error verity_error;             /* code, message, culprit */
 typedef struct verity_cancel verity_cancel;           /* a switch that stops work */
 typedef struct verity_stream verity_stream;           /* builds from data that is pushed */
@@ -83,8 +91,10 @@ typedef struct verity_trusted verity_trusted;         /* what is verified agains
 typedef struct verity_reader verity_reader;           /* reads proved bytes */
 typedef struct verity_certificate verity_certificate;
 typedef struct verity_key verity_key;                 /* a private key */
+typedef struct verity_sidecars verity_sidecars;       /* what lies beside an image */
 
-/* Bytes of the library; give them back with verity_blob_free. Behind the last one lies a NUL byte. */
+/* Bytes of the library; give them back with verity_blob_free. Behind the last one lies a NUL byte. Where
+ * there are none, `data` is NULL. */
 typedef struct verity_blob {
     uint8_t *data;
     size_t size;
@@ -291,25 +301,34 @@ int verity_superblock_bytes(const verity_params *params, uint8_t out[512], verit
 
 /* ---- building ---- */
 
-/* Writes the tree, then the parity if there are roots, then superblock and zeros up to the tree, and
- * flushes. One device may be given several times; what would overlap is refused, as far as that can
- * be known. `fec` may be NULL without roots. With roots `hash` and `fec` are also read. */
+/* Makes the hash area, step by step in the order that is safe: a file gets its size, an old superblock
+ * goes, tree and parity are written, all is flushed, superblock and zeros up to the tree are written,
+ * all is flushed. So whatever interrupts it, nothing is left that looks whole. One device may be given
+ * several times; what would overlap is refused, as far as that can be known. `fec` may be NULL without
+ * roots. With roots `hash` and `fec` are also read. */
 int verity_build(const verity_params *params, const verity_device *data, const verity_device *hash,
                  const verity_device *fec, const verity_run *run, verity_digest *root, verity_error **err);
 
-/* Begins to build from data that is pushed. With data_blocks 0 its length is known only in the end;
- * then `hash` is also read. Parity takes the data again: build it from where it was kept. `run` may be
- * NULL; its switch and callbacks are kept. */
+/* Begins to build from data that is pushed, in the same order: an old superblock goes at once. With
+ * data_blocks 0 the length of the data is known only in the end; then, and with roots, `hash` is also
+ * read. `run` may be NULL; its switch and callbacks are kept. */
 int verity_stream_new(const verity_params *params, const verity_device *hash, const verity_run *run,
                       verity_stream **out, verity_error **err);
 
 /* Takes the next bytes, all of them. After an error the stream can only be freed. */
 int verity_stream_write(verity_stream *stream, const void *bytes, size_t count, verity_error **err);
 
-/* Ends the data, writes the superblock, flushes. `params` gets data_blocks, and may be NULL. The stream
- * is still to be freed. */
+/* Ends the data: flushes, writes the superblock, flushes. `params` gets data_blocks, and may be NULL. The
+ * stream is still to be freed. */
 int verity_stream_finish(verity_stream *stream, verity_params *params, verity_digest *root,
                          verity_error **err);
+
+/* The same for a stream with roots. Blocks that share parity lie far apart, so that it takes the data once
+ * more: `data` is where that was kept, and VERITY_E_CORRUPT says that it is other data. The parity comes
+ * before the superblock, to the fec_offset of `fec` or, if that is NULL, behind the hash area. `params` gets
+ * its place too. */
+int verity_stream_finish_fec(verity_stream *stream, const verity_device *data, const verity_device *fec,
+                             verity_params *params, verity_digest *root, verity_error **err);
 
 void verity_stream_free(verity_stream *stream);
 
@@ -414,6 +433,30 @@ int verity_signature_check(const void *signature, size_t signature_size, const v
 /* The manifest of an image that verity_build has made with these parameters. */
 int verity_manifest(const verity_image *image, const verity_params *params, const verity_digest *root,
                     verity_blob *out, verity_error **err);
+
+/* Everything that lies beside an image that verity_build or a stream has made with these parameters, not
+ * signed yet. A manifest of what was not built first vouches for something that may never be there. */
+int verity_sidecars_new(const verity_image *image, const verity_params *params, const verity_digest *root,
+                        verity_sidecars **out, verity_error **err);
+
+/* Signs root hash and manifest. Flags: those of verity_sign, and VERITY_SIGNATURE_PARTITION. What was signed
+ * before is replaced; after a failure all is as it was. */
+int verity_sidecars_sign(verity_sidecars *sidecars, const verity_key *key,
+                         const verity_certificate *certificate, uint32_t flags, verity_error **err);
+
+/* The same by a key elsewhere, which has signed the digests that verity_sign_digest makes of the parts
+ * VERITY_PART_ROOT_HASH and VERITY_PART_MANIFEST. */
+int verity_sidecars_attach(verity_sidecars *sidecars, const verity_certificate *certificate, uint32_t flags,
+                           const void *root_raw, size_t root_raw_size, const void *manifest_raw,
+                           size_t manifest_raw_size, verity_error **err);
+
+/* The content of a part (VERITY_PART_); an empty blob if there is to be none. Write, flush and rename them
+ * in the order of their numbers: the last one makes the image one that a verifier takes, so an interrupted
+ * run leaves nothing that passes for the new one. */
+int verity_sidecars_part(const verity_sidecars *sidecars, uint32_t part, verity_blob *out,
+                         verity_error **err);
+
+void verity_sidecars_free(verity_sidecars *sidecars);
 
 /* Checks a manifest: its signature by one of the pinned certificates, that it is about the image
  * `name`, that it has not expired at `now` (unix seconds), and that it binds the superblock on `hash`,

@@ -4,6 +4,7 @@ import hashlib
 import io
 import mmap
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -61,6 +62,56 @@ def test_pushed_data_makes_the_same_tree(image):
         stream.write(b"1234")
         with pytest.raises(verity.SizeError, match="4 bytes"):
             stream.finish()
+
+
+def test_pushed_data_that_is_kept_gets_parity(image):
+    path, params, root = image
+    hash, fec = bytearray(1 << 20), bytearray(1 << 20)
+    places = params.with_(hash_offset=0, fec_offset=0).plan()
+    for device in [None, fec]:
+        with verity.Stream(params.with_(hash_offset=0, fec_offset=0, data_blocks=0), hash) as stream:
+            stream.write(DATA)
+            with pytest.raises(verity.ArgumentError, match="finish_fec"):
+                stream.finish()
+            pushed, pushed_root = stream.finish_fec(DATA, device)
+        assert (pushed_root, pushed.fec_offset) == (root, places.hash_end if device is None else 0)
+        parity = hash[places.hash_end:] if device is None else fec
+        assert hash[:places.hash_end] == path.read_bytes()[SIZE:SIZE + places.hash_end]
+        assert parity[:places.fec_size] == path.read_bytes()[SIZE + places.hash_end:]
+    with verity.Stream(params.with_(hash_offset=0, data_blocks=0), hash) as stream:
+        stream.write(DATA)
+        with pytest.raises(verity.CorruptError):
+            stream.finish_fec(DATA[::-1])
+
+
+def openssl_sign(content):
+    """The raw signature of a key elsewhere."""
+    command = ["openssl", "dgst", "-sha256", "-sign", str(KEYS / "TEST_KEY_DO_NOT_USE.rsa2048.key.pem")]
+    return subprocess.run(command, input=content, check=True, capture_output=True).stdout
+
+
+def test_what_lies_beside_an_image_comes_in_order(image):
+    path, params, root = image
+    about = verity.Image("demo", path.stat().st_size)
+    manifest = verity.manifest(about, params, root)
+    sidecars = verity.Sidecars(about, params, root)
+    assert sidecars.parts() == [(verity.Part.ROOT_HASH, root.hex().encode()), (verity.Part.MANIFEST, manifest)]
+    with pytest.raises(KeyError):
+        sidecars[verity.Part.MANIFEST_SIGNATURE]
+    signer = certificate("rsa2048")
+    signed = dict(sidecars.sign(key("rsa2048"), signer, signature_partition=True).parts())
+    assert list(signed) == list(verity.Part)
+    assert signed[verity.Part.ROOT_HASH_SIGNATURE] == verity.sign(key("rsa2048"), signer, root.hex())
+    assert signed[verity.Part.MANIFEST_SIGNATURE] == verity.sign(key("rsa2048"), signer, manifest)
+    with pytest.raises(verity.BadKeyError):
+        sidecars.attach(signer, bytes(256), bytes(256))
+    # By a key elsewhere, with the same result.
+    raw = [openssl_sign(signed[part]) for part in (verity.Part.ROOT_HASH, verity.Part.MANIFEST)]
+    attached = verity.Sidecars(about, params, root).attach(signer, *raw, signature_partition=True)
+    assert dict(attached.parts()) == signed
+    with path.open("rb") as file:
+        trusted = verity.Trusted.from_manifest(manifest, signed[verity.Part.MANIFEST_SIGNATURE], [signer], name="demo", now=1, hash=file)
+        assert verity.verify(trusted, file, file).data_blocks == 1536
 
 
 def test_a_reader_is_a_binary_file_of_proved_bytes(image):

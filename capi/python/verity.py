@@ -22,6 +22,7 @@ lock: other threads run on, and calls back take it.
 from __future__ import annotations
 
 import ctypes
+import enum
 import errno as _errno
 import io
 import os
@@ -34,6 +35,7 @@ __all__ = [
     "Error", "ArgumentError", "StorageError", "CorruptError", "CancelledError", "FormatError", "SizeError", "SignatureError",
     "UntrustedError", "PolicyError", "BadKeyError", "NoRoomError", "UnrepairedError", "UnsupportedError", "Panic",
     "Params", "Places", "Found", "Summary", "Counters", "Image", "Cancel", "Certificate", "Key", "Trusted", "Reader", "Stream",
+    "Sidecars", "Part",
     "build", "verify", "repair", "check_parity", "sign", "sign_digest", "sign_attach", "check_signature", "manifest", "table",
     "digest_size", "version",
 ]
@@ -43,6 +45,16 @@ NO_SUPERBLOCK, FROM_SUPERBLOCK = 1, 2
 BY_NOBODY, BY_CALLER, BY_MANIFEST = 1, 2, 3
 DATA = -1
 CORRUPT, UNREADABLE, UNCHECKED, REPAIRED = 1, 2, 3, 4
+
+
+class Part(enum.IntEnum):
+    """What lies beside an image, in the order in which it is to appear."""
+    ROOT_HASH = 1
+    ROOT_HASH_SIGNATURE = 2
+    SIGNATURE_PARTITION = 3
+    MANIFEST = 4
+    MANIFEST_SIGNATURE = 5
+
 
 Device = Any
 Progress = Callable[[int, int], Optional[bool]]
@@ -222,6 +234,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "stream_new": (c_int, [_P, _D, _R, _OUT, _ERR]),
     "stream_write": (c_int, [_H, *_BYTES, _ERR]),
     "stream_finish": (c_int, [_H, _P, _G, _ERR]),
+    "stream_finish_fec": (c_int, [_H, _D, _D, _P, _G, _ERR]),
     "stream_free": (None, [_H]),
     "trusted_pinned": (c_int, [_P, _G, _OUT, _ERR]),
     "trusted_unauthenticated": (c_int, [_P, _G, _OUT, _ERR]),
@@ -245,6 +258,11 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "sign_attach": (c_int, [_H, c_uint32, *_BYTES, *_BYTES, _B, _ERR]),
     "signature_check": (c_int, [*_BYTES, *_BYTES, _OUT, c_size_t, _ERR]),
     "manifest": (c_int, [POINTER(_Image), _P, _G, _B, _ERR]),
+    "sidecars_new": (c_int, [POINTER(_Image), _P, _G, _OUT, _ERR]),
+    "sidecars_sign": (c_int, [_H, _H, _H, c_uint32, _ERR]),
+    "sidecars_attach": (c_int, [_H, _H, c_uint32, *_BYTES, *_BYTES, _ERR]),
+    "sidecars_part": (c_int, [_H, c_uint32, _B, _ERR]),
+    "sidecars_free": (None, [_H]),
     "manifest_verify": (c_int, [*_BYTES, *_BYTES, _OUT, c_size_t, c_char_p, c_uint64, _D, _OUT, _ERR]),
     "table": (c_int, [_H, c_char_p, c_char_p, c_char_p, c_char_p, _B, _ERR]),
 }
@@ -564,8 +582,9 @@ def _digest(root: Union[bytes, str]) -> _Digest:
 
 def build(params: Params, data: Device, hash: Device, fec: Device = None, *, threads: int = 0,
           progress: Optional[Progress] = None, cancel: Optional[Cancel] = None) -> bytes:
-    """Writes the tree, the parity if there are roots, then the superblock; returns the root hash. `progress(done, total)` that
-    returns False, or raises, stops it. One thread is the calling one; 0 is one for each CPU."""
+    """Makes the hash area in the order that is safe: an old superblock goes, tree and parity are written and flushed, then the
+    superblock. Returns the root hash. `progress(done, total)` that returns False, or raises, stops it. One thread is the calling
+    one; 0 is one for each CPU."""
     root = _Digest()
     with _Running(threads, progress, cancel) as run, _Devices(data, hash, fec) as devices:
         _call("build", byref(params._c()), *devices, run, byref(root))
@@ -589,6 +608,14 @@ class Stream:
         """Ends the data; returns the parameters, with the number of data blocks, and the root hash."""
         c, root = Params()._c(), _Digest()
         _call("stream_finish", self._handle, byref(c), byref(root))
+        return Params._of(c), bytes(root.bytes[:root.size])
+
+    def finish_fec(self, data: Device, fec: Device = None) -> tuple[Params, bytes]:
+        """The same with parity, which takes the data once more, from where it was kept. The parity goes to its place on `fec`, or
+        behind the hash area. CorruptError if other data was kept."""
+        c, root = Params()._c(), _Digest()
+        with _Devices(data, fec) as devices:
+            _call("stream_finish_fec", self._handle, *devices, byref(c), byref(root))
         return Params._of(c), bytes(root.bytes[:root.size])
 
     def close(self) -> None:
@@ -687,13 +714,62 @@ class Image:
     not_after: int = 0
 
 
+    def _c(self) -> _Image:
+        return _Image(ctypes.sizeof(_Image), 0, self.name.encode(), self.label.encode(), self.version, self.size_bytes,
+                      self.not_after)
+
+
 def manifest(image: Image, params: Params, root: Union[bytes, str]) -> bytes:
     """The manifest of an image that was built with these parameters."""
     blob = _Blob()
-    c = _Image(ctypes.sizeof(_Image), 0, image.name.encode(), image.label.encode(), image.version, image.size_bytes,
-               image.not_after)
-    _call("manifest", byref(c), byref(params._c()), byref(_digest(root)), byref(blob))
+    _call("manifest", byref(image._c()), byref(params._c()), byref(_digest(root)), byref(blob))
     return _take(blob)
+
+
+class Sidecars:
+    """Everything that lies beside an image that was built with these parameters; not signed at first."""
+
+    def __init__(self, image: Image, params: Params, root: Union[bytes, str]) -> None:
+        self._handle = c_void_p()
+        _call("sidecars_new", byref(image._c()), byref(params._c()), byref(_digest(root)), byref(self._handle))
+
+    def sign(self, key: Key, certificate: Certificate, *, embed_certificate: bool = False, subject_key_id: bool = False,
+             signature_partition: bool = False) -> "Sidecars":
+        """Signs root hash and manifest; returns itself."""
+        flags = embed_certificate | subject_key_id << 1 | signature_partition << 2
+        _call("sidecars_sign", self._handle, key._handle, certificate._handle, flags)
+        return self
+
+    def attach(self, certificate: Certificate, root_raw: bytes, manifest_raw: bytes, *, embed_certificate: bool = False,
+               subject_key_id: bool = False, signature_partition: bool = False) -> "Sidecars":
+        """The same by a key elsewhere, which has signed sign_digest() of the parts ROOT_HASH and MANIFEST."""
+        flags = embed_certificate | subject_key_id << 1 | signature_partition << 2
+        with _Pinned(root_raw) as root, _Pinned(manifest_raw) as manifest:
+            _call("sidecars_attach", self._handle, certificate._handle, flags, root.address, root.size, manifest.address,
+                  manifest.size)
+        return self
+
+    def __getitem__(self, part: Part) -> bytes:
+        """The content of a part; KeyError if there is to be none."""
+        blob = _Blob()
+        _call("sidecars_part", self._handle, part, byref(blob))
+        if blob.data is None:
+            raise KeyError(part)
+        return _take(blob)
+
+    def parts(self) -> list[tuple[Part, bytes]]:
+        """The contents of all parts that there are. Write, fsync and rename them in this order: the last one makes the image one
+        that a verifier takes."""
+        found = []
+        for part in Part:
+            try:
+                found.append((part, self[part]))
+            except KeyError:
+                pass
+        return found
+
+    def __del__(self) -> None:
+        _lib.verity_sidecars_free(self._handle)
 
 
 # ---- trust ----

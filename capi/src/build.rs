@@ -1,9 +1,9 @@
 //! Building from data that is there.
 
 use std::ffi::c_int;
+use std::num::NonZeroUsize;
 
-use verity::io::WriteAt;
-use verity::{Builder, Devices, Error, RootHash};
+use verity::{Builder, Devices, ImageBuilder, RootHash};
 
 use crate::device::{Device, Opener, Use, sharing, verity_device};
 use crate::failure::{Failure, verity_error};
@@ -55,46 +55,49 @@ fn build(
     fec: Option<&Device>,
     run: &Run,
 ) -> Result<RootHash, Failure> {
-    let Layout { params, hash_area, fec_area, .. } = layout;
+    if layout.fec_area.is_some() != fec.is_some() {
+        return Err(Failure::argument("fec: a device is given exactly if there is to be parity"));
+    }
+    check_places(layout, [data, hash], fec)?;
+    let plan = layout.plan()?;
+    let size = layout.params.data_size();
+    let watch = Watch::new(run, size);
+    let build = |threads| {
+        let image = ImageBuilder::new(&plan).with(|builder| watched(builder, &watch, threads));
+        match fec {
+            None => image.build(data, hash),
+            Some(fec) => image.build_with_fec_device(data, hash, fec),
+        }
+    };
+    let built = run.on_threads(size, build)??;
+    watch.finish();
+    Ok(built.root_hash())
+}
+
+/// Checks what lies on which device, as far as it can be known which of them are one.
+pub(crate) fn check_places(
+    layout: &Layout,
+    [data, hash]: [&Device; 2],
+    fec: Option<&Device>,
+) -> Result<(), Failure> {
     let devices = Devices {
         hash_on_data: sharing(data, hash),
         fec_on_data: fec.map(|fec| sharing(data, fec)).unwrap_or_default(),
         fec_on_hash: fec.map(|fec| sharing(hash, fec)).unwrap_or_default(),
         ..Devices::default()
     };
-    devices.check(params, hash_area, fec_area.as_ref())?;
-    let watch = Watch::new(run, params.data_size());
-    let build = |threads| -> Result<RootHash, Error> {
-        let mut builder = Builder::new(params).progress(&watch);
-        if let Some(threads) = threads {
-            builder = builder.threads(threads);
-        }
-        match (fec_area, fec) {
-            (None, _) => builder.build(data, hash, hash_area),
-            (Some(area), Some(fec)) => builder.build_with_fec(data, hash, hash_area, fec, area),
-            (Some(area), None) => builder.build_with_fec(data, hash, hash_area, hash, area),
-        }
-    };
-    if fec_area.is_some() != fec.is_some() {
-        return Err(Failure::argument("fec: a device is given exactly if there is to be parity"));
-    }
-    let root_hash = run.on_threads(params.data_size(), build)??;
-    finish(layout, hash, fec)?;
-    watch.finish();
-    Ok(root_hash)
+    Ok(devices.check(&layout.params, &layout.hash_area, layout.fec_area.as_ref())?)
 }
 
-/// Writes the superblock, which makes it whole, and waits for the storage.
-pub(crate) fn finish(layout: &Layout, hash: &Device, fec: Option<&Device>) -> Result<(), Failure> {
-    if let Some(fec) = fec {
-        fec.sync().map_err(|error| Failure::io("cannot flush the FEC device", &error))?;
+/// A builder that is watched; on threads of its own, or else in the pool that it is in.
+pub(crate) fn watched<'a>(
+    builder: Builder<'a>,
+    watch: &'a Watch<'_>,
+    threads: Option<NonZeroUsize>,
+) -> Builder<'a> {
+    let builder = builder.progress(watch);
+    match threads {
+        Some(threads) => builder.threads(threads),
+        None => builder,
     }
-    let flush = || hash.sync().map_err(|error| Failure::io("cannot flush the hash device", &error));
-    if layout.hash_area.has_superblock() {
-        // The tree comes to the storage first: an interrupted run leaves nothing that looks whole.
-        flush()?;
-        let written = hash.write_all_at(&layout.superblock_region(), layout.hash_area.offset());
-        written.map_err(|error| Failure::io("cannot write the superblock", &error))?;
-    }
-    flush()
 }

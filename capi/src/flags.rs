@@ -19,6 +19,9 @@ pub(crate) const EMBED_CERTIFICATE: u32 = 1;
 /// Of signatures: the signer is named by the subject key identifier.
 pub(crate) const SUBJECT_KEY_ID: u32 = 2;
 
+/// Of what lies beside an image: systemd's signature partition too.
+pub(crate) const SIGNATURE_PARTITION: u32 = 4;
+
 /// Refuses flags that a function does not take.
 pub(crate) fn check(flags: u32, known: u32) -> Result<(), Failure> {
     match flags & !known {

@@ -2,7 +2,7 @@
 //! what may be assumed of pointers, lengths, threads and callbacks.
 //!
 //! ```text
-//!  build stream trust verify reader sign manifest table   the functions, by subject
+//!  build stream trust verify reader sign manifest sidecars table   the functions, by subject
 //!  params            structs of parameters, in and out
 //!  library           errors, digests, bytes; what is asked of the library as a whole
 //!  device  run       what a host hands over: storage, and how long work runs
@@ -29,6 +29,7 @@ mod params;
 mod pointers;
 mod reader;
 mod run;
+mod sidecars;
 mod sign;
 mod signals;
 mod stream;

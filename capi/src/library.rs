@@ -152,8 +152,8 @@ unsafe extern "C" fn verity_digest_text(
 
 #[repr(C)]
 pub(crate) struct verity_blob {
-    data: *mut u8,
-    size: usize,
+    pub(crate) data: *mut u8,
+    pub(crate) size: usize,
 }
 
 /// Hands out bytes, and a NUL behind them.

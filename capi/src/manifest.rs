@@ -36,13 +36,14 @@ unsafe extern "C" fn verity_manifest(
     unsafe { guarded(err, work) }
 }
 
-fn manifest(
+/// The manifest of an image that was built so.
+pub(crate) fn manifest(
     image: &ImageInput<'_>,
     layout: Layout,
     root_hash: RootHash,
 ) -> Result<Manifest, Failure> {
     let about = Image::new(image.name, image.version, image.label, image.size_bytes)?;
-    let region = layout.hash_area.has_superblock().then(|| layout.superblock_region());
+    let region = layout.plan()?.superblock_region();
     let Layout { params, hash_area, fec_area, .. } = layout;
     let mut manifest = Manifest::new(about, params, root_hash, hash_area, region.as_deref())?;
     if let Some(area) = &fec_area {

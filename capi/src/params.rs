@@ -62,10 +62,26 @@ pub(crate) struct Layout {
     pub(crate) from_superblock: bool,
 }
 
+impl From<&Plan> for Layout {
+    fn from(plan: &Plan) -> Layout {
+        Layout {
+            params: plan.params().clone(),
+            hash_area: plan.hash_area(),
+            fec_area: plan.fec_area(),
+            uuid: plan.uuid(),
+            from_superblock: false,
+        }
+    }
+}
+
 impl Layout {
-    /// Where superblock and tree begin, as bytes that lie there.
-    pub(crate) fn superblock_region(&self) -> Vec<u8> {
-        Superblock::new(self.params.clone(), self.uuid).region(&self.hash_area)
+    /// The same as what the library for Rust makes.
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        let plan = Plan::new(self.params.clone(), self.hash_area)?.with_uuid(self.uuid);
+        Ok(match self.fec_area {
+            Some(area) => plan.with_fec_area(area)?,
+            None => plan,
+        })
     }
 
     fn places(&self) -> verity_places {
@@ -144,6 +160,16 @@ impl verity_params {
 
     pub(crate) fn fec_roots(&self) -> u32 {
         self.fec_roots
+    }
+
+    /// Where parity is to lie on a device of its own.
+    pub(crate) fn fec_offset(&self) -> u64 {
+        self.fec_offset
+    }
+
+    /// How many blocks parity is to cover; 0 for data and tree.
+    pub(crate) fn fec_blocks(&self) -> u64 {
+        self.fec_blocks
     }
 
     /// The parameters without the number of data blocks.

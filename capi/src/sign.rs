@@ -18,11 +18,17 @@ pub(crate) struct verity_key(PrivateKey);
 
 impl verity_certificate {
     /// A builder of signatures, with the choices of a host.
-    fn builder(&self, flags: u32) -> Result<SignatureBuilder, Failure> {
+    pub(crate) fn builder(&self, flags: u32) -> Result<SignatureBuilder, Failure> {
         flags::check(flags, EMBED_CERTIFICATE | SUBJECT_KEY_ID)?;
         let builder = SignatureBuilder::new(self.0.clone())
             .with_embedded_certificate(flags & EMBED_CERTIFICATE != 0);
         Ok(builder.with_subject_key_identifier(flags & SUBJECT_KEY_ID != 0)?)
+    }
+}
+
+impl verity_key {
+    pub(crate) fn private(&self) -> &PrivateKey {
+        &self.0
     }
 }
 
@@ -123,7 +129,7 @@ unsafe extern "C" fn verity_sign(
         let (key, certificate, content) = unsafe {
             (get(key, "key")?, get(certificate, "certificate")?, bytes(content, size, "content")?)
         };
-        let signatory = Signatory::new(&key.0, certificate.builder(flags)?)?;
+        let signatory = Signatory::new(key.private(), certificate.builder(flags)?)?;
         let signature = signatory.sign_detached(content)?;
         // SAFETY: room for bytes.
         unsafe { hand_out_bytes(out, signature) }

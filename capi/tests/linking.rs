@@ -1,5 +1,5 @@
 //! The programs of `docs/LINKING.md` are compiled and run as they stand there. That in Rust is a
-//! documentation test of `verity-sign`.
+//! documentation test of `dm-verity-sign`.
 
 use std::path::Path;
 

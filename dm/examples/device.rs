@@ -1,9 +1,9 @@
 //! Opens, shows and closes a device, as root:
 //!
 //! ```sh
-//! cargo run -p verity-dm --example device -- open NAME DATA HASH ROOT_HASH
-//! cargo run -p verity-dm --example device -- status [NAME]
-//! cargo run -p verity-dm --example device -- close NAME
+//! cargo run -p dm-verity-device --example device -- open NAME DATA HASH ROOT_HASH
+//! cargo run -p dm-verity-device --example device -- status [NAME]
+//! cargo run -p dm-verity-device --example device -- close NAME
 //! ```
 //!
 //! The parameters of the tree are taken from the superblock, which nobody vouches for: a program

@@ -19,7 +19,7 @@
 //! line from its log. The bytes that pass to and fro are in [`record`].
 //!
 //! Needs root. The library reads no image: what should be verified before a kernel sees it is for
-//! `verity` and `verity-sign`.
+//! `dm-verity` and `dm-verity-sign`.
 //!
 //! The public interface is what this page lists, and the module [`record`].
 

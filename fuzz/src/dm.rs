@@ -1,5 +1,5 @@
-//! What the kernel answers to `verity-dm`: answers of device-mapper, of loop devices, lines of the
-//! log, and names. The first byte of an input says which of them the rest is.
+//! What the kernel answers to `dm-verity-device`: answers of device-mapper, of loop devices, lines
+//! of the log, and names. The first byte of an input says which of them the rest is.
 //!
 //! Invariants under test:
 //! - no input panics; a refusal is one short printable line;

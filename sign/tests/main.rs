@@ -10,6 +10,7 @@ mod certificates;
 mod chains;
 mod common;
 mod encoding;
+mod examples;
 mod external;
 mod key_files;
 mod keys;

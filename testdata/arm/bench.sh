@@ -23,7 +23,7 @@ main() {
     VERITY_BENCH_COMMIT=$(git describe --always --dirty 2>/dev/null || echo unknown)
     VERITY_BENCH_COMPILER=$("$RUSTC" -V)
     export VERITY_BENCH_COMMIT VERITY_BENCH_COMPILER
-    cargo build --locked --release --target aarch64-unknown-linux-gnu -p verity-cli
+    cargo build --locked --release --target aarch64-unknown-linux-gnu -p dm-verity-cli
     cargo build --locked --release --target aarch64-unknown-linux-gnu -p verity-benches --bin compare
     mkdir -p "$1"
     cp "$CARGO_TARGET_DIR"/aarch64-unknown-linux-gnu/release/{compare,verity} bench.sh "$1"

@@ -54,7 +54,7 @@ kernel_calls() {
 }
 
 arm_test() {
-    cargo test --locked --target aarch64-unknown-linux-gnu -p verity --features verity/mmap "$@"
+    cargo test --locked --target aarch64-unknown-linux-gnu -p dm-verity --features dm-verity/mmap "$@"
 }
 
 skip() {

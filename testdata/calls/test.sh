@@ -27,7 +27,7 @@ look() {
     # The flags go to the code for the target only, not to build scripts and macros.
     CARGO_TARGET_DIR=$BUILT RUSTFLAGS=-Crelocation-model=static CARGO_INCREMENTAL=0 \
         cargo build --quiet --locked --release --target "$TARGET" \
-        -p verity --example verify_file --manifest-path "$1/Cargo.toml" || return
+        -p dm-verity --example verify_file --manifest-path "$1/Cargo.toml" || return
     cargo run --quiet --locked -p verity-testdata --bin kernel_calls -- \
         "$KERNELS" objdump "$BUILT/$TARGET/release/examples/verify_file"
 }

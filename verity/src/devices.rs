@@ -1,7 +1,7 @@
 //! What is asked of devices before their blocks: for a superblock, and whether what is said to lie
 //! on them can lie there.
 
-use crate::io::{ReadAt, read_up_to};
+use crate::io::{ReadAt, WriteAt, read_up_to};
 use crate::number::to_len;
 use crate::{
     Error, FecArea, FecError, HashArea, HashAreaError, Params, Superblock, SuperblockError,
@@ -24,6 +24,38 @@ impl Superblock {
         let mut bytes = [0; Self::LEN];
         let size = read_up_to(hash, &mut bytes, offset)?;
         Ok(Superblock::parse(&bytes[..size])?)
+    }
+
+    /// Takes away what may lie at `offset` bytes of a hash device, and waits for the storage. Until
+    /// a new superblock comes last, nothing lends an old hash area's name to a part of a new one.
+    /// [`ImageBuilder`](crate::ImageBuilder) begins with it; before data is pushed it is the
+    /// caller's to do, where there may be one.
+    ///
+    /// ```
+    /// use verity::Superblock;
+    /// use verity::io::MemoryFile;
+    ///
+    /// let device = MemoryFile::from(vec![0x5a; 4096]);
+    /// Superblock::erase(&device, 512)?;
+    /// let bytes = device.to_bytes();
+    /// assert!(bytes[512..1024] == [0; 512] && bytes[1024..] == [0x5a; 3072]);
+    /// # Ok::<(), verity::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WriteSuperblock`] and [`Error::Sync`].
+    pub fn erase<W>(hash: &W, offset: u64) -> Result<(), Error>
+    where
+        W: ReadAt + WriteAt + ?Sized,
+    {
+        let mut old = [0; Self::LEN];
+        // What cannot be read may be one.
+        if read_up_to(hash, &mut old, offset).is_ok() && old == [0; Self::LEN] {
+            return Ok(());
+        }
+        let erased = hash.write_all_at(&[0; Self::LEN], offset);
+        erased.map_err(|source| Error::WriteSuperblock { source })?;
+        hash.sync().map_err(|source| Error::Sync { source })
     }
 }
 

@@ -25,7 +25,7 @@
 //! any part of one and proves what it returns; [`Repairer`] and [`FecRepair`] recover corrupt
 //! blocks from the parity. Files, block devices, slices and your own types come in through
 //! [`io::ReadAt`] and [`io::WriteAt`]. Root hash signatures and manifests are
-//! in the crate `verity-sign`.
+//! in the crate `dm-verity-sign`.
 //!
 //! ```
 //! use std::sync::Mutex;

@@ -112,7 +112,7 @@ impl TrustedParams {
         Self::new(params, root_hash, hash_area, Origin::Assumed)
     }
 
-    /// Parameters from a manifest **whose signature the caller has verified**; `verity-sign` is
+    /// Parameters from a manifest **whose signature the caller has verified**; `dm-verity-sign` is
     /// that caller.
     ///
     /// # Errors

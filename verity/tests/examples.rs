@@ -15,7 +15,7 @@ fn example(name: &str) -> Command {
     path.pop();
     path.push("examples");
     path.push(name);
-    assert!(path.exists(), "{} is missing: `cargo test -p verity` builds it", path.display());
+    assert!(path.exists(), "{} is missing: `cargo test -p dm-verity` builds it", path.display());
     Command::new(path)
 }
 

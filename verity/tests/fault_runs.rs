@@ -110,13 +110,13 @@ impl<S: WriteAt> WriteAt for Stormy<S> {
         if size == 0 { Ok(0) } else { self.device.write_at(&buf[..size], offset) }
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
+    fn resize(&self, len: u64) -> io::Result<()> {
         self.strike(&mut self.call().1, 1).or_else(|error| match error.kind() {
             // Nobody tries again to set a length.
             ErrorKind::Interrupted => Ok(1),
             _ => Err(error),
         })?;
-        self.device.set_len(len)
+        self.device.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

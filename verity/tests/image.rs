@@ -64,9 +64,9 @@ impl WriteAt for Device {
         self.file.write_at(buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
+    fn resize(&self, len: u64) -> io::Result<()> {
         self.note(Call::SetLen(len))?;
-        self.file.set_len(len)
+        self.file.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

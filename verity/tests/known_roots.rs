@@ -33,7 +33,7 @@ fn format_by(
 ) -> (RootHash, Vec<u8>, HashArea) {
     let area = HashArea::new(params, 0, superblock.is_some()).unwrap();
     let hash = Mutex::new(Vec::new());
-    hash.set_len(area.end()).unwrap();
+    hash.resize(area.end()).unwrap();
     let root_hash = Builder::new(params)
         .kernels(Kernels { hash: platform, fec: FecPlatform::Portable })
         .threads(NonZeroUsize::new(2).unwrap())

@@ -233,7 +233,7 @@ impl WriteAt for Nowhere {
         Ok(buf.len())
     }
 
-    fn set_len(&self, _len: u64) -> io::Result<()> {
+    fn resize(&self, _len: u64) -> io::Result<()> {
         Ok(())
     }
 

@@ -87,7 +87,7 @@ proptest! {
         let behind = sha256_stream(foreign * block_size as usize);
         let hash = Mutex::new(Vec::new());
         hash.write_all_at(&behind, hash_area.end()).unwrap();
-        hash.set_len(hash_area.end() + behind.len() as u64).unwrap();
+        hash.resize(hash_area.end() + behind.len() as u64).unwrap();
         let blocks = data_blocks + hash_area.hash_blocks() + foreign as u64;
         let offset = if same_device { hash_area.end() + behind.len() as u64 } else { 4096 };
         let fec_area = FecArea::new(&params, &hash_area, roots, blocks, offset).unwrap();

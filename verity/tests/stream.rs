@@ -158,8 +158,8 @@ impl WriteAt for Forgetful {
         self.0.write_at(buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.0.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -191,8 +191,8 @@ impl WriteAt for Full {
         }
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.0.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -199,7 +199,7 @@ proptest! {
         let area = HashArea::new(&params, offset, superblock).unwrap();
         for threads in [1, 3] {
             let hash = Mutex::new(Vec::new());
-            hash.set_len(area.file_size()).unwrap();
+            hash.resize(area.file_size()).unwrap();
             let root_hash = Builder::new(&params)
                 .kernels(Kernels { hash: platform, fec: FecPlatform::Portable })
                 .threads(NonZeroUsize::new(threads).unwrap())

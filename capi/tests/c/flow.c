@@ -88,6 +88,43 @@ int main(int argc, char **argv)
         free(hash.bytes);
     }
 
+    /* With parity, of data that was kept, over an older hash area; the parity on either device. */
+    for (int apart = 0; apart < 2; apart++) {
+        verity_params pushed = params;
+        verity_stream *stream;
+        const size_t hash_size = places.fec_offset - data_size, fec_size = places.fec_size;
+        struct memory hash = memory_new(hash_size + fec_size), fec = memory_new(fec_size);
+        verity_device hash_device = memory_device(&hash), fec_device = memory_device(&fec);
+        memcpy(hash.bytes, image.bytes + data_size, hash.size);
+        pushed.hash_offset = pushed.data_blocks = pushed.fec_offset = 0;
+        told = 0;
+        OK(verity_stream_new(&pushed, &hash_device, &run, &stream, &err));
+        for (int i = 0; i < 512; i++)
+            CHECK(hash.bytes[i] == 0);
+        CHECK(hash.flushed == 1);
+        OK(verity_stream_write(stream, image.bytes, data_size, &err));
+        FAILS(VERITY_E_ARGUMENT, "finish_fec", verity_stream_finish(stream, &pushed, &again, &err));
+        OK(verity_stream_finish_fec(stream, &device, apart ? &fec_device : NULL, &pushed, &again, &err));
+        FAILS(VERITY_E_ARGUMENT, "ended", verity_stream_finish_fec(stream, &device, NULL, NULL, &again, &err));
+        verity_stream_free(stream);
+        CHECK(memcmp(&root, &again, sizeof root) == 0 && pushed.data_blocks == 1280 && pushed.fec_roots == 2);
+        CHECK(pushed.fec_offset == (apart ? 0 : hash_size) && pushed.fec_blocks == 1280 + 11);
+        CHECK(memcmp(hash.bytes, image.bytes + data_size, hash_size) == 0);
+        CHECK(memcmp(apart ? fec.bytes : hash.bytes + hash_size, image.bytes + places.fec_offset, fec_size) == 0);
+        CHECK(apart ? fec.flushed == 1 && hash.flushed == 3 : hash.flushed == 4);
+
+        /* What was kept is something else. */
+        OK(verity_stream_new(&pushed, &hash_device, &run, &stream, &err));
+        image.bytes[5] ^= 1;
+        OK(verity_stream_write(stream, image.bytes, data_size, &err));
+        image.bytes[5] ^= 1;
+        FAILS(VERITY_E_CORRUPT, "", verity_stream_finish_fec(stream, &device, apart ? &fec_device : NULL, NULL, &again, &err));
+        CHECK(hash.bytes[0] == 0);
+        verity_stream_free(stream);
+        free(hash.bytes);
+        free(fec.bytes);
+    }
+
     /* Signatures: in one step, and in two. */
     verity_blob key_file = read_file(argv[2]), certificate_file = read_file(argv[3]);
     verity_blob other_file = read_file(argv[5]);
@@ -123,6 +160,41 @@ int main(int argc, char **argv)
     OK(verity_manifest(&about, &params, &root, &manifest, &err));
     CHECK(manifest.data[manifest.size] == 0 && strstr((char *)manifest.data, "flow") != NULL);
     OK(verity_sign(key, certificate, 0, manifest.data, manifest.size, &signature, &err));
+
+    /* All of it at once, in order, is the same. */
+    verity_sidecars *sidecars;
+    verity_blob part, root_signature;
+    OK(verity_sign(key, certificate, 0, text, 64, &root_signature, &err));
+    OK(verity_sidecars_new(&about, &params, &root, &sidecars, &err));
+    for (uint32_t number = 1; number <= VERITY_PART_MANIFEST_SIGNATURE; number++) {
+        int is_there = number == VERITY_PART_ROOT_HASH || number == VERITY_PART_MANIFEST;
+        OK(verity_sidecars_part(sidecars, number, &part, &err));
+        CHECK((part.data != NULL) == is_there && (part.size != 0) == is_there);
+        verity_blob_free(&part);
+    }
+    FAILS(VERITY_E_KEY, "", verity_sidecars_sign(sidecars, key, other, 0, &err));
+    OK(verity_sidecars_sign(sidecars, key, certificate, VERITY_SIGNATURE_PARTITION, &err));
+    FAILS(VERITY_E_KEY, "", verity_sidecars_attach(sidecars, certificate, 0, digest.bytes, 32, digest.bytes, 32, &err));
+    const verity_blob *wanted[] = { NULL, NULL, &root_signature, NULL, &manifest, &signature };
+    for (uint32_t number = 1; number <= VERITY_PART_MANIFEST_SIGNATURE; number++) {
+        OK(verity_sidecars_part(sidecars, number, &part, &err));
+        if (wanted[number] != NULL)
+            CHECK(part.size == wanted[number]->size && memcmp(part.data, wanted[number]->data, part.size) == 0);
+        if (number == VERITY_PART_ROOT_HASH)
+            CHECK(part.size == 64 && memcmp(part.data, text, 65) == 0);
+        if (number == VERITY_PART_SIGNATURE_PARTITION)
+            CHECK(part.size >= 4096 && strstr((char *)part.data, text) != NULL);
+        verity_blob_free(&part);
+    }
+    /* Signed once more, without the partition. */
+    OK(verity_sidecars_sign(sidecars, key, certificate, VERITY_EMBED_CERTIFICATE, &err));
+    OK(verity_sidecars_part(sidecars, VERITY_PART_SIGNATURE_PARTITION, &part, &err));
+    CHECK(part.data == NULL);
+    OK(verity_sidecars_part(sidecars, VERITY_PART_MANIFEST_SIGNATURE, &part, &err));
+    CHECK(part.size > signature.size);
+    verity_blob_free(&part);
+    verity_blob_free(&root_signature);
+    verity_sidecars_free(sidecars);
     verity_trusted *trusted;
     FAILS(VERITY_E_POLICY, "other", verity_manifest_verify(manifest.data, manifest.size, signature.data, signature.size, pinned, 2,
                                                     "other", 1, &device, &trusted, &err));

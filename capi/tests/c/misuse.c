@@ -111,6 +111,7 @@ static void nothing(void)
     verity_reader_close(NULL);
     verity_certificate_free(NULL);
     verity_key_free(NULL);
+    verity_sidecars_free(NULL);
     verity_counters counters;
     verity_reader_counters(NULL, &counters);
     verity_reader_counters(NULL, NULL);
@@ -120,6 +121,7 @@ static void nothing(void)
     FAILS(VERITY_E_ARGUMENT, "reader", verity_reader_read(NULL, buf, 16, 0, &got, &err));
     FAILS(VERITY_E_ARGUMENT, "stream", verity_stream_write(NULL, buf, 16, &err));
     FAILS(VERITY_E_ARGUMENT, "NULL", verity_stream_finish(NULL, NULL, NULL, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_stream_finish_fec(NULL, NULL, NULL, NULL, NULL, &err));
     FAILS(VERITY_E_ARGUMENT, "NULL", verity_build(NULL, NULL, NULL, NULL, NULL, NULL, &err));
     FAILS(VERITY_E_ARGUMENT, "NULL", verity_verify(NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, &err));
     FAILS(VERITY_E_ARGUMENT, "NULL", verity_repair(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &err));
@@ -152,6 +154,11 @@ static void nothing(void)
     verity_error_free(err);
     err = NULL;
     FAILS(VERITY_E_ARGUMENT, "NULL", verity_manifest(NULL, NULL, NULL, NULL, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_sidecars_new(NULL, NULL, NULL, NULL, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_sidecars_sign(NULL, NULL, NULL, 0, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_sidecars_attach(NULL, NULL, 0, NULL, 0, NULL, 0, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_sidecars_part(NULL, 1, &blob, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_sidecars_part(NULL, 1, NULL, &err));
     FAILS(VERITY_E_ARGUMENT, "NULL", verity_manifest_verify(NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, &err));
     FAILS(VERITY_E_ARGUMENT, "NULL", verity_table(NULL, NULL, NULL, NULL, NULL, NULL, &err));
 }
@@ -234,7 +241,6 @@ static void devices(uint32_t threads)
         plain.fec_roots = 0;
         FAILS(VERITY_E_CANCELLED, "cancelled", verity_build(&params, &data, &hash, &hash, ways[i], &root, &err));
         FAILS(VERITY_E_CANCELLED, "cancelled", verity_build(&plain, &data, &hash, NULL, ways[i], &root, &err));
-        FAILS(VERITY_E_UNSUPPORTED, "parity", verity_stream_new(&params, &hash, ways[i], &stream, &err));
         plain.data_blocks = 0;
         OK(verity_stream_new(&plain, &hash, ways[i], &stream, &err));
         code = VERITY_OK;
@@ -273,6 +279,18 @@ static void devices(uint32_t threads)
     data_bytes.fail_at = UINT64_MAX;
     OK(verity_reader_read(reader, buf, 100, 0, &got, &err));
     verity_reader_close(reader);
+    verity_image about = VERITY_IMAGE_INIT;
+    verity_sidecars *sidecars;
+    verity_blob part;
+    about.name = "misuse";
+    about.size_bytes = 1;
+    FAILS(VERITY_E_FORMAT, "size", verity_sidecars_new(&about, &params, &root, &sidecars, &err));
+    about.size_bytes = data_bytes.size;
+    OK(verity_sidecars_new(&about, &params, &root, &sidecars, &err));
+    FAILS(VERITY_E_ARGUMENT, "number 0", verity_sidecars_part(sidecars, 0, &part, &err));
+    FAILS(VERITY_E_ARGUMENT, "number 6", verity_sidecars_part(sidecars, 6, &part, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_sidecars_sign(sidecars, NULL, NULL, 0, &err));
+    verity_sidecars_free(sidecars);
     root.size = 20;
     verity_trusted *none;
     FAILS(VERITY_E_ARGUMENT, "root hash", verity_trusted_pinned(&params, &root, &none, &err));
@@ -292,6 +310,22 @@ static void devices(uint32_t threads)
     OK(verity_stream_new(&plain, &hash, &run, &stream, &err));
     OK(verity_stream_write(stream, data_bytes.bytes, 4096, &err));
     FAILS(VERITY_E_SIZE, "4096 bytes", verity_stream_finish(stream, NULL, &root, &err));
+    verity_stream_free(stream);
+    /* With and without parity, by the call of the other one. */
+    verity_params few = params;
+    few.fec_roots = 1;
+    FAILS(VERITY_E_ARGUMENT, "roots", verity_stream_new(&few, &hash, &run, &stream, &err));
+    OK(verity_stream_new(&plain, &hash, &run, &stream, &err));
+    OK(verity_stream_write(stream, data_bytes.bytes, data_bytes.size, &err));
+    FAILS(VERITY_E_ARGUMENT, "parity", verity_stream_finish_fec(stream, &data, NULL, NULL, &root, &err));
+    OK(verity_stream_finish(stream, NULL, &root, &err));
+    verity_stream_free(stream);
+    OK(verity_stream_new(&params, &hash, &run, &stream, &err));
+    OK(verity_stream_write(stream, data_bytes.bytes, data_bytes.size, &err));
+    FAILS(VERITY_E_ARGUMENT, "NULL", verity_stream_finish_fec(stream, NULL, NULL, NULL, &root, &err));
+    data_bytes.fail_at = 5;
+    FAILS(VERITY_E_IO, "data block 0", verity_stream_finish_fec(stream, &data, NULL, NULL, &root, &err));
+    data_bytes.fail_at = UINT64_MAX;
     verity_stream_free(stream);
     /* Freed in the middle. */
     OK(verity_stream_new(&plain, &hash, &run, &stream, &err));

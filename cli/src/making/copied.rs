@@ -77,7 +77,7 @@ impl CopyTarget {
         let path = &place.path;
         if place.offset.is_none() && !place.is_device() {
             let output = outputs::create_copy(path, Some(data))?;
-            WriteAt::set_len(output.file(), size).or_fail(Class::Io, path)?;
+            WriteAt::resize(output.file(), size).or_fail(Class::Io, path)?;
             return Ok(CopyTarget::File(output));
         }
         let device = outputs::in_place(path, data)?;
@@ -154,8 +154,8 @@ impl WriteAt for CopyTarget {
         self.sink().write_at(buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.sink().set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.sink().resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -61,7 +61,7 @@ impl TreeMaker<'_> {
         let size = self.data.size();
         let copying = Copying::new(output.path(), size, &self.context.signals);
         let copied = match self.data.is_part() {
-            true => WriteAt::set_len(output.file(), size)
+            true => WriteAt::resize(output.file(), size)
                 .and_then(|()| copying.bytes(self.data, output.file(), size)),
             false => copy_file(self.data.file(), output.file(), size, &mut |run, copied| {
                 copied?;
@@ -71,7 +71,7 @@ impl TreeMaker<'_> {
         self.data.check()?;
         copying.finish(copied, self.data.path())?;
         // A hash area that is empty does not make the file longer.
-        WriteAt::set_len(output.file(), self.tree.padded_size(self.data))
+        WriteAt::resize(output.file(), self.tree.padded_size(self.data))
             .or_fail(Class::Io, output.path())?;
         self.build_into(output, parity, output.file())
     }
@@ -93,7 +93,7 @@ impl TreeMaker<'_> {
             Some(_) => {
                 let size = file.metadata().or_fail(Class::Io, path)?.len();
                 let needed = size_needed(&self.tree.area, parity);
-                WriteAt::set_len(file, size.max(needed)).or_fail(Class::Io, path)?;
+                WriteAt::resize(file, size.max(needed)).or_fail(Class::Io, path)?;
                 let builder = ImageBuilder::new(&plan).unsynced().keep_padding();
                 builder.finish_tree(self.build(source, file, path, parity)?, file)
             }
@@ -121,7 +121,7 @@ impl TreeMaker<'_> {
         let path = device.path().to_owned();
         let needed = size_needed(&self.tree.area, parity);
         if !device.is_fixed() && device.size() < needed {
-            WriteAt::set_len(device.file(), needed).or_fail(Class::Io, &path)?;
+            WriteAt::resize(device.file(), needed).or_fail(Class::Io, &path)?;
         }
         let rewriting = device.begin(&self.tree.area)?;
         let root_hash = self.build(&self.padded_file(), &rewriting, &path, parity)?;

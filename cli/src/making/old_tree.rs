@@ -139,8 +139,8 @@ impl<H: ReadAt + WriteAt> WriteAt for KnownTree<'_, H> {
         }
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.hash.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.hash.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -43,8 +43,8 @@ impl WriteAt for HashOverlay<'_> {
         WriteAt::write_at(self.made, buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        WriteAt::set_len(self.made, len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        WriteAt::resize(self.made, len)
     }
 
     fn sync(&self) -> io::Result<()> {

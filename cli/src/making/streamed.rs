@@ -300,7 +300,7 @@ impl CopyTarget {
     fn end(&self, size: u64) -> Result<(), CommandError> {
         match self {
             CopyTarget::File(output) => {
-                WriteAt::set_len(output.file(), size).or_fail(Class::Io, output.path())
+                WriteAt::resize(output.file(), size).or_fail(Class::Io, output.path())
             }
             CopyTarget::InPlace(_) => Ok(()),
         }

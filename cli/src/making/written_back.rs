@@ -52,8 +52,8 @@ impl WriteAt for WrittenBack<'_> {
         Ok(size)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.sink.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.sink.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -82,7 +82,7 @@ mod tests {
             Ok(buf.len())
         }
 
-        fn set_len(&self, _: u64) -> io::Result<()> {
+        fn resize(&self, _: u64) -> io::Result<()> {
             Ok(())
         }
 

@@ -173,17 +173,10 @@ impl<'a> ImageBuilder<'a> {
         }
         let area = self.plan.hash_area();
         grow(hash, area.file_size().max(fec_end))?;
-        if !area.has_superblock() || !self.is_synced {
-            return Ok(());
+        match area.has_superblock() && self.is_synced {
+            true => Superblock::erase(hash, area.offset()),
+            false => Ok(()),
         }
-        let mut old = [0; Superblock::LEN];
-        hash.read_exact_at(&mut old, area.offset())?;
-        if old != [0; Superblock::LEN] {
-            let cleared = hash.write_all_at(&[0; Superblock::LEN], area.offset());
-            cleared.map_err(|source| Error::WriteSuperblock { source })?;
-            self.sync(hash)?;
-        }
-        Ok(())
     }
 
     /// Tree and parity.
@@ -234,7 +227,7 @@ where
     let failed = |source| Error::Grow { needed, source };
     match ReadAt::len(device).map_err(failed)? {
         length if length >= needed => Ok(()),
-        _ => WriteAt::set_len(device, needed).map_err(failed),
+        _ => WriteAt::resize(device, needed).map_err(failed),
     }
 }
 

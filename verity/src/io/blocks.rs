@@ -174,7 +174,7 @@ mod tests {
             Broken::check(buf.len(), offset)
         }
 
-        fn set_len(&self, _len: u64) -> io::Result<()> {
+        fn resize(&self, _len: u64) -> io::Result<()> {
             Ok(())
         }
 

@@ -65,7 +65,7 @@ impl WriteAt for File {
         FileExt::write_at(self, buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
+    fn resize(&self, len: u64) -> io::Result<()> {
         if self.metadata()?.file_type().is_block_device() {
             return match ReadAt::len(self)? {
                 size if size >= len => Ok(()),
@@ -155,7 +155,7 @@ mod tests {
         for beyond in [MAX_SIZE + 1, u64::MAX] {
             assert_eq!(ReadAt::read_at(&file, &mut [0; 8], beyond).unwrap(), 0);
             for error in [
-                WriteAt::set_len(&file, beyond).unwrap_err(),
+                WriteAt::resize(&file, beyond).unwrap_err(),
                 WriteAt::write_at(&file, &[0; 8], beyond).unwrap_err(),
             ] {
                 assert_eq!(error.kind(), ErrorKind::FileTooLarge);

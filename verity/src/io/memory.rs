@@ -100,9 +100,9 @@ impl WriteAt for MemoryFile {
         write_into(&mut bytes, buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
+    fn resize(&self, len: u64) -> io::Result<()> {
         let mut bytes = unpoisoned(self.0.write());
-        set_len_of(&mut bytes, len)
+        resize_vector(&mut bytes, len)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -127,9 +127,9 @@ impl WriteAt for Mutex<Vec<u8>> {
         write_into(&mut bytes, buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
+    fn resize(&self, len: u64) -> io::Result<()> {
         let mut bytes = unpoisoned(self.lock());
-        set_len_of(&mut bytes, len)
+        resize_vector(&mut bytes, len)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -145,7 +145,7 @@ fn write_into(bytes: &mut Vec<u8>, buf: &[u8], offset: u64) -> io::Result<usize>
     Ok(buf.len())
 }
 
-fn set_len_of(bytes: &mut Vec<u8>, len: u64) -> io::Result<()> {
+fn resize_vector(bytes: &mut Vec<u8>, len: u64) -> io::Result<()> {
     let len = usize::try_from(len).map_err(|_| ErrorKind::FileTooLarge)?;
     grow(bytes, len)?;
     bytes.truncate(len);
@@ -169,7 +169,7 @@ mod tests {
         let (vector, file) = (Mutex::new(Vec::new()), MemoryFile::new());
         for target in [&vector as &dyn WriteAt, &file.clone()] {
             target.write_all_at(b"abc", 2).unwrap();
-            target.set_len(7).unwrap();
+            target.resize(7).unwrap();
             target.sync().unwrap();
             assert!(target.write_all_at(b"abc", u64::MAX).is_err());
         }
@@ -178,7 +178,7 @@ mod tests {
             source.read_exact_at(&mut bytes, 0).unwrap();
             assert_eq!((&bytes, source.len().unwrap()), (b"\0\0abc\0\0", 7));
         }
-        vector.set_len(3).unwrap();
+        vector.resize(3).unwrap();
         assert_eq!(vector.lock().unwrap().as_slice(), b"\0\0a");
     }
 

@@ -7,8 +7,9 @@ use super::{Extent, Mapping};
 
 /// Something that can be read at any offset by many threads at once.
 ///
-/// Where std's `FileExt` is in scope too, `read_at` and `read_exact_at` of a file are ambiguous,
-/// and `vec.len()` is always std's: `ReadAt::read_at(&file, ..)`, `ReadAt::len(&file)`.
+/// Where std's `FileExt` is in scope too, a call of `read_at` or `read_exact_at` on a file does not
+/// compile until it says which one is meant: `ReadAt::read_at(&file, ..)`. Of vectors and slices
+/// `len` and `is_empty` are std's, which have another result: `ReadAt::len(&vec)`.
 pub trait ReadAt: Send + Sync {
     /// The length of the source, in bytes.
     ///

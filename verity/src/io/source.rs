@@ -39,7 +39,7 @@ pub trait Source: Send + Sync {
     ///
     /// # Errors
     /// When they cannot be had, also because the source is shorter.
-    fn run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]>;
+    fn source_run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]>;
 
     /// Fills `buf` from `offset` bytes on.
     ///
@@ -67,7 +67,7 @@ impl<T: ReadAt + ?Sized> Source for T {
         self.len()
     }
 
-    fn run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    fn source_run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
         self.read_exact_at(buf, offset)?;
         Ok(buf)
     }
@@ -96,7 +96,7 @@ impl Source for memmap2::Mmap {
         ReadAt::len(&**self)
     }
 
-    fn run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    fn source_run<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
         let start = usize::try_from(offset).map_err(|_| ErrorKind::UnexpectedEof)?;
         let end = start.checked_add(buf.len()).ok_or(ErrorKind::UnexpectedEof)?;
         self.get(start..end).ok_or_else(|| ErrorKind::UnexpectedEof.into())

@@ -100,7 +100,7 @@ impl<T: WriteAt> WriteAt for Window<T> {
         }
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
+    fn resize(&self, len: u64) -> io::Result<()> {
         if len <= self.size() {
             return Ok(());
         }

@@ -10,10 +10,12 @@ use super::read_at::advance;
 /// A build writes each block of its tree once, and each part of the parity twice: whole blocks, up
 /// to about 256 KiB with one call, in no order, from all threads at once. It reads back what parity
 /// waits there, and of a stream of unknown length the lowest level of the tree. It never calls
-/// [`WriteAt::set_len`] or [`WriteAt::sync`]: these are the caller's, before and after.
+/// [`WriteAt::resize`] or [`WriteAt::sync`]: these are the caller's, before and after.
 ///
-/// Where std's `FileExt` is in scope too, a call of `write_at` on a file is ambiguous, and
-/// `file.set_len(..)` is always std's: `WriteAt::set_len(&file, ..)` also knows block devices.
+/// Where std's `FileExt` is in scope too, a call of `write_at` or `write_all_at` on a file does not
+/// compile until it says which one is meant: `WriteAt::write_at(&file, ..)`. The other names are
+/// none of std's: its `File::set_len` knows no block devices, and a method of that name here would
+/// never be called by `file.set_len(..)`.
 pub trait WriteAt: Send + Sync {
     /// Writes from `offset` bytes on and returns how many bytes were written, possibly fewer than
     /// asked.
@@ -26,7 +28,7 @@ pub trait WriteAt: Send + Sync {
     ///
     /// # Errors
     /// When it cannot have that length.
-    fn set_len(&self, len: u64) -> io::Result<()>;
+    fn resize(&self, len: u64) -> io::Result<()>;
 
     /// Waits until everything written has reached the storage.
     ///
@@ -61,8 +63,8 @@ macro_rules! forward {
                 (**self).write_at(buf, offset)
             }
 
-            fn set_len(&self, len: u64) -> io::Result<()> {
-                (**self).set_len(len)
+            fn resize(&self, len: u64) -> io::Result<()> {
+                (**self).resize(len)
             }
 
             fn sync(&self) -> io::Result<()> {

@@ -121,7 +121,7 @@ impl Tail {
 
     fn shorten(&self) {
         // If this fails, zeros behind the data are what remains.
-        let _ = WriteAt::set_len(&self.file, self.cut_to);
+        let _ = WriteAt::resize(&self.file, self.cut_to);
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
 
     fn file() -> (tempfile::NamedTempFile, Appended) {
         let file = tempfile::NamedTempFile::new().unwrap();
-        WriteAt::set_len(file.as_file(), 5).unwrap();
+        WriteAt::resize(file.as_file(), 5).unwrap();
         let appended = Appended::to(file.reopen().unwrap(), 5);
         (file, appended)
     }
@@ -176,11 +176,11 @@ mod tests {
     #[test]
     fn c02_a_write_that_comes_too_late_does_not_make_the_file_long_again() {
         let (file, appended) = file();
-        appended.write(|file| WriteAt::set_len(file, 9)).unwrap();
+        appended.write(|file| WriteAt::resize(file, 9)).unwrap();
         assert_eq!(size(&file), 9);
         appended.tail.cut();
         assert_eq!(size(&file), 5);
-        let error = appended.write(|file| WriteAt::set_len(file, 9)).unwrap_err();
+        let error = appended.write(|file| WriteAt::resize(file, 9)).unwrap_err();
         assert_eq!(Errno::from_io_error(&error), Some(Errno::CANCELED));
         assert_eq!(appended.hold().err(), Some(Errno::CANCELED));
         appended.reopen();
@@ -195,7 +195,7 @@ mod tests {
             let held = appended.hold().unwrap();
             scope.spawn(cut).join().unwrap();
             // As a write does that the storage held up.
-            WriteAt::set_len(file.as_file(), 9).unwrap();
+            WriteAt::resize(file.as_file(), 9).unwrap();
             assert_eq!(held.keep().err(), Some(Errno::CANCELED));
         });
         assert_eq!(size(&file), 5);
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn what_is_kept_stays_unless_that_is_taken_back() {
         let (file, appended) = file();
-        appended.write(|file| WriteAt::set_len(file, 9)).unwrap();
+        appended.write(|file| WriteAt::resize(file, 9)).unwrap();
         appended.hold().unwrap().keep().unwrap();
         appended.tail.cut();
         assert_eq!(size(&file), 9);

@@ -178,7 +178,7 @@ impl InPlace {
         if size > self.size() {
             let file = self.file().try_clone().map_err(self.io("open"))?;
             let appended = Appended::to(file, self.size());
-            appended.write(|file| WriteAt::set_len(file, size)).map_err(self.io("extend"))?;
+            appended.write(|file| WriteAt::resize(file, size)).map_err(self.io("extend"))?;
             self.appended = Some(appended);
             WriteAt::sync(self.file()).map_err(self.io("sync"))?;
         }
@@ -217,7 +217,7 @@ impl InPlace {
         let publishing = Step::begin().map_err(self.io("write"))?;
         // The file may be longer by now than when it was opened.
         if ReadAt::len(&self).map_err(self.io("measure"))? < area.file_size() {
-            WriteAt::set_len(&self, area.file_size()).map_err(self.io("extend"))?;
+            WriteAt::resize(&self, area.file_size()).map_err(self.io("extend"))?;
         }
         let destroyed = vouching_range(area);
         let len = usize::try_from(destroyed.end - destroyed.start);
@@ -275,11 +275,11 @@ impl WriteAt for InPlace {
         }
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
+    fn resize(&self, len: u64) -> io::Result<()> {
         match (&self.appended, self.window()) {
-            (Some(appended), _) => appended.write(|file| WriteAt::set_len(file, len)),
-            (None, Some(window)) => window.set_len(len),
-            (None, None) => WriteAt::set_len(self.file(), len),
+            (Some(appended), _) => appended.write(|file| WriteAt::resize(file, len)),
+            (None, Some(window)) => window.resize(len),
+            (None, None) => WriteAt::resize(self.file(), len),
         }
     }
 
@@ -371,8 +371,8 @@ impl WriteAt for Rewriting {
         self.target.write_at(buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        WriteAt::set_len(&self.target, len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        WriteAt::resize(&self.target, len)
     }
 
     fn sync(&self) -> io::Result<()> {

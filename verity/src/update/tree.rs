@@ -373,7 +373,7 @@ impl WriteAt for TreeDevice<'_> {
         }
     }
 
-    fn set_len(&self, _len: u64) -> io::Result<()> {
+    fn resize(&self, _len: u64) -> io::Result<()> {
         Ok(())
     }
 

@@ -187,7 +187,7 @@ impl<'a, S: Source + ?Sized> RunReader<'a, S> {
         if buffer.len() < len {
             buffer.resize(len, 0);
         }
-        match self.source.run(offset, &mut buffer[..len]) {
+        match self.source.source_run(offset, &mut buffer[..len]) {
             Ok(blocks) if blocks.len() == len => Ok(blocks),
             Ok(_) => Err(unreadable(run.blocks.start, ErrorKind::InvalidData.into())),
             Err(error) => Err(self.first_unreadable(run, error)),

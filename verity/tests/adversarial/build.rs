@@ -199,7 +199,7 @@ fn a_hash_device_that_is_full_is_an_error() {
             self.0.write_at(&buf[..room], offset)
         }
 
-        fn set_len(&self, _len: u64) -> std::io::Result<()> {
+        fn resize(&self, _len: u64) -> std::io::Result<()> {
             Ok(())
         }
 

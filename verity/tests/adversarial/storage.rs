@@ -250,8 +250,8 @@ impl WriteAt for FaultyTarget {
         }
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.bytes.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.bytes.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -274,8 +274,8 @@ impl WriteAt for BadTarget {
         self.bytes.write_at(buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.bytes.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.bytes.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

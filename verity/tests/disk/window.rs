@@ -22,8 +22,8 @@ fn h13_nothing_outside_a_window_is_read_or_written() {
         assert_eq!(error.kind(), ErrorKind::WriteZero);
     }
     assert_eq!(window.write_at(&[0xee; 300], 150).unwrap(), 50);
-    assert!(window.set_len(200).is_ok());
-    assert_eq!(window.set_len(201).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert!(window.resize(200).is_ok());
+    assert_eq!(window.resize(201).unwrap_err().kind(), ErrorKind::StorageFull);
     let after = inner.lock().unwrap().clone();
     assert_eq!(after[..250], before[..250]);
     assert_eq!(after[250..300], [0xee; 50]);

@@ -79,7 +79,7 @@ impl Image {
         let behind = prng.bytes(size(shape.behind) * size(shape.block_size));
         hash.write_all_at(&behind, hash_area.end()).unwrap();
         let end = hash_area.end() + behind.len() as u64;
-        hash.set_len(end).unwrap();
+        hash.resize(end).unwrap();
         let blocks = shape.data_blocks + hash_area.hash_blocks() + shape.behind;
         let offset = if shape.same_device { end } else { 0 };
         let fec_area = FecArea::new(&params, &hash_area, shape.roots, blocks, offset).unwrap();

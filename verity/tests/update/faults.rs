@@ -97,7 +97,7 @@ impl WriteAt for Device {
         Ok(buf.len())
     }
 
-    fn set_len(&self, _len: u64) -> io::Result<()> {
+    fn resize(&self, _len: u64) -> io::Result<()> {
         panic!("a slot keeps its size")
     }
 

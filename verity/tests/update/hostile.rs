@@ -123,8 +123,8 @@ impl<T: WriteAt> WriteAt for Forgetful<T> {
         self.device.write_at(buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.device.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.device.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

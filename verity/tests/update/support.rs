@@ -123,7 +123,7 @@ impl<T: WriteAt> WriteAt for Judged<'_, T> {
         self.device.write_at(buf, offset)
     }
 
-    fn set_len(&self, _len: u64) -> io::Result<()> {
+    fn resize(&self, _len: u64) -> io::Result<()> {
         panic!("a slot keeps its size")
     }
 

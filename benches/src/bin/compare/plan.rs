@@ -136,7 +136,7 @@ fn verity() -> Result<(PathBuf, bool), String> {
 /// Cargo decides whether there is anything to do.
 fn build(source: &Path) -> Result<PathBuf, String> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--release", "-p", "verity-cli"]);
+    cargo.args(["build", "--quiet", "--release", "-p", "dm-verity-cli"]);
     let output = oracle::run(cargo.current_dir(source));
     if !output.status.success() {
         return Err(oracle::failure(&cargo, &output));

@@ -76,7 +76,7 @@ impl<'a> Prepared<'a> {
     pub(super) fn write(self) -> Result<Created, CommandError> {
         let path = &self.options.output;
         let draft = &self.draft;
-        WriteAt::set_len(self.output.file(), draft.size).or_fail(Class::Io, path)?;
+        WriteAt::resize(self.output.file(), draft.size).or_fail(Class::Io, path)?;
         let (key, not_after) = (self.key.as_ref(), self.options.not_after);
         let vouching = Vouching { key, not_after, partition: true };
         let mut made = Vec::new();
@@ -103,7 +103,7 @@ impl<'a> Prepared<'a> {
         for (index, output) in &self.parts {
             let from = self.part(&draft.placed[*index])?;
             let size = draft.placed[*index].size;
-            WriteAt::set_len(output.file(), size).or_fail(Class::Io, output.path())?;
+            WriteAt::resize(output.file(), size).or_fail(Class::Io, output.path())?;
             let copying = Copying::new(output.path(), size, &self.context.signals);
             let copied = copying.bytes(&from, output.file(), size);
             copying.finish(copied, path)?;

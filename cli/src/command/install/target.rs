@@ -209,8 +209,8 @@ impl WriteAt for TargetDevice {
         self.window.write_at(buf, offset)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.window.set_len(len)
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.window.resize(len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -68,7 +68,7 @@ impl DeviceCopy<'_> {
 
     /// Copies a file from a server, or a partition of a disk image.
     fn fetch(&self, size: u64) -> io::Result<()> {
-        WriteAt::set_len(self.output.file(), size)?;
+        WriteAt::resize(self.output.file(), size)?;
         let mut start = 0;
         while start < size {
             if let Extent::Hole { end } = self.device.extent_at(start).beyond(start) {

@@ -377,7 +377,7 @@ fn grow(device: &InPlace, path: &Path, size: u64) -> Result<(), Failure> {
     if device.size() >= size {
         return Ok(());
     }
-    WriteAt::set_len(device.file(), size).map_err(|error| {
+    WriteAt::resize(device.file(), size).map_err(|error| {
         let (path, reason) = (Quoted(path), codes::system_words(&error));
         Failure::parameters(format!("Cannot grow {path} to {size} bytes ({reason})."))
     })

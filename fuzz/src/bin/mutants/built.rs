@@ -12,7 +12,7 @@ use crate::listed::Mutant;
 use crate::woven::{self, SWITCH};
 
 /// The crates that are changed.
-pub(crate) const CRATES: [(&str, &str); 2] = [("verity", "verity"), ("verity-sign", "sign")];
+pub(crate) const CRATES: [(&str, &str); 2] = [("dm-verity", "verity"), ("dm-verity-sign", "sign")];
 
 /// A program of tests.
 #[derive(Debug)]
@@ -172,7 +172,7 @@ fn cargo(copy: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(copy).args(arguments).args(["--locked", "--message-format=json"]);
     command.args(CRATES.iter().flat_map(|(package, _)| ["-p", package]));
-    command.args(["--features", "verity/mmap,verity/https"]);
+    command.args(["--features", "dm-verity/mmap,dm-verity/https"]);
     command.env("CARGO_TARGET_DIR", copy.join("target")).stderr(Stdio::null());
     command
 }
