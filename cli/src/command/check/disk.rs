@@ -19,7 +19,6 @@ use crate::image::{self, Device, Effort, ImageSource, OpenedImage, Verification}
 use crate::inputs;
 use crate::making::SidecarSet;
 use crate::parameters::{Parameters, ParitySource};
-use crate::quoted::Quoted;
 use crate::signer::Signer;
 use crate::storage;
 use crate::trust::{self, RootHashSource, StateFile, TrustSource, Trusted};
@@ -76,7 +75,7 @@ pub(super) fn check(
     let path = &options.image;
     for fault in table.faults() {
         match fault {
-            Fault::Grown { .. } => tracing::warn!("{}: {fault}", Quoted(path)),
+            Fault::Grown { .. } => disks::warn_of([fault], path),
             _ => return Err(CommandError::message(Class::Metadata, fault.to_string()).at(path)),
         }
     }

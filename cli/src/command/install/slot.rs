@@ -15,7 +15,6 @@ use verity::publish::InPlace;
 use crate::disks;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::LockedDisk;
-use crate::quoted::Quoted;
 use crate::storage;
 
 /// Which slot of a disk.
@@ -113,14 +112,7 @@ impl Slot {
         }
         slots.set_slots(&after).map_err(failed)?;
         let update = table.update().map_err(failed)?;
-        if !update.is_atomic() {
-            tracing::warn!(
-                "{}: the primary table changes in more than one write: after a power cut in \
-                 between, a system that never reads the backup finds no partitions",
-                Quoted(path)
-            );
-        }
-        update.apply(self.disk.file()).or_fail(Class::Io, path)
+        self.disk.write_table(&update, path)
     }
 }
 

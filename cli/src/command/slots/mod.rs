@@ -12,9 +12,8 @@ use verity::disk::slots::{Action, BootState, SlotError, SlotState, TableSlots, s
 pub(crate) use self::verified::SlotImage;
 use crate::context::Context;
 use crate::disks;
-use crate::error::{Class, CommandError, OrFail};
+use crate::error::{Class, CommandError};
 use crate::image::{Device, LockedDisk, ShownSlots, shown_slots};
-use crate::quoted::Quoted;
 use crate::roles;
 use crate::storage;
 use crate::trust::TrustSource;
@@ -127,14 +126,7 @@ fn apply(
     let update = table.update().map_err(|error| disks::failed(error, path))?;
     let is_written = !update.is_empty() && !change.dry_run;
     if is_written {
-        if !update.is_atomic() {
-            tracing::warn!(
-                "{}: the primary table changes in more than one write: after a power cut in \
-                 between, a system that never reads the backup finds no partitions",
-                Quoted(path)
-            );
-        }
-        update.apply(disk.file()).or_fail(Class::Io, path)?;
+        disk.write_table(&update, path)?;
     }
     Ok(Changed {
         slot,
