@@ -30,6 +30,11 @@
 //! verifies as the old image before, and as the new one after; in between it verifies as nothing.
 //! There is no journal: a run that was cut short is done again, and finds what is in place.
 //!
+//! All other hash blocks, which were fetched already, are written and synced before the data. Data
+//! is synced whenever 64 MiB were written, or 5 seconds have gone by. So a run that is killed loses
+//! what was on its way, as much as there are requests at a time; a power cut takes no more than
+//! what was written since the last sync, too.
+//!
 //! # Memory
 //!
 //! It grows with the number of blocks of the *new* image alone, whose tree was verified, and with
