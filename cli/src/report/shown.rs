@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::Serialize;
-use verity::disk::types::{ESP, LINUX, PartitionType, XBOOTLDR};
 use verity::disk::Partition;
+use verity::disk::types::{ESP, LINUX, PartitionType, XBOOTLDR};
 
 use super::slots::SlotsEntry;
 use crate::command::image_show::{Shown, ShownManifest, VeritySet};

@@ -234,7 +234,8 @@ fn u02_a_run_that_was_cut_off_fetches_again_only_what_was_on_its_way() {
                 let state = storage.0.lock().unwrap();
                 if end == End::Power { state.durable.clone() } else { state.now.clone() }
             };
-            let (storage, source) = (Storage::new(&data, &hash, u64::MAX, true), Asked::new(&new.data));
+            let (storage, source) =
+                (Storage::new(&data, &hash, u64::MAX, true), Asked::new(&new.data));
             let Installed { counts, tree_bytes, .. } = run(&storage, &source).unwrap();
             let is_again = |wanted: &Range<u64>| before.iter().any(|it| wanted.contains(&it.start));
             let after = source.ranges();

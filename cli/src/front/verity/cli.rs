@@ -27,9 +27,9 @@ use super::table::TableArgs;
 use super::values::{fec_platform, platform};
 use super::verify::VerifyArgs;
 use crate::command::{
-    attach_signature, build, check, close, diff, dump, format, image_create, image_grow, image_show,
-    install, lint, open, plan, prepare_signature, read, rehash, repair, serve, sign, slots, status, table,
-    verify,
+    attach_signature, build, check, close, diff, dump, format, image_create, image_grow,
+    image_show, install, lint, open, plan, prepare_signature, read, rehash, repair, serve, sign,
+    slots, status, table, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
