@@ -19,6 +19,9 @@ use crate::error::{Class, CommandError};
 use crate::quoted::Quoted;
 use crate::storage;
 
+/// No disk has more signature partitions that are looked into: each is read as a whole.
+pub(crate) const MOST_SIGNATURES: usize = 64;
+
 /// A name of the form `DISK#PARTITION`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartitionName {

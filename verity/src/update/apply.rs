@@ -12,7 +12,7 @@ use crate::work::{self, Crew, Pieces, RUN_SIZE};
 use crate::{BlockRef, Corruption, Error, Report, hash};
 
 use super::plan::Step;
-use super::{MAX_REQUEST, Plan, Settings, VerifiedTree};
+use super::{MAX_REQUEST, Plan, Settings, VerifiedTree, is_much};
 
 /// Writes an image into a slot as planned, all but what lets it verify: [`Unvouched::finish`]
 /// writes that.
@@ -178,15 +178,6 @@ impl<H: WriteAt + ?Sized> Unvouched<'_, H> {
         })?;
         Ok(to_u64(bytes.len()))
     }
-}
-
-/// How many bytes wait to be written back, so that no sync at the end takes longer than whoever
-/// gives a signal will wait.
-const SYNCED_AT_ONCE: u64 = 64 << 20;
-
-/// Whether a sync is due by how much was written before, and by now.
-fn is_much(before: u64, now: u64) -> bool {
-    before / SYNCED_AT_ONCE != now / SYNCED_AT_ONCE
 }
 
 /// Data on its way into the slot.

@@ -64,3 +64,12 @@ pub use self::tree::{TreeDevice, VerifiedTree};
 
 /// The most that one request asks for, in bytes.
 const MAX_REQUEST: u64 = 1 << 20;
+
+/// How many bytes wait to be written back, so that no sync at the end takes longer than whoever
+/// gives a signal will wait.
+const SYNCED_AT_ONCE: u64 = 64 << 20;
+
+/// Whether a sync is due by how much was written before, and by now.
+fn is_much(before: u64, now: u64) -> bool {
+    before / SYNCED_AT_ONCE != now / SYNCED_AT_ONCE
+}

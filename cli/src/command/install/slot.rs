@@ -9,7 +9,7 @@ use std::sync::Arc;
 use verity::disk::slots::{
     Action, BootState, Scheme, SlotError, TableSlots, grub_next, slot_letter,
 };
-use verity::disk::{Partition, Table};
+use verity::disk::Partition;
 use verity::publish::InPlace;
 
 use crate::disks;
@@ -46,7 +46,8 @@ impl Slot {
         name: &SlotName,
     ) -> Result<(Slot, SlotPartitions), CommandError> {
         let disk = LockedDisk::open(path)?;
-        let mut table = read_table(&disk, path)?;
+        let sector_size = storage::sector_size(disk.file());
+        let mut table = disks::read_table(disk.file(), sector_size, path)?;
         let Some(slots) = TableSlots::find(&mut table) else {
             let words = "no partition here carries a boot state: --data-device and --hash-device \
                          name the partitions of other disks";
@@ -100,7 +101,9 @@ impl Slot {
 
     fn change(&mut self, action: Action) -> Result<(), CommandError> {
         let path = &self.path;
-        let mut table = read_table(&self.disk, path)?;
+        // What is noticed about it was told when the slot was found.
+        let sector_size = storage::sector_size(self.disk.file());
+        let mut table = disks::read_quietly(self.disk.file(), sector_size, path)?;
         let gone = || CommandError::message(Class::Changed, "the slots are gone").at(path);
         let mut slots = TableSlots::find(&mut table).ok_or_else(gone)?;
         let failed = |error| disks::failed(error, path);
@@ -127,10 +130,6 @@ fn refused(error: &SlotError, path: &Path) -> CommandError {
         _ => "",
     };
     CommandError::message(class, format!("{error}{hint}")).at(path)
-}
-
-fn read_table(disk: &LockedDisk, path: &Path) -> Result<Table, CommandError> {
-    disks::read_table(disk.file(), storage::sector_size(disk.file()), path)
 }
 
 /// The partitions of a slot: those that go with the one that carries its boot state.
