@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use verity::disk::Partition;
 use verity::disk::slots::{
     Action, BootState, Scheme, SlotError, TableSlots, grub_next, slot_letter,
 };
-use verity::disk::Partition;
 use verity::publish::InPlace;
 
 use crate::disks;
