@@ -33,6 +33,8 @@ pub(crate) struct Change {
     pub(crate) action: Action,
     /// A letter, the number of its partition, or its label.
     pub(crate) slot: String,
+    /// Tries for the slot; only to activate it sets any.
+    pub(crate) tries: Option<u8>,
     /// Also if no slot is left that boots.
     pub(crate) force: bool,
     pub(crate) dry_run: bool,
@@ -66,6 +68,11 @@ pub(crate) struct Changed {
 /// Shows the slots, or changes one of them.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<SlotsOfDisk, CommandError> {
     options.unused_trust.check_unused()?;
+    if let Some(Change { action, tries: Some(_), .. }) = options.change
+        && !matches!(action, Action::Activate { .. })
+    {
+        return Err(CommandError::usage("--tries goes with activate, which alone sets them"));
+    }
     let Some(change) = &options.change else {
         let disk = Device::open(&options.disk)?;
         let mut table = disks::read_table(&disk, disk.sector_size(), &options.disk)?;
