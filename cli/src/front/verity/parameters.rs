@@ -1,6 +1,7 @@
 //! Parameters of a hash tree, and the work of making one.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::Args;
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
