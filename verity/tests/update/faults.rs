@@ -242,7 +242,7 @@ fn u02_a_run_that_was_cut_off_fetches_again_only_what_was_on_its_way() {
             assert!(!after.iter().any(is_again), "{end:?} {left}: {before:?}, then {after:?}");
             if has_begun {
                 // The top hash block lets a slot verify: it is not there before the end.
-                assert_eq!(tree_bytes, 1024, "{end:?} {left}");
+                assert!(tree_bytes <= 1024, "{end:?} {left}");
                 assert!(counts.fetched <= 80 - 2 * before.len() as u64);
                 gone_on += 1;
             }
