@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use verity::disk::{DiskError, Partition, SectorSize, Selector, Table};
+use verity::disk::{DiskError, Fault, Partition, SectorSize, Selector, Table};
 use verity::io::ReadAt;
 use verity::publish::{InPlace, Input};
 use verity_dm::Place;
@@ -18,6 +18,9 @@ use verity_dm::Place;
 use crate::error::{Class, CommandError};
 use crate::quoted::Quoted;
 use crate::storage;
+
+/// No disk has more signature partitions that are looked into: each is read as a whole.
+pub(crate) const MOST_SIGNATURES: usize = 64;
 
 /// A name of the form `DISK#PARTITION`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +92,23 @@ pub(crate) fn read_table(
     path: &Path,
 ) -> Result<Table, CommandError> {
     let table = read_quietly(disk, sector_size, path)?;
-    for fault in table.faults() {
-        tracing::warn!("{}: {fault}", Quoted(path));
-    }
+    warn_of(table.faults(), path);
     Ok(table)
+}
+
+/// Warns of what is noticed about a table.
+pub(crate) fn warn_of<'f>(faults: impl IntoIterator<Item = &'f Fault>, path: &Path) {
+    for fault in faults {
+        tracing::warn!("{}: {}", Quoted(path), fault_words(fault));
+    }
+}
+
+/// What is noticed about a table, and what can be done about it.
+pub(crate) fn fault_words(fault: &Fault) -> String {
+    match fault {
+        Fault::Grown { .. } => format!("{fault}; verity image grow moves it to the end"),
+        _ => fault.to_string(),
+    }
 }
 
 /// The table of a disk.

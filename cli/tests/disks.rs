@@ -284,6 +284,7 @@ fn the_disk_of_bottlerocket_is_one_command_and_its_slots_change() {
     dir.fails("slots b.raw rollback b", 3, "does not boot");
     dir.fails("slots b.raw retire c", 3, "there are a, b");
     dir.fails("slots b.raw activate a --tries 16", 2, "1 to 15");
+    dir.fails("slots b.raw mark-good a --tries 3", 2, "--tries goes with activate");
     dir.fails("slots fs", 3, "no partition table");
 }
 

@@ -163,6 +163,8 @@ fn sources_are_sets_by_any_name_and_disks() {
     let create = "image create os.raw --root new.raw --seed new --arch x86-64 --image-version 3 \
                   --fec-roots 2";
     dir.ok(&format!("{create} {SIGNED}"));
+    // A file that has the name of a partition is not meant.
+    dir.write("os.raw#1", b"something else");
     for name in ["os.raw", "os.raw#root"] {
         fill(&dir);
         let line = INSTALL.replace("new.raw", name);
@@ -435,6 +437,15 @@ fn a_slot_of_a_disk_is_written_proved_and_activated() {
     let older = INTO_SLOT.replace("new", "old");
     dir.ok(&format!("{older} --slot b {seed}"));
     assert!(dir.ok("slots b.raw").contains("boots next: a"));
+}
+
+#[test]
+fn what_is_noticed_about_a_disk_is_told_once() {
+    let dir = disk();
+    let file = File::options().write(true).open(dir.path("b.raw")).unwrap();
+    file.set_len(file.metadata().unwrap().len() + 512).unwrap();
+    let run = dir.run(&format!("{INTO_SLOT} --slot b --activate --tries 3"));
+    assert_eq!((run.code, run.stderr.matches("the disk has grown").count()), (0, 1), "{run:?}");
 }
 
 #[test]

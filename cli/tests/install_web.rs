@@ -150,3 +150,36 @@ fn a03_a_signal_ends_an_installation_that_waits_for_its_server() {
     assert_installed(&dir);
     assert_no_leftovers(&dir);
 }
+
+/// The command is killed while all its requests wait: what came before is in the slot, and counts.
+#[test]
+fn u02_a_killed_installation_fetches_again_only_what_was_on_its_way() {
+    let dir = release();
+    let files = || NAMES.map(|name| (name, dir.read(name))).to_vec();
+    let honest = WebServer::start(files(), usize::MAX);
+    let again = install(&honest.url("new.raw"));
+    let dry = dir.run(&format!("{again} --dry-run --json")).json();
+    // All but those for data, each of which is for two blocks.
+    let others = honest.asked();
+    assert_eq!((&dry["missing"], &dry["requests"]), (&200.into(), &100.into()));
+    for answered in [0, 1, 40, 97] {
+        empty(&dir);
+        let server = WebServer::start(files(), others + answered);
+        let mut command = dir.command();
+        command.args(install(&server.url("new.raw")).split_whitespace());
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Who asks for more has written what came.
+        wait_until("no three requests wait", || server.asked() >= others + answered + 3);
+        assert_eq!(end(child, "KILL", Impatience::Once), 128 + 9);
+        assert!(!is_vouched(&dir));
+
+        let said = dir.run(&format!("{again} --json")).json();
+        let missing = 200 - 2 * answered as u64;
+        assert_eq!(said["missing"], missing, "{answered} were answered: {said}");
+        assert_eq!(said["request_bytes"], missing * BLOCK as u64);
+        // The top hash block alone: it lets a slot verify.
+        assert_eq!(said["missing_tree_bytes"], BLOCK);
+        assert_installed(&dir);
+    }
+    assert_no_leftovers(&dir);
+}

@@ -23,6 +23,7 @@ mod fec;
 mod fec_blocks;
 mod format;
 mod geometry;
+mod grown;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "https")]

@@ -4,6 +4,7 @@
 //! The real binary runs without a terminal, at a width of 100. `VERITY_BLESS=1` writes the files
 //! anew, and fails where one has changed, so that somebody looks at it.
 
+use std::fs;
 use std::process::Command;
 
 use verity_testdata::{files, pattern};
@@ -26,7 +27,7 @@ const fn screen(name: &'static str, code: i32, place: fn() -> Dir, line: &'stati
     Screen { name, code, place, line }
 }
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "format",
     "verify",
     "dump",
@@ -47,13 +48,14 @@ const COMMANDS: [&str; 24] = [
     "image",
     "image create",
     "image show",
+    "image grow",
     "slots",
     "install",
     "diff",
     "rehash",
 ];
 
-const SCREENS: [Screen; 48] = [
+const SCREENS: [Screen; 49] = [
     screen("format", 0, data, "format data hash PARITY --root-hash-file root"),
     screen("format-tail", 3, tail, "format data hash"),
     screen("verify", 0, image, "verify IMAGE"),
@@ -121,6 +123,7 @@ const SCREENS: [Screen; 48] = [
         "image create os.raw --root image.raw KEY --seed test --arch arm64 --fec-roots 2",
     ),
     screen("image-show", 0, disk, "image show os.raw"),
+    screen("image-grow", 0, grown, "image grow os.raw"),
     screen("check-disk", 0, disk, "check os.raw CERTIFICATE"),
     screen("slots", 0, bottlerocket, "slots b.raw"),
     screen("slots-activate", 0, bottlerocket, "slots b.raw activate b --tries 3"),
@@ -360,6 +363,14 @@ fn disk() -> Dir {
     let dir = keys();
     dir.ok("image create os.raw --root image.raw --key rsa2048.key --certificate rsa2048.cert \
             --seed test --arch arm64 --slots 2");
+    dir
+}
+
+/// A disk that has grown.
+fn grown() -> Dir {
+    let dir = disk();
+    let size = dir.read("os.raw").len() as u64 + (1 << 20);
+    fs::File::options().write(true).open(dir.path("os.raw")).unwrap().set_len(size).unwrap();
     dir
 }
 

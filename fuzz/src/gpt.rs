@@ -9,7 +9,8 @@
 //! - partitions of an accepted table lie on the disk, among the usable sectors, and do not overlap;
 //! - a table without changes asks for no write, unless a copy is bad;
 //! - after a change was applied, the table reads as changed, without a bad copy, and asks for no
-//!   further write; nothing but headers, arrays and the head of the disk was written;
+//!   further write, also where the backup was moved to the end; nothing but headers, arrays and the
+//!   head of the disk was written;
 //! - every name of a partition leads to that partition, or says which others it leads to.
 
 use std::io;
@@ -88,6 +89,11 @@ fn check(disk: Vec<u8>) {
             assert!(update.is_empty() || !is_whole, "writes without changes");
         }
         Err(error) => return message::check(&error),
+    }
+    let mut moved = table.clone();
+    match moved.move_backup_to_end() {
+        Ok(()) => check_change(&moved, disk.clone()),
+        Err(error) => message::check(&error),
     }
     let Some(first) = partitions.first() else { return };
     let bits = Attributes::new(first.attributes().bits() ^ 0xffff << 48);

@@ -208,16 +208,13 @@ fn has_superblock(disk: &impl ReadAt, partition: &Partition) -> std::io::Result<
     Ok(Superblock::read(&window, 0).is_ok())
 }
 
-/// No disk has more signature partitions that are looked into: each is read as a whole.
-const MOST_SIGNATURES: usize = 64;
-
 /// The signature partitions, with the root hashes that they state.
 fn signatures(table: &Table, disk: &impl ReadAt) -> Vec<(Partition, verity::RootHash)> {
     let is_one = |found: &Partition| {
         let kind = PartitionType::of_guid(found.type_guid());
         kind.is_some_and(|kind| kind.content() == Content::VeritySig)
     };
-    let found = table.partitions().filter(is_one).take(MOST_SIGNATURES);
+    let found = table.partitions().filter(is_one).take(disks::MOST_SIGNATURES);
     found.filter_map(|found| Some((found, signature(disk, &found)?.root_hash()))).collect()
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod format;
 pub(crate) mod image_create;
+pub(crate) mod image_grow;
 pub(crate) mod image_show;
 pub(crate) mod install;
 pub(crate) mod lint;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use verity::disk::Update;
 use verity::publish::{InPlace, Input};
 
 use crate::error::{Class, CommandError, OrFail};
+use crate::quoted::Quoted;
 
 /// How often a lock is asked for, and how long is waited in between.
 const ATTEMPTS: u32 = 20;
@@ -57,5 +59,17 @@ impl LockedDisk {
             LockedDisk::File(disk) => disk.file(),
             LockedDisk::Device(file) => file,
         }
+    }
+
+    /// Writes what changes the table, and says beforehand what a power cut can do to it.
+    pub(crate) fn write_table(&self, update: &Update, path: &Path) -> Result<(), CommandError> {
+        if !update.is_atomic() {
+            tracing::warn!(
+                "{}: the primary table changes in more than one write: after a power cut in \
+                 between, a system that never reads the backup finds no partitions",
+                Quoted(path)
+            );
+        }
+        update.apply(self.file()).or_fail(Class::Io, path)
     }
 }

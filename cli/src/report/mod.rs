@@ -12,6 +12,7 @@ mod compared;
 mod created;
 mod device;
 mod failure;
+mod grown;
 mod header;
 mod installed;
 mod lines;
@@ -44,6 +45,7 @@ use self::closed::ClosedDocument;
 use self::compared::ComparedDocument;
 use self::created::CreatedDocument;
 use self::failure::FailureDocument;
+use self::grown::GrownDocument;
 use self::header::HeaderDocument;
 use self::installed::InstalledDocument;
 use self::linted::LintedDocument;
@@ -68,6 +70,7 @@ use crate::command::close::ClosedDevice;
 use crate::command::diff::Compared;
 use crate::command::dump::Dumped;
 use crate::command::image_create::Created;
+use crate::command::image_grow::Grown;
 use crate::command::image_show::Shown;
 use crate::command::install::Installed;
 use crate::command::lint::Linted;
@@ -98,6 +101,7 @@ pub(crate) enum Outcome {
     Created(Created),
     Dumped(Dumped),
     Formatted(Formatted),
+    Grown(Grown),
     Installed(Installed),
     Linted(Linted),
     Opened(OpenedDevice),
@@ -140,6 +144,7 @@ impl Outcome {
             Outcome::Created(facts) => render(&CreatedDocument::from(facts), json),
             Outcome::Dumped(facts) => render(&HeaderDocument::from(facts), json),
             Outcome::Formatted(facts) => render(&HeaderDocument::from(facts), json),
+            Outcome::Grown(facts) => render(&GrownDocument::from(facts), json),
             Outcome::Compared(facts) => render(&ComparedDocument::from(facts), json),
             Outcome::Installed(facts) => render(&InstalledDocument::from(facts), json),
             Outcome::Linted(facts) => render(&LintedDocument::from(facts), json),

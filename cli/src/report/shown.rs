@@ -3,11 +3,12 @@
 use std::fmt;
 
 use serde::Serialize;
+use verity::disk::Partition;
 use verity::disk::types::{ESP, LINUX, PartitionType, XBOOTLDR};
-use verity::disk::{Fault, Partition};
 
 use super::slots::SlotsEntry;
 use crate::command::image_show::{Shown, ShownManifest, VeritySet};
+use crate::disks::fault_words;
 use crate::quoted::{Plain, Quoted};
 
 /// A disk. The order of the fields is the order of the keys.
@@ -79,7 +80,7 @@ impl From<&Shown> for ShownDocument {
             first_usable: facts.usable.0,
             last_usable: facts.usable.1,
             table: facts.chosen.name(),
-            faults: facts.faults.iter().map(Fault::to_string).collect(),
+            faults: facts.faults.iter().map(fault_words).collect(),
             partitions: facts.partitions.iter().map(PartitionRow::from).collect(),
             verity_sets: facts.sets.iter().map(SetEntry::from).collect(),
             slots: facts.slots.as_ref().map(SlotsEntry::from),

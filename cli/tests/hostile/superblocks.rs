@@ -185,6 +185,9 @@ fn local_lines(root: &str) -> Vec<Line> {
         .makes("out", Made::Something)
         .makes("out2", Made::Something),
         line("plan --partition data"),
+        // Nor has it room to grow.
+        line("image grow hash").code(3),
+        line("image grow hash --dry-run").code(3),
         line("format small tree --block-index out --copy-to out2 --image-digest sha256")
             .makes("tree", Made::Something)
             .makes("out", Made::Something)

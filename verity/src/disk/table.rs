@@ -111,6 +111,11 @@ impl Table {
         (self.content.header.first_usable(), self.content.header.last_usable())
     }
 
+    /// The sector in which the header of the backup lies, or is to lie.
+    pub fn backup_lba(&self) -> u64 {
+        self.content.backup_lba()
+    }
+
     /// How many partitions there is room for.
     pub fn entries(&self) -> u32 {
         self.content.header.entries()
@@ -274,11 +279,6 @@ impl<'a, R: ReadAt + ?Sized> Headers<'a, R> {
 }
 
 impl Table {
-    /// Where the backup header lies, or is to lie.
-    pub(super) fn backup_lba(&self) -> u64 {
-        self.content.backup_lba()
-    }
-
     /// The sectors of an array.
     pub(super) fn array_sectors(&self) -> u64 {
         array_sectors(&self.content.header, self.sector_size)

@@ -4,7 +4,7 @@
 //! one step: with sectors of 512 bytes, header and the first 24 entries lie in the first 4096 bytes
 //! of the disk, which are written at once. What lies behind them goes before, and so do the entries
 //! of a disk with sectors of 4096 bytes; then the primary is bad for a moment, while the backup is
-//! new already.
+//! new already. Where only its header changes, as on a disk that has grown, that is one write too.
 
 use std::io;
 use std::ops::Range;
@@ -183,7 +183,7 @@ impl Table {
             // The header vouches for the entries, so it goes after them.
             let header = writes.iter().position(|step| is_in(step, PRIMARY_LBA * 4096..2 * 4096));
             let header = header.map(|index| writes.remove(index));
-            update.is_atomic &= header.is_none() && writes.is_empty();
+            update.is_atomic &= header.is_none() || writes.is_empty();
             update.flushed(writes);
             let mbr = self.head_change(old);
             update.flushed(mbr.into_iter().chain(header).collect());

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::io::{ReadAt, WriteAt, read_blocks, write_blocks};
 use crate::lock::unpoisoned;
@@ -11,7 +12,7 @@ use crate::work::{self, Crew, Pieces, RUN_SIZE};
 use crate::{BlockRef, Corruption, Error, Report, hash};
 
 use super::plan::Step;
-use super::{MAX_REQUEST, Plan, Settings, VerifiedTree};
+use super::{MAX_REQUEST, Plan, Settings, VerifiedTree, is_much};
 
 /// Writes an image into a slot as planned, all but what lets it verify: [`Unvouched::finish`]
 /// writes that.
@@ -50,19 +51,21 @@ where
     let unvouched = Unvouched { tree, hash, region, applied: Applied::default() };
     work::advance(settings.reports_to(), 0)?;
     let destroyed = destroy(tree, hash)?;
+    // First, as they were fetched: a run that is cut short does not fetch them again.
+    let lower = unvouched.write_lower(settings)?;
     let applying = Applying {
         plan,
         seeds,
         source,
         data,
         settings,
-        written: AtomicU64::new(destroyed),
+        written: AtomicU64::new(0),
+        synced: Mutex::new(Instant::now()),
         failed: Mutex::default(),
     };
     let mut applied = applying.run()?;
     data.sync()?;
-    applied.written_bytes += unvouched.write_lower()?;
-    hash.sync()?;
+    applied.written_bytes += destroyed + lower;
     Ok(Unvouched { applied, ..unvouched })
 }
 
@@ -144,13 +147,24 @@ impl<H: WriteAt + ?Sized> Unvouched<'_, H> {
         !self.top().is_empty()
     }
 
-    /// Writes the hash blocks below the top that are not there.
-    fn write_lower(&self) -> Result<u64, Error> {
+    /// Writes the hash blocks below the top that are not there, and syncs them.
+    fn write_lower(&self, settings: &Settings<'_>) -> Result<u64, Error> {
         let missing = (0..).zip(self.tree.in_place()).skip(1);
         let missing = missing.filter(|(_, is_there)| !**is_there).map(|(number, _)| number);
         let most = self.tree.params().hash_block_size().blocks_in(MAX_REQUEST);
-        let ranges = super::ranges::merged(missing, 0, most);
-        ranges.into_iter().try_fold(0, |written, range| Ok(written + self.write(range)?))
+        let mut written = 0;
+        for range in super::ranges::merged(missing, 0, most) {
+            work::advance(settings.reports_to(), 0)?;
+            let before = written;
+            written += self.write(range)?;
+            if is_much(before, written) {
+                self.hash.sync()?;
+            }
+        }
+        if written > 0 {
+            self.hash.sync()?;
+        }
+        Ok(written)
     }
 
     /// Writes hash blocks, by their number.
@@ -166,10 +180,6 @@ impl<H: WriteAt + ?Sized> Unvouched<'_, H> {
     }
 }
 
-/// How many bytes wait to be written back, so that no sync at the end takes longer than whoever
-/// gives a signal will wait.
-const SYNCED_AT_ONCE: u64 = 64 << 20;
-
 /// Data on its way into the slot.
 struct Applying<'a, 's, D: ?Sized> {
     plan: &'a Plan<'a>,
@@ -178,6 +188,8 @@ struct Applying<'a, 's, D: ?Sized> {
     data: &'a D,
     settings: &'a Settings<'s>,
     written: AtomicU64,
+    /// When data was synced last, or began to be written.
+    synced: Mutex<Instant>,
     /// What was not where it was found before.
     failed: Mutex<Vec<u64>>,
 }
@@ -363,14 +375,25 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
                     let block = BlockRef::Data { block: block + failed.index };
                     Error::Write { block, source: failed.error }
                 })?;
-                let before = self.written.fetch_add(to_u64(part.len()), Ordering::Relaxed);
-                if before / SYNCED_AT_ONCE != (before + to_u64(part.len())) / SYNCED_AT_ONCE {
-                    self.data.sync()?;
-                }
+                self.sync_if_due(to_u64(part.len()))?;
             }
             start = end;
         }
         Ok(())
+    }
+
+    /// Syncs what was written, if that is much, or a while ago: what comes slowly is not to be
+    /// fetched again after a power cut.
+    fn sync_if_due(&self, len: u64) -> Result<(), Error> {
+        let before = self.written.fetch_add(len, Ordering::Relaxed);
+        let mut synced = unpoisoned(self.synced.lock());
+        if !is_much(before, before + len) && synced.elapsed() < self.settings.sync_period() {
+            return Ok(());
+        }
+        *synced = Instant::now();
+        // Others write on meanwhile.
+        drop(synced);
+        Ok(self.data.sync()?)
     }
 
     /// Fetches blocks.

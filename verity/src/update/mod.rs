@@ -30,6 +30,11 @@
 //! verifies as the old image before, and as the new one after; in between it verifies as nothing.
 //! There is no journal: a run that was cut short is done again, and finds what is in place.
 //!
+//! All other hash blocks, which were fetched already, are written and synced before the data. Data
+//! is synced whenever 64 MiB were written, or 5 seconds have gone by. So a run that is killed loses
+//! what was on its way, as much as there are requests at a time; a power cut takes no more than
+//! what was written since the last sync, too.
+//!
 //! # Memory
 //!
 //! It grows with the number of blocks of the *new* image alone, whose tree was verified, and with
@@ -59,3 +64,12 @@ pub use self::tree::{TreeDevice, VerifiedTree};
 
 /// The most that one request asks for, in bytes.
 const MAX_REQUEST: u64 = 1 << 20;
+
+/// How many bytes wait to be written back, so that no sync at the end takes longer than whoever
+/// gives a signal will wait.
+const SYNCED_AT_ONCE: u64 = 64 << 20;
+
+/// Whether a sync is due by how much was written before, and by now.
+fn is_much(before: u64, now: u64) -> bool {
+    before / SYNCED_AT_ONCE != now / SYNCED_AT_ONCE
+}

@@ -7,12 +7,13 @@ use crate::io::{Extent, ReadAt, WriteAt};
 use crate::number::{to_len, to_u64};
 use crate::work;
 
-use super::Settings;
+use super::{Settings, is_much};
 
 /// What is read at a time, in bytes.
 const PART: u64 = 1 << 20;
 
-/// Writes zeros to those of some bytes that are others; returns how many bytes were written.
+/// Writes zeros to those of some bytes that are others; returns how many bytes were written. They
+/// are synced as they become many, and not at the end.
 ///
 /// # Errors
 /// When the device cannot be read or written, or the work is cancelled.
@@ -26,7 +27,11 @@ pub fn zero_rest<D: ReadAt + WriteAt + ?Sized>(
         if !is_all_zero(bytes) {
             bytes.fill(0);
             device.write_all_at(bytes, offset)?;
+            let before = written;
             written += to_u64(bytes.len());
+            if is_much(before, written) {
+                device.sync()?;
+            }
         }
         Ok(true)
     })?;

@@ -1,6 +1,7 @@
 //! How an update goes about its work. No result depends on it, but how much is fetched does.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::work::{Kernels, Work};
 use crate::{Params, Progress};
@@ -23,6 +24,7 @@ pub struct Settings<'a> {
     max_requests: NonZeroUsize,
     bridge: u64,
     chunk: u64,
+    sync_period: Duration,
 }
 
 impl Default for Settings<'_> {
@@ -42,6 +44,7 @@ impl<'a> Settings<'a> {
             max_requests: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             bridge: 16 << 10,
             chunk: 4 << 20,
+            sync_period: Duration::from_secs(5),
         }
     }
 
@@ -88,6 +91,19 @@ impl<'a> Settings<'a> {
     pub fn chunk(mut self, bytes: u64) -> Self {
         self.chunk = bytes;
         self
+    }
+
+    /// Sets how long data that was written waits for a sync when more is written, for tests of what
+    /// a power cut takes.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sync_every(mut self, period: Duration) -> Self {
+        self.sync_period = period;
+        self
+    }
+
+    pub(super) fn sync_period(&self) -> Duration {
+        self.sync_period
     }
 
     pub(super) fn chunk_bytes(&self) -> u64 {

@@ -9,7 +9,7 @@ use verity::disk::{Attributes, NewPartition, SectorSize, Table};
 use verity_testdata::loop_device::LoopDevice;
 use verity_testdata::oracle;
 
-use super::support::{BOOT, DISK, ROOT, partition, written};
+use super::support::{BOOT, DISK, ROOT, partition, read, written};
 
 const SECTORS: u64 = 8192;
 
@@ -138,4 +138,35 @@ fn changed_attributes_are_those_of_sgdisk_and_its_check_finds_nothing() {
     for word in ["Caution", "Warning", "ERROR", "Problem"] {
         assert!(!said.contains(word), "{said}");
     }
+}
+
+/// A disk that has grown, after another program and after us.
+fn grown(program: &Path, options: &[&str]) -> [Vec<u8>; 2] {
+    let mut disk = ours(SectorSize::S512, SECTORS, &partitions());
+    disk.resize(disk.len() + 5000 * 512, 0);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &disk).unwrap();
+    let mut command = Command::new(program);
+    oracle::run_ok(command.env("LC_ALL", "C.UTF-8").args(options).arg(file.path()));
+    let mut table = read(&disk);
+    table.move_backup_to_end().unwrap();
+    [std::fs::read(file.path()).unwrap(), written(&table, disk)]
+}
+
+#[test]
+fn a_table_that_takes_in_all_of_its_disk_is_that_of_sgdisk_to_the_byte() {
+    let Some(program) = oracle::require("sgdisk") else { return };
+    let [theirs, ours] = grown(&program, &["-e"]);
+    assert_eq!(ends(&ours, SectorSize::S512), ends(&theirs, SectorSize::S512));
+    // LBA 0 has other numbers of cylinders, heads and sectors there, which nobody reads.
+    let end = usize::try_from(SECTORS * 512).unwrap();
+    assert!(ours[512..] == theirs[512..], "the rest, and the old backup");
+    assert!(ours[end - 512..].starts_with(b"EFI PART"), "which stays");
+}
+
+#[test]
+fn a_disk_that_takes_in_all_of_its_room_is_that_of_sfdisk_to_the_byte() {
+    let Some(program) = oracle::require("sfdisk") else { return };
+    let [theirs, ours] = grown(&program, &["--quiet", "--relocate", "gpt-bak-std"]);
+    assert!(ours == theirs);
 }

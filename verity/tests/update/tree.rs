@@ -1,6 +1,9 @@
 //! What two trees say of two images.
 
-use verity::io::ReadAt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use verity::io::{ReadAt, WriteAt};
 use verity::update::{Difference, DigestIndex, Settings, VerifiedTree, is_zero, zero_rest};
 use verity_testdata::pattern::Prng;
 
@@ -52,4 +55,47 @@ fn what_lies_beside_an_image_becomes_zeros() {
     let mut edges = [0; 2];
     file.read_exact_at(&mut edges, 4).unwrap();
     assert_eq!(edges, [7, 0]);
+}
+
+/// A device full of ones, which counts what may not be on its storage.
+#[derive(Default)]
+struct Unsynced {
+    now: AtomicU64,
+    most: AtomicU64,
+}
+
+impl ReadAt for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        Ok(300 << 20)
+    }
+
+    fn read_at(&self, buf: &mut [u8], _offset: u64) -> io::Result<usize> {
+        buf.fill(1);
+        Ok(buf.len())
+    }
+}
+
+impl WriteAt for Unsynced {
+    fn write_at(&self, buf: &[u8], _offset: u64) -> io::Result<usize> {
+        let now = self.now.fetch_add(buf.len() as u64, Ordering::Relaxed) + buf.len() as u64;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        Ok(buf.len())
+    }
+
+    fn set_len(&self, _len: u64) -> io::Result<()> {
+        panic!("a slot keeps its size")
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.now.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The sync at the end would hold up a signal.
+#[test]
+fn zeros_are_synced_before_they_are_many() {
+    let device = Unsynced::default();
+    assert_eq!(zero_rest(&device, 5..300 << 20, &Settings::new()).unwrap(), (300 << 20) - 5);
+    assert!(device.most.into_inner() <= 65 << 20);
 }

@@ -76,7 +76,7 @@ pub(super) fn check(
     let path = &options.image;
     for fault in table.faults() {
         match fault {
-            Fault::Grown { .. } => tracing::warn!("{}: {fault}", Quoted(path)),
+            Fault::Grown { .. } => disks::warn_of([fault], path),
             _ => return Err(CommandError::message(Class::Metadata, fault.to_string()).at(path)),
         }
     }
@@ -385,7 +385,7 @@ impl Disk<'_> {
     ) -> Result<Option<Box<Signer>>, CommandError> {
         let mut signer = None;
         let found = self.of(mount_point, Content::VeritySig);
-        for (_, partition) in &found {
+        for (_, partition) in found.iter().take(disks::MOST_SIGNATURES) {
             // Of several, each is about an image of its own; the others are asked for in the end.
             let is_only = found.len() == 1;
             if !is_only && self.read_signature(partition)?.root_hash() != *root_hash {
@@ -442,10 +442,34 @@ impl Disk<'_> {
         for partition in self.table.partitions().filter(is_looked_at) {
             found.push((partition, self.protection(&partition, images)?));
         }
-        match policy.refusal(&found) {
-            Some(words) => Err(CommandError::message(Class::Trust, words).at(&self.options.image)),
-            None => Ok(()),
+        if let Some(words) = policy.refusal(&found) {
+            return Err(CommandError::message(Class::Trust, words).at(&self.options.image));
         }
+        let wanted = images.iter().filter(|image| policy.wants_tree(image.mount_point));
+        wanted.filter(|image| image.is_discoverable).try_for_each(|image| self.refuse_untold(image))
+    }
+
+    /// Refuses an image that systemd mounts without its tree, whatever the policy says: one whose
+    /// root hash nothing tells. Of signature partitions it reads that of a root file system alone
+    /// (`dissected_image_load_verity_sig_partition`).
+    fn refuse_untold(&self, image: &CheckedImage) -> Result<(), CommandError> {
+        let is_usr = image.mount_point == MountPoint::Usr;
+        if !is_usr && image.checked.signature_partition_signer.is_some() {
+            return Ok(());
+        }
+        let beside = SidecarSet::new(&self.options.image, None, is_usr)?.root_hash;
+        let file = beside.try_exists().is_ok_and(|exists| exists).then(|| beside.clone());
+        let told = RootHashSource { text: None, file }.read()?;
+        if told == Some(image.checked.verification.trusted.root_hash()) {
+            return Ok(());
+        }
+        let words = format!(
+            "the policy wants the tree of {}, and systemd mounts it without: nothing tells it the \
+             image's root hash, neither the signature partition of a root file system nor {}",
+            image.mount_point.name(),
+            Quoted(&beside)
+        );
+        Err(CommandError::message(Class::Trust, words).at(&self.options.image))
     }
 
     /// How a partition is protected, as far as it was checked.

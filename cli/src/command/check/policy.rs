@@ -129,6 +129,13 @@ impl ImagePolicy {
 }
 
 impl ImagePolicy {
+    /// Whether an image may be used only by way of its tree.
+    pub(super) fn wants_tree(&self, mount_point: MountPoint) -> bool {
+        let rule = self.named(mount_point.name()).unwrap_or(self.others);
+        rule.protections.0 & (Verity as u8 | Signed as u8) != 0
+            && rule.protections.0 & Unprotected as u8 == 0
+    }
+
     fn named(&self, designator: &str) -> Option<Rule> {
         self.rules.iter().find(|(name, _)| *name == designator).map(|(_, rule)| *rule)
     }

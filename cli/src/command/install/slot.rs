@@ -6,16 +6,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use verity::disk::Partition;
 use verity::disk::slots::{
     Action, BootState, Scheme, SlotError, TableSlots, grub_next, slot_letter,
 };
-use verity::disk::{Partition, Table};
 use verity::publish::InPlace;
 
 use crate::disks;
 use crate::error::{Class, CommandError, OrFail};
 use crate::image::LockedDisk;
-use crate::quoted::Quoted;
 use crate::storage;
 
 /// Which slot of a disk.
@@ -47,7 +46,8 @@ impl Slot {
         name: &SlotName,
     ) -> Result<(Slot, SlotPartitions), CommandError> {
         let disk = LockedDisk::open(path)?;
-        let mut table = read_table(&disk, path)?;
+        let sector_size = storage::sector_size(disk.file());
+        let mut table = disks::read_table(disk.file(), sector_size, path)?;
         let Some(slots) = TableSlots::find(&mut table) else {
             let words = "no partition here carries a boot state: --data-device and --hash-device \
                          name the partitions of other disks";
@@ -101,7 +101,9 @@ impl Slot {
 
     fn change(&mut self, action: Action) -> Result<(), CommandError> {
         let path = &self.path;
-        let mut table = read_table(&self.disk, path)?;
+        // What is noticed about it was told when the slot was found.
+        let sector_size = storage::sector_size(self.disk.file());
+        let mut table = disks::read_quietly(self.disk.file(), sector_size, path)?;
         let gone = || CommandError::message(Class::Changed, "the slots are gone").at(path);
         let mut slots = TableSlots::find(&mut table).ok_or_else(gone)?;
         let failed = |error| disks::failed(error, path);
@@ -113,14 +115,7 @@ impl Slot {
         }
         slots.set_slots(&after).map_err(failed)?;
         let update = table.update().map_err(failed)?;
-        if !update.is_atomic() {
-            tracing::warn!(
-                "{}: the primary table changes in more than one write: after a power cut in \
-                 between, a system that never reads the backup finds no partitions",
-                Quoted(path)
-            );
-        }
-        update.apply(self.disk.file()).or_fail(Class::Io, path)
+        self.disk.write_table(&update, path)
     }
 }
 
@@ -135,10 +130,6 @@ fn refused(error: &SlotError, path: &Path) -> CommandError {
         _ => "",
     };
     CommandError::message(class, format!("{error}{hint}")).at(path)
-}
-
-fn read_table(disk: &LockedDisk, path: &Path) -> Result<Table, CommandError> {
-    disks::read_table(disk.file(), storage::sector_size(disk.file()), path)
 }
 
 /// The partitions of a slot: those that go with the one that carries its boot state.

@@ -70,9 +70,8 @@ impl Source {
         let set = SidecarSet::in_disk(&disk.path, mount_point)?;
         let verified = manifest(&set, trusted)?;
         let (data, hash) = disk.partitions(mount_point, data, &verified)?;
-        let device = |partition: &Partition| Device::open(&disk.name(partition)).map(Arc::new);
-        let parity = ParitySource::default();
-        let image = OpenedImage::of_manifest(&verified, device(&data)?, device(&hash)?, &parity)?;
+        let (data, hash) = (Arc::new(disk.part(&data)?), Arc::new(disk.part(&hash)?));
+        let image = OpenedImage::of_manifest(&verified, data, hash, &ParitySource::default())?;
         let signature = match with_signature {
             true => disk.signature(mount_point, &verified)?,
             false => None,
@@ -213,6 +212,7 @@ fn read_small(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, CommandError> 
 /// A disk image that the source is a part of.
 struct DiskSource {
     path: PathBuf,
+    device: Device,
     table: Table,
     selected: Option<Partition>,
 }
@@ -224,7 +224,7 @@ impl DiskSource {
         let table = disks::read_table(&device, file.and_then(storage::sector_size), &path)?;
         let sector_size = u32::try_from(table.sector_size().bytes()).ok();
         let selected = name.map(|name| name.find(&device, sector_size)).transpose()?;
-        Ok(DiskSource { path, table, selected })
+        Ok(DiskSource { path, device, table, selected })
     }
 
     /// Which image is meant: that of the partition that was named, or the only one that has a
@@ -300,23 +300,33 @@ impl DiskSource {
         mount_point: MountPoint,
         verified: &VerifiedManifest,
     ) -> Result<Option<(PathBuf, Vec<u8>)>, CommandError> {
-        for found in self.table.partitions() {
+        let is_one = |found: &Partition| {
             let kind = PartitionType::of_guid(found.type_guid());
             let is_one = kind.is_some_and(|kind| {
                 (kind.mount_point(), kind.content()) == (mount_point, Content::VeritySig)
             });
-            if !is_one || found.size() > MAX_SIGNATURE_PARTITION_BYTES {
-                continue;
-            }
+            is_one && found.size() <= MAX_SIGNATURE_PARTITION_BYTES
+        };
+        for found in self.table.partitions().filter(is_one).take(disks::MOST_SIGNATURES) {
             let name = self.name(&found);
             let mut bytes = vec![0; to_len(found.size())];
-            Device::open(&name)?.read_exact_at(&mut bytes, 0).or_fail(Class::Io, &name)?;
+            self.part(&found)?.read_exact_at(&mut bytes, 0).or_fail(Class::Io, &name)?;
             let stated = SignaturePartition::parse(&bytes).map(|it| it.root_hash());
             if stated.is_ok_and(|stated| stated == verified.manifest().root_hash()) {
                 return Ok(Some((name, bytes)));
             }
         }
         Ok(None)
+    }
+
+    /// A partition. Of a disk here it is no file that is called so, nor that of a disk that has
+    /// taken its place.
+    fn part(&self, partition: &Partition) -> Result<Device, CommandError> {
+        let name = self.name(partition);
+        match self.device.input() {
+            Some(disk) => Device::part_of(disk, partition.range(), name),
+            None => Device::open(&name),
+        }
     }
 
     fn name(&self, partition: &Partition) -> PathBuf {

@@ -12,9 +12,8 @@ use verity::disk::slots::{Action, BootState, SlotError, SlotState, TableSlots, s
 pub(crate) use self::verified::SlotImage;
 use crate::context::Context;
 use crate::disks;
-use crate::error::{Class, CommandError, OrFail};
+use crate::error::{Class, CommandError};
 use crate::image::{Device, LockedDisk, ShownSlots, shown_slots};
-use crate::quoted::Quoted;
 use crate::roles;
 use crate::storage;
 use crate::trust::TrustSource;
@@ -34,6 +33,8 @@ pub(crate) struct Change {
     pub(crate) action: Action,
     /// A letter, the number of its partition, or its label.
     pub(crate) slot: String,
+    /// Tries for the slot; only to activate it sets any.
+    pub(crate) tries: Option<u8>,
     /// Also if no slot is left that boots.
     pub(crate) force: bool,
     pub(crate) dry_run: bool,
@@ -67,6 +68,11 @@ pub(crate) struct Changed {
 /// Shows the slots, or changes one of them.
 pub(crate) fn run(options: &Options, context: &Context) -> Result<SlotsOfDisk, CommandError> {
     options.unused_trust.check_unused()?;
+    if let Some(Change { action, tries: Some(_), .. }) = options.change
+        && !matches!(action, Action::Activate { .. })
+    {
+        return Err(CommandError::usage("--tries goes with activate, which alone sets them"));
+    }
     let Some(change) = &options.change else {
         let disk = Device::open(&options.disk)?;
         let mut table = disks::read_table(&disk, disk.sector_size(), &options.disk)?;
@@ -127,14 +133,7 @@ fn apply(
     let update = table.update().map_err(|error| disks::failed(error, path))?;
     let is_written = !update.is_empty() && !change.dry_run;
     if is_written {
-        if !update.is_atomic() {
-            tracing::warn!(
-                "{}: the primary table changes in more than one write: after a power cut in \
-                 between, a system that never reads the backup finds no partitions",
-                Quoted(path)
-            );
-        }
-        update.apply(disk.file()).or_fail(Class::Io, path)?;
+        disk.write_table(&update, path)?;
     }
     Ok(Changed {
         slot,

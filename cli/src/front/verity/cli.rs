@@ -27,9 +27,9 @@ use super::table::TableArgs;
 use super::values::{fec_platform, platform};
 use super::verify::VerifyArgs;
 use crate::command::{
-    attach_signature, build, check, close, diff, dump, format, image_create, image_show, install,
-    lint, open, plan, prepare_signature, read, rehash, repair, serve, sign, slots, status, table,
-    verify,
+    attach_signature, build, check, close, diff, dump, format, image_create, image_grow,
+    image_show, install, lint, open, plan, prepare_signature, read, rehash, repair, serve, sign,
+    slots, status, table, verify,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -158,6 +158,9 @@ impl Command {
             }
             Command::Image(ImageCommand::Show(args)) => {
                 image_show::run(&args.into()).map(Outcome::Shown)
+            }
+            Command::Image(ImageCommand::Grow(args)) => {
+                image_grow::run(&args.into()).map(Outcome::Grown)
             }
             Command::Slots(args) => slots::run(&args.into(), context).map(Outcome::Slots),
             Command::Install(args) => {

@@ -1,4 +1,4 @@
-//! The command line of `image show` and `image create`.
+//! The command line of `image create`, `image show` and `image grow`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,16 +12,18 @@ use super::parameters::ThreadArgs;
 use super::signing::SigningArgs;
 use super::values::{FEC_HEADING, architecture, fec_roots, uuid};
 use crate::command::image_create::{self, Fill, LayoutName, NamedPartition};
+use crate::command::image_grow;
 use crate::command::image_show;
 use crate::exit;
 use crate::sizes;
 
-/// Make a disk image with verified partitions, or show what lies on a disk
+/// Make a disk image with verified partitions, show what lies on a disk, or let its table grow
 #[derive(Debug, Subcommand)]
 #[command(after_help = exit::HELP, disable_help_subcommand = true)]
 pub(super) enum ImageCommand {
     Create(Box<ImageCreateArgs>),
     Show(ImageShowArgs),
+    Grow(ImageGrowArgs),
 }
 
 /// Show the partition table of DISK: both copies, partitions, what belongs together
@@ -40,6 +42,28 @@ pub(super) struct ImageShowArgs {
 impl From<ImageShowArgs> for image_show::Options {
     fn from(args: ImageShowArgs) -> Self {
         image_show::Options { disk: args.disk, manifests: args.manifest }
+    }
+}
+
+/// Let the partition table of DISK take in all of it, after the disk has grown
+///
+/// An image on a larger disk has the backup of its table in the middle. It is moved to the end, and
+/// partitions may lie behind the old one; no partition is moved or made larger. Only the table is
+/// written: the backup first, so that one copy is whole at any moment. Where the backup is at the
+/// end nothing is written.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(super) struct ImageGrowArgs {
+    /// The disk, or an image of one
+    disk: PathBuf,
+    /// Say what would change, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl From<ImageGrowArgs> for image_grow::Options {
+    fn from(args: ImageGrowArgs) -> Self {
+        image_grow::Options { disk: args.disk, dry_run: args.dry_run }
     }
 }
 

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::guests::GuestArgs;
-use super::parameters::{PadArgs, ParameterArgs, SeedArgs, ThreadArgs};
-use super::values::{FEC_HEADING, fec_roots};
+use super::parameters::{NewParityArgs, PadArgs, ParameterArgs, SeedArgs, ThreadArgs};
 use crate::command::format::{self, Like};
-use crate::parameters::ParitySource;
 use crate::{exit, sizes};
 
 /// Make a hash tree over DATA and write it to HASH
@@ -48,45 +46,8 @@ pub(super) struct FormatArgs {
     root_hash_file: Option<PathBuf>,
     #[command(flatten)]
     threads: ThreadArgs,
-
-    /// Also make parity, by which lost blocks can be recovered, and write it to this file or
-    /// device; it may be HASH or DATA
-    #[arg(long, value_name = "FILE", help_heading = FEC_HEADING)]
-    fec_device: Option<PathBuf>,
-
-    /// Where the parity begins on its device; takes K, M, G and T
-    #[arg(
-        long,
-        value_name = "BYTES",
-        value_parser = sizes::bytes,
-        default_value = "0",
-        requires = "fec_device",
-        help_heading = FEC_HEADING
-    )]
-    fec_offset: u64,
-
-    /// Parity bytes in a codeword of 255, from 2 to 24: so many lost blocks of each 255 can be
-    /// recovered
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = fec_roots,
-        default_value = "2",
-        requires = "fec_device",
-        help_heading = FEC_HEADING
-    )]
-    fec_roots: u32,
-
-    /// How many blocks the parity covers [default: as with veritysetup the data, and the hash
-    /// device from the tree to its end, or to the parity on it]
-    #[arg(
-        long,
-        value_name = "BLOCKS",
-        value_parser = sizes::count,
-        requires = "fec_device",
-        help_heading = FEC_HEADING
-    )]
-    fec_blocks: Option<u64>,
+    #[command(flatten)]
+    parity: NewParityArgs,
 }
 
 impl From<FormatArgs> for format::Options {
@@ -97,12 +58,7 @@ impl From<FormatArgs> for format::Options {
             parameters: args.parameters.into(),
             seed: args.seed.seed,
             root_hash_file: args.root_hash_file,
-            parity: ParitySource {
-                device: args.fec_device,
-                offset: Some(args.fec_offset),
-                roots: Some(args.fec_roots),
-                blocks: args.fec_blocks,
-            },
+            parity: args.parity.into(),
             tail: args.pad.tail(),
             like: args.like.map(|hash| Like { hash, offset: args.like_offset.unwrap_or(0) }),
             guests: args.guests.options(args.copy_to),

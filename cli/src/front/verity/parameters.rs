@@ -1,13 +1,14 @@
 //! Parameters of a hash tree, and the work of making one.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::Args;
 use verity::{Algorithm, BlockSize, HashType, Salt, Uuid};
 
-use super::values::{PARAMETERS_HEADING, hash_type, salt, threads, uuid};
+use super::values::{FEC_HEADING, PARAMETERS_HEADING, fec_roots, hash_type, salt, threads, uuid};
 use crate::making::Tail;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, ParitySource};
 use crate::sizes;
 
 /// Parameters of the hash tree and place of the hash area
@@ -114,6 +115,60 @@ pub(super) struct PadArgs {
 impl PadArgs {
     pub(super) fn tail(&self) -> Tail {
         if self.pad { Tail::Padded } else { Tail::Refused }
+    }
+}
+
+/// Parity that is made with a tree
+#[derive(Args, Debug)]
+pub(super) struct NewParityArgs {
+    /// Also make parity, by which lost blocks can be recovered, and write it to this file or
+    /// device; it may be HASH or DATA
+    #[arg(long, value_name = "FILE", help_heading = FEC_HEADING)]
+    fec_device: Option<PathBuf>,
+
+    /// Where the parity begins on its device; takes K, M, G and T
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = sizes::bytes,
+        default_value = "0",
+        requires = "fec_device",
+        help_heading = FEC_HEADING
+    )]
+    fec_offset: u64,
+
+    /// Parity bytes in a codeword of 255, from 2 to 24: so many lost blocks of each 255 can be
+    /// recovered
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = fec_roots,
+        default_value = "2",
+        requires = "fec_device",
+        help_heading = FEC_HEADING
+    )]
+    fec_roots: u32,
+
+    /// How many blocks the parity covers [default: as with veritysetup the data, and the hash
+    /// device from the tree to its end, or to the parity on it]
+    #[arg(
+        long,
+        value_name = "BLOCKS",
+        value_parser = sizes::count,
+        requires = "fec_device",
+        help_heading = FEC_HEADING
+    )]
+    fec_blocks: Option<u64>,
+}
+
+impl From<NewParityArgs> for ParitySource {
+    fn from(args: NewParityArgs) -> ParitySource {
+        ParitySource {
+            device: args.fec_device,
+            offset: Some(args.fec_offset),
+            roots: Some(args.fec_roots),
+            blocks: args.fec_blocks,
+        }
     }
 }
 

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::parameters::ThreadArgs;
-use super::values::{FEC_HEADING, fec_roots};
+use super::parameters::{NewParityArgs, ThreadArgs};
 use crate::command::rehash::{self, Changed};
-use crate::parameters::ParitySource;
 use crate::trust::RootHashSource;
 use crate::{exit, sizes};
 
@@ -21,7 +19,14 @@ use crate::{exit, sizes};
 /// behind the end of the old image are always hashed. Parity takes every block, so with
 /// --fec-device all of IMAGE is hashed, and is what the new tree says.
 #[derive(Args, Debug)]
-#[command(after_help = exit::HELP)]
+#[command(
+    after_help = exit::HELP,
+    mut_arg("fec_device", |arg| arg.help("Also make parity, and write it to this file or device; \
+                                          it may be NEW or IMAGE")),
+    mut_arg("fec_roots", |arg| arg.help("Parity bytes in a codeword of 255, from 2 to 24")),
+    mut_arg("fec_blocks", |arg| arg.help("How many blocks the parity covers [default: as with \
+                                          format]"))
+)]
 #[group(id = "changes", required = true, args = ["old_image", "range"])]
 pub(super) struct RehashArgs {
     /// The image as it is now: a file or a block device, only read
@@ -50,42 +55,8 @@ pub(super) struct RehashArgs {
     root_hash_file: Option<PathBuf>,
     #[command(flatten)]
     threads: ThreadArgs,
-
-    /// Also make parity, and write it to this file or device; it may be NEW or IMAGE
-    #[arg(long, value_name = "FILE", help_heading = FEC_HEADING)]
-    fec_device: Option<PathBuf>,
-
-    /// Where the parity begins on its device; takes K, M, G and T
-    #[arg(
-        long,
-        value_name = "BYTES",
-        value_parser = sizes::bytes,
-        default_value = "0",
-        requires = "fec_device",
-        help_heading = FEC_HEADING
-    )]
-    fec_offset: u64,
-
-    /// Parity bytes in a codeword of 255, from 2 to 24
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = fec_roots,
-        default_value = "2",
-        requires = "fec_device",
-        help_heading = FEC_HEADING
-    )]
-    fec_roots: u32,
-
-    /// How many blocks the parity covers [default: as with format]
-    #[arg(
-        long,
-        value_name = "BLOCKS",
-        value_parser = sizes::count,
-        requires = "fec_device",
-        help_heading = FEC_HEADING
-    )]
-    fec_blocks: Option<u64>,
+    #[command(flatten)]
+    parity: NewParityArgs,
 }
 
 /// Bytes from a start on: so many, or all.
@@ -109,12 +80,7 @@ impl From<RehashArgs> for rehash::Options {
             changed: args.old_image.map_or(Changed::Told(args.range), Changed::Compared),
             output: args.output,
             root_hash_file: args.root_hash_file,
-            parity: ParitySource {
-                device: args.fec_device,
-                offset: Some(args.fec_offset),
-                roots: Some(args.fec_roots),
-                blocks: args.fec_blocks,
-            },
+            parity: args.parity.into(),
             threads: args.threads.threads,
         }
     }

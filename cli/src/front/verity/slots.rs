@@ -79,6 +79,7 @@ impl From<SlotsArgs> for slots::Options {
         let change = args.action.zip(args.slot).map(|(name, slot)| slots::Change {
             action: action(name),
             slot,
+            tries: args.tries,
             force: args.force,
             dry_run: args.dry_run,
             verify: args.verify.then(|| slots::SlotImage {
