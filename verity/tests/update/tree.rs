@@ -82,7 +82,7 @@ impl WriteAt for Unsynced {
         Ok(buf.len())
     }
 
-    fn set_len(&self, _len: u64) -> io::Result<()> {
+    fn resize(&self, _len: u64) -> io::Result<()> {
         panic!("a slot keeps its size")
     }
 
