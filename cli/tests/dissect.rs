@@ -24,9 +24,24 @@ fn disks() -> Option<(Dir, Value)> {
     file_system(&dir, "usr.fs", "usr\n")?;
     dir.write("esp", &pattern::sha256_stream(1 << 20));
     let made = dir.ok(&format!("{CREATE} --partition esp=esp --fec-roots 2 --json"));
-    dir.ok("image create unsigned.raw --root fs --seed test --arch x86-64");
     let keys = "--key rsa2048.key --certificate rsa2048.cert";
-    dir.ok(&format!("image create usr.raw --usr usr.fs --seed test --arch x86-64 {keys}"));
+    for (name, options) in
+        [("unsigned", "--root fs".to_owned()), ("usr", format!("--usr usr.fs {keys}"))]
+    {
+        let line = format!("image create {name}.raw {options} --seed test --arch x86-64 --json");
+        let root = json(&dir.ok(&line))["images"][0]["root_hash"].clone();
+        dir.write(&format!("{name}.hash"), root.as_str().unwrap().as_bytes());
+    }
+    let policy = "--certificate rsa2048.cert --policy usr=signed";
+    dir.fails(&format!("check usr.raw {policy}"), 5, "systemd mounts it without");
+    // The signature that goes with another root hash, in an image that is told the right one.
+    let usr = range_of(&partitions(&dir, "usr.raw")[2]);
+    let mut changed = dir.read("usr.raw");
+    let text = b"\"signature\":\"";
+    let at = changed[usr.clone()].windows(text.len()).position(|window| window == text);
+    let byte = usr.start + at.expect("a signature") + 400;
+    changed[byte] = if changed[byte] == b'A' { b'B' } else { b'A' };
+    dir.write("changed.raw", &changed);
 
     let parts = partitions(&dir, "os.raw");
     let [data, signature] = [1, 3].map(|index| range_of(&parts[index]));
@@ -96,6 +111,27 @@ const DISSECTED: &[Step] = &[
         &["Image does not match image policy"],
     ),
     step("systemd-dissect --image-policy=root=verity --validate unsigned.raw", 0, &[]),
+    // Of signature partitions that of a root file system alone is read: these are mounted without
+    // their trees, whatever the policy.
+    step("systemd-dissect $POLICY --mount usr.raw /mnt && dmsetup table", 0, &["No devices found"]),
+    step("head -n 1 /mnt/usr/etc/words && systemd-dissect --umount /mnt", 0, &["usr\n"]),
+    step(
+        "systemd-dissect --image-policy=root=verity --mount unsigned.raw /mnt && dmsetup table",
+        0,
+        &["No devices found"],
+    ),
+    step("systemd-dissect --umount /mnt", 0, &[]),
+    step("systemd-dissect --image-policy=root=signed --mount usr.raw /mnt", 1, &["policy"]),
+    // With the root hash beside the disk they are not.
+    step("cp unsigned.hash unsigned.roothash && cp usr.hash usr.usrhash", 0, &[]),
+    step("cp usr.hash changed.usrhash", 0, &[]),
+    step(
+        "systemd-dissect --image-policy=root=verity --mount unsigned.raw /mnt && \
+         dmsetup table && systemd-dissect --umount /mnt",
+        0,
+        &["verity 1 "],
+    ),
+    step("timeout 5 systemd-dissect $POLICY --mount usr.raw /mnt", 143, &[NO_KEY]),
     step("timeout 5 systemd-dissect $POLICY --mount os.raw /mnt", 143, &[NO_KEY]),
     step(
         "mkdir /run/verity.d && cp other.cert /run/verity.d/other.crt && \
@@ -108,6 +144,13 @@ const DISSECTED: &[Step] = &[
         "systemd-dissect $POLICY --mount signature.raw /mnt",
         1,
         &["Invalid argument", "Failed to decrypt image"],
+    ),
+    step("systemd-dissect $POLICY --mount changed.raw /mnt", 1, &["Failed to decrypt image"]),
+    step(
+        "systemd-dissect $POLICY --mount usr.raw /mnt && dmsetup table && \
+         head -n 1 /mnt/usr/etc/words && systemd-dissect --umount /mnt",
+        0,
+        &["verity 1 ", "usr\n"],
     ),
     step("systemd-dissect $POLICY --mount first.raw /mnt", 1, &["Failed to mount image"]),
     step(
