@@ -3,6 +3,7 @@
 //! the kernel finds the partitions, and `verity open` opens them by their UUIDs.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::Value;
@@ -34,27 +35,17 @@ fn disks() -> Option<(Dir, Value)> {
     }
     let policy = "--certificate rsa2048.cert --policy usr=signed";
     dir.fails(&format!("check usr.raw {policy}"), 5, "systemd mounts it without");
-    // The signature that goes with another root hash, in an image that is told the right one.
     let usr = range_of(&partitions(&dir, "usr.raw")[2]);
     let mut changed = dir.read("usr.raw");
-    let text = b"\"signature\":\"";
-    let at = changed[usr.clone()].windows(text.len()).position(|window| window == text);
-    let byte = usr.start + at.expect("a signature") + 400;
+    let byte = byte_of_signature(&changed, usr);
     changed[byte] = if changed[byte] == b'A' { b'B' } else { b'A' };
     dir.write("changed.raw", &changed);
 
     let parts = partitions(&dir, "os.raw");
     let [data, signature] = [1, 3].map(|index| range_of(&parts[index]));
     let disk = dir.read("os.raw");
-    let found = |words: &[u8], within: &[u8]| {
-        let at = within.windows(words.len()).position(|window| window == words);
-        at.expect("the words")
-    };
     let words = data.start + found(WORDS.as_bytes(), &disk[data.clone()]);
-    // In the Base64 text of the signature's value, which is its end.
-    let text = found(b"\"signature\":\"", &disk[signature.clone()]) + 13;
-    let length = found(b"\"", &disk[signature.start + text..signature.end]);
-    let byte = signature.start + text + length - 100;
+    let byte = byte_of_signature(&disk, signature);
     let superblock = data.start + 1024;
     let check = "--certificate rsa2048.cert --manifest os.root.manifest.json";
     for (name, at, code) in
@@ -66,6 +57,18 @@ fn disks() -> Option<(Dir, Value)> {
         dir.fails(&format!("check {name} {check}"), code, name);
     }
     Some((dir, json(&made)))
+}
+
+/// Where some bytes are.
+fn found(bytes: &[u8], within: &[u8]) -> usize {
+    within.windows(bytes.len()).position(|window| window == bytes).expect("the bytes")
+}
+
+/// A byte in the Base64 text of the signature's value, which is its end.
+fn byte_of_signature(disk: &[u8], partition: Range<usize>) -> usize {
+    let text = found(b"\"signature\":\"", &disk[partition.clone()]) + 13;
+    let length = found(b"\"", &disk[partition.start + text..partition.end]);
+    partition.start + text + length - 100
 }
 
 /// An erofs of a small system, in which one file begins so, in a block of its own.
