@@ -101,6 +101,44 @@ fn h19_a_disk_that_a_policy_does_not_take_is_refused() {
     }
 }
 
+/// systemd takes such a disk, and mounts it without its tree (cli/tests/dissect.rs).
+#[test]
+fn h19_what_systemd_mounts_without_its_tree_is_not_called_safe() {
+    let dir = with_file_system();
+    let keys = "--key rsa2048.key --certificate rsa2048.cert";
+    for (kind, signing, policies) in [
+        ("usr", keys, ["usr=signed", "usr=verity", "root=signed+absent:usr=signed+absent"]),
+        ("root", "", ["root=verity", "root=verity+absent", "root=verity+absent:usr=absent"]),
+    ] {
+        let create = format!("image create os.raw --{kind} fs --seed s --arch x86-64 {signing}");
+        let root = json(&dir.ok(&format!("{create} --json")))["images"][0]["root_hash"].clone();
+        if signing.is_empty() {
+            let name = format!("os.{kind}.manifest.json");
+            let sign = format!("sign --manifest {name} {keys} --output {name}.p7s");
+            dir.ok(&sign);
+        }
+        for policy in policies {
+            dir.fails(&format!("{CHECK_DISK} --policy {policy}"), 5, "systemd mounts it without");
+        }
+        for policy in [format!("{kind}=unprotected"), "*".to_owned(), "-".to_owned()] {
+            dir.ok(&format!("{CHECK_DISK} --policy {policy}"));
+        }
+        let other = root.as_str().unwrap().replace(['0', '1'], "2");
+        dir.write(&format!("os.{kind}hash"), other.as_bytes());
+        dir.fails(
+            &format!("{CHECK_DISK} --policy {}", policies[0]),
+            5,
+            "systemd mounts it without",
+        );
+        dir.write(&format!("os.{kind}hash"), root.as_str().unwrap().as_bytes());
+        for policy in policies {
+            dir.ok(&format!("{CHECK_DISK} --policy {policy}"));
+        }
+        std::fs::remove_file(dir.path(&format!("os.{kind}hash"))).unwrap();
+        dir.ok(CHECK_DISK);
+    }
+}
+
 #[test]
 fn both_slots_can_hold_the_image_and_one_is_discovered() {
     let dir = with_file_system();

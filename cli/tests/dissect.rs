@@ -3,6 +3,7 @@
 //! the kernel finds the partitions, and `verity open` opens them by their UUIDs.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::Value;
@@ -24,22 +25,28 @@ fn disks() -> Option<(Dir, Value)> {
     file_system(&dir, "usr.fs", "usr\n")?;
     dir.write("esp", &pattern::sha256_stream(1 << 20));
     let made = dir.ok(&format!("{CREATE} --partition esp=esp --fec-roots 2 --json"));
-    dir.ok("image create unsigned.raw --root fs --seed test --arch x86-64");
     let keys = "--key rsa2048.key --certificate rsa2048.cert";
-    dir.ok(&format!("image create usr.raw --usr usr.fs --seed test --arch x86-64 {keys}"));
+    for (name, options) in
+        [("unsigned", "--root fs".to_owned()), ("usr", format!("--usr usr.fs {keys}"))]
+    {
+        // UUIDs of their own: those of `os.raw` are looked for.
+        let line = format!("image create {name}.raw {options} --seed {name} --arch x86-64 --json");
+        let root = json(&dir.ok(&line))["images"][0]["root_hash"].clone();
+        dir.write(&format!("{name}.hash"), root.as_str().unwrap().as_bytes());
+    }
+    let policy = "--certificate rsa2048.cert --policy usr=signed";
+    dir.fails(&format!("check usr.raw {policy}"), 5, "systemd mounts it without");
+    let usr = range_of(&partitions(&dir, "usr.raw")[2]);
+    let mut changed = dir.read("usr.raw");
+    let byte = byte_of_signature(&changed, usr);
+    changed[byte] = if changed[byte] == b'A' { b'B' } else { b'A' };
+    dir.write("changed.raw", &changed);
 
     let parts = partitions(&dir, "os.raw");
     let [data, signature] = [1, 3].map(|index| range_of(&parts[index]));
     let disk = dir.read("os.raw");
-    let found = |words: &[u8], within: &[u8]| {
-        let at = within.windows(words.len()).position(|window| window == words);
-        at.expect("the words")
-    };
     let words = data.start + found(WORDS.as_bytes(), &disk[data.clone()]);
-    // In the Base64 text of the signature's value, which is its end.
-    let text = found(b"\"signature\":\"", &disk[signature.clone()]) + 13;
-    let length = found(b"\"", &disk[signature.start + text..signature.end]);
-    let byte = signature.start + text + length - 100;
+    let byte = byte_of_signature(&disk, signature);
     let superblock = data.start + 1024;
     let check = "--certificate rsa2048.cert --manifest os.root.manifest.json";
     for (name, at, code) in
@@ -51,6 +58,18 @@ fn disks() -> Option<(Dir, Value)> {
         dir.fails(&format!("check {name} {check}"), code, name);
     }
     Some((dir, json(&made)))
+}
+
+/// Where some bytes are.
+fn found(bytes: &[u8], within: &[u8]) -> usize {
+    within.windows(bytes.len()).position(|window| window == bytes).expect("the bytes")
+}
+
+/// A byte in the Base64 text of the signature's value, which is its end.
+fn byte_of_signature(disk: &[u8], partition: Range<usize>) -> usize {
+    let text = found(b"\"signature\":\"", &disk[partition.clone()]) + 13;
+    let length = found(b"\"", &disk[partition.start + text..partition.end]);
+    partition.start + text + length - 100
 }
 
 /// An erofs of a small system, in which one file begins so, in a block of its own.
@@ -96,6 +115,27 @@ const DISSECTED: &[Step] = &[
         &["Image does not match image policy"],
     ),
     step("systemd-dissect --image-policy=root=verity --validate unsigned.raw", 0, &[]),
+    // Of signature partitions that of a root file system alone is read: these are mounted without
+    // their trees, whatever the policy.
+    step("systemd-dissect $POLICY --mount usr.raw /mnt && dmsetup table", 0, &["No devices found"]),
+    step("head -n 1 /mnt/usr/etc/words && systemd-dissect --umount /mnt", 0, &["usr\n"]),
+    step(
+        "systemd-dissect --image-policy=root=verity --mount unsigned.raw /mnt && dmsetup table",
+        0,
+        &["No devices found"],
+    ),
+    step("systemd-dissect --umount /mnt", 0, &[]),
+    step("systemd-dissect --image-policy=root=signed --mount usr.raw /mnt", 1, &["No suitable"]),
+    // With the root hash beside the disk they are not.
+    step("cp unsigned.hash unsigned.roothash && cp usr.hash usr.usrhash", 0, &[]),
+    step("cp usr.hash changed.usrhash", 0, &[]),
+    step(
+        "systemd-dissect --image-policy=root=verity --mount unsigned.raw /mnt && \
+         dmsetup table && systemd-dissect --umount /mnt",
+        0,
+        &["verity 1 "],
+    ),
+    step("timeout 5 systemd-dissect $POLICY --mount usr.raw /mnt", 143, &[NO_KEY]),
     step("timeout 5 systemd-dissect $POLICY --mount os.raw /mnt", 143, &[NO_KEY]),
     step(
         "mkdir /run/verity.d && cp other.cert /run/verity.d/other.crt && \
@@ -108,6 +148,13 @@ const DISSECTED: &[Step] = &[
         "systemd-dissect $POLICY --mount signature.raw /mnt",
         1,
         &["Invalid argument", "Failed to decrypt image"],
+    ),
+    step("systemd-dissect $POLICY --mount changed.raw /mnt", 1, &["Failed to decrypt image"]),
+    step(
+        "systemd-dissect $POLICY --mount usr.raw /mnt && dmsetup table && \
+         head -n 1 /mnt/usr/etc/words && systemd-dissect --umount /mnt",
+        0,
+        &["verity 1 ", "usr\n"],
     ),
     step("systemd-dissect $POLICY --mount first.raw /mnt", 1, &["Failed to mount image"]),
     step(

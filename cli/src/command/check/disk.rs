@@ -55,7 +55,9 @@ pub(super) fn table_of(path: &Path) -> Result<Option<(Input, Table)>, CommandErr
     }
     let set = SidecarSet::new(path, None, false)?;
     let exists = |path: &Path| path.try_exists().is_ok_and(|exists| exists);
-    if exists(&set.manifest) || exists(&set.root_hash) || !exists(path) {
+    // The root hash alone is also what tells systemd of the image in a disk.
+    let is_told = exists(&SidecarSet::in_disk(path, MountPoint::Root)?.manifest);
+    if exists(&set.manifest) || (exists(&set.root_hash) && !is_told) || !exists(path) {
         return Ok(None);
     }
     let input = inputs::open(path)?;
