@@ -230,3 +230,40 @@ fn pushed_data_becomes_the_same_image() {
     let refused = ImageBuilder::new(&other).finish(&streamed, &hash);
     assert!(matches!(refused, Err(Error::HashArea(HashAreaError::OtherParams))), "{refused:?}");
 }
+
+/// A device of which nothing can be read.
+struct Unreadable(Device);
+
+impl ReadAt for Unreadable {
+    fn len(&self) -> io::Result<u64> {
+        ReadAt::len(&self.0)
+    }
+
+    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<usize> {
+        Err(io::Error::other("planted"))
+    }
+}
+
+impl WriteAt for Unreadable {
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(buf, offset)
+    }
+
+    fn resize(&self, len: u64) -> io::Result<()> {
+        self.0.resize(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_taken_for_a_superblock_and_zeros_are_left() {
+    let hash = Device::new(file_of(&[0; 1024]), None);
+    Superblock::erase(&hash, 512).unwrap();
+    assert_eq!(hash.calls(), []);
+    let hash = Unreadable(hash);
+    Superblock::erase(&hash, 512).unwrap();
+    assert_eq!(hash.0.calls(), [Call::Write(512..1024), Call::Sync]);
+}
