@@ -44,9 +44,9 @@
 //! 2.6 times `sha2`.
 //!
 //! On 64-bit ARM nothing could be measured so far: what is there follows from tables of others
-//! (docs/PERFORMANCE.md, "64-bit ARM: counted, and computed"). All instructions for SHA-2 go through
-//! one unit, which two streams keep busy, on Neoverse V2 as on Apple's cores. Four streams wait
-//! for the same unit.
+//! (docs/PERFORMANCE.md, "64-bit ARM: counted, and computed"). All instructions for SHA-2 go
+//! through one unit, which two streams keep busy, on Neoverse V2 as on Apple's cores. Four streams
+//! wait for the same unit.
 
 use crate::Algorithm;
 #[cfg(target_arch = "aarch64")]

@@ -10,9 +10,9 @@ use super::message::Message;
 use super::prefetch::{Cache, prefetch};
 use super::word::Word;
 
-/// Instructions for SHA-256 or SHA-512, with `N` messages in flight, each taken in by `CHUNK` bytes,
-/// which are a chunk of the words. As [`Lanes`](super::lanes::Lanes): `#[inline(always)]`, no
-/// target feature, and the values are proofs.
+/// Instructions for SHA-256 or SHA-512, with `N` messages in flight, each taken in by `CHUNK`
+/// bytes, which are a chunk of the words. As [`Lanes`](super::lanes::Lanes): `#[inline(always)]`,
+/// no target feature, and the values are proofs.
 pub(super) trait Stream<const N: usize, const CHUNK: usize>: Copy {
     /// The words of the messages.
     type Word: Word;

@@ -1,5 +1,5 @@
-//! Messages of hash functions whose words are little-endian and whose chunks need not divide a block:
-//! all of a message but the block, and a group of them.
+//! Messages of hash functions whose words are little-endian and whose chunks need not divide a
+//! block: all of a message but the block, and a group of them.
 //!
 //! ```text
 //!  |salt ...|block                                                  |salt, padding|

@@ -241,10 +241,10 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 }
 
-/// Copies bytes in pieces, for which the C library takes vectors. From 4096 bytes on it may take one
-/// instruction for all of them (`rep movsb`), which on Zen 3 lasts 1.5 microseconds instead of 0.05
-/// where the bytes go to an address that lies a little further in its page than they do, as with
-/// two buffers one behind the other.
+/// Copies bytes in pieces, for which the C library takes vectors. From 4096 bytes on it may take
+/// one instruction for all of them (`rep movsb`), which on Zen 3 lasts 1.5 microseconds instead of
+/// 0.05 where the bytes go to an address that lies a little further in its page than they do, as
+/// with two buffers one behind the other.
 fn copy(to: &mut [u8], from: &[u8]) {
     const PIECE: usize = 1024;
     for (to, from) in to.chunks_mut(PIECE).zip(from.chunks(PIECE)) {
