@@ -22,7 +22,7 @@ const SALTS: [usize; 3] = [0, 32, 13];
 const OFFSETS: [usize; 3] = [0, 64, 1000];
 
 fn hash(criterion: &mut Criterion) {
-    for algorithm in ["sha256", "sha512"] {
+    for algorithm in ["sha256", "sha512", "sha3-256", "blake2b-512"] {
         shapes(criterion, algorithm);
         places(criterion, algorithm);
     }

@@ -10,6 +10,12 @@ use verity_testdata::reference::{self, Scheme};
 pub const VERITY: &str = "verity";
 /// One block after the other by the crate `sha2`.
 pub const SHA2: &str = "crate sha2";
+/// One block after the other by the crate `sha3`.
+pub const SHA3: &str = "crate sha3";
+/// One block after the other by the crate `blake2`.
+pub const BLAKE2: &str = "crate blake2";
+/// The hash functions that `ring` has too.
+const SHA2_NAMES: [&str; 2] = ["sha256", "sha512"];
 /// One block after the other by the crate `ring`.
 pub const RING: &str = "crate ring";
 /// Many blocks at once by the crate `tape-sha256`.
@@ -46,9 +52,11 @@ impl Contender {
 /// If `verity` does not know the scheme, or it is not of sha256 or sha512.
 pub fn contenders(scheme: &Scheme) -> Vec<Contender> {
     let mut contenders: Vec<_> = Platform::available().map(|it| ours(scheme, it)).collect();
-    contenders.push(sha2(scheme));
-    contenders.push(ring(scheme));
-    contenders.extend(tape(scheme));
+    contenders.push(by_crate(scheme));
+    if SHA2_NAMES.contains(&scheme.algorithm.as_str()) {
+        contenders.push(ring(scheme));
+        contenders.extend(tape(scheme));
+    }
     contenders
 }
 
@@ -72,7 +80,7 @@ pub fn tape_backend() -> Option<&'static str> {
 /// builds.
 pub fn crates() -> Vec<String> {
     const LOCK: &str = include_str!("../../Cargo.lock");
-    let names = ["sha2", "ring", "tape-sha256", "reed-solomon", "gf256"];
+    let names = ["sha2", "sha3", "blake2", "ring", "tape-sha256", "reed-solomon", "gf256"];
     let named = names.iter().filter_map(|name| Some(format!("{name} {}", version(LOCK, name)?)));
     named.collect()
 }
@@ -94,16 +102,19 @@ fn ours(scheme: &Scheme, platform: Platform) -> Contender {
     }
 }
 
-fn sha2(scheme: &Scheme) -> Contender {
-    let hash_many = match scheme.algorithm.as_str() {
-        "sha256" => by_sha2(sha2::Sha256::new(), scheme),
-        "sha512" => by_sha2(sha2::Sha512::new(), scheme),
+/// The crate that has this hash function, one block after the other.
+fn by_crate(scheme: &Scheme) -> Contender {
+    let (name, hash_many) = match scheme.algorithm.as_str() {
+        "sha256" => (SHA2, by_digest(sha2::Sha256::new(), scheme)),
+        "sha512" => (SHA2, by_digest(sha2::Sha512::new(), scheme)),
+        "sha3-256" => (SHA3, by_digest(sha3::Sha3_256::new(), scheme)),
+        "blake2b-512" => (BLAKE2, by_digest(blake2::Blake2b512::new(), scheme)),
         other => panic!("no contender for {other}"),
     };
-    Contender { name: SHA2, platform: None, hash_many }
+    Contender { name, platform: None, hash_many }
 }
 
-fn by_sha2<H: sha2::Digest + Clone + 'static>(empty: H, scheme: &Scheme) -> HashMany {
+fn by_digest<H: sha2::Digest + Clone + 'static>(empty: H, scheme: &Scheme) -> HashMany {
     let (before, after) = around(scheme);
     let salted = empty.chain_update(before);
     each_block(scheme, move |block, out| {

@@ -27,7 +27,7 @@ mod token;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub(crate) use self::aarch64::{Neon, Sha2};
+pub(crate) use self::aarch64::{Neon, Sha2, Sha512};
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 pub(crate) use self::entries::entries;
 pub(crate) use self::platforms::platforms;

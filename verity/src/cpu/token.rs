@@ -2,10 +2,10 @@
 
 /// Declares the token of a CPU that has all of these features, each asked by `$has`.
 macro_rules! token {
-    ($(#[doc = $doc:literal])* $Token:ident = $has:ident: $($feature:tt)*) => {
+    ($(#[doc = $doc:literal])* $visibility:vis $Token:ident = $has:ident: $($feature:tt)*) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $Token(());
+        $visibility struct $Token(());
 
         impl $Token {
             /// Asks the CPU (and the system, which must keep the registers).

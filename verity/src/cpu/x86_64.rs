@@ -7,27 +7,27 @@ use super::token::token;
 
 token! {
     /// The proof that this CPU has AVX2.
-    Avx2 = is_x86_feature_detected: "avx2"
+    pub Avx2 = is_x86_feature_detected: "avx2"
 }
 
 token! {
     /// The proof that this CPU has AVX-512 F and BW.
-    Avx512 = is_x86_feature_detected: "avx512f" "avx512bw"
+    pub Avx512 = is_x86_feature_detected: "avx512f" "avx512bw"
 }
 
 token! {
     /// The proof that this CPU multiplies bits by matrices in vectors of 64 bytes.
-    Gfni = is_x86_feature_detected: "gfni" "avx512f" "avx512bw"
+    pub Gfni = is_x86_feature_detected: "gfni" "avx512f" "avx512bw"
 }
 
 token! {
     /// The proof that this CPU has the SHA extensions and SSE4.1.
-    ShaNi = is_x86_feature_detected: "sha" "ssse3" "sse4.1"
+    pub ShaNi = is_x86_feature_detected: "sha" "ssse3" "sse4.1"
 }
 
 token! {
     /// The proof that this CPU has the SHA extensions and AVX-512 F, BW and VL.
-    ShaNiVl =
+    pub ShaNiVl =
         is_x86_feature_detected: "sha" "ssse3" "sse4.1" "avx512f" "avx512bw" "avx512vl"
 }
 

@@ -3,6 +3,7 @@
 use crate::Algorithm;
 
 use super::choice::reason;
+use super::little::LittleRung;
 use super::platform::Platform;
 use super::rung::Rung;
 use super::word::Word;
@@ -37,17 +38,24 @@ impl ChosenKernels {
         let kernels = match algorithm {
             Algorithm::Sha224 | Algorithm::Sha256 => chosen(platform.sha256()),
             Algorithm::Sha384 | Algorithm::Sha512 => chosen(platform.sha512()),
-            _ => Vec::new(),
+            _ => platform.little(algorithm).iter().map(chosen_little).collect(),
         };
         let reason = match (kernels.is_empty(), algorithm) {
             (false, _) => reason(algorithm),
             (true, Algorithm::Sha384 | Algorithm::Sha512) if cfg!(target_arch = "x86_64") => {
-                "several at a time take AVX-512"
+                "several at a time take AVX-512 or AVX2"
+            }
+            (true, Algorithm::Sha384 | Algorithm::Sha512) if cfg!(target_arch = "aarch64") => {
+                "several at a time take the SHA-512 instructions"
             }
             (true, _) => "there are no kernels for several at a time",
         };
         ChosenKernels { kernels, reason }
     }
+}
+
+fn chosen_little(rung: &LittleRung) -> ChosenKernel {
+    ChosenKernel { instructions: rung.name, blocks: rung.lanes, least: rung.least }
 }
 
 fn chosen<W: Word>(rungs: Vec<Rung<W>>) -> Vec<ChosenKernel> {
@@ -77,7 +85,10 @@ mod tests {
                 Algorithm::Sha384 | Algorithm::Sha512 => {
                     platform.sha512().iter().map(|rung| (rung.lanes, rung.least)).collect()
                 }
-                _ => Vec::new(),
+                _ => {
+                    let little = platform.little(algorithm);
+                    little.iter().map(|rung| (rung.lanes, rung.least)).collect()
+                }
             };
             let told: Vec<_> = kernels.iter().map(|told| (told.blocks, told.least)).collect();
             assert_eq!(told, ladder, "{algorithm}");

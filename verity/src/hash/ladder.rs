@@ -8,6 +8,7 @@ use crate::{Algorithm, BlockSize, Params};
 
 use super::group::Group;
 use super::kernel::Kernel;
+use super::little;
 use super::message::Message;
 use super::platform::Platform;
 use super::rung::Rung;
@@ -21,7 +22,10 @@ pub(super) fn kernel(params: &Params, platform: Platform) -> Arc<dyn Kernel> {
         Algorithm::Sha256 => ladder(platform.sha256(), SHA256, params),
         Algorithm::Sha384 => ladder(platform.sha512(), SHA384, params),
         Algorithm::Sha512 => ladder(platform.sha512(), SHA512, params),
-        _ => one_by_one(params),
+        algorithm => match platform.little(algorithm) {
+            Some(rung) => little::ladder(rung, params),
+            None => one_by_one(params),
+        },
     }
 }
 

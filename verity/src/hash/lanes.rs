@@ -74,6 +74,12 @@ pub(super) trait Lanes: Copy {
         self.xor(b).xor(c)
     }
 
+    /// Bits of `other` where `self` has zeros.
+    #[inline(always)]
+    fn not_and(self, other: Self) -> Self {
+        self.and(other).xor(other)
+    }
+
     /// FIPS 180-4's Ch: bits of `yes` where `self` has ones, of `no` elsewhere.
     #[inline(always)]
     fn ch(self, yes: Self, no: Self) -> Self {

@@ -13,6 +13,8 @@
 //!  walk       the way of a kernel over a group of blocks, once, over lanes; feed: loads them
 //!  sha2       the rounds, once, over lanes; word: u32 and u64
 //!  message    all that the messages of a tree share: state behind the salt, padding
+//!  little     the ladder of SHA-3 and BLAKE2b, whose words are little-endian: one kernel each
+//!  keccak, blake2b    their rounds, once, over lanes; text: their messages
 //!  lanes      the operations on one word of each message that a kernel has; arrays, pairs
 //!  streams    the walk for kernels that have instructions for SHA-256 itself
 //!  x86_64, aarch64    lane operations, SHA instructions and, in `rows`, a walk by hand: with the
@@ -26,13 +28,19 @@
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "vector instructions, each behind the proof that the CPU has them")]
 mod aarch64;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no vectors for it yet"))]
+mod blake2b;
 mod choice;
 mod explained;
 mod feed;
 mod group;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no vectors for it yet"))]
+mod keccak;
 mod kernel;
 mod ladder;
 mod lanes;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no vectors for it yet"))]
+mod little;
 mod message;
 mod platform;
 #[cfg_attr(
@@ -44,6 +52,8 @@ mod rung;
 mod scalar;
 mod sha2;
 mod streams;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no vectors for it yet"))]
+mod text;
 mod walk;
 mod word;
 #[cfg(target_arch = "x86_64")]

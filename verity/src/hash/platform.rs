@@ -24,7 +24,8 @@ platforms! {
         /// AVX2, eight blocks side by side.
         #[cfg(target_arch = "x86_64")]
         Avx2(Avx2) = "avx2",
-        /// ARMv8's SHA-2 extension, four blocks in flight.
+        /// ARM's SHA-2 instructions, and those for SHA-512 where the CPU has them; two blocks in
+        /// flight.
         #[cfg(target_arch = "aarch64")]
         Sha2(Sha2) = "sha2",
         /// NEON, eight blocks side by side.

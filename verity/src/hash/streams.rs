@@ -1,5 +1,5 @@
-//! Kernels of CPUs with instructions for SHA-256 itself: one message a
-//! stream, several streams in flight.
+//! Kernels of CPUs with instructions for SHA-256 or SHA-512 itself: one message a stream, several
+//! streams in flight.
 //!
 //! Such instructions have a latency of several cycles, in which one message waits for itself; the
 //! instructions of other messages fill the gaps.
@@ -10,20 +10,20 @@ use super::message::Message;
 use super::prefetch::{Cache, prefetch};
 use super::word::Word;
 
-/// The size of a chunk, in bytes.
-pub(super) const CHUNK: usize = <u32 as Word>::CHUNK;
-
-/// Instructions for SHA-256, with `N` messages in flight. As [`Lanes`](super::lanes::Lanes):
-/// `#[inline(always)]`, no target feature, and the values are proofs.
-pub(super) trait Stream<const N: usize>: Copy {
+/// Instructions for SHA-256 or SHA-512, with `N` messages in flight, each taken in by `CHUNK`
+/// bytes, which are a chunk of the words. As [`Lanes`](super::lanes::Lanes): `#[inline(always)]`,
+/// no target feature, and the values are proofs.
+pub(super) trait Stream<const N: usize, const CHUNK: usize>: Copy {
+    /// The words of the messages.
+    type Word: Word;
     /// The proof that the CPU has the instructions.
     type Cpu: Copy;
 
     /// The state of a message, as the instructions take it.
-    fn new(cpu: Self::Cpu, state: &[u32; 8]) -> Self;
+    fn new(cpu: Self::Cpu, state: &[Self::Word; 8]) -> Self;
 
     /// The state as words.
-    fn words(self) -> [u32; 8];
+    fn words(self) -> [Self::Word; 8];
 
     /// Takes one chunk into each state.
     fn compress(states: &mut [Self; N], chunks: &[&[u8; CHUNK]; N]);
@@ -31,7 +31,11 @@ pub(super) trait Stream<const N: usize>: Copy {
 
 /// Hashes a group of at most `N` blocks.
 #[inline(always)]
-pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u32>) {
+pub(super) fn hash<S: Stream<N, CHUNK>, const N: usize, const CHUNK: usize>(
+    cpu: S::Cpu,
+    group: Group<'_, S::Word>,
+) {
+    const { assert!(CHUNK == S::Word::CHUNK) }
     let Group { message, blocks, next, digests } = group;
     let cache = if next.is_copied() { Cache::Second } else { Cache::First };
     let mut states = [S::new(cpu, &message.state); N];
@@ -62,7 +66,7 @@ pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u
         S::compress(&mut states, &chunks);
     }
     for (state, digest) in states.iter().zip(digests.chunks_exact_mut(message.digest_size)) {
-        for (word, bytes) in state.words().into_iter().zip(digest.chunks_mut(4)) {
+        for (word, bytes) in state.words().into_iter().zip(digest.chunks_mut(S::Word::BYTES)) {
             word.write(bytes);
         }
     }
@@ -71,8 +75,8 @@ pub(super) fn hash<S: Stream<N>, const N: usize>(cpu: S::Cpu, group: Group<'_, u
 /// The chunks in which a block is not alone, if there are such: behind what stands in front of it,
 /// and before the padding.
 #[inline(always)]
-fn stage<const N: usize>(
-    message: &Message<u32>,
+fn stage<W: Word, const N: usize, const CHUNK: usize>(
+    message: &Message<W>,
     blocks: &[&[u8]; N],
 ) -> ([[u8; CHUNK]; N], [[u8; CHUNK]; N]) {
     let (mut first, mut joint) = ([[0; CHUNK]; N], [[0; CHUNK]; N]);
@@ -89,6 +93,6 @@ fn stage<const N: usize>(
 
 /// The first chunk of some bytes.
 #[inline(always)]
-fn as_chunk(bytes: &[u8]) -> &[u8; CHUNK] {
+fn as_chunk<const CHUNK: usize>(bytes: &[u8]) -> &[u8; CHUNK] {
     bytes.first_chunk().unwrap_or_else(|| unreachable!("whole chunks"))
 }

@@ -14,12 +14,16 @@ use verity_testdata::reference::{self, Scheme};
 use super::group::Group;
 use super::kernel::Kernel;
 use super::lanes::{Lanes, Pair};
+use super::little::{self, LittleRung};
 use super::platform::Platform;
 use super::rung::Rung;
+use super::text::{LittleLanes, Texts};
 use super::word::{SHA224, SHA256, SHA384, SHA512, Word};
-use super::{ladder, scalar, walk};
+use super::{blake2b, keccak, ladder, scalar, walk};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Avx512;
+#[cfg(target_arch = "aarch64")]
+use crate::cpu::{Neon, Sha2, Sha512};
 use crate::{Algorithm, BlockSize, HashType, Params, Salt};
 
 /// How a kernel is made for a tree.
@@ -27,6 +31,14 @@ type Make<'a> = &'a dyn Fn(&Params) -> Arc<dyn Kernel>;
 
 const SHA2: [Algorithm; 4] =
     [Algorithm::Sha224, Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
+/// Those whose words are little-endian, of which some kernels hash several messages.
+const LITTLE: [Algorithm; 5] = [
+    Algorithm::Sha3_256,
+    Algorithm::Sha3_384,
+    Algorithm::Sha3_512,
+    Algorithm::Blake2b256,
+    Algorithm::Blake2b512,
+];
 const HASH_TYPES: [HashType; 2] = [HashType::ChromeOs, HashType::Normal];
 /// More than two of the widest groups; with every tail.
 const MOST: usize = 67;
@@ -116,6 +128,7 @@ fn every_platform_gives_the_digests_of_the_crates() {
     for platform in Platform::available() {
         println!("{platform}");
         harness(&ladder_of(platform), &SHA2);
+        harness(&ladder_of(platform), &LITTLE);
     }
 }
 
@@ -156,6 +169,50 @@ fn groups_of_avx512_lanes_work_alone() {
     }
 }
 
+/// Four streams are on no ladder of 64-bit ARM. They are right nevertheless.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn four_streams_work_alone() {
+    if let Some(cpu) = Sha2::found() {
+        let rung = || Rung::new("alone", 4, 1, move |group| cpu.sha256_x4(group));
+        harness(&|params| alone(vec![rung()], 0, params), &SHA2[..2]);
+    }
+    if let Some(cpu) = Sha512::found() {
+        let rung = || Rung::new("alone", 4, 1, move |group| cpu.sha512_x4(group));
+        harness(&|params| alone(vec![rung()], 0, params), &SHA2[2..]);
+    }
+}
+
+/// A group of usual blocks by each kernel of 64-bit ARM, once: testdata/arm/count.sh counts the
+/// instructions of it.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn each_kernel_hashes_one_group_of_usual_blocks() {
+    let sha2 = Sha2::found().expect("an emulator has it");
+    let sha512 = Sha512::found().expect("an emulator has it");
+    let neon = Neon::found().expect("every CPU has it");
+    let sha256: [(usize, &dyn Fn() -> Rung<u32>); 5] = [
+        (1, &|| Rung::new("alone", 1, 1, move |group| sha2.sha256_x1(group))),
+        (2, &|| Rung::new("alone", 2, 1, move |group| sha2.sha256_x2(group))),
+        (4, &|| Rung::new("alone", 4, 1, move |group| sha2.sha256_x4(group))),
+        (4, &|| Rung::new("alone", 4, 1, move |group| neon.sha256_x4(group))),
+        (8, &|| Rung::new("alone", 8, 1, move |group| neon.sha256_x8(group))),
+    ];
+    for (blocks, rung) in sha256 {
+        let params = params(Algorithm::Sha256, HashType::Normal, 32, 4096);
+        compare(&|params| alone(vec![rung()], 0, params), &params, [blocks]);
+    }
+    let sha512: [(usize, &dyn Fn() -> Rung<u64>); 3] = [
+        (1, &|| Rung::new("alone", 1, 1, move |group| sha512.sha512_x1(group))),
+        (2, &|| Rung::new("alone", 2, 1, move |group| sha512.sha512_x2(group))),
+        (4, &|| Rung::new("alone", 4, 1, move |group| sha512.sha512_x4(group))),
+    ];
+    for (blocks, rung) in sha512 {
+        let params = params(Algorithm::Sha512, HashType::Normal, 32, 4096);
+        compare(&|params| alone(vec![rung()], 0, params), &params, [blocks]);
+    }
+}
+
 trait Start: Word {
     fn start(algorithm: Algorithm) -> [Self; 8];
 }
@@ -187,6 +244,18 @@ fn generic_code_gives_the_digests_of_the_crates() {
     short_harness(&arrays::<Pair<Called<[u32; 4], true>>>, &SHA2[1..2]);
     short_harness(&arrays::<Called<[u64; 3], true>>, &SHA2[2..]);
     short_harness(&arrays::<Pair<Called<[u64; 2], false>>>, &SHA2[3..]);
+    short_harness(&little_arrays, &LITTLE);
+}
+
+/// The code of SHA-3 and BLAKE2b over arrays.
+fn little_arrays(params: &Params) -> Arc<dyn Kernel> {
+    let hash: Box<dyn Fn(Texts<'_>) + Send + Sync> = match params.algorithm() {
+        Algorithm::Blake2b256 | Algorithm::Blake2b512 => {
+            Box::new(|group| blake2b::hash::<Called<[u64; 3], false>, 3>((), group))
+        }
+        _ => Box::new(|group| keccak::hash::<Called<[u64; 3], false>, 3>((), group)),
+    };
+    little::ladder(LittleRung { name: "alone", lanes: 3, least: 1, hash }, params)
 }
 
 /// Arrays behind calls: inlined, their operations would keep the compiler busy for minutes. With
@@ -251,10 +320,18 @@ impl<L: Lanes, const AHEAD: bool> Lanes for Called<L, AHEAD> {
     }
 }
 
+impl<L: LittleLanes> LittleLanes for Called<L, false> {
+    #[inline(never)]
+    fn load_four(cpu: L::Cpu, blocks: &[u8], size: usize, offset: usize) -> [Self; 4] {
+        L::load_four(cpu, blocks, size, offset).map(Called)
+    }
+}
+
 /// The crates are not the only witness.
 #[test]
 fn every_platform_gives_the_digests_of_the_slow_twin() {
-    for (algorithm, hash_type) in SHA2.into_iter().zip(HASH_TYPES.into_iter().cycle()) {
+    let algorithms = SHA2.into_iter().chain(LITTLE);
+    for (algorithm, hash_type) in algorithms.zip(HASH_TYPES.into_iter().cycle()) {
         for salt in [0, 13, 32, 64, 200] {
             let params = params(algorithm, hash_type, salt, 1024);
             let scheme = Scheme {

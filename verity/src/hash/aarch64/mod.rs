@@ -2,3 +2,4 @@
 
 mod neon;
 mod sha2;
+mod sha512;

@@ -5,15 +5,19 @@ use std::arch::aarch64::*;
 use crate::cpu::{Sha2, entries};
 
 use super::super::group::Group;
-use super::super::streams::{self, CHUNK, Stream};
+use super::super::streams::{self, Stream};
 use super::super::word::Word;
 
 entries! {
     Sha2: "neon,sha2";
-    pub(in crate::hash) fn sha256_x1(group: Group<'_, u32>) = streams::hash::<State, 1>;
-    pub(in crate::hash) fn sha256_x2(group: Group<'_, u32>) = streams::hash::<State, 2>;
-    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<State, 4>;
+    pub(in crate::hash) fn sha256_x1(group: Group<'_, u32>) = streams::hash::<State, 1, CHUNK>;
+    pub(in crate::hash) fn sha256_x2(group: Group<'_, u32>) = streams::hash::<State, 2, CHUNK>;
+    #[cfg(test)]
+    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<State, 4, CHUNK>;
 }
+
+/// The size of a chunk, in bytes.
+const CHUNK: usize = <u32 as Word>::CHUNK;
 
 /// The words a to d and e to h of a state.
 #[derive(Clone, Copy)]
@@ -23,7 +27,8 @@ struct State {
     cpu: Sha2,
 }
 
-impl<const N: usize> Stream<N> for State {
+impl<const N: usize> Stream<N, CHUNK> for State {
+    type Word = u32;
     type Cpu = Sha2;
 
     #[inline(always)]

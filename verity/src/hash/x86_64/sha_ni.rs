@@ -5,15 +5,18 @@ use std::arch::x86_64::*;
 use crate::cpu::{ShaNi, entries};
 
 use super::super::group::Group;
-use super::super::streams::{self, CHUNK, Stream};
+use super::super::streams::{self, Stream};
 use super::super::word::Word;
 
 entries! {
     ShaNi: "sha,ssse3,sse4.1";
-    pub(in crate::hash) fn sha256_x1(group: Group<'_, u32>) = streams::hash::<State, 1>;
-    pub(in crate::hash) fn sha256_x2(group: Group<'_, u32>) = streams::hash::<State, 2>;
-    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<State, 4>;
+    pub(in crate::hash) fn sha256_x1(group: Group<'_, u32>) = streams::hash::<State, 1, CHUNK>;
+    pub(in crate::hash) fn sha256_x2(group: Group<'_, u32>) = streams::hash::<State, 2, CHUNK>;
+    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<State, 4, CHUNK>;
 }
+
+/// The size of a chunk, in bytes.
+pub(super) const CHUNK: usize = <u32 as Word>::CHUNK;
 
 /// The words of a state as the instructions take them: f e b a, then h g d c, from the lowest up.
 #[derive(Clone, Copy)]
@@ -23,7 +26,8 @@ pub(super) struct State {
     cpu: ShaNi,
 }
 
-impl<const N: usize> Stream<N> for State {
+impl<const N: usize> Stream<N, CHUNK> for State {
+    type Word = u32;
     type Cpu = ShaNi;
 
     #[inline(always)]

@@ -15,30 +15,31 @@ use std::arch::x86_64::*;
 use crate::cpu::{ShaNiVl, entries};
 
 use super::super::group::Group;
-use super::super::streams::{self, CHUNK, Stream};
+use super::super::streams::{self, Stream};
 use super::super::word::Word;
-use super::sha_ni::State;
+use super::sha_ni::{CHUNK, State};
 
 entries! {
     ShaNiVl: "sha,ssse3,sse4.1,avx512f,avx512bw,avx512vl";
-    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<Wide, 4>;
+    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<Wide, 4, CHUNK>;
 }
 
 /// The state of a message, for the assembly.
 #[derive(Clone, Copy)]
 struct Wide(State, ShaNiVl);
 
-impl Stream<4> for Wide {
+impl Stream<4, CHUNK> for Wide {
+    type Word = u32;
     type Cpu = ShaNiVl;
 
     #[inline(always)]
     fn new(cpu: ShaNiVl, state: &[u32; 8]) -> Wide {
-        Wide(<State as Stream<4>>::new(cpu.sha_ni(), state), cpu)
+        Wide(<State as Stream<4, CHUNK>>::new(cpu.sha_ni(), state), cpu)
     }
 
     #[inline(always)]
     fn words(self) -> [u32; 8] {
-        <State as Stream<4>>::words(self.0)
+        <State as Stream<4, CHUNK>>::words(self.0)
     }
 
     #[inline(always)]
