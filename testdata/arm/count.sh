@@ -28,7 +28,7 @@ main() {
     # Code at fixed places: the emulator's addresses are the disassembly's.
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Ctarget-feature=+crt-static -Crelocation-model=static -Dunused"
     local program scratch
-    program=$(cargo test --locked --release --target aarch64-unknown-linux-gnu -p verity --lib --no-run \
+    program=$(cargo test --locked --release --target aarch64-unknown-linux-gnu -p dm-verity --lib --no-run \
         --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
     scratch=$(mktemp -d)
     trap "rm -rf '$scratch'" EXIT
