@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use verity::internals::{to_len, to_u64};
 use verity_fuzz::{TARGETS, Target, kept, mutate};
 use verity_testdata::cases;
 use verity_testdata::pattern::Prng;
@@ -136,7 +137,7 @@ fn run_sample<I: Iterator<Item = Vec<u8>>>(target: Target, inputs: impl Fn() -> 
         Some(_) => 1,
         None => sampled.map_or(1, |(_, step)| step),
     };
-    let first = (cases::seed() % step as u64) as usize;
+    let first = to_len(cases::seed() % to_u64(step));
     run_all(target, || inputs().skip(first).step_by(step));
 }
 

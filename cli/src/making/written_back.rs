@@ -117,7 +117,7 @@ mod tests {
         write(&sink, 4 * STEP).unwrap();
         assert!((1..=4).contains(&sink.syncs.into_inner()));
         let written = sink.written.into_inner().unwrap();
-        let wanted: Vec<_> = (0..4 * STEP >> 20).map(|index| (index << 20, 1 << 20)).collect();
+        let wanted: Vec<_> = (0..(4 * STEP) >> 20).map(|index| (index << 20, 1 << 20)).collect();
         assert_eq!(written, wanted);
     }
 

@@ -40,7 +40,7 @@ impl Source {
     ) -> Result<Source, CommandError> {
         match Named::of(path)? {
             Named::Set { image, set } => Source::of_set(&image, &set, trusted, with_signature),
-            Named::Disk(disk) => Source::of_disk(disk, trusted, with_signature),
+            Named::Disk(disk) => Source::of_disk(*disk, trusted, with_signature),
         }
     }
 
@@ -114,19 +114,21 @@ impl Source {
 /// What a name of a source stands for.
 enum Named {
     Set { image: PathBuf, set: SidecarSet },
-    Disk(DiskSource),
+    Disk(Box<DiskSource>),
 }
 
 impl Named {
     fn of(path: &Path) -> Result<Named, CommandError> {
         if disks::is_url(path) {
             return match PartitionName::of(path) {
-                Some(name) => DiskSource::open(name.disk.clone(), Some(name)).map(Named::Disk),
+                Some(name) => DiskSource::open(name.disk.clone(), Some(name))
+                    .map(|disk| Named::Disk(Box::new(disk))),
                 None => Named::set(path, |path| Ok(Device::open_if_there(path)?.is_some())),
             };
         }
         if let Some(name) = PartitionName::of(path) {
-            return DiskSource::open(name.disk.clone(), Some(name)).map(Named::Disk);
+            return DiskSource::open(name.disk.clone(), Some(name))
+                .map(|disk| Named::Disk(Box::new(disk)));
         }
         if path.is_dir() {
             return Named::set(&only_image(path)?, exists);
@@ -136,7 +138,8 @@ impl Named {
             let file = fs::File::open(path).or_fail(Class::Io, path)?;
             let sector_size = storage::sector_size(&file).and_then(SectorSize::new);
             if Table::read(&file, sector_size).is_ok() {
-                return DiskSource::open(path.to_owned(), None).map(Named::Disk);
+                return DiskSource::open(path.to_owned(), None)
+                    .map(|disk| Named::Disk(Box::new(disk)));
             }
         }
         Named::set(path, exists)
