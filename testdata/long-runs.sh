@@ -18,7 +18,7 @@ readonly FULL
 readonly SKIPPED=77
 
 # Each is a function `full_NAME` below, here in the order of the record.
-readonly LONG_RUNS=(tests seeds unchecked faults hostile kill boots newest compat calls kernels packages static arm
+readonly LONG_RUNS=(tests seeds unchecked faults hostile kill boots newest compat calls kernels interface packages static arm
     fuzz planted asan races miri)
 
 # What is random, with more of it.
@@ -99,6 +99,9 @@ full_calls() { testdata/calls/test.sh --planted; }
 
 # Kernels broken one by one, which tests must see.
 full_kernels() { fuzz/planted-kernels.sh $((PERCENT / 100)); }
+
+# What the libraries show to others; minutes to build, by a toolchain of its own.
+full_interface() { .ci/public-api; }
 
 # Crates, each from its package alone; Debian's, in a root of their own.
 full_packages() {

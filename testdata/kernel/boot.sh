@@ -30,7 +30,7 @@ disk() {
 
 # This process becomes the machine, so that whoever started it can end it. Its clock counts instructions
 # (icount): with a real one a kernel that shares its CPU with much else can find its timers broken, and hang.
-exec qemu-system-x86_64 -machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu max -smp 1 -m 512 \
+exec qemu-system-x86_64 -machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu max,avx2=off,avx=off,sse4.2=off,sse4.1=off,ssse3=off -smp 1 -m 512 \
     -nodefaults -no-reboot -display none -serial "$console" -serial "file:$dir/verdicts" \
     -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" -append "$arguments" "${firmware[@]}" \
     -drive "$(disk cases)" -drive "$(disk images)" -drive "$(disk output)"
