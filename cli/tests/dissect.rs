@@ -174,6 +174,8 @@ const NO_KEY: &str = "Required key not available";
 
 /// What the kernel finds on the same disk, by the UUIDs that follow from the root hash.
 const FOUND: &[Step] = &[
+    // The links are those of the disk once udev has seen the loop devices go.
+    step("udevadm settle && losetup -a", 0, &[]),
     step("cat /sys/block/vda/vda?/uevent", 0, &["PARTNAME=os_7\n", "PARTNAME=os_7_verity\n"]),
     step("realpath /dev/disk/by-partuuid/$DATA", 0, &["/dev/vda2"]),
     step("realpath /dev/disk/by-partuuid/$TREE", 0, &["/dev/vda3"]),

@@ -28,9 +28,12 @@ disk() {
     echo "file=$dir/$1,format=raw,if=virtio,cache=unsafe"
 }
 
+# The kernel takes the hash code for the best instructions it finds, and those for vectors take an emulator longest.
+cpu=max,avx2=off,avx=off,sse4.2=off,sse4.1=off,ssse3=off
+
 # This process becomes the machine, so that whoever started it can end it. Its clock counts instructions
 # (icount): with a real one a kernel that shares its CPU with much else can find its timers broken, and hang.
-exec qemu-system-x86_64 -machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu max,avx2=off,avx=off,sse4.2=off,sse4.1=off,ssse3=off -smp 1 -m 512 \
+exec qemu-system-x86_64 -machine pc -accel tcg,thread=single -icount shift=3,sleep=off -cpu "$cpu" -smp 1 -m 512 \
     -nodefaults -no-reboot -display none -serial "$console" -serial "file:$dir/verdicts" \
     -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" -append "$arguments" "${firmware[@]}" \
     -drive "$(disk cases)" -drive "$(disk images)" -drive "$(disk output)"
