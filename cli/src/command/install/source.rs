@@ -113,7 +113,7 @@ impl Source {
 
 /// What a name of a source stands for.
 enum Named {
-    Set { image: PathBuf, set: SidecarSet },
+    Set { image: PathBuf, set: Box<SidecarSet> },
     Disk(Box<DiskSource>),
 }
 
@@ -121,14 +121,12 @@ impl Named {
     fn of(path: &Path) -> Result<Named, CommandError> {
         if disks::is_url(path) {
             return match PartitionName::of(path) {
-                Some(name) => DiskSource::open(name.disk.clone(), Some(name))
-                    .map(|disk| Named::Disk(Box::new(disk))),
+                Some(name) => Named::disk(name.disk.clone(), Some(name)),
                 None => Named::set(path, |path| Ok(Device::open_if_there(path)?.is_some())),
             };
         }
         if let Some(name) = PartitionName::of(path) {
-            return DiskSource::open(name.disk.clone(), Some(name))
-                .map(|disk| Named::Disk(Box::new(disk)));
+            return Named::disk(name.disk.clone(), Some(name));
         }
         if path.is_dir() {
             return Named::set(&only_image(path)?, exists);
@@ -138,11 +136,14 @@ impl Named {
             let file = fs::File::open(path).or_fail(Class::Io, path)?;
             let sector_size = storage::sector_size(&file).and_then(SectorSize::new);
             if Table::read(&file, sector_size).is_ok() {
-                return DiskSource::open(path.to_owned(), None)
-                    .map(|disk| Named::Disk(Box::new(disk)));
+                return Named::disk(path.to_owned(), None);
             }
         }
         Named::set(path, exists)
+    }
+
+    fn disk(path: PathBuf, name: Option<PartitionName>) -> Result<Named, CommandError> {
+        Ok(Named::Disk(Box::new(DiskSource::open(path, name)?)))
     }
 
     /// A set by the name of its image, with or without `.raw`.
@@ -156,7 +157,7 @@ impl Named {
         let raw = PathBuf::from(raw);
         let is_raw = path.extension().is_some_and(|extension| extension == "raw");
         let image = if !is_raw && !is_there(path)? && is_there(&raw)? { raw } else { path.into() };
-        Ok(Named::Set { image, set })
+        Ok(Named::Set { image, set: Box::new(set) })
     }
 }
 
