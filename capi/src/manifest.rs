@@ -2,7 +2,6 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use verity::RootHash;
 use verity::io::ReadAt;
 use verity_sign::{Fec, Image, Manifest};
 
@@ -13,7 +12,7 @@ use crate::library::{hand_out_bytes, verity_blob, verity_digest};
 use crate::params::{Layout, verity_params};
 use crate::pointers::{bytes, check, hand_out, optional_text};
 use crate::sign::{pinned, verity_certificate};
-use crate::trust::{ImageInput, verity_image, verity_trusted};
+use crate::trust::{verity_image, verity_trusted};
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn verity_manifest(
@@ -25,23 +24,29 @@ unsafe extern "C" fn verity_manifest(
 ) -> c_int {
     let work = || {
         // SAFETY: NULL, or what the header asks for.
-        unsafe {
-            let image = verity_image::read(image)?;
-            let layout = verity_params::read_layout(params)?;
-            let manifest = manifest(&image, layout, verity_digest::read(root)?)?;
-            hand_out_bytes(out, manifest.to_bytes())
-        }
+        unsafe { hand_out_bytes(out, manifest(image, params, root)?.to_bytes()) }
     };
     // SAFETY: NULL, or room for an error.
     unsafe { guarded(err, work) }
 }
 
 /// The manifest of an image that was built so.
-pub(crate) fn manifest(
-    image: &ImageInput<'_>,
-    layout: Layout,
-    root_hash: RootHash,
+///
+/// # Safety
+/// The pointers are NULL, or what the header asks for.
+pub(crate) unsafe fn manifest(
+    image: *const verity_image,
+    params: *const verity_params,
+    root: *const verity_digest,
 ) -> Result<Manifest, Failure> {
+    // SAFETY: as above.
+    let (image, layout, root_hash) = unsafe {
+        (
+            verity_image::read(image)?,
+            verity_params::read_layout(params)?,
+            verity_digest::read(root)?,
+        )
+    };
     let about = Image::new(image.name, image.version, image.label, image.size_bytes)?;
     let region = layout.plan()?.superblock_region();
     let Layout { params, hash_area, fec_area, .. } = layout;

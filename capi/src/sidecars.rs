@@ -49,10 +49,7 @@ unsafe extern "C" fn verity_sidecars_new(
     let work = || {
         // SAFETY: NULL, or what the header asks for.
         unsafe {
-            let image = verity_image::read(image)?;
-            let layout = verity_params::read_layout(params)?;
-            let manifest = manifest(&image, layout, verity_digest::read(root)?)?;
-            let sidecars = Mutex::new(Sidecars::unsigned(manifest));
+            let sidecars = Mutex::new(Sidecars::unsigned(manifest(image, params, root)?));
             hand_out(out, verity_sidecars(sidecars), "out")
         }
     };

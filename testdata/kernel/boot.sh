@@ -29,6 +29,7 @@ disk() {
 }
 
 # The kernel takes the hash code for the best instructions it finds, and those for vectors take an emulator longest.
+# SSE4 goes with SSSE3, which glibc takes for granted where there is SSE4.
 cpu=max,avx2=off,avx=off,sse4.2=off,sse4.1=off,ssse3=off
 
 # This process becomes the machine, so that whoever started it can end it. Its clock counts instructions

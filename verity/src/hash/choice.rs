@@ -40,7 +40,7 @@
 //! There a group of 16 lanes takes as long as 8.6 blocks by SHA-NI.
 //!
 //! Words of 64 bits by AVX2, four lanes, beside the crates that hash one block after the other (Zen
-//! 3, 2026-11-30): SHA-3 3.5 to 3.8 times `sha3`, BLAKE2b 2.8 to 3.1 times `blake2`, SHA-512 2.4 to
+//! 3, 2026-11-30): SHA-3 3.5 to 3.8 times `sha3`, BLAKE2b 2.8 to 3.1 times `blake2`, SHA-512 2.3 to
 //! 2.6 times `sha2`.
 //!
 //! On 64-bit ARM nothing could be measured so far: what is there follows from tables of others

@@ -21,7 +21,7 @@ platforms! {
         /// The SHA extensions, four blocks in flight.
         #[cfg(target_arch = "x86_64")]
         ShaNi(ShaNi) = "sha-ni",
-        /// AVX2, eight blocks side by side.
+        /// AVX2, eight blocks side by side; four where words have 64 bits.
         #[cfg(target_arch = "x86_64")]
         Avx2(Avx2) = "avx2",
         /// ARM's SHA-2 instructions, and those for SHA-512 where the CPU has them; two blocks in

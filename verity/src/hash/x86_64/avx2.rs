@@ -1,4 +1,4 @@
-//! AVX2: eight words of sha256 in a vector, or four of SHA-3 or BLAKE2b.
+//! AVX2: eight words of sha256 in a vector, or four of sha512, SHA-3 or BLAKE2b.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
