@@ -75,19 +75,24 @@ fn rounds<const N: usize>(_cpu: Sha512, states: &mut [State; N], chunks: &[&[u8;
             *words = vreinterpretq_u64_u8(vrev64q_u8(bytes));
         }
     }
-    for (sixteen, k) in u64::K.chunks_exact(16).enumerate() {
-        for i in 0..8 {
-            // SAFETY: two of sixteen constants are left from there on.
-            let k = unsafe { vld1q_u64(&raw const k[2 * i]) };
-            for (state, w) in states.iter_mut().zip(&mut w) {
-                two_rounds(&mut state.pairs, vaddq_u64(w[i], k));
-                if sixteen < 4 {
-                    let (near, far) = (w[(i + 7) % 8], vsha512su0q_u64(w[i], w[(i + 1) % 8]));
-                    let middle = vextq_u64::<1>(w[(i + 4) % 8], w[(i + 5) % 8]);
-                    w[i] = vsha512su1q_u64(far, near, middle);
+    for (sixteen, constants) in u64::K.chunks_exact(16).enumerate() {
+        // The compiler knows these numbers, in each profile: else the words would be in memory.
+        macro_rules! pairs {
+            ($($i:expr),*) => {$(
+                // SAFETY: two of sixteen constants are left from there on.
+                let k = unsafe { vld1q_u64(&raw const constants[2 * $i]) };
+                for (state, w) in states.iter_mut().zip(&mut w) {
+                    two_rounds(&mut state.pairs, vaddq_u64(w[$i], k));
+                    if sixteen < 4 {
+                        let near = w[($i + 7) % 8];
+                        let far = vsha512su0q_u64(w[$i], w[($i + 1) % 8]);
+                        let middle = vextq_u64::<1>(w[($i + 4) % 8], w[($i + 5) % 8]);
+                        w[$i] = vsha512su1q_u64(far, near, middle);
+                    }
                 }
-            }
+            )*};
         }
+        pairs!(0, 1, 2, 3, 4, 5, 6, 7);
     }
     for (state, before) in states.iter_mut().zip(before) {
         for (pair, before) in state.pairs.iter_mut().zip(before.pairs) {
