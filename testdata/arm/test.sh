@@ -31,12 +31,12 @@ main() {
     export CARGO_PROFILE_TEST_DEBUG=0 CARGO_INCREMENTAL=0
     # An emulator takes its time: fewer random trees than elsewhere.
     export PROPTEST_CASES=${PROPTEST_CASES:-100}
-    arm_test --lib --test=suite --test=page_edge --no-run
+    arm_test --lib --test=trees --test=page_edge --no-run
     kernel_calls
     # There are many other tests, which depend on no kernel.
     local status=0
     arm_test --lib -- hash:: fec:: || status=$?
-    arm_test --test=suite -- known_roots:: twin:: || status=$?
+    arm_test --test=trees || status=$?
     arm_test --test=page_edge || status=$?
     return "$status"
 }

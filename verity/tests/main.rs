@@ -13,7 +13,6 @@ mod fault_runs;
 #[cfg(feature = "http")]
 mod http;
 mod image;
-mod known_roots;
 #[cfg(feature = "mmap")]
 mod mmap;
 mod nbd;
@@ -23,7 +22,6 @@ mod rehash;
 mod repair;
 mod stream;
 mod table;
-mod twin;
 mod update;
 #[path = "common/zeros.rs"]
 mod zeros;
