@@ -22,6 +22,16 @@ use crate::storage;
 /// No disk has more signature partitions that are looked into: each is read as a whole.
 pub(crate) const MOST_SIGNATURES: usize = 64;
 
+/// Refuses a disk that has more signature partitions of a kind.
+pub(crate) fn refuse_many_signatures(count: usize, disk: &Path) -> Result<(), CommandError> {
+    if count <= MOST_SIGNATURES {
+        return Ok(());
+    }
+    let words =
+        format!("{count} signature partitions, of which at most {MOST_SIGNATURES} are read");
+    Err(CommandError::message(Class::Trust, words).at(disk))
+}
+
 /// A name of the form `DISK#PARTITION`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartitionName {

@@ -178,6 +178,40 @@ fn sources_are_sets_by_any_name_and_disks() {
     }
 }
 
+/// Signature partitions that are none are passed over, but no more than 63 in front of the one.
+#[test]
+fn u04_no_more_than_64_signature_partitions_are_read() {
+    let Some(sgdisk) = oracle::require("sgdisk") else { return };
+    let dir = releases();
+    let create = "image create os.raw --root new.raw --seed new --arch x86-64 --image-version 3";
+    dir.ok(&format!("{create} {SIGNED}"));
+    let shown = dir.run("image show os.raw --json").json();
+    let partitions = shown["partitions"].as_array().unwrap();
+    let found = partitions.iter().find(|found| found["type_name"] == "root-x86-64-verity-sig");
+    let found = found.unwrap_or_else(|| panic!("no signature partition in {shown}"));
+    let [first, sectors] = ["start_bytes", "size_bytes"].map(|key| number(found, key) / 512);
+    let kind = found["type_guid"].as_str().unwrap();
+    let file = File::options().write(true).open(dir.path("os.raw")).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (8 << 20)).unwrap();
+    let changed = |options: Vec<String>| {
+        oracle::run_ok(dir.tool(&sgdisk).arg("--set-alignment=1").args(options).arg("os.raw"));
+    };
+    let of_kind = |number: u64, place: String| {
+        [format!("--new={number}:{place}"), format!("--typecode={number}:{kind}")]
+    };
+    changed(vec!["--move-second-header".into(), format!("--delete={}", number(found, "number"))]);
+    let one = of_kind(100, format!("{first}:{}", first + sectors - 1));
+    let others = (10..73).flat_map(|number| of_kind(number, "0:+32".into()));
+    changed(one.into_iter().chain(others).collect());
+    let install = INSTALL.replace("new.raw", "os.raw");
+    dir.ok(&install);
+    fill(&dir);
+    changed(of_kind(73, "0:+32".into()).to_vec());
+    dir.fails(&install, 5, "65 signature partitions, of which at most 64 are read");
+    assert!(dir.read("slot").iter().all(|byte| *byte == 0xa5), "nothing is written");
+    dir.fails("check os.raw --certificate rsa2048.cert", 5, "at most 64 are read");
+}
+
 #[test]
 fn u09_what_nobody_trusts_or_what_is_older_is_not_installed() {
     let dir = releases();

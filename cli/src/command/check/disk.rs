@@ -387,7 +387,8 @@ impl Disk<'_> {
     ) -> Result<Option<Box<Signer>>, CommandError> {
         let mut signer = None;
         let found = self.of(mount_point, Content::VeritySig);
-        for (_, partition) in found.iter().take(disks::MOST_SIGNATURES) {
+        disks::refuse_many_signatures(found.len(), &self.options.image)?;
+        for (_, partition) in &found {
             // Of several, each is about an image of its own; the others are asked for in the end.
             let is_only = found.len() == 1;
             if !is_only && self.read_signature(partition)?.root_hash() != *root_hash {

@@ -311,7 +311,9 @@ impl DiskSource {
             });
             is_one && found.size() <= MAX_SIGNATURE_PARTITION_BYTES
         };
-        for found in self.table.partitions().filter(is_one).take(disks::MOST_SIGNATURES) {
+        let count = self.table.partitions().filter(is_one).count();
+        disks::refuse_many_signatures(count, &self.path)?;
+        for found in self.table.partitions().filter(is_one) {
             let name = self.name(&found);
             let mut bytes = vec![0; to_len(found.size())];
             self.part(&found)?.read_exact_at(&mut bytes, 0).or_fail(Class::Io, &name)?;
