@@ -120,9 +120,11 @@ for kind in "bin", "test":
     return "$status"
 }
 
-# part COMMAND...: a failure is written down, and the other parts follow.
+# part COMMAND...: says how long it took; a failure is written down, and the other parts follow.
 part() {
+    local start=$SECONDS
     "$@" || echo "$*, with status $?" >>target/failed
+    echo "test.sh: $* took $((SECONDS - start)) s" >&2
 }
 
 # cargo_test [OPTION...]
