@@ -84,13 +84,16 @@ full_newest() {
     return "$status"
 }
 
-# cryptsetup's own suite, of the releases whose copies VERITY_COMPAT_SUITES names.
+# cryptsetup's own suite, of the releases whose copies VERITY_COMPAT_SUITES names; side by side, as each is a machine
+# of one processor for half an hour or more.
 full_compat() {
-    local suite status=0
+    local suite status=0 running=()
     [ -n "${VERITY_COMPAT_SUITES:-}" ] || lacks "no copy in VERITY_COMPAT_SUITES" || return
     for suite in $VERITY_COMPAT_SUITES; do
-        VERITY_COMPAT_SUITE=$suite cargo_test --test suite -- compat:: --nocapture || status=$?
+        VERITY_COMPAT_SUITE=$suite cargo_test --test suite -- compat:: --nocapture &
+        running+=($!)
     done
+    for suite in "${running[@]}"; do wait "$suite" || status=$?; done
     return "$status"
 }
 
