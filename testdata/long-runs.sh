@@ -18,7 +18,7 @@ readonly FULL
 readonly SKIPPED=77
 
 # Each is a function `full_NAME` below, here in the order of the record.
-readonly LONG_RUNS=(tests seeds unchecked faults hostile kill boots newest compat calls kernels interface packages static arm
+readonly LONG_RUNS=(tests seeds updates unchecked faults hostile kill boots newest compat calls kernels interface packages static arm
     fuzz planted asan races miri)
 
 # What is random, with more of it.
@@ -35,6 +35,11 @@ full_seeds() {
         VERITY_PERSONALITY_SEED=$RANDOM cargo_test --test suite personality:: || status=$?
     done
     return "$status"
+}
+
+# 10,000 random edits of an image, each installed and held against a slow twin; a hundred cut off at every call.
+full_updates() {
+    VERITY_DIFFERENTIAL_CASES=$(share 10000) cargo_test --test suite update::
 }
 
 # unseeded [OPTION...]
