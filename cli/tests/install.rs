@@ -180,7 +180,7 @@ fn sources_are_sets_by_any_name_and_disks() {
 
 /// Signature partitions that are none are passed over, but no more than 63 in front of the one.
 #[test]
-fn u04_no_more_than_64_signature_partitions_are_read() {
+fn h22_no_more_than_64_signature_partitions_are_read() {
     let Some(sgdisk) = oracle::require("sgdisk") else { return };
     let dir = releases();
     let create = "image create os.raw --root new.raw --seed new --arch x86-64 --image-version 3";
