@@ -125,7 +125,18 @@ impl Site {
         let Some((_, file)) = file else {
             return send(stream, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         };
-        file.answer(stream, range, (self.mood)(number))
+        let answer = (self.mood)(number);
+        if matches!(answer, Answer::Redirect) && !range.is_empty() {
+            return send(stream, self.elsewhere().as_bytes());
+        }
+        file.answer(stream, range, answer)
+    }
+
+    /// To the broken file, where there is one: what is whole would put right what is broken.
+    fn elsewhere(&self) -> String {
+        let has_broken = self.files.iter().any(|(name, _)| *name == "broken");
+        let there = if has_broken { "broken" } else { "data" };
+        format!("HTTP/1.1 302 There\r\nLocation: /{there}\r\nContent-Length: 0\r\n\r\n")
     }
 }
 
@@ -142,7 +153,10 @@ impl Published {
         let good = |range: &Range<u64>| self.head(range, self.size, "\"one\"");
         let body = self.bytes_in(&range);
         match answer {
-            Answer::Good => send(stream, &[good(&range).as_bytes(), &body].concat()),
+            // The site redirects, before it comes to its files.
+            Answer::Good | Answer::Redirect => {
+                send(stream, &[good(&range).as_bytes(), &body].concat())
+            }
             Answer::Reset => None,
             Answer::Short => {
                 let half = &body[..body.len() / 2];
@@ -173,9 +187,6 @@ impl Published {
             }
             Answer::Failure => {
                 send(stream, b"HTTP/1.1 503 Later\r\nContent-Length: 5\r\n\r\nlater")
-            }
-            Answer::Redirect => {
-                send(stream, b"HTTP/1.1 302 There\r\nLocation: /data\r\nContent-Length: 0\r\n\r\n")
             }
             Answer::Garbage => send(stream, &[0xee; 5000]).and(None),
             Answer::Headers => {
