@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use verity::internals::{FecPlatform, Kernels, Platform};
 use verity::io::WriteAt;
 use verity::{
-    Algorithm, BlockRef, BlockSize, Builder, Corruption, Error, HashArea, HashType, Params, Plan,
-    Superblock, TrustedParams, Uuid, Verifier,
+    Algorithm, BlockRef, Builder, Corruption, Error, HashArea, Plan, Superblock, TrustedParams,
+    Uuid, Verifier,
 };
 use verity_testdata::reference::{self, BadBlock, Scheme};
 
-use crate::common::params;
+use crate::common::{builder, params};
 
 /// Failures become named tests, not files.
 fn config(cases: u32) -> ProptestConfig {
@@ -113,11 +113,7 @@ proptest! {
         size in prop_oneof![0_u64..1 << 24, any::<u64>()],
         superblock in any::<bool>(),
     ) {
-        let builder = Params::builder()
-            .algorithm(scheme.algorithm.parse().unwrap())
-            .hash_type(HashType::try_from(scheme.hash_type).unwrap())
-            .data_block_size(BlockSize::new(scheme.data_block_size).unwrap())
-            .hash_block_size(BlockSize::new(scheme.hash_block_size).unwrap());
+        let builder = builder(&scheme);
         let end = |data_blocks: u64| {
             let params = builder.clone().data_blocks(data_blocks).build().ok()?;
             Plan::behind_data(params, superblock).ok().map(|plan| plan.hash_area().end())
@@ -141,11 +137,7 @@ proptest! {
         roots in 2_u32..=24,
     ) {
         let scheme = Scheme { hash_block_size: scheme.data_block_size, ..scheme };
-        let builder = Params::builder()
-            .algorithm(scheme.algorithm.parse().unwrap())
-            .hash_type(HashType::try_from(scheme.hash_type).unwrap())
-            .data_block_size(BlockSize::new(scheme.data_block_size).unwrap())
-            .hash_block_size(BlockSize::new(scheme.hash_block_size).unwrap());
+        let builder = builder(&scheme);
         let end = |data_blocks: u64| {
             let covered = u128::from(data_blocks)
                 + reference::geometry(data_blocks.into(), &scheme).hash_blocks;
