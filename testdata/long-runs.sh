@@ -51,7 +51,7 @@ unseeded() (
 # The library without overflow checks, as others build it.
 full_unchecked() {
     CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false CARGO_PROFILE_TEST_OVERFLOW_CHECKS=false \
-        cargo test --locked -p dm-verity --lib --test suite --examples --features mmap,http --target-dir target/unchecked
+        cargo test --locked -p dm-verity --lib --test suite --test trees --examples --features mmap,http --target-dir target/unchecked
 }
 
 # Whatever goes wrong with storage, systems and servers, in the library and under the command.
