@@ -113,6 +113,10 @@ impl Bench {
     pub(crate) fn fault(&self, place: &Place, job: &Job, ended: &Ended) -> Option<String> {
         let done = ended.code == Some(0);
         let path = |name: &str| place.path().join(name);
+        let has_outputs = job
+            .outputs
+            .iter()
+            .all(|(name, right)| fs::read(path(name)).is_ok_and(|it| it == *right));
         let outputs = || {
             job.outputs.iter().find_map(|(name, right)| {
                 let now = fs::read(path(name)).ok();
@@ -129,7 +133,7 @@ impl Bench {
             .or_else(outputs)
             .or_else(|| self.changed_input(place))
             .or_else(|| self.twin_fault(&files::read(&path("twin")), done, job))
-            .or_else(|| self.pad_fault(&files::read(&path("short")), done, job))
+            .or_else(|| self.pad_fault(&files::read(&path("short")), has_outputs, job))
             .or_else(|| leftover(place.path()).or_else(|| leftover(&path("o"))))
     }
 
@@ -151,10 +155,11 @@ impl Bench {
         (!fits).then(|| "a block is neither the broken nor the right one".to_owned())
     }
 
-    /// What is padded ends with a block, or where it did.
-    fn pad_fault(&self, short: &[u8], done: bool, job: &Job) -> Option<String> {
+    /// What is padded ends with a block where its hash file is in place, whatever came after that;
+    /// else where it did.
+    fn pad_fault(&self, short: &[u8], has_outputs: bool, job: &Job) -> Option<String> {
         let mut padded = self.data[..SHORT].to_vec();
-        if done && job.line.starts_with("format short") {
+        if has_outputs && job.line.starts_with("format short") {
             padded.resize(SHORT.next_multiple_of(4096), 0);
         }
         (short != padded).then(|| format!("{} bytes are {PADDED}", short.len()))

@@ -125,23 +125,25 @@ impl Site {
         let Some((_, file)) = file else {
             return send(stream, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         };
-        let answer = (self.mood)(number);
-        if matches!(answer, Answer::Redirect) && !range.is_empty() {
-            return send(stream, self.elsewhere().as_bytes());
-        }
-        file.answer(stream, range, answer)
+        file.answer(stream, range, (self.mood)(number), self.elsewhere())
     }
 
-    /// To the broken file, where there is one: what is whole would put right what is broken.
-    fn elsewhere(&self) -> String {
+    /// Where redirects lead: to the broken file, where there is one. What is whole would put right
+    /// what is broken.
+    fn elsewhere(&self) -> &'static str {
         let has_broken = self.files.iter().any(|(name, _)| *name == "broken");
-        let there = if has_broken { "broken" } else { "data" };
-        format!("HTTP/1.1 302 There\r\nLocation: /{there}\r\nContent-Length: 0\r\n\r\n")
+        if has_broken { "broken" } else { "data" }
     }
 }
 
 impl Published {
-    fn answer(&self, stream: &TcpStream, asked: Range<u64>, answer: Answer) -> Option<()> {
+    fn answer(
+        &self,
+        stream: &TcpStream,
+        asked: Range<u64>,
+        answer: Answer,
+        elsewhere: &str,
+    ) -> Option<()> {
         let range = asked.start.min(self.size)..asked.end.min(self.size);
         if range.is_empty() {
             let head = format!(
@@ -153,10 +155,7 @@ impl Published {
         let good = |range: &Range<u64>| self.head(range, self.size, "\"one\"");
         let body = self.bytes_in(&range);
         match answer {
-            // The site redirects, before it comes to its files.
-            Answer::Good | Answer::Redirect => {
-                send(stream, &[good(&range).as_bytes(), &body].concat())
-            }
+            Answer::Good => send(stream, &[good(&range).as_bytes(), &body].concat()),
             Answer::Reset => None,
             Answer::Short => {
                 let half = &body[..body.len() / 2];
@@ -187,6 +186,12 @@ impl Published {
             }
             Answer::Failure => {
                 send(stream, b"HTTP/1.1 503 Later\r\nContent-Length: 5\r\n\r\nlater")
+            }
+            Answer::Redirect => {
+                let head = format!(
+                    "HTTP/1.1 302 There\r\nLocation: /{elsewhere}\r\nContent-Length: 0\r\n\r\n"
+                );
+                send(stream, head.as_bytes())
             }
             Answer::Garbage => send(stream, &[0xee; 5000]).and(None),
             Answer::Headers => {
