@@ -311,9 +311,9 @@ impl DiskSource {
             });
             is_one && found.size() <= MAX_SIGNATURE_PARTITION_BYTES
         };
-        let count = self.table.partitions().filter(is_one).count();
-        disks::refuse_many_signatures(count, &self.path)?;
-        for found in self.table.partitions().filter(is_one) {
+        let found: Vec<_> = self.table.partitions().filter(is_one).collect();
+        disks::refuse_many_signatures(found.len(), &self.path)?;
+        for found in found {
             let name = self.name(&found);
             let mut bytes = vec![0; to_len(found.size())];
             self.part(&found)?.read_exact_at(&mut bytes, 0).or_fail(Class::Io, &name)?;
