@@ -49,21 +49,21 @@ pub(super) fn hash<S: Stream<N, CHUNK>, const N: usize, const CHUNK: usize>(
     let lines = message.block_size / CHUNK - staged;
     let skipped = staged * (CHUNK - message.front.len());
     // One call of the rounds serves all chunks: it is much code, and becomes part of this function.
-    for index in 0..2 * staged + lines + message.rest.len() {
-        let mut chunks = first.each_ref();
-        if let Some(line) = index.checked_sub(staged) {
-            if line < lines {
-                for (chunk, block) in chunks.iter_mut().zip(&blocks) {
-                    *chunk = as_chunk(&block[skipped + line * CHUNK..]);
-                }
-                prefetch(next.part(line * CHUNK * N, CHUNK * N), cache);
-            } else if line < lines + staged {
-                chunks = joint.each_ref();
-            } else {
-                chunks = [as_chunk(&message.rest[line - lines - staged].bytes); N];
+    // Chunks that follow each other in memory are a run, so that a chunk costs little more than its
+    // rounds.
+    for run in 0..3 + message.rest.len() {
+        let (sources, count) = match run {
+            0 => (first.each_ref().map(|chunk: &[u8; CHUNK]| &chunk[..]), staged),
+            1 => (blocks.map(|block| &block[skipped..]), lines),
+            2 => (joint.each_ref().map(|chunk: &[u8; CHUNK]| &chunk[..]), staged),
+            _ => ([&message.rest[run - 3].bytes[..]; N], 1),
+        };
+        for index in 0..count {
+            if run == 1 {
+                prefetch(next.part(index * CHUNK * N, CHUNK * N), cache);
             }
+            S::compress(&mut states, &sources.map(|source| as_chunk(&source[index * CHUNK..])));
         }
-        S::compress(&mut states, &chunks);
     }
     for (state, digest) in states.iter().zip(digests.chunks_exact_mut(message.digest_size)) {
         for (word, bytes) in state.words().into_iter().zip(digest.chunks_mut(S::Word::BYTES)) {
