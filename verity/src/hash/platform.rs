@@ -18,7 +18,7 @@ platforms! {
         /// The SHA extensions, four blocks in the 32 registers of AVX-512.
         #[cfg(target_arch = "x86_64")]
         ShaNiVl(ShaNiVl) = "sha-ni-vl",
-        /// The SHA extensions, four blocks in flight.
+        /// The SHA extensions, two blocks in flight.
         #[cfg(target_arch = "x86_64")]
         ShaNi(ShaNi) = "sha-ni",
         /// AVX2, eight blocks side by side; four where words have 64 bits.

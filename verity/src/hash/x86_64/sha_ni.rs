@@ -12,7 +12,6 @@ entries! {
     ShaNi: "sha,ssse3,sse4.1";
     pub(in crate::hash) fn sha256_x1(group: Group<'_, u32>) = streams::hash::<State, 1, CHUNK>;
     pub(in crate::hash) fn sha256_x2(group: Group<'_, u32>) = streams::hash::<State, 2, CHUNK>;
-    pub(in crate::hash) fn sha256_x4(group: Group<'_, u32>) = streams::hash::<State, 4, CHUNK>;
 }
 
 /// The size of a chunk, in bytes.
