@@ -19,6 +19,10 @@ use crate::{files, kernel, oracle};
 /// How long the machine may be silent.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// As testdata/kernel/boot.sh, which says why.
+const CPU: &str =
+    "max,avx2=off,avx=off,sse4.2=off,sse4.1=off,ssse3=off,aes=off,pclmulqdq=off,erms=off,fsrm=off";
+
 /// What the first process does before and after the script.
 const INIT: &str = r#"#!/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LANG=C
@@ -338,10 +342,9 @@ impl Machine {
 
     fn command(&self, said: &Path, console: &Path, boot: Boot<'_>) -> Command {
         let mut command = Command::new("qemu-system-x86_64");
-        // As testdata/kernel/boot.sh, which says why.
-        let options = "-machine pc -accel tcg,thread=single -cpu max -smp 1 -m 1024 \
-                       -nodefaults -no-reboot -display none";
-        command.args(options.split_ascii_whitespace()).stdin(Stdio::null());
+        let options = "-machine pc -accel tcg,thread=single -smp 1 -m 1024 \
+                       -nodefaults -no-reboot -display none -cpu";
+        command.args(options.split_ascii_whitespace()).arg(CPU).stdin(Stdio::null());
         // Who waits for somebody else must not have waited for hours at once.
         let sleep = if self.has_network { "on" } else { "off" };
         command.arg("-icount").arg(format!("shift=3,sleep={sleep}"));
