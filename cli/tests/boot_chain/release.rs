@@ -20,7 +20,7 @@ const CHANGED: usize = 40;
 pub(crate) struct Release {
     pub(crate) number: u32,
     pub(crate) root_hash: String,
-    /// Of all files in the order of their names, as `md5sum` has it.
+    /// Of all files in the order of their names, as `cksum` has it.
     pub(crate) files: String,
 }
 
@@ -98,7 +98,7 @@ fn change(tree: &Path, number: u32) {
 const FILES: &str = "find . -type f | LC_ALL=C sort";
 
 fn sum(tree: &Path) -> String {
-    let script = format!("{FILES} | tr '\\n' '\\0' | xargs -0 cat | md5sum | cut -d' ' -f1");
+    let script = format!("{FILES} | tr '\\n' '\\0' | xargs -0 cat | cksum");
     oracle::run_ok(Command::new("sh").current_dir(tree).args(["-c", &script])).trim().to_owned()
 }
 
