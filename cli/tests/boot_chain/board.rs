@@ -165,8 +165,9 @@ impl Board {
                 boot.check();
                 return sent;
             }
+            let is_running = boot.booted.is_running();
             let (said, console) = (boot.booted.said(), boot.booted.console());
-            assert!(boot.booted.is_running(), "it was to be cut:\n{said}\n{console}");
+            assert!(is_running, "it was to be cut:\n{said}\n{console}");
             thread::sleep(Duration::from_millis(20));
         }
     }
