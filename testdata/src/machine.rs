@@ -310,7 +310,9 @@ impl Machine {
 
     fn boot(&self, boot: Boot<'_>) -> Booted {
         let [said, console] = ["said", "console"].map(|name| self.dir.path().join(name));
-        [&said, &console].map(|file| files::write(file, b""));
+        for file in [&said, &console] {
+            files::write(file, b"");
+        }
         let mut command = self.command(&said, &console, boot);
         let child = command.spawn().expect("start the virtual machine");
         Booted { child, said, console }
