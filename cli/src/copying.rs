@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use verity::Progress;
-use verity::internals::{to_len, to_u64};
+use verity::internals::{ReadBuffer, to_len, to_u64};
 use verity::io::{Extent, ReadAt, WriteAt};
 
 use crate::error::{Class, CommandError};
@@ -45,7 +45,7 @@ impl<'a> Copying<'a> {
         target: &impl WriteAt,
         size: u64,
     ) -> io::Result<()> {
-        let mut buffer = vec![0; COPIED_AT_ONCE];
+        let mut buffer = ReadBuffer::with_len(COPIED_AT_ONCE);
         let mut offset = 0;
         while offset < size {
             let extent = source.extent_at(offset).beyond(offset);

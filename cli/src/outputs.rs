@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use verity::internals::{to_len, to_u64};
+use verity::internals::{ReadBuffer, to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::{InPlace, Input, Output, OutputSet, Removal};
 
@@ -141,7 +141,7 @@ pub(crate) fn copy(
     path: &Path,
     signals: &Signals,
 ) -> Result<(), CommandError> {
-    let mut buffer = vec![0; COPIED_AT_ONCE];
+    let mut buffer = ReadBuffer::with_len(COPIED_AT_ONCE);
     let mut offset = range.start;
     while offset < range.end {
         signals.check()?;

@@ -118,6 +118,7 @@ pub use self::work::Progress;
 pub mod internals {
     pub use crate::fec::{Decoder, Encoder, FecPlatform};
     pub use crate::hash::{BlockHasher, ChosenKernel, ChosenKernels, Platform};
+    pub use crate::io::read_buffer::ReadBuffer;
     pub use crate::lock::unpoisoned;
     pub use crate::number::{to_len, to_u64};
     pub use crate::work::Kernels;

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 
-use verity::internals::{to_len, to_u64};
+use verity::internals::{ReadBuffer, to_len, to_u64};
 use verity::io::{Extent, ReadAt, Window, WriteAt};
 
 /// Why a partition is not filled.
@@ -45,7 +45,7 @@ fn find(
 ) -> Result<Vec<u64>, FillError> {
     let size = part.len()?;
     let mut places: Vec<u64> = Vec::new();
-    let mut buffer = vec![0; READ_AT_ONCE + marker.len()];
+    let mut buffer = ReadBuffer::with_len(READ_AT_ONCE + marker.len());
     // Up to where signed files reach that begin before what is looked at.
     let (mut offset, mut signed_end) = (0, 0);
     while offset < size {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use verity::internals::{to_len, to_u64};
+use verity::internals::{ReadBuffer, to_len, to_u64};
 use verity::io::{ReadAt, WriteAt};
 use verity::publish::Output;
 use verity::{
@@ -119,7 +119,7 @@ impl StreamMaker<'_> {
                 .progress(&meter);
         let block_size = one.data_block_size();
         let mut sinks = Sinks { maker: self, copy, index, digest, block_size, offset: 0 };
-        let (mut buffer, mut padding) = (vec![0; READ_AT_ONCE], 0);
+        let (mut buffer, mut padding) = (ReadBuffer::with_len(READ_AT_ONCE), 0);
         loop {
             let read = self.fill(&mut buffer)?;
             if sinks.offset == 0 {

@@ -12,7 +12,7 @@ use std::thread;
 
 use sha2::Digest as _;
 
-use crate::io::{KnownExtent, Source};
+use crate::io::{KnownExtent, ReadBuffer, Source};
 use crate::lock::unpoisoned;
 use crate::number::{to_len, to_u64};
 use crate::work::Tap;
@@ -279,7 +279,7 @@ pub(super) fn read_beside<S: Source + ?Sized, T: Send>(
     let is_over = Mutex::new(false);
     let take = || {
         let (mut offset, mut known) = (0, KnownExtent::default());
-        let mut buffer = vec![0; to_len(READ_AT_ONCE)];
+        let mut buffer = ReadBuffer::with_len(to_len(READ_AT_ONCE));
         while offset < params.data_size() && !*unpoisoned(is_over.lock()) {
             let extent = known.at(source, offset);
             let left = params.data_size() - offset;

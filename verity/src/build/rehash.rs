@@ -14,10 +14,10 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::io::{ReadAt, Source, WriteAt};
+use crate::io::{ReadAt, ReadBuffer, Source, WriteAt};
 use crate::layout::Layer;
 use crate::number::{to_len, to_u64};
-use crate::tree::{CACHE_SIZE, Lookup, Tree, grown};
+use crate::tree::{CACHE_SIZE, Lookup, Tree};
 use crate::work::{self, Crew, Kernels, Pieces, Run, RunBuffer, RunReader, Work};
 use crate::{
     BlockRef, Devices, Error, HashArea, Params, ParamsError, Progress, RootHash, TrustedParams,
@@ -218,8 +218,8 @@ struct Buffer {
     /// The digests of the piece, as far as it has come.
     digests: Vec<u8>,
     lookup: Lookup,
-    new: Vec<u8>,
-    old: Vec<u8>,
+    new: ReadBuffer,
+    old: ReadBuffer,
 }
 
 impl<S: Source + ?Sized, H: ReadAt> Rehashing<'_, S, H> {
@@ -317,12 +317,12 @@ impl<S: Source + ?Sized, H: ReadAt> Rehashing<'_, S, H> {
         // that was compared.
         let (mut new, mut before) =
             (std::mem::take(&mut buffer.new), std::mem::take(&mut buffer.old));
-        self.reader.read_into(run, grown(&mut new, len))?;
+        self.reader.read_into(run, new.sized(len))?;
         let start = run.blocks.start * u64::from(size);
-        let read = old.read_exact_at(grown(&mut before, len), start);
+        let read = old.read_exact_at(before.sized(len), start);
         let block = BlockRef::Data { block: run.blocks.start };
         read.map_err(|source| Error::ReadOld { block, source })?;
-        self.compare_blocks(buffer, run, &new[..len], &before[..len])?;
+        self.compare_blocks(buffer, run, &new, &before)?;
         (buffer.new, buffer.old) = (new, before);
         self.advance(&run.blocks)
     }

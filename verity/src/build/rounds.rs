@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 
 use crate::fec::Encoder;
-use crate::io::{ReadAt, Source, WriteAt};
+use crate::io::{ReadAt, ReadBuffer, Source, WriteAt};
 use crate::number::to_len;
 use crate::work::{self, Crew, RunBuffer, RunReader, Units};
 use crate::{Error, HashArea, Progress};
@@ -32,7 +32,7 @@ pub(super) struct Rounds<'a, S: ?Sized, H: ?Sized, F: ?Sized> {
 #[derive(Default)]
 struct Buffer {
     run: RunBuffer,
-    rows: Vec<u8>,
+    rows: ReadBuffer,
     digests: Vec<u8>,
     sums: Vec<u8>,
     parity: Vec<u8>,
@@ -78,9 +78,8 @@ where
         let mut first = 0;
         while first < rows {
             let some = at_once.min(rows - first);
-            let bytes = to_len(some) * row_len;
-            buffer.rows.resize(bytes, 0);
             let mut rows = std::mem::take(&mut buffer.rows);
+            rows.sized(to_len(some) * row_len);
             for (row, bytes) in (first..).zip(rows.chunks_exact_mut(row_len)) {
                 let start = row * stride + rounds.start;
                 let end = (row * stride + rounds.end).min(data_blocks);
@@ -128,8 +127,7 @@ where
             if start >= end {
                 continue;
             }
-            buffer.rows.clear();
-            buffer.rows.resize(row_len, 0);
+            buffer.rows.sized(row_len).fill(0);
             let skipped = self.encoder.row_len(start - (row * stride + rounds.start));
             let bytes = &mut buffer.rows[skipped..][..self.encoder.row_len(end - start)];
             let offset = self.hash_area.covered_offset(start - data_blocks);

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::hash::BlockHasher;
-use crate::io::{ReadAt, Source, WriteAt};
+use crate::io::{ReadAt, ReadBuffer, Source, WriteAt};
 use crate::number::{to_len, to_u64};
 use crate::work::{self, Pieces, RUN_SIZE, Work};
 use crate::{
@@ -167,7 +167,7 @@ impl<'a, W: WriteAt + 'a> StreamBuilder<'a, W> {
     /// As [`StreamBuilder::push`]; [`Error::Read`] when the reader fails, with the data block that
     /// was to come. What came before it was taken, and more may be pushed.
     pub fn read_from(&mut self, mut reader: impl Read) -> Result<u64, Error> {
-        let (before, mut buffer) = (self.received, vec![0; to_len(RUN_SIZE)]);
+        let (before, mut buffer) = (self.received, ReadBuffer::with_len(to_len(RUN_SIZE)));
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok(self.received - before),

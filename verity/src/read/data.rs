@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::io::{Ahead, Mapping, ReadAt, is_about_source};
+use crate::io::{Ahead, Mapping, ReadAt, ReadBuffer, is_about_source};
 use crate::layout::Layer;
 use crate::number::{to_len, to_u64};
 use crate::tree::{Fault, Scratch, grown, judge};
@@ -26,7 +26,7 @@ struct Row<'a> {
 
 /// What a row needs besides.
 struct Buffers<'a> {
-    blocks: &'a mut Vec<u8>,
+    blocks: &'a mut ReadBuffer,
     actual: &'a mut Vec<u8>,
     /// What is prefetched meanwhile, if anything.
     mapping: Option<&'a Mapping>,
@@ -87,7 +87,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     }
 
     fn deliver_zeros(&self, buffers: &mut Buffers<'_>, row: Row<'_>, deliver: &mut impl Deliver) {
-        let bytes = grown(buffers.blocks, self.len_of(&row));
+        let bytes = buffers.blocks.sized(self.len_of(&row));
         bytes.fill(0);
         self.tree.counts().zero_blocks.add(row.len());
         deliver(row.blocks.start, bytes);
@@ -101,7 +101,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         row: Row<'_>,
         deliver: &mut impl Deliver,
     ) -> Result<(), Error> {
-        let bytes = grown(buffers.blocks, self.len_of(&row));
+        let bytes = buffers.blocks.sized(self.len_of(&row));
         let read = self.data.read_exact_at(bytes, row.blocks.start * self.block_size());
         match read {
             Err(error) if row.len() == 1 || is_about_source(&error) => {
@@ -131,7 +131,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         row: Row<'_>,
         deliver: &mut impl Deliver,
     ) -> Result<(), Error> {
-        let bytes = grown(buffers.blocks, self.len_of(&row));
+        let bytes = buffers.blocks.sized(self.len_of(&row));
         if let Some(checked) = &self.checked
             && checked.contains_all(row.blocks.clone())
         {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::fec::Encoder;
-use crate::io::{FailedBlock, ReadAt, read_blocks};
+use crate::io::{FailedBlock, ReadAt, ReadBuffer, read_blocks};
 use crate::lock::unpoisoned;
 use crate::number::to_len;
 use crate::work::{self, Crew, Units};
@@ -26,10 +26,10 @@ pub(super) struct Parity<'a, D: ?Sized, H: ?Sized, F: ?Sized> {
 /// What a thread reuses from unit to unit.
 #[derive(Default)]
 struct Buffer {
-    rows: Vec<u8>,
+    rows: ReadBuffer,
     sums: Vec<u8>,
     parity: Vec<u8>,
-    stored: Vec<u8>,
+    stored: ReadBuffer,
 }
 
 impl<D, H, F> Parity<'_, D, H, F>
@@ -82,8 +82,8 @@ where
         let mut first = 0;
         while first < rows {
             let some = at_once.min(rows - first);
-            buffer.rows.resize(to_len(some) * row_len, 0);
-            for (row, bytes) in (first..).zip(buffer.rows.chunks_exact_mut(row_len)) {
+            let rows = buffer.rows.sized(to_len(some) * row_len);
+            for (row, bytes) in (first..).zip(rows.chunks_exact_mut(row_len)) {
                 let start = self.covered.block(rounds.start, row);
                 self.read_covered(start..start + count, bytes)?;
             }
@@ -110,7 +110,7 @@ where
     }
 
     fn read_stored(&self, buffer: &mut Buffer, rounds: &Range<u64>) -> Result<(), Error> {
-        buffer.stored.resize(buffer.parity.len(), 0);
+        buffer.stored.sized(buffer.parity.len());
         let (round_len, offset) =
             (self.encoder.sums_len(1), self.encoder.area().range_of(rounds).start);
         let read = read_blocks(self.fec, &mut buffer.stored, round_len, offset);

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::fec::Decoder;
 use crate::hash::BlockHasher;
-use crate::io::{ReadAt, read_each};
+use crate::io::{ReadAt, ReadBuffer, read_each};
 use crate::number::{to_len, to_u64};
 use crate::tree::Lookup;
 use crate::{Digest, Error, Progress, work};
@@ -60,7 +60,7 @@ pub(super) enum Verdict {
 #[derive(Default)]
 pub(super) struct Buffer {
     pub(super) lookup: Lookup,
-    rows: Vec<u8>,
+    rows: ReadBuffer,
     sums: Vec<u8>,
     parity: Vec<u8>,
     residue: Vec<u8>,
@@ -186,7 +186,7 @@ where
         // The wrong rows may be wrong in few places each: more of them than erasures can be.
         for &row in &erased {
             let block = self.block(round, row);
-            buffer.rows.resize(self.decoder.block_len(), 0);
+            buffer.rows.sized(self.decoder.block_len());
             self.read_one(block, &mut buffer.rows, knowledge)?;
             self.decoder.add_rows(roots, row, &buffer.rows, &mut buffer.residue);
         }
@@ -212,7 +212,7 @@ where
         let at_once = to_len(self.decoder.rows_at_once(count));
         for first in (0..all).step_by(at_once) {
             let mut rows = std::mem::take(&mut buffer.rows);
-            rows.resize(at_once.min(all - first) * row_len, 0);
+            rows.sized(at_once.min(all - first) * row_len);
             let mut batch = Batch { first, bytes: &mut rows, failed: Vec::new() };
             work::advance(self.progress, 0)?;
             self.read_rows(rounds, erased, &mut batch, knowledge)?;

@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::io::{ReadAt, is_about_source, read_each};
+use crate::io::{ReadAt, ReadBuffer, is_about_source, read_each};
 use crate::layout::Layer;
 use crate::number::to_len;
 use crate::tree::{Expected, Lookup, judge};
@@ -38,7 +38,7 @@ struct Buffer {
     expected: Expected,
     run: RunBuffer,
     /// Hash blocks.
-    bytes: Vec<u8>,
+    bytes: ReadBuffer,
     actual: Vec<u8>,
     /// Which blocks could be read.
     readable: Vec<bool>,
@@ -148,7 +148,7 @@ where
     fn hash_level(&self, buffer: &mut Buffer, level: u8, blocks: Range<u64>) -> Result<(), Error> {
         let Buffer { bytes, actual, readable, .. } = buffer;
         let block_len = self.reader.params().hash_block_size().buffer_len(1);
-        bytes.resize(readable.len() * block_len, 0);
+        bytes.sized(readable.len() * block_len);
         let read =
             |blocks: Range<u64>, bytes: &mut [u8]| self.state.tree.read(level, blocks.start, bytes);
         let first = blocks.start;

@@ -44,7 +44,7 @@ impl<H: ReadAt> Tree<H> {
         let Lookup { hash_block, digests } = lookup;
         let block_size = self.params.hash_block_size();
         let (digest_size, one) = (self.hasher.digest_size(), block_size.buffer_len(1));
-        let bytes = grown(bytes, block_size.buffer_len(to_len(blocks.end - blocks.start)));
+        let bytes = bytes.sized(block_size.buffer_len(to_len(blocks.end - blocks.start)));
         let actual = grown(actual, digests.len());
         let is_read = self.read(level, blocks.start, bytes).is_ok();
         if is_read {

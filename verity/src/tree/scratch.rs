@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 
+use crate::io::ReadBuffer;
+
 /// Buffers that a thread keeps from read to read: together at most a run of data, some hash blocks
 /// and their digests.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    pub(crate) blocks: Vec<u8>,
+    pub(crate) blocks: ReadBuffer,
     pub(crate) lookup: Lookup,
     pub(crate) actual: Vec<u8>,
 }

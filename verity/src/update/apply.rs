@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::io::{ReadAt, WriteAt, read_blocks, write_blocks};
+use crate::io::{ReadAt, ReadBuffer, WriteAt, read_blocks, write_blocks};
 use crate::lock::unpoisoned;
 use crate::number::{to_len, to_u64};
 use crate::work::{self, Crew, Pieces, RUN_SIZE};
@@ -239,7 +239,7 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
         let chunk_blocks = self.plan.chunk_blocks();
         let piece_blocks = to_len(self.block_size().blocks_in(RUN_SIZE));
         let piece_len = self.block_size().buffer_len(piece_blocks);
-        let (mut bytes, mut is_right) = (Vec::new(), Vec::new());
+        let (mut bytes, mut is_right) = (ReadBuffer::default(), Vec::new());
         let mut start = 0;
         while start < self.plan.blocks() {
             let end = start.saturating_add(chunk_blocks).min(self.plan.blocks());
@@ -251,7 +251,7 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
             });
             if !rows.is_empty() {
                 let count = to_len(end - start);
-                bytes.resize(self.block_size().buffer_len(count), 0);
+                bytes.sized(self.block_size().buffer_len(count));
                 is_right.clear();
                 is_right.resize(count, false);
                 let first = |number: usize| start + to_u64(number * piece_blocks);
@@ -408,7 +408,7 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
         let work = self.settings.fetching(self.plan.tree().params());
         let size = applied.fetched_bytes;
         work.run(size, |crew| {
-            crew.in_order(to_u64(requests.len()), 1, Vec::new, |bytes, numbers| {
+            crew.in_order(to_u64(requests.len()), 1, ReadBuffer::default, |bytes, numbers| {
                 let some = &requests[to_len(numbers.start)..to_len(numbers.end)];
                 some.iter().try_for_each(|request| self.fetch_one(request, &wanted, bytes))
             })
@@ -420,10 +420,10 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
         &self,
         request: &Range<u64>,
         wanted: &[u64],
-        bytes: &mut Vec<u8>,
+        bytes: &mut ReadBuffer,
     ) -> Result<(), Error> {
         let (count, len) = (to_len(request.end - request.start), self.block_size().buffer_len(1));
-        bytes.resize(self.block_size().buffer_len(count), 0);
+        bytes.sized(self.block_size().buffer_len(count));
         let offset = request.start * self.plan.block_size();
         read_blocks(self.source, bytes, len, offset).map_err(|failed| Error::Read {
             block: BlockRef::Data { block: request.start + failed.index },
@@ -452,7 +452,7 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
     /// Copies blocks that are equal to earlier ones, which are in their places by now.
     fn repeat(&self, crew: Crew, others: &[u64]) -> Result<(), Error> {
         let pieces = Pieces::new(self.plan.tree().params(), 0..self.plan.blocks());
-        pieces.for_each(crew, Vec::new, |bytes: &mut Vec<u8>, piece| {
+        pieces.for_each(crew, ReadBuffer::default, |bytes, piece| {
             let mut rows = self.rows(piece.clone(), |step| match step {
                 Step::Repeated { of } => Some((From::Slot, of)),
                 _ => None,
@@ -467,7 +467,7 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
         })
     }
 
-    fn repeat_row(&self, row: &Row, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    fn repeat_row(&self, row: &Row, bytes: &mut ReadBuffer) -> Result<(), Error> {
         let most = self.block_size().blocks_in(RUN_SIZE);
         let mut start = row.blocks.start;
         while start < row.blocks.end {
@@ -478,7 +478,7 @@ impl<D: ReadAt + WriteAt + ?Sized> Applying<'_, '_, D> {
                 blocks: start..end,
             };
             let mut is_right = vec![false; to_len(end - start)];
-            bytes.resize(self.block_size().buffer_len(is_right.len()), 0);
+            bytes.sized(self.block_size().buffer_len(is_right.len()));
             self.read_rows(&[part], start, bytes, &mut is_right)?;
             self.write_right(start, bytes, &is_right)?;
             start = end;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::Error;
-use crate::io::{Extent, ReadAt, WriteAt};
+use crate::io::{Extent, ReadAt, ReadBuffer, WriteAt};
 use crate::number::{to_len, to_u64};
 use crate::work;
 
@@ -62,7 +62,7 @@ fn each_part<D: ReadAt + ?Sized>(
     settings: &Settings<'_>,
     mut see: impl FnMut(&mut [u8], u64) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let mut bytes = Vec::new();
+    let mut bytes = ReadBuffer::default();
     let mut offset = range.start;
     while offset < range.end {
         let mut end = offset.saturating_add(PART).min(range.end);
@@ -70,7 +70,7 @@ fn each_part<D: ReadAt + ?Sized>(
             Extent::Hole { end: hole } => end = hole.min(range.end),
             extent => {
                 end = end.min(extent.end());
-                bytes.resize(to_len(end - offset), 0);
+                bytes.sized(to_len(end - offset));
                 device.read_exact_at(&mut bytes, offset)?;
                 if !see(&mut bytes, offset)? {
                     return Ok(());

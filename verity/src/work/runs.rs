@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::hash::BlockHasher;
-use crate::io::{Ahead, Extent, FailedBlock, KnownExtent, Mapping, Source, first_unreadable};
+use crate::io::{
+    Ahead, Extent, FailedBlock, KnownExtent, Mapping, ReadBuffer, Source, first_unreadable,
+};
 use crate::number::to_len;
 use crate::{BlockRef, Digest, Error, Params};
 
@@ -36,7 +38,7 @@ pub(crate) struct Run {
 /// What a thread reuses from run to run.
 #[derive(Default)]
 pub(crate) struct RunBuffer {
-    bytes: Vec<u8>,
+    bytes: ReadBuffer,
     extent: KnownExtent,
 }
 
@@ -180,14 +182,11 @@ impl<'a, S: Source + ?Sized> RunReader<'a, S> {
         self.taps.iter().try_for_each(|tap| tap.hole(run.blocks.clone()))
     }
 
-    fn read<'b>(&'b self, buffer: &'b mut Vec<u8>, run: &Run) -> Result<&'b [u8], Error> {
+    fn read<'b>(&'b self, buffer: &'b mut ReadBuffer, run: &Run) -> Result<&'b [u8], Error> {
         let block_size = self.params.data_block_size();
         let offset = run.blocks.start * u64::from(block_size);
         let len = block_size.buffer_len(to_len(run.len()));
-        if buffer.len() < len {
-            buffer.resize(len, 0);
-        }
-        match self.source.source_run(offset, &mut buffer[..len]) {
+        match self.source.source_run(offset, buffer.sized(len)) {
             Ok(blocks) if blocks.len() == len => Ok(blocks),
             Ok(_) => Err(unreadable(run.blocks.start, ErrorKind::InvalidData.into())),
             Err(error) => Err(self.first_unreadable(run, error)),
