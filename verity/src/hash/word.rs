@@ -85,8 +85,11 @@ macro_rules! word {
 
             #[inline(always)]
             fn write(self, bytes: &mut [u8]) {
-                let size = bytes.len().min(size_of::<$word>());
-                bytes[..size].copy_from_slice(&self.to_be_bytes()[..size]);
+                // Of a size that is known, so that it is a store and no call.
+                match bytes.first_chunk_mut() {
+                    Some(whole) => *whole = self.to_be_bytes(),
+                    None => bytes.copy_from_slice(&self.to_be_bytes()[..bytes.len()]),
+                }
             }
         }
     };

@@ -107,9 +107,9 @@ fn hash<W: Word, const LANES: usize, const CHUNK: usize>(
     compress: Compress<W, LANES>,
 ) {
     let Group { message, blocks, next, digests } = group;
-    let (mut first, mut joint) = ([[0; CHUNK]; LANES], [[0; CHUNK]; LANES]);
-    stage(message, blocks, &mut first, &mut joint);
-    let way = Way::new(message, blocks, &first, &joint);
+    let mut staged = [Staged::<CHUNK> { first: [[0; CHUNK]; 2], joint: [[0; CHUNK]; 2] }; LANES];
+    stage(message, blocks, &mut staged);
+    let way = Way::new(message, blocks, &staged);
     let segments = way.segments();
     let mut state = State(message.state.map(|word| [word; LANES]));
     let mut scratch = Scratch([0; 2048]);
@@ -129,22 +129,39 @@ fn hash<W: Word, const LANES: usize, const CHUNK: usize>(
     store(&state.0, message.digest_size, digests);
 }
 
+/// The chunks of a lane in which its block is not alone. Each is made of pieces of a whole chunk,
+/// since a copy of a size that is known is no call, and so has room for one more.
+#[derive(Clone, Copy)]
+struct Staged<const CHUNK: usize> {
+    /// The first one is salt and the block's first bytes.
+    first: [[u8; CHUNK]; 2],
+    /// The last one is the block's last bytes and padding.
+    joint: [[u8; CHUNK]; 2],
+}
+
 /// Makes the chunks in which a block is not alone, if there are such.
-fn stage<W: Word, const LANES: usize, const CHUNK: usize>(
+fn stage<W: Word, const CHUNK: usize>(
     message: &Message<W>,
     blocks: &[u8],
-    first: &mut [[u8; CHUNK]; LANES],
-    joint: &mut [[u8; CHUNK]; LANES],
+    staged: &mut [Staged<CHUNK>],
 ) {
     let Some(end) = message.joint.as_deref() else { return };
     let (size, front) = (message.block_size, message.front.len());
-    for (lane, (first, joint)) in first.iter_mut().zip(joint).enumerate() {
+    let mut salt = [0; CHUNK];
+    salt[..front].copy_from_slice(&message.front);
+    for (lane, Staged { first, joint }) in staged.iter_mut().enumerate() {
         let block = &blocks[block_start(blocks, size, lane)..][..size];
-        first[..front].copy_from_slice(&message.front);
-        first[front..].copy_from_slice(&block[..CHUNK - front]);
-        joint[..front].copy_from_slice(&block[size - front..]);
-        joint[front..].copy_from_slice(&end[front..]);
+        first[0] = salt;
+        put(first, front, block);
+        joint[1].copy_from_slice(end);
+        put(joint, front, &block[size - CHUNK..]);
     }
+}
+
+/// Copies the first chunk of some bytes.
+#[inline(always)]
+fn put<const CHUNK: usize>(room: &mut [[u8; CHUNK]; 2], at: usize, from: &[u8]) {
+    room.as_flattened_mut()[at..][..CHUNK].copy_from_slice(&from[..CHUNK]);
 }
 
 /// The chunks of all lanes, in their order.
@@ -161,8 +178,7 @@ impl<const LANES: usize> Way<LANES> {
     fn new<W: Word, const CHUNK: usize>(
         message: &Message<W>,
         blocks: &[u8],
-        first: &[[u8; CHUNK]; LANES],
-        joint: &[[u8; CHUNK]; LANES],
+        staged: &[Staged<CHUNK>; LANES],
     ) -> Self {
         let (size, front) = (message.block_size, message.front.len());
         let block = |lane| &blocks[block_start(blocks, size, lane)..][..size];
@@ -171,9 +187,9 @@ impl<const LANES: usize> Way<LANES> {
         if front == 0 {
             way.push(own, 0, size / CHUNK);
         } else {
-            way.push(first.each_ref().map(|chunk| chunk.as_ptr()), 0, 1);
+            way.push(staged.each_ref().map(|lane| lane.first[0].as_ptr()), 0, 1);
             way.push(own, CHUNK - front, size / CHUNK - 1);
-            way.push(joint.each_ref().map(|chunk| chunk.as_ptr()), 0, 1);
+            way.push(staged.each_ref().map(|lane| lane.joint[1].as_ptr()), 0, 1);
         }
         for constant in &message.rest {
             way.push([constant.bytes[..CHUNK].as_ptr(); LANES], 0, 1);
