@@ -10,7 +10,7 @@ pub(super) const PIECE: usize = 512 << 10;
 const SLOTS: usize = 8;
 
 /// How many pieces are populated to see whether the system is quick.
-const TRIALS: usize = 4;
+const TRIALS: usize = 8;
 
 /// What is known of the pieces of a mapping, by all threads.
 #[derive(Debug, Default)]
