@@ -101,8 +101,8 @@ fn timed(
     contender: &Contender<'_>,
     barrier: &Barrier,
 ) -> (Range<Instant>, Result<u64, String>) {
-    // Where reads are fast, for everyone alike; touched before the clock starts, so that no page has
-    // to be found meanwhile.
+    // Where reads are fast, for everyone alike; touched before the clock starts, so that no page
+    // has to be found meanwhile.
     let mut buf = ReadBuffer::with_len(walk.len);
     buf.fill(0xff);
     barrier.wait();
