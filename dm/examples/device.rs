@@ -12,11 +12,24 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::Read;
+use std::process::ExitCode;
 
 use verity::{HashArea, Superblock};
 use verity_dm::{Close, DeviceMapper, Open, Run, Status};
 
-fn main() -> Result<(), Box<dyn Error>> {
+const USAGE: &str = "usage: device open NAME DATA HASH ROOT_HASH | status [NAME] | close NAME";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("device: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let device_mapper = DeviceMapper::open()?;
@@ -43,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["close", name] => {
             Close::new(name.parse()?).run(&device_mapper, Run::default())?;
         }
-        _ => return Err("device open NAME DATA HASH ROOT_HASH | status [NAME] | close NAME".into()),
+        _ => return Err(USAGE.into()),
     }
     Ok(())
 }
