@@ -103,6 +103,14 @@ impl Mapping {
         let before = Instant::now();
         let done = self.advise(piece, Advice::LinuxPopulateRead);
         self.pieces.tried(done != Err(Errno::INVAL), before.elapsed() <= QUICK);
+        match done {
+            Ok(()) => self.pieces.keep(piece),
+            Err(_) => {
+                // As far as it came.
+                let _ = self.advise(piece, Advice::LinuxDontNeed);
+                self.pieces.forget(piece);
+            }
+        }
         done.is_ok()
     }
 
