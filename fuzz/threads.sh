@@ -12,7 +12,8 @@ readonly FUZZ=$(cd "$(dirname "$0")" && pwd)
 main() {
     cargo +nightly --version >/dev/null || { echo "fuzz: ThreadSanitizer needs a nightly toolchain" >&2; exit 2; }
     run --lib -- tree:: work:: read:: build:: "$@"
-    run --test suite -- adversarial::concurrency adversarial::order read:: "$@"
+    # Flipped bits are read by one thread, for hours.
+    run --test suite -- adversarial::concurrency adversarial::order read:: --skip adversarial::read::flips "$@"
 }
 
 # The first report of a race ends a test program.
