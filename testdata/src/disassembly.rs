@@ -185,11 +185,13 @@ impl Call {
         ["panic", "_fail"].iter().any(|part| self.to.contains(part))
     }
 
-    /// Whether it copies or fills memory. In a static program only what the C library chooses by
-    /// the CPU goes by way of `.plt`, without a name: these functions, and others on strings.
+    /// Whether it copies or fills memory, after a look at both sizes too. In a static program only
+    /// what the C library chooses by the CPU goes by way of `.plt`, without a name: these
+    /// functions, and others on strings.
     pub fn is_copy(&self) -> bool {
         let name = self.to.split(['@', '+']).next().unwrap_or_default();
-        ["memcpy", "memmove", "memset", ".plt"].contains(&name)
+        let checked = "core::slice::copy_from_slice_impl";
+        ["memcpy", "memmove", "memset", ".plt", checked].contains(&name)
     }
 
     /// Whether a kernel may make it: where all is lost anyway, or before and after the rounds.
@@ -237,6 +239,10 @@ mod tests {
                 "<u32 as Lanes>::load::{closure#0}",
             ),
             ("call   2000 <memcpy@plt>", "memcpy@plt"),
+            (
+                "call   2000 <core::slice::copy_from_slice_impl>",
+                "core::slice::copy_from_slice_impl",
+            ),
             ("call   *%rbx", "*%rbx"),
             ("jmp    5000 <other>", "other"),
         ] {

@@ -44,7 +44,7 @@ pub(super) fn hash<S: Stream<N, CHUNK>, const N: usize, const CHUNK: usize>(
         *block = &blocks[block_start(blocks, message.block_size, stream)..][..message.block_size];
     }
     let blocks = lent;
-    let (first, joint) = stage(message, &blocks);
+    let (first, joint) = stage::<_, N, CHUNK>(message, &blocks);
     let staged = usize::from(message.joint.is_some());
     let lines = message.block_size / CHUNK - staged;
     let skipped = staged * (CHUNK - message.front.len());
@@ -52,17 +52,25 @@ pub(super) fn hash<S: Stream<N, CHUNK>, const N: usize, const CHUNK: usize>(
     // Chunks that follow each other in memory are a run, so that a chunk costs little more than its
     // rounds.
     for run in 0..3 + message.rest.len() {
-        let (sources, count) = match run {
-            0 => (first.each_ref().map(|chunk: &[u8; CHUNK]| &chunk[..]), staged),
-            1 => (blocks.map(|block| &block[skipped..]), lines),
-            2 => (joint.each_ref().map(|chunk: &[u8; CHUNK]| &chunk[..]), staged),
-            _ => ([&message.rest[run - 3].bytes[..]; N], 1),
-        };
+        // Loops, and no `map`: that can become a call.
+        let (mut sources, mut count) = ([&[][..]; N], 0);
+        for (stream, source) in sources.iter_mut().enumerate() {
+            (*source, count) = match run {
+                0 => (&first[stream][..], staged),
+                1 => (&blocks[stream][skipped..], lines),
+                2 => (&joint[stream][..], staged),
+                _ => (&message.rest[run - 3].bytes[..], 1),
+            };
+        }
         for index in 0..count {
             if run == 1 {
                 prefetch(next.part(index * CHUNK * N, CHUNK * N), cache);
             }
-            S::compress(&mut states, &sources.map(|source| as_chunk(&source[index * CHUNK..])));
+            let mut chunks = [&[0; CHUNK]; N];
+            for (chunk, source) in chunks.iter_mut().zip(&sources) {
+                *chunk = as_chunk(&source[index * CHUNK..]);
+            }
+            S::compress(&mut states, &chunks);
         }
     }
     for (state, digest) in states.iter().zip(digests.chunks_exact_mut(message.digest_size)) {
