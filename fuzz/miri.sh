@@ -11,7 +11,7 @@ readonly FUZZ=$(cd "$(dirname "$0")" && pwd)
 . "$FUZZ/libfuzzer.sh"
 
 # Rooms of verity that start no thread and ask no file, one after the other; the one that takes longest is the last.
-readonly ROOMS=(number:: layout:: partition:: plan:: table:: trust:: nbd::protocol:: verify::report:: tree:: hash:: fec::)
+readonly ROOMS=(number:: layout:: plan:: table:: trust:: nbd::protocol:: verify::report:: tree:: hash:: fec::)
 
 # These look at hundreds of thousands of bytes, or count what became of a thousand cases, which is hours here and
 # says no more than the others.
