@@ -15,7 +15,7 @@ readonly COPY=$BUILT/copy
 # FLAG of /proc/cpuinfo | FILE | sed expression | what it breaks
 readonly KERNELS=(
     "sha_ni|verity/src/hash/x86_64/sha_ni.rs|s/_mm_alignr_epi8::<4>/_mm_alignr_epi8::<8>/|SHA-NI: the schedule"
-    "sha_ni|verity/src/hash/streams.rs|s/2 => (joint\.each_ref()/2 => (first.each_ref()/|SHA-NI: the chunk with padding"
+    "sha_ni|verity/src/hash/streams.rs|s/2 => (&joint\[stream\]/2 => (\&first[stream]/|SHA-NI: the chunk with padding"
     "avx512vl|verity/src/hash/x86_64/sha_ni_vl.rs|s/_mm_set_epi32(0x0c0d_0e0f,/_mm_set_epi32(0x0c0d_0f0e,/|SHA-NI in 32 registers: the order of bytes"
     "avx2|verity/src/hash/x86_64/avx2.rs|s/_mm256_unpackhi_epi64(a1, b1)/_mm256_unpacklo_epi64(a1, b1)/|AVX2: the turning of words"
     "avx2|verity/src/hash/x86_64/avx2.rs|s/_mm256_permute2x128_si256::<0x31>(a1, b1)/_mm256_permute2x128_si256::<0x20>(a1, b1)/|AVX2, words of 64 bits: their turning"
