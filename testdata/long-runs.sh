@@ -121,8 +121,7 @@ full_packages() {
     return "$status"
 }
 
-# Static binaries, the one for ARM emulated.
-# For this architecture and the other one, whose compiler and emulator no other test needs.
+# Static binaries, the one for ARM emulated; the compiler and the emulator for it are in no list of test.sh.
 full_static() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \

@@ -10,7 +10,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// Memory for reads; what is in it before one is of no meaning.
+/// Memory for reads, as a slice of bytes; what is in it before one is of no meaning.
 #[derive(Debug, Default)]
 pub struct ReadBuffer {
     room: Vec<u8>,
@@ -26,14 +26,15 @@ const PAGE: usize = 4096;
 const PLACE: usize = PAGE / 2;
 
 impl ReadBuffer {
-    /// Memory of `len` bytes.
+    /// Memory of `len` bytes, all of them zero.
     pub fn with_len(len: usize) -> ReadBuffer {
         let mut buffer = ReadBuffer::default();
         buffer.sized(len);
         buffer
     }
 
-    /// Makes it `len` bytes long. The first bytes are kept unless it was never so long.
+    /// Makes it `len` bytes long. They are what they were, as far as there is room for them;
+    /// otherwise all of it is new memory, of zeros.
     pub fn sized(&mut self, len: usize) -> &mut [u8] {
         if self.room.len() < self.start.saturating_add(len) {
             self.room = vec![0; len.saturating_add(PAGE)];

@@ -12,9 +12,10 @@
 //! 5.14).
 //!
 //! It has its price: 0.13 ns a byte in a virtual machine on Zen 3, where the fetch gains 0.10, and
-//! 0.06 on Intel (family 6 model 207), where it gains 0.09. So it is timed some times, and goes on
-//! only where the system is quick. Populated pages count as memory of the process, although they
-//! are the page cache's: few of them are kept (`pieces`), whatever the length of the file.
+//! 0.04 on Intel (family 6 model 207; up to 0.08 for the first pieces of a process), where it gains
+//! 0.09. So it is timed some times, and goes on only where the system is quick. Populated pages
+//! count as memory of the process, although they are the page cache's: few of them are kept
+//! (`pieces`), whatever the length of the file.
 
 mod pieces;
 
