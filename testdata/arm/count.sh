@@ -44,10 +44,10 @@ kernels() {
     awk '
         /^[0-9a-f]+ <.*>:$/ {
             kernel = ""
-            if (match($0, /hash::aarch64::[a-z0-9]+::.*::sha(256|512)_x[0-9]+::entered/)) {
+            if (match($0, /hash::aarch64::[a-z0-9]+::.*::sha(256|512)_x[0-9]+(::entered)?>/)) {
                 name = substr($0, RSTART, RLENGTH)
                 file = name; sub(/^hash::aarch64::/, "", file); sub(/::.*/, "", file)
-                sub(/::entered$/, "", name); sub(/.*::/, "", name)
+                sub(/(::entered)?>$/, "", name); sub(/.*::/, "", name)
                 kernel = file "::" name
             }
             next
