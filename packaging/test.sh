@@ -147,7 +147,7 @@ remove() {
 }
 
 static_binaries() {
-    local arch program status=0
+    local arch program status=0 ran=
     for arch in x86_64 aarch64; do
         packaging/static.sh "$arch" || status=$?
         case $status in
@@ -161,7 +161,9 @@ static_binaries() {
         ./demo.sh "$OUT/verity-$arch"
         "$OUT/verity-$arch" version --verbose
         without_tokens "$OUT/verity-$arch"
+        ran+=" $arch"
     done
+    echo "static binaries that ran the demo:$ran"
 }
 
 # runner ARCH FILE: a command that runs it, here or in the emulator.
