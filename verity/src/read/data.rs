@@ -1,7 +1,7 @@
 //! Data blocks on their way to the caller: read into a private buffer, hashed together, compared in
 //! order.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use crate::io::{Ahead, Mapping, ReadAt, ReadBuffer, is_about_source};
 use crate::layout::Layer;
@@ -12,10 +12,32 @@ use crate::{BlockRef, Error};
 
 use super::VerifiedReader;
 
-/// Takes verified blocks: the number of the first one, and their bytes.
-pub(super) trait Deliver: FnMut(u64, &[u8]) {}
+/// Takes verified blocks: the number of the first one, and their bytes. Says whether it wants more.
+pub(super) trait Deliver: FnMut(u64, &[u8]) -> ControlFlow<()> {
+    fn hand(&mut self, first: u64, bytes: &[u8]) -> Result<(), End> {
+        match self(first, bytes) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(End::Stopped),
+        }
+    }
+}
 
-impl<F: FnMut(u64, &[u8])> Deliver for F {}
+impl<F: FnMut(u64, &[u8]) -> ControlFlow<()>> Deliver for F {}
+
+/// Why no more blocks are delivered.
+#[derive(Debug)]
+pub(super) enum End {
+    /// One is not right, or cannot be read.
+    Failed(Error),
+    /// Whoever takes them has had enough.
+    Stopped,
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> End {
+        End::Failed(error)
+    }
+}
 
 /// Data blocks that follow one another, and the digests they must have, back to back.
 #[derive(Clone)]
@@ -33,31 +55,24 @@ struct Buffers<'a> {
 }
 
 impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
-    /// Verifies data blocks run by run and delivers them in order, up to the first that is not
-    /// right.
-    pub(super) fn verify_blocks(
-        &self,
-        scratch: &mut Scratch,
-        mut blocks: Range<u64>,
-        mapping: Option<&Mapping>,
-        deliver: &mut impl Deliver,
-    ) -> Result<(), Error> {
+    /// Data blocks as they are read and hashed: run by run.
+    pub(super) fn runs(&self, mut blocks: Range<u64>) -> impl Iterator<Item = Range<u64>> {
         let per_run = self.params().data_block_size().blocks_in(RUN_SIZE);
-        while !blocks.is_empty() {
+        std::iter::from_fn(move || {
             let end = blocks.start.saturating_add(per_run).min(blocks.end);
-            self.verify_run(scratch, blocks.start..end, mapping, deliver)?;
-            blocks.start = end;
-        }
-        Ok(())
+            let run = std::mem::replace(&mut blocks.start, end)..end;
+            (!run.is_empty()).then_some(run)
+        })
     }
 
-    fn verify_run(
+    /// Verifies the blocks of a run and delivers them in order, up to the first that is not right.
+    pub(super) fn verify_run(
         &self,
         scratch: &mut Scratch,
         blocks: Range<u64>,
         mapping: Option<&Mapping>,
         deliver: &mut impl Deliver,
-    ) -> Result<(), Error> {
+    ) -> Result<(), End> {
         let Scratch { blocks: bytes, lookup, actual } = scratch;
         let known = self.tree.expected_in(lookup, Layer::Data, blocks.clone());
         let mut buffers = Buffers { blocks: bytes, actual, mapping };
@@ -73,12 +88,12 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
             let end = start + to_u64(count);
             let row = Row { blocks: start..end, expected: now };
             match is_zero {
-                true => self.deliver_zeros(&mut buffers, row, deliver),
+                true => self.deliver_zeros(&mut buffers, row, deliver)?,
                 false => self.verify_row(&mut buffers, row, deliver)?,
             }
             (rest, start) = (later, end);
         }
-        known
+        Ok(known?)
     }
 
     /// Whether a block with this digest is to be taken for zeros without a look at it.
@@ -86,11 +101,16 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         self.zero.is_some_and(|zero| zero.as_bytes() == digest)
     }
 
-    fn deliver_zeros(&self, buffers: &mut Buffers<'_>, row: Row<'_>, deliver: &mut impl Deliver) {
+    fn deliver_zeros(
+        &self,
+        buffers: &mut Buffers<'_>,
+        row: Row<'_>,
+        deliver: &mut impl Deliver,
+    ) -> Result<(), End> {
         let bytes = buffers.blocks.sized(self.len_of(&row));
         bytes.fill(0);
         self.tree.counts().zero_blocks.add(row.len());
-        deliver(row.blocks.start, bytes);
+        deliver.hand(row.blocks.start, bytes)
     }
 
     /// Reads and compares a row. If it cannot be read as a whole, each block is tried by itself,
@@ -100,15 +120,14 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         buffers: &mut Buffers<'_>,
         row: Row<'_>,
         deliver: &mut impl Deliver,
-    ) -> Result<(), Error> {
+    ) -> Result<(), End> {
         let bytes = buffers.blocks.sized(self.len_of(&row));
         let read = self.data.read_exact_at(bytes, row.blocks.start * self.block_size());
         match read {
             Err(error) if row.len() == 1 || is_about_source(&error) => {
                 let block = BlockRef::Data { block: row.blocks.start };
                 self.tree.ask_repair(block, Fault::Unreadable(error), row.expected, bytes)?;
-                deliver(row.blocks.start, bytes);
-                Ok(())
+                deliver.hand(row.blocks.start, bytes)
             }
             Err(_) => {
                 let expected = row.expected.chunks_exact(self.digest_size());
@@ -130,14 +149,13 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         buffers: &mut Buffers<'_>,
         row: Row<'_>,
         deliver: &mut impl Deliver,
-    ) -> Result<(), Error> {
+    ) -> Result<(), End> {
         let bytes = buffers.blocks.sized(self.len_of(&row));
         if let Some(checked) = &self.checked
             && checked.contains_all(row.blocks.clone())
         {
             self.tree.counts().unchecked_data_blocks.add(row.len());
-            deliver(row.blocks.start, bytes);
-            return Ok(());
+            return deliver.hand(row.blocks.start, bytes);
         }
         let actual = grown(buffers.actual, row.expected.len());
         let behind =
@@ -153,7 +171,7 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
         actual: &[u8],
         bytes: &mut [u8],
         deliver: &mut impl Deliver,
-    ) -> Result<(), Error> {
+    ) -> Result<(), End> {
         let (digest_size, block_size) = (self.digest_size(), self.block_len());
         // The blocks before `right` are delivered, those from there to `index` are right.
         let mut right = 0;
@@ -166,13 +184,12 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
                 continue;
             };
             let (before, from) = bytes.split_at_mut(index * block_size);
-            deliver(row.blocks.start + to_u64(right), &before[right * block_size..]);
+            deliver.hand(row.blocks.start + to_u64(right), &before[right * block_size..])?;
             let fault = Fault::Corrupt(corruption);
             self.tree.ask_repair(name, fault, expected, &mut from[..block_size])?;
             right = index;
         }
-        deliver(row.blocks.start + to_u64(right), &bytes[right * block_size..]);
-        Ok(())
+        deliver.hand(row.blocks.start + to_u64(right), &bytes[right * block_size..])
     }
 
     fn remember(&self, block: u64) {

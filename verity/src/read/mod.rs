@@ -17,7 +17,7 @@ mod order;
 
 use std::fmt;
 use std::io;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, OnceLock};
 
 use crate::io::{Extent, Mapping, ReadAt};
@@ -27,6 +27,7 @@ use crate::work::Kernels;
 use crate::{Counters, Digest, Error, Params, Repair, TrustedParams};
 
 use self::checked::CheckedBlocks;
+use self::data::End;
 
 /// Reads data of which every byte is proved against a root hash at the time it is read.
 ///
@@ -206,14 +207,82 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
             let size = bytes.len().min(rest.len());
             rest[..size].copy_from_slice(&bytes[..size]);
             verified += size;
+            ControlFlow::Continue(())
         };
         let mapping = self.mapping_for(&(offset..end));
-        let done =
-            Scratch::with(|scratch| self.verify_blocks(scratch, blocks, mapping, &mut copy_out));
+        let done = Scratch::with(|scratch| {
+            let mut runs = self.runs(blocks);
+            runs.try_for_each(|run| self.verify_run(scratch, run, mapping, &mut copy_out))
+        });
         match done {
-            Ok(()) => Ok(verified),
-            Err(error) => Err(ReadError { verified, error }),
+            Ok(()) | Err(End::Stopped) => Ok(verified),
+            Err(End::Failed(error)) => Err(ReadError { verified, error }),
         }
+    }
+
+    /// Hands verified bytes to `take`, in order and as often as it takes, up to 256 KiB or one
+    /// block at a time: those from `bytes.start` to `bytes.end`, or to the end of the data. No more
+    /// after a [`ControlFlow::Break`].
+    ///
+    /// This is [`VerifiedReader::read_at`] without its copy: `take` sees the memory in which they
+    /// were hashed, which nobody else can change meanwhile. Reads in order save a sixteenth to a
+    /// tenth of the time by it. To go on elsewhere, `take` may read from this reader or another.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # use std::sync::Mutex;
+    /// # use verity::{Builder, HashArea, Params, TrustedParams, VerifiedReader};
+    ///
+    /// # let image: Vec<u8> = (0..1 << 20).map(|index: u32| index.to_le_bytes()[1]).collect();
+    /// # let params = Params::builder().data_size(1 << 20).build()?;
+    /// # let area = HashArea::new(&params, 0, false)?;
+    /// # let hash = Mutex::new(Vec::new());
+    /// # let root_hash = Builder::new(&params).build(&image, &hash, &area)?;
+    /// # let trusted = TrustedParams::pinned(params, root_hash, area)?;
+    /// let reader = VerifiedReader::new(trusted, &image, &hash)?;
+    /// let mut copy = Vec::new();
+    /// reader.read_with(1000..700_000, |bytes| {
+    ///     copy.extend_from_slice(bytes);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(copy, image[1000..700_000]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`VerifiedReader::read_at`]. All bytes before the block have been handed out, none of it
+    /// or behind it.
+    pub fn read_with(
+        &self,
+        bytes: Range<u64>,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let end = bytes.end.min(self.params().data_size());
+        if bytes.start >= end {
+            return Ok(());
+        }
+        let block_size = self.block_size();
+        let blocks = bytes.start / block_size..end.div_ceil(block_size);
+        // The first block may begin before what is asked for, the last one end behind it.
+        let mut hand_out = |first: u64, blocks: &[u8]| {
+            let start = first * block_size;
+            let inside = |place: u64| to_len(place.saturating_sub(start).min(to_u64(blocks.len())));
+            match &blocks[inside(bytes.start)..inside(end)] {
+                [] => ControlFlow::Continue(()),
+                wanted => take(wanted),
+            }
+        };
+        for run in self.runs(blocks) {
+            let mapping = self.mapping_for(&(run.start * block_size..run.end * block_size));
+            let done =
+                Scratch::with(|scratch| self.verify_run(scratch, run, mapping, &mut hand_out));
+            match done {
+                Ok(()) => {}
+                Err(End::Stopped) => break,
+                Err(End::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// The mapping for a read of these bytes, if others will follow in order.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::AddAssign;
+use std::ops::{AddAssign, ControlFlow};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -194,6 +194,7 @@ impl<'a> Model<'a> {
             let (verified, error) = match prng.below(8) {
                 0 => through_read_at(reader, &mut room, offset),
                 1 => through_cursor(&mut cursor, &mut room, offset),
+                2 => handed_out(reader, &mut room, offset),
                 _ => directly(reader, &mut room, offset),
             };
             self.check(offset, &room, verified, error.as_ref(), &mut seen);
@@ -406,6 +407,18 @@ fn directly(reader: &Reader<'_>, buf: &mut [u8], offset: u64) -> (usize, Option<
         Ok(size) => (size, None),
         Err(ReadError { verified, error, .. }) => (verified, Some(error)),
     }
+}
+
+/// Keeps what is handed out, as often as that may be.
+fn handed_out(reader: &Reader<'_>, buf: &mut [u8], offset: u64) -> (usize, Option<Error>) {
+    let mut verified = 0;
+    let done = reader.read_with(offset..offset.saturating_add(buf.len() as u64), |bytes| {
+        assert!(!bytes.is_empty());
+        buf[verified..verified + bytes.len()].copy_from_slice(bytes);
+        verified += bytes.len();
+        ControlFlow::Continue(())
+    });
+    (verified, done.err())
 }
 
 fn through_read_at(reader: &Reader<'_>, buf: &mut [u8], offset: u64) -> (usize, Option<Error>) {

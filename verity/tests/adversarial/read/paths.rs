@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use verity::io::{Cursor, ReadAt};
@@ -9,7 +10,7 @@ use verity::{BlockRef, Error, HashArea, ReadError, TrustedParams, VerifiedReader
 use verity_testdata::reference::{self, Scheme};
 
 use super::{UNTOUCHED, assert_right, corrupt, over, read_block, reader};
-use crate::adversarial::support::{Image, params, root, small};
+use crate::adversarial::support::{Image, params, root, small, usize_of};
 
 /// Remembers what was read.
 struct Recorded<'a, S>(&'a S, Mutex<Vec<(u64, usize)>>);
@@ -33,6 +34,55 @@ impl<S: ReadAt> ReadAt for Recorded<'_, S> {
         self.1.lock().expect("no panic").push((offset, buf.len()));
         self.0.read_at(buf, offset)
     }
+}
+
+/// Of runs that nobody wants any more nothing is read; whoever has had enough of one gets no more
+/// of it either.
+#[test]
+fn who_has_had_enough_is_handed_no_more() {
+    let image = Image::new(&small(), 2000);
+    let run = 256 << 10;
+    let size = image.data.len() as u64;
+    assert!(size > 3 * run);
+    for wanted in 1..=3 {
+        let data = Recorded::new(&image.data);
+        let reader = over(&image, &data, &image.hash[..]);
+        let mut parts = 0;
+        let mut bytes = Vec::new();
+        let done = reader.read_with(100..size, |part| {
+            bytes.extend_from_slice(part);
+            parts += 1;
+            if parts == wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        done.unwrap();
+        assert_eq!((parts, data.reads().len()), (wanted, wanted));
+        assert!(bytes == image.data[100..usize_of(wanted as u64 * run)]);
+    }
+}
+
+/// What is handed out is the memory that was hashed: a reader that is used meanwhile, even the same
+/// one, gets other memory.
+#[test]
+fn reading_on_while_bytes_are_lent_changes_none_of_them() {
+    let image = Image::new(&small(), 300);
+    let reader = reader(&image);
+    let block_size = image.data.len() / 300;
+    let mut seen = 0;
+    let done = reader.read_with(0..image.data.len() as u64, |bytes| {
+        for block in [299, 0, 7] {
+            assert_right(&image, block, read_block(&reader, block));
+        }
+        let inner = reader.read_with((5 * block_size) as u64..u64::MAX, |others| {
+            assert!(others == &image.data[5 * block_size..][..others.len()]);
+            ControlFlow::Break(())
+        });
+        inner.unwrap();
+        assert!(bytes == &image.data[seen..][..bytes.len()]);
+        seen += bytes.len();
+        ControlFlow::Continue(())
+    });
+    done.unwrap();
+    assert_eq!(seen, image.data.len());
 }
 
 #[test]
