@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use crate::lock::unpoisoned;
 
-use super::{ReadAt, WriteAt};
+use super::{Mapping, ReadAt, WriteAt};
 
 impl ReadAt for [u8] {
     fn len(&self) -> io::Result<u64> {
@@ -18,6 +18,10 @@ impl ReadAt for [u8] {
         buf[..size].copy_from_slice(&rest[..size]);
         Ok(size)
     }
+
+    fn mapping(&self) -> Option<Mapping> {
+        Some(Mapping::of_memory(self))
+    }
 }
 
 impl ReadAt for Vec<u8> {
@@ -27,6 +31,10 @@ impl ReadAt for Vec<u8> {
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.as_slice().read_at(buf, offset)
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        self.as_slice().mapping()
     }
 }
 

@@ -32,10 +32,45 @@ use super::ahead::Ahead;
 
 use self::pieces::{PIECE, Pieces, Step};
 
-/// A file's bytes in the address space, to be prefetched and never read; see
+/// A source's bytes in the address space, to be prefetched and never read; see
 /// [`ReadAt::mapping`](super::ReadAt::mapping).
 #[derive(Debug)]
-pub struct Mapping {
+pub struct Mapping(Place);
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Place {
+    File(MappedFile),
+    /// The source is memory itself: nothing is mapped, and nothing populated.
+    Memory(Ahead),
+}
+
+impl Mapping {
+    /// Maps a regular file as far as it goes now. `None` where that cannot be done, for whichever
+    /// reason: everything works without, slower.
+    pub(super) fn of(file: &File) -> Option<Mapping> {
+        MappedFile::new(file).map(|mapped| Mapping(Place::File(mapped)))
+    }
+
+    /// Of bytes that are in memory anyway. Should they be gone one day, a prefetch does nothing.
+    pub(super) fn of_memory(bytes: &[u8]) -> Mapping {
+        Mapping(Place::Memory(Ahead::copied(bytes.as_ptr().addr(), bytes.len())))
+    }
+
+    /// The addresses of `len` bytes from `offset` on, which will be read soon, as far as the
+    /// mapping goes; nowhere if they are not populated.
+    pub(crate) fn ahead(&self, offset: u64, len: usize) -> Ahead {
+        let Ok(offset) = usize::try_from(offset) else { return Ahead::NOWHERE };
+        match &self.0 {
+            Place::File(file) => file.ahead(offset, len),
+            Place::Memory(bytes) => bytes.part(offset, len),
+        }
+    }
+}
+
+/// A file in the address space.
+#[derive(Debug)]
+struct MappedFile {
     file: File,
     start: usize,
     len: usize,
@@ -46,10 +81,8 @@ pub struct Mapping {
 /// longer than those that follow: 33 to 42 microseconds on Intel, then 22; on Zen 3, 67 and more.
 const QUICK: Duration = Duration::from_micros(45);
 
-impl Mapping {
-    /// Maps a regular file as far as it goes now. `None` where that cannot be done, for whichever
-    /// reason: everything works without, slower.
-    pub(super) fn of(file: &File) -> Option<Mapping> {
+impl MappedFile {
+    fn new(file: &File) -> Option<MappedFile> {
         let metadata = file.metadata().ok()?;
         // On 32 bits addresses are scarce, and under a limit they may be missed elsewhere.
         let is_scarce =
@@ -63,13 +96,10 @@ impl Mapping {
         let start = unsafe {
             mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, &file, 0).ok()?
         };
-        Some(Mapping { file, start: start.addr(), len, pieces: Pieces::default() })
+        Some(MappedFile { file, start: start.addr(), len, pieces: Pieces::default() })
     }
 
-    /// The addresses of `len` bytes from `offset` on, which will be read soon, as far as the
-    /// mapping goes; nowhere if they are not populated.
-    pub(crate) fn ahead(&self, offset: u64, len: usize) -> Ahead {
-        let Ok(offset) = usize::try_from(offset) else { return Ahead::NOWHERE };
+    fn ahead(&self, offset: usize, len: usize) -> Ahead {
         let part = Ahead::copied(self.start, self.len).part(offset, len);
         if part.is_empty() {
             return Ahead::NOWHERE;
@@ -138,7 +168,7 @@ impl Mapping {
     }
 }
 
-impl Drop for Mapping {
+impl Drop for MappedFile {
     fn drop(&mut self) {
         let start = ptr::without_provenance_mut(self.start);
         // SAFETY: the mapping is this value's own, no reference into it was ever formed, and an
@@ -159,10 +189,10 @@ mod tests {
     }
 
     /// Everything that is done with a mapping, some times over.
-    fn pass(mapping: &Mapping) {
+    fn pass(mapping: &MappedFile) {
         for _ in 0..4 {
             for offset in (0..mapping.len + PIECE).step_by(PIECE / 2) {
-                mapping.ahead(offset as u64, PIECE / 2);
+                mapping.ahead(offset, PIECE / 2);
             }
         }
     }
@@ -192,11 +222,23 @@ mod tests {
         assert!(ReadAt::mapping(&tempfile::tempfile().unwrap()).is_none());
     }
 
+    #[test]
+    fn memory_is_its_own_mapping() {
+        let bytes = vec![7; 1000];
+        let start = bytes.as_ptr().addr();
+        for mapping in [bytes.mapping(), bytes.as_slice().mapping(), (&&bytes).mapping()] {
+            let mapping = mapping.unwrap();
+            assert_eq!(mapping.ahead(100, 64), Ahead::copied(start + 100, 64));
+            assert_eq!(mapping.ahead(990, 64).len(), 10);
+            assert!(mapping.ahead(1000, 1).is_empty() && mapping.ahead(u64::MAX, 1).is_empty());
+        }
+    }
+
     /// Reading such a page would end the process by a signal.
     #[test]
     fn d08_a_mapped_file_may_be_cut_off_at_any_moment() {
         let file = file(3 * PIECE);
-        let mapping = ReadAt::mapping(&file).unwrap();
+        let mapping = MappedFile::new(&file).unwrap();
         pass(&mapping);
         for len in [2 * PIECE + 5, PIECE, 0] {
             file.set_len(len as u64).unwrap();
@@ -209,7 +251,7 @@ mod tests {
     #[test]
     fn populating_says_what_a_touch_would_have_died_of() {
         let file = file(2 * PIECE);
-        let mapping = ReadAt::mapping(&file).unwrap();
+        let mapping = MappedFile::new(&file).unwrap();
         assert!(mapping.is_resident(1));
         file.set_len(PIECE as u64).unwrap();
         assert!(!mapping.is_resident(1));
