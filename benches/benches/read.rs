@@ -65,6 +65,7 @@ fn random(criterion: &mut Criterion, image: &KnownImage, memory: &[u8], size: us
 fn sequential(criterion: &mut Criterion, image: &KnownImage, memory: &[u8]) {
     let contenders = [
         Contender::verity(image).expect("a reader"),
+        Contender::verity_no_copy(image).expect("a reader"),
         Contender::verity_slice(image, memory).expect("a reader"),
         Contender::hashing(image, memory),
         Contender::pread(image),

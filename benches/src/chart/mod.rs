@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::fec::{GF256, READING, REED_SOLOMON};
 use crate::kernels::{RING, SHA2, TAPE, VERITY};
 use crate::probe::Regime;
-use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
+use crate::reads::{HASHING, PREAD_RING, VERITY_NO_COPY, VERITY_SLICE};
 use crate::record::{
     Kind, OTHER_VERITY, RING_BUILDER, Record, Row, Task, VERIFY_INTACT, VERITYSETUP, WITHOUT_PARITY,
 };
@@ -277,6 +277,7 @@ fn colour(row: &Row) -> Colour {
     match row.contender.as_str() {
         VERITY => Colour(0, 114, 178),
         VERITY_SLICE | WITHOUT_PARITY | VERIFY_INTACT => Colour(86, 180, 233),
+        VERITY_NO_COPY => Colour(213, 94, 0),
         RING | RING_BUILDER | PREAD_RING | REED_SOLOMON => Colour(230, 159, 0),
         SHA2 | GF256 => Colour(204, 121, 167),
         TAPE | HASHING | READING => Colour(0, 158, 115),

@@ -7,10 +7,11 @@ mod image;
 mod walk;
 
 use std::io;
+use std::ops::ControlFlow;
 
 use ring::digest::Context;
 use verity::VerifiedReader;
-use verity::internals::{BlockHasher, to_len};
+use verity::internals::{BlockHasher, to_len, to_u64};
 use verity::io::ReadAt;
 
 use crate::kernels::VERITY;
@@ -25,6 +26,8 @@ pub const DIGEST_SIZE: usize = 32;
 
 /// Our reader, the image a slice in memory.
 pub const VERITY_SLICE: &str = "verity of a slice";
+/// Our reader of the file, which hands out the memory that it hashed.
+pub const VERITY_NO_COPY: &str = "verity, no copy";
 /// Our reader, which has checked all blocks before and checks no block twice.
 pub const VERITY_ONCE: &str = "verity, at most once";
 /// Reads whose blocks are hashed by the crate `ring`, one after the other.
@@ -33,6 +36,9 @@ pub const PREAD_RING: &str = "pread + ring";
 pub const PREAD: &str = "pread";
 /// No reads: our kernels hash what lies in memory.
 pub const HASHING: &str = "hashing alone";
+
+/// How many bytes at the beginning of a read are looked at after it.
+const FIRST_BYTES: usize = 8;
 
 /// One way to read.
 pub struct Contender<'a> {
@@ -50,6 +56,8 @@ type Read<'a> = Box<dyn Fn(&mut [u8], u64) -> io::Result<()> + Send + Sync + 'a>
 enum Leaves {
     /// The bytes.
     Bytes,
+    /// As many of the bytes as are looked at afterwards, at its beginning.
+    FirstBytes,
     /// The digests of the blocks, at its beginning.
     Digests,
 }
@@ -69,6 +77,32 @@ impl<'a> Contender<'a> {
     /// As [`Contender::verity`].
     pub fn verity_slice(image: &'a KnownImage, memory: &'a [u8]) -> Result<Contender<'a>, String> {
         Ok(Self::ours(VERITY_SLICE, preloaded(image, memory)?))
+    }
+
+    /// Our reader as in [`Contender::verity`], whose bytes are not copied into the buffer. Whoever
+    /// takes them looks at the first ones of each read.
+    ///
+    /// # Errors
+    /// As [`Contender::verity`].
+    pub fn verity_no_copy(image: &'a KnownImage) -> Result<Contender<'a>, String> {
+        let reader = preloaded(image, &image.file)?;
+        let read = move |buf: &mut [u8], offset: u64| {
+            let mut left = buf.len();
+            let done = reader.read_with(offset..offset + to_u64(left), |bytes| {
+                if left == buf.len() {
+                    let first = FIRST_BYTES.min(bytes.len());
+                    buf[..first].copy_from_slice(&bytes[..first]);
+                }
+                left -= std::hint::black_box(bytes).len();
+                ControlFlow::Continue(())
+            });
+            match (done, left) {
+                (Ok(()), 0) => Ok(()),
+                (Ok(()), _) => Err(io::ErrorKind::UnexpectedEof.into()),
+                (Err(error), _) => Err(io::Error::other(error)),
+            }
+        };
+        Ok(Contender { name: VERITY_NO_COPY, leaves: Leaves::FirstBytes, read: Box::new(read) })
     }
 
     /// Our reader as in [`Contender::verity`], which checks each block at its first read only. All
@@ -165,6 +199,7 @@ impl<'a> Contender<'a> {
     fn expected(&self, image: &KnownImage, offset: u64, len: usize) -> Vec<u8> {
         match self.leaves {
             Leaves::Bytes => image.bytes_at(offset, len),
+            Leaves::FirstBytes => image.bytes_at(offset, len.min(FIRST_BYTES)),
             Leaves::Digests => image.digests(offset, len).to_vec(),
         }
     }
@@ -201,6 +236,7 @@ mod tests {
     fn everyone<'a>(image: &'a KnownImage, memory: &'a [u8]) -> Vec<Contender<'a>> {
         vec![
             Contender::verity(image).unwrap(),
+            Contender::verity_no_copy(image).unwrap(),
             Contender::verity_slice(image, memory).unwrap(),
             Contender::pread_ring(image),
             Contender::hashing(image, memory),

@@ -57,7 +57,10 @@ impl Walk {
     }
 
     fn expected(&self, contender: &Contender<'_>, image: &KnownImage) -> u64 {
-        let words = self.offsets.iter().map(|&offset| contender.expected(image, offset, 8));
+        let words = self
+            .offsets
+            .iter()
+            .map(|&offset| contender.expected(image, offset, super::FIRST_BYTES));
         words.fold(0, |sum, word| add(sum, &word))
     }
 }

@@ -233,7 +233,8 @@ impl Row {
 
     /// Whether the row is one of ours.
     pub fn is_ours(&self) -> bool {
-        [kernels::VERITY, reads::VERITY_SLICE].contains(&self.contender.as_str())
+        [kernels::VERITY, reads::VERITY_NO_COPY, reads::VERITY_SLICE]
+            .contains(&self.contender.as_str())
     }
 
     /// The row with the smallest median.

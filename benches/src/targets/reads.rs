@@ -1,7 +1,7 @@
 //! What verified reads are to reach, beside what a record shows.
 
 use crate::kernels::VERITY;
-use crate::reads::{HASHING, PREAD_RING, VERITY_SLICE};
+use crate::reads::{HASHING, PREAD_RING, VERITY_NO_COPY, VERITY_SLICE};
 use crate::record::{FirstRead, Memory, Record, Task};
 use crate::statistics::{self, Summary};
 use crate::words;
@@ -22,6 +22,7 @@ pub fn outcomes(record: &Record) -> Vec<Outcome> {
     let speeds = [
         random(record),
         sequential(record, VERITY),
+        sequential(record, VERITY_NO_COPY),
         sequential(record, VERITY_SLICE),
         two_threads(record, Task::ReadRandom),
         two_threads(record, Task::ReadSequential),

@@ -18,13 +18,15 @@ pub(crate) struct Image {
 
 impl Image {
     /// Writes an image. It is synced, so that no write-back runs beside the measurement, and read
-    /// once, so that it is in the page cache.
+    /// from the disk once, so that it lies in the page cache as storage brings it: in larger pieces
+    /// than a program that writes leaves there, which the kernel hands out and maps faster.
     pub(crate) fn write(directory: &Path, input: &Input) -> Result<Image, String> {
         let wrong = |error: io::Error| format!("{}: {error}", directory.display());
         let directory = TempDir::with_prefix_in("compare-", directory).map_err(wrong)?;
         let image = Image { bytes: input.bytes, seed: input.seed, directory };
         eprintln!("compare: writing {} MiB of random bytes", input.bytes >> 20);
         image.fill(input.seed).map_err(wrong)?;
+        image.cool().map_err(wrong)?;
         image.warm().map_err(wrong)?;
         Ok(image)
     }

@@ -86,6 +86,7 @@ fn sequential(options: &Options, image: &KnownImage) -> Result<Vec<Row>, String>
     let memory = image.bytes_at(0, size);
     let contenders = [
         Contender::verity(image)?,
+        Contender::verity_no_copy(image)?,
         Contender::verity_slice(image, &memory)?,
         Contender::hashing(image, &memory),
         Contender::pread(image),
