@@ -16,7 +16,8 @@ readonly ROOMS=(number:: layout:: plan:: table:: trust:: nbd::protocol:: verify:
 # These look at hundreds of thousands of bytes, or count what became of a thousand cases, which is hours here and
 # says no more than the others.
 readonly LONG=(f02_answers_are_codewords_near_what_was_read r03_answers_are_bounded
-    codewords_that_are_lost_spoil_no_others f06_as_many_erased_rows_as_roots_of_the_largest_blocks)
+    codewords_that_are_lost_spoil_no_others f06_as_many_erased_rows_as_roots_of_the_largest_blocks
+    a01_memory_follows_what_was_put_in what_is_used_stays_and_what_is_not_goes)
 
 # Miri knows the words of few errors of the system.
 readonly FOREIGN=(what_cannot_be_read_is_told_in_the_words_of_the_system)
