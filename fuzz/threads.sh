@@ -19,7 +19,7 @@ main() {
 # The first report of a race ends a test program.
 run() {
     CARGO_TARGET_DIR=$BUILD/threads RUSTFLAGS=-Zsanitizer=thread TSAN_OPTIONS=halt_on_error=1 CARGO_INCREMENTAL=0 \
-        PROPTEST_CASES=${PROPTEST_CASES:-16} \
+        PROPTEST_CASES=${PROPTEST_CASES:-16} VERITY_MODEL_READS=${VERITY_MODEL_READS:-20000} \
         cargo +nightly test --locked -Zbuild-std --target "$HOST" --manifest-path "$FUZZ/../verity/Cargo.toml" "$@"
 }
 

@@ -4,11 +4,11 @@
 //!  read_at ──> a run of blocks, up to 256 KiB ──> tree: the digests that they must have
 //!               v
 //!              read into a private buffer, hashed together, judged in order
-//!               right: copied out    wrong: tree asks the repair, checks again, else an error
+//!               right: handed out    wrong: tree asks the repair, checks again, else an error
 //! ```
 //!
-//! The bytes that are hashed are the bytes that are copied out: nothing is read twice and believed
-//! once. No lock is held while something is read or hashed.
+//! The bytes that are hashed are the bytes that are handed out or copied to the caller: nothing is
+//! read twice and believed once. No lock is held while something is read or hashed.
 
 mod checked;
 mod data;

@@ -78,12 +78,13 @@ struct Model<'a> {
 fn d05_d12_a_million_reads_are_as_the_slow_model_says() {
     let seed = verity_testdata::cases::seed();
     println!("seed {seed:#x}");
+    let wanted = wanted();
     let (next, reads) = (AtomicU64::new(0), AtomicU64::new(0));
     let total = Mutex::new(Seen::default());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while reads.load(Ordering::Relaxed) < READS {
+                while reads.load(Ordering::Relaxed) < wanted {
                     let case = next.fetch_add(1, Ordering::Relaxed);
                     let seen = run_case(seed, case);
                     reads.fetch_add(seen.0["reads"], Ordering::Relaxed);
@@ -97,8 +98,15 @@ fn d05_d12_a_million_reads_are_as_the_slow_model_says() {
     for (class, least) in CLASSES {
         let count = seen.0.get(class).copied().unwrap_or_default();
         println!("{count:>9} {class}");
-        assert!(count >= least, "{class}: {count}, not {least}");
+        // Fewer reads see fewer kinds.
+        assert!(count >= least || wanted < READS, "{class}: {count}, not {least}");
     }
+}
+
+/// `VERITY_MODEL_READS` for what slows reads down, such as ThreadSanitizer.
+fn wanted() -> u64 {
+    let number = std::env::var("VERITY_MODEL_READS");
+    number.map_or(READS, |number| number.parse().expect("VERITY_MODEL_READS is a number"))
 }
 
 fn run_case(seed: u64, number: u64) -> Seen {
