@@ -17,7 +17,8 @@ readonly ROOMS=(number:: layout:: plan:: table:: trust:: nbd::protocol:: verify:
 # says no more than the others.
 readonly LONG=(f02_answers_are_codewords_near_what_was_read r03_answers_are_bounded
     codewords_that_are_lost_spoil_no_others f06_as_many_erased_rows_as_roots_of_the_largest_blocks
-    a01_memory_follows_what_was_put_in what_is_used_stays_and_what_is_not_goes)
+    a01_memory_follows_what_was_put_in what_is_used_stays_and_what_is_not_goes
+    never_more_than_the_bound_and_never_another_block)
 
 # Miri knows the words of few errors of the system.
 readonly FOREIGN=(what_cannot_be_read_is_told_in_the_words_of_the_system)
