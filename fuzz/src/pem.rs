@@ -114,7 +114,7 @@ fn check_variants(data: &[u8], object: &EnrolledCertificate) {
 
     let start = find(data, BEGIN).expect("a block");
     let body = start + data[start..].iter().position(|byte| is_eol(*byte)).expect("a line");
-    let end = find(data, b"-----END ").expect("an end");
+    let end = start + find(&data[start..], b"-----END ").expect("an end");
     let block = &data[start..];
     for (what, variant) in [
         ("another block", [data, b"\n", block].concat()),
@@ -127,7 +127,8 @@ fn check_variants(data: &[u8], object: &EnrolledCertificate) {
         ("another label at its end", [&data[..end], b"-----END X-----\n"].concat()),
         ("no end", data[..end].to_vec()),
     ] {
-        assert!(accepted(&variant).is_none(), "accepted with {what}");
+        // What was text in front may be the header of DER that is just as long now.
+        assert!(is_der(&variant) || accepted(&variant).is_none(), "accepted with {what}");
     }
 }
 

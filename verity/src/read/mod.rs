@@ -224,9 +224,9 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// block at a time: those from `bytes.start` to `bytes.end`, or to the end of the data. No more
     /// after a [`ControlFlow::Break`].
     ///
-    /// This is [`VerifiedReader::read_at`] without its copy: `take` sees the memory in which they
-    /// were hashed, which nobody else can change meanwhile. Reads in order save a sixteenth to a
-    /// tenth of the time by it. To go on elsewhere, `take` may read from this reader or another.
+    /// This is [`VerifiedReader::read_at`] without its copy, which is seven per cent of the time of
+    /// reads in order: `take` sees the memory in which the bytes were hashed, which nobody else can
+    /// change meanwhile. It may itself read from this reader or another.
     ///
     /// ```
     /// use std::ops::ControlFlow;
