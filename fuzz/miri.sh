@@ -13,12 +13,12 @@ readonly FUZZ=$(cd "$(dirname "$0")" && pwd)
 # Rooms of verity that start no thread and ask no file, one after the other; the one that takes longest is the last.
 readonly ROOMS=(number:: layout:: plan:: table:: trust:: nbd::protocol:: verify::report:: tree:: hash:: fec::)
 
-# These look at hundreds of thousands of bytes, or count what became of a thousand cases, which is hours here and
+# These look at hundreds of thousands of bytes or blocks, or count what became of a thousand cases, which is hours here and
 # says no more than the others.
 readonly LONG=(f02_answers_are_codewords_near_what_was_read r03_answers_are_bounded
     codewords_that_are_lost_spoil_no_others f06_as_many_erased_rows_as_roots_of_the_largest_blocks
     a01_memory_follows_what_was_put_in what_is_used_stays_and_what_is_not_goes
-    never_more_than_the_bound_and_never_another_block)
+    never_more_than_the_bound_and_never_another_block x03_threads_find_whole_blocks_or_none)
 
 # Miri knows the words of few errors of the system.
 readonly FOREIGN=(what_cannot_be_read_is_told_in_the_words_of_the_system)
