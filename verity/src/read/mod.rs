@@ -184,7 +184,8 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     ///
     /// Blocks that are partly asked for are read and hashed as a whole. Reads of 64 KiB and more
     /// keep the widest hash kernels busy. From the third read in order on, what comes next is
-    /// fetched into the CPU's caches meanwhile, if the source has a [mapping](ReadAt::mapping).
+    /// fetched into the CPU's caches meanwhile, if the source has a [mapping](ReadAt::mapping). Of
+    /// a larger read, each 256 KiB count as one.
     ///
     /// # Errors
     /// [`Error::Corrupt`], with one block, when a block is not what the root hash says;
@@ -192,31 +193,15 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
     /// could not reach what it needs. Bytes of blocks before it are in `buf`, verified
     /// and counted; the rest of `buf` is as it was.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize, ReadError> {
-        let end = offset.saturating_add(to_u64(buf.len())).min(self.params().data_size());
-        if offset >= end {
-            return Ok(0);
-        }
-        let block_size = self.block_size();
-        let blocks = offset / block_size..end.div_ceil(block_size);
         let mut verified = 0;
-        let mut copy_out = |first: u64, bytes: &[u8]| {
-            // Only the first block begins before what is asked for.
-            let bytes =
-                &bytes[to_len(offset.saturating_sub(first * block_size)).min(bytes.len())..];
-            let rest = &mut buf[verified..];
-            let size = bytes.len().min(rest.len());
-            rest[..size].copy_from_slice(&bytes[..size]);
-            verified += size;
+        let done = self.read_with(offset..offset.saturating_add(to_u64(buf.len())), |bytes| {
+            buf[verified..][..bytes.len()].copy_from_slice(bytes);
+            verified += bytes.len();
             ControlFlow::Continue(())
-        };
-        let mapping = self.mapping_for(&(offset..end));
-        let done = Scratch::with(|scratch| {
-            let mut runs = self.runs(blocks);
-            runs.try_for_each(|run| self.verify_run(scratch, run, mapping, &mut copy_out))
         });
         match done {
-            Ok(()) | Err(End::Stopped) => Ok(verified),
-            Err(End::Failed(error)) => Err(ReadError { verified, error }),
+            Ok(()) => Ok(verified),
+            Err(error) => Err(ReadError { verified, error }),
         }
     }
 
@@ -272,17 +257,17 @@ impl<D: ReadAt, H: ReadAt> VerifiedReader<D, H> {
                 wanted => take(wanted),
             }
         };
-        for run in self.runs(blocks) {
-            let mapping = self.mapping_for(&(run.start * block_size..run.end * block_size));
-            let done =
-                Scratch::with(|scratch| self.verify_run(scratch, run, mapping, &mut hand_out));
-            match done {
-                Ok(()) => {}
-                Err(End::Stopped) => break,
-                Err(End::Failed(error)) => return Err(error),
-            }
+        let done = Scratch::with(|scratch| {
+            self.runs(blocks).try_for_each(|run| {
+                let start = bytes.start.max(run.start * block_size);
+                let mapping = self.mapping_for(&(start..end.min(run.end * block_size)));
+                self.verify_run(scratch, run, mapping, &mut hand_out)
+            })
+        });
+        match done {
+            Ok(()) | Err(End::Stopped) => Ok(()),
+            Err(End::Failed(error)) => Err(error),
         }
-        Ok(())
     }
 
     /// The mapping for a read of these bytes, if others will follow in order.
